@@ -1,0 +1,67 @@
+# `make demo` and `make test` do everything on a machine with nothing but Python 3.10 or newer.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+OUT    ?= out
+
+# A CPU build of PyTorch. For a CUDA build: make demo TORCH_INDEX=https://download.pytorch.org/whl/cu128
+TORCH       ?= torch==2.13.0
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+export PYTHONUNBUFFERED := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint screenshots sample evaluate train clean help
+
+help:
+	@echo "make demo         deblur the bundled sample run and draw the compare layout"
+	@echo "make test         the whole test suite"
+	@echo "make screenshots  pictures of the panel and of the compare layout, into $(OUT)"
+	@echo "make sample       simulate the bundled sample run again"
+	@echo "make train        train the bundled model again (hours; resumes from its checkpoint)"
+	@echo "make evaluate     the table of the model card: the model against classical methods"
+
+demo: $(VENV)/.installed-scene
+	@$(BIN)/dsadeblur demo --output $(OUT)/demo
+
+test: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+
+screenshots: $(VENV)/.installed-test
+	$(BIN)/python Testing/Host/screenshots.py $(OUT)/screenshots
+
+sample: $(VENV)/.installed
+	$(BIN)/dsadeblur simulate sample --output Resources/SampleData
+
+train: $(VENV)/.installed
+	$(BIN)/dsadeblur train --recipe compact --output $(OUT)/compact --resume
+
+evaluate: $(VENV)/.installed
+	$(BIN)/dsadeblur evaluate --model compact --set test
+
+# The index of CPU builds first; where it cannot be reached, whatever pip finds.
+$(VENV)/.torch:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "DSADeblur needs Python 3.10 or newer.")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --retries 0 --index-url $(TORCH_INDEX) "$(TORCH)" || \
+	$(BIN)/python -m pip install "$(TORCH)"
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.torch pyproject.toml
+	$(BIN)/python -m pip install --editable .
+	@touch $@
+
+$(VENV)/.installed-scene: $(VENV)/.torch pyproject.toml
+	$(BIN)/python -m pip install --editable ".[scene]"
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-test: $(VENV)/.torch pyproject.toml
+	$(BIN)/python -m pip install --editable ".[test]"
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-scene
+
+clean:
+	rm -rf $(OUT) build *.egg-info
