@@ -1,0 +1,1 @@
+"""Image quality against a known truth, and widths of vessels."""

@@ -1,0 +1,83 @@
+"""What a user may choose about one restoration, checked once at the door."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
+
+DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+SMALLEST_TILE = 16
+
+
+@dataclass(frozen=True)
+class DeblurSettings:
+    """Choices for one restoration.
+
+    Attributes:
+        device: `auto` takes the GPU when it works, else the CPU; `cuda` insists on the GPU.
+        precision: of the convolutions; `auto` takes what is fast and safe on the device.
+        tile: side of the square tiles in pixels, at least 16; None works on whole frames when they fit in memory.
+        strength: 0 returns the input as it is, 1 the network's output; between them a blend.
+        frames: first and last frame, counted from 1, both included; None for all.
+
+    Raises:
+        ValueError: one sentence, if a choice is not usable.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    tile: int | None = None
+    strength: float = 1.0
+    frames: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise ValueError(f"Device must be one of {', '.join(DEVICES)}, not {self.device!r}.")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"Precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}.")
+        if self.tile is not None and (not _is_whole(self.tile) or self.tile < SMALLEST_TILE):
+            raise ValueError(
+                f"Tile must be empty for automatic or a whole number of at least {SMALLEST_TILE} pixels, "
+                f"not {self.tile!r}."
+            )
+        strength = self.strength
+        if isinstance(strength, bool) or not isinstance(strength, Real) or not 0 <= strength <= 1:
+            raise ValueError(f"Strength must be a number from 0 to 1, not {strength!r}.")
+        object.__setattr__(self, "strength", float(strength))
+        if self.frames is not None:
+            object.__setattr__(self, "frames", _frame_range(self.frames))
+
+    def as_dict(self) -> dict:
+        """The choices as a JSON-able dictionary."""
+        values = asdict(self)
+        values["frames"] = None if self.frames is None else list(self.frames)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> DeblurSettings:
+        """Inverse of `as_dict`; what is missing takes its default.
+
+        Raises:
+            ValueError: one sentence, if a name is unknown or a choice is not usable.
+        """
+        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        if unknown:
+            raise ValueError(f"Unknown setting {unknown[0]!r}.")
+        return cls(**values)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _frame_range(frames: object) -> tuple[int, int]:
+    try:
+        first, last = frames
+    except (TypeError, ValueError):
+        first = last = None
+    if not _is_whole(first) or not _is_whole(last) or not 1 <= first <= last < math.inf:
+        raise ValueError(f"Frames must be a first and a last frame number with 1 <= first <= last, not {frames!r}.")
+    return int(first), int(last)
