@@ -1,0 +1,1 @@
+"""Physics of the imaging chain: acquisition geometry, focal-spot and detector blur, noise."""

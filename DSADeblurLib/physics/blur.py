@@ -1,0 +1,178 @@
+"""Linear shift-invariant blur of frames: one operator for simulation, restoration baselines and re-blur checks.
+
+    Blur(transfer, shape_px, spacing_mm, reach_mm, padding='symmetric')
+        .apply(frame) -> float32 (rows, cols)       also called as blur(frame)
+        .adjoint(frame) -> float32 (rows, cols)     <A x, y> = <x, A' y>, padding included
+        .otf -> float32 (padded rows, padded cols // 2 + 1)   the cached transfer function on the rfft2 grid
+        .transfer(fu, fv)                           the analytic OTF at detector frequencies, cycles/mm
+        first @ second -> Blur                      product of the OTFs
+    focal_spot_blur(spot, magnification, shape_px, spacing_mm, padding='symmetric') -> Blur
+    detector_blur(detector, shape_px, padding='symmetric') -> Blur
+
+`focal_spot_blur` and `detector_blur` keep the operators made last, so calling them again for the same arguments is
+free. A frame costs one forward and one inverse real FFT of the padded size.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy import fft, sparse
+
+from .detector import Detector
+from .focal_spot import FocalSpot, checked_spacing
+
+Transfer = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+PADDINGS = ("symmetric", "edge")
+
+
+class Blur:
+    """Convolution of (rows, cols) frames with a centro-symmetric kernel of unit sum, given by its real OTF.
+
+    transfer: function (fu, fv) -> real OTF at detector frequencies in cycles/mm (fu along columns, fv along rows,
+        broadcastable), with transfer(0, 0) = 1. shape_px: (rows, cols). spacing_mm: one number or (row, col).
+    reach_mm: how far (row, col) the kernel reaches from its centre; the frame is continued at least that far beyond
+        its border: 'symmetric' (mirrored, border pixel repeated) or 'edge' (border pixel held).
+
+    Constant frames are returned exactly. For a spot along the axes and symmetric padding the frame's mean is kept
+    exactly too (mirroring returns what leaves); otherwise up to what crosses the border.
+    """
+
+    def __init__(self, transfer: Transfer, shape_px, spacing_mm, reach_mm, padding: str = "symmetric") -> None:
+        self.transfer = transfer
+        self.shape_px = _checked_shape(shape_px)
+        self.spacing_mm = checked_spacing(spacing_mm)
+        self.reach_mm = (float(reach_mm[0]), float(reach_mm[1]))
+        if padding not in PADDINGS:
+            raise ValueError(f"Unknown padding '{padding}'; use one of {', '.join(PADDINGS)}.")
+        self.padding = padding
+        self._pads = tuple(
+            _pad_widths(size, reach / spacing)
+            for size, reach, spacing in zip(self.shape_px, self.reach_mm, self.spacing_mm, strict=True)
+        )
+
+    @property
+    def padded_shape(self) -> tuple[int, int]:
+        """The FFT's (rows, cols)."""
+        return tuple(size + before + after for size, (before, after) in zip(self.shape_px, self._pads, strict=True))
+
+    @functools.cached_property
+    def otf(self) -> np.ndarray:
+        """The OTF on the rfft2 grid of the padded frame, float32 (padded rows, padded cols // 2 + 1)."""
+        rows, cols = self.padded_shape
+        fv = fft.fftfreq(rows, self.spacing_mm[0])[:, None]
+        fu = fft.rfftfreq(cols, self.spacing_mm[1])[None, :]
+        values = np.broadcast_to(self.transfer(fu, fv), (rows, cols // 2 + 1))
+        return np.ascontiguousarray(values, dtype=np.float32)
+
+    def apply(self, frame: np.ndarray) -> np.ndarray:
+        """Return the blurred frame, float32 (rows, cols). Raises ValueError when the shape is not shape_px."""
+        frame = self._checked(frame)
+        # The kernel sums to 1, so a constant may be set aside: it comes back exact and float32 keeps its digits.
+        level = np.float32(frame.mean(dtype=np.float64))
+        padded = np.pad(frame - level, self._pads, mode=self.padding)
+        return self._crop(self._filter(padded)) + level
+
+    __call__ = apply
+
+    def adjoint(self, frame: np.ndarray) -> np.ndarray:
+        """Return the adjoint of `apply` (filter, then fold the padding back), float32 (rows, cols)."""
+        frame = self._checked(frame)
+        filtered = self._filter(np.pad(frame, self._pads))
+        fold_rows, fold_cols = self._folds
+        return np.ascontiguousarray((fold_cols @ (fold_rows @ filtered).T).T, dtype=np.float32)
+
+    def __matmul__(self, other: Blur) -> Blur:
+        """Return the operator whose OTF is the product of both; away from the border the same as one after the other.
+
+        Both must have the same shape, spacing and padding.
+        """
+        if not isinstance(other, Blur):
+            return NotImplemented
+        mine, theirs = ((b.shape_px, b.spacing_mm, b.padding) for b in (self, other))
+        if mine != theirs:
+            raise ValueError(f"Blurs of unlike frames cannot be combined: {mine} and {theirs}.")
+        first, second = self.transfer, other.transfer
+        reach = tuple(a + b for a, b in zip(self.reach_mm, other.reach_mm, strict=True))
+        return Blur(
+            lambda fu, fv: first(fu, fv) * second(fu, fv), self.shape_px, self.spacing_mm, reach, self.padding
+        )
+
+    def _checked(self, frame: np.ndarray) -> np.ndarray:
+        frame = np.asarray(frame, dtype=np.float32)
+        if frame.shape != self.shape_px:
+            raise ValueError(f"This blur was made for frames of {self.shape_px} pixels, not {frame.shape}.")
+        return frame
+
+    def _filter(self, padded: np.ndarray) -> np.ndarray:
+        spectrum = fft.rfft2(padded, workers=1, overwrite_x=True)
+        spectrum *= self.otf
+        return fft.irfft2(spectrum, s=padded.shape, workers=1, overwrite_x=True)
+
+    def _crop(self, padded: np.ndarray) -> np.ndarray:
+        (top, _), (left, _) = self._pads
+        rows, cols = self.shape_px
+        return padded[top : top + rows, left : left + cols]
+
+    @functools.cached_property
+    def _folds(self) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+        """Per axis the transpose of the padding, (size, padded size): each padded sample back to where it came from."""
+        folds = []
+        for size, pads in zip(self.shape_px, self._pads, strict=True):
+            source = np.pad(np.arange(size), pads, mode=self.padding)
+            ones = np.ones(source.size, dtype=np.float32)
+            folds.append(sparse.csr_matrix((ones, (source, np.arange(source.size))), shape=(size, source.size)))
+        return tuple(folds)
+
+
+def focal_spot_blur(
+    spot: FocalSpot, magnification: float, shape_px, spacing_mm, padding: str = "symmetric"
+) -> Blur:
+    """Return the blur of an object plane at this magnification by the focal spot.
+
+    magnification: M = SID / (source to plane distance), >= 1. The spot's image at the detector is the spot scaled by
+    M - 1, so OTF_detector(u, v) = OTF_spot(u (M - 1), v (M - 1)); a width w gives a blur of w (M - 1) mm at the
+    detector. The pixel's own aperture is not in it; it belongs to the detector.
+    """
+    if not (math.isfinite(magnification) and magnification >= 1):
+        raise ValueError(f"The magnification must be 1 or more, not {magnification}.")
+    return _cached_spot_blur(
+        spot, float(magnification), _checked_shape(shape_px), checked_spacing(spacing_mm), padding
+    )
+
+
+def detector_blur(detector: Detector, shape_px, padding: str = "symmetric") -> Blur:
+    """Return the detector's presampling blur (scintillator, aperture, glare) for frames of (rows, cols) pixels."""
+    return _cached_detector_blur(detector, _checked_shape(shape_px), padding)
+
+
+@functools.lru_cache(maxsize=12)
+def _cached_spot_blur(spot, magnification, shape_px, spacing_mm, padding) -> Blur:
+    scale = magnification - 1.0
+    reach_x, reach_y = spot.half_extent_mm()
+    reach_mm = (reach_y * scale, reach_x * scale)
+    return Blur(lambda fu, fv: spot.otf(fu * scale, fv * scale), shape_px, spacing_mm, reach_mm, padding)
+
+
+@functools.lru_cache(maxsize=4)
+def _cached_detector_blur(detector, shape_px, padding) -> Blur:
+    return Blur(detector.mtf, shape_px, detector.spacing_mm, detector.reach_mm(), padding)
+
+
+def _checked_shape(shape_px) -> tuple[int, int]:
+    rows, cols = (int(size) for size in shape_px)
+    if rows < 1 or cols < 1:
+        raise ValueError(f"A frame needs at least one row and one column, not {shape_px}.")
+    return rows, cols
+
+
+def _pad_widths(size: int, reach_px: float) -> tuple[int, int]:
+    # Two pixels more than the kernel's reach hold the ringing of sub-pixel kernels off the frame.
+    margin = math.ceil(reach_px) + 2
+    total = fft.next_fast_len(size + 2 * margin, real=True)
+    before = (total - size) // 2
+    return before, total - size - before
