@@ -1,0 +1,170 @@
+"""Frames in a .npy file, read and written one at a time, so that a long run never lies in memory as a whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+class FrameFile:
+    """A .npy file of shape (n, rows, cols) that behaves like an array of frames.
+
+    Plain file reads and writes are used, not a memory map: mapped pages count as resident memory of the process
+    and grow with the run. Any program that reads .npy can read the file. Use as a context manager, or `close()`.
+    One object serves one thread.
+    """
+
+    def __init__(self, file, shape: tuple[int, int, int], dtype: np.dtype, start: int) -> None:
+        self._file = file
+        self._start = start
+        self.shape = shape
+        self.dtype = dtype
+        self._frame_bytes = shape[1] * shape[2] * dtype.itemsize
+
+    @classmethod
+    def create(cls, path: str | os.PathLike, shape: tuple[int, int, int], dtype: object) -> FrameFile:
+        """A new file of zeros, open for reading and writing; an older file of this name is replaced.
+
+        Args:
+            path: of the .npy file.
+            shape: (n, rows, cols), each at least 1.
+            dtype: an integer, floating or boolean type.
+
+        Raises:
+            ValueError: one sentence, if shape or type are not usable.
+            OSError: if the file cannot be written.
+        """
+        dtype, shape = np.dtype(dtype), tuple(int(side) for side in shape)
+        _check(shape, False, dtype, path)
+        file = open(path, "w+b")
+        try:
+            header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+            npy.write_array_header_1_0(file, header)
+            start = file.tell()
+            file.truncate(start + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
+        except BaseException:
+            file.close()
+            raise
+        return cls(file, shape, dtype, start)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike, writable: bool = False) -> FrameFile:
+        """An existing file.
+
+        Raises:
+            ValueError: one sentence, if it is not a .npy file of frames of numbers, or is cut short.
+            OSError: if it cannot be opened.
+        """
+        file = open(path, "r+b" if writable else "rb")
+        try:
+            try:
+                version = npy.read_magic(file)
+                if version not in _READERS:
+                    raise ValueError(f"format version {version}")
+                shape, fortran, dtype = _READERS[version](file)
+            except ValueError as error:
+                raise ValueError(f"{path} is not a .npy file of frames; write it with numpy.save.") from error
+            _check(shape, fortran, dtype, path)
+            start = file.tell()
+            needed = start + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+            present = os.fstat(file.fileno()).st_size
+            if present < needed:
+                raise ValueError(f"{path} is cut short: {present} bytes of {needed}; write it again.")
+        except BaseException:
+            file.close()
+            raise
+        return cls(file, shape, dtype, start)
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return Path(self._file.name)
+
+    @property
+    def ndim(self) -> int:
+        """Always 3."""
+        return 3
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, key) -> np.ndarray:
+        """[i] gives a frame (rows, cols); a slice or a list of indices gives (k, rows, cols). Always a copy."""
+        if isinstance(key, (slice, list, tuple, np.ndarray)):
+            indices = self._indices(key)
+            frames = np.empty((len(indices), *self.shape[1:]), self.dtype)
+            for frame, index in zip(frames, indices, strict=True):
+                self._read(index, frame)
+            return frames
+        frame = np.empty(self.shape[1:], self.dtype)
+        self._read(self._index(key), frame)
+        return frame
+
+    def __setitem__(self, key, frames) -> None:
+        """[i] = frame, or [slice] = frames; values are broadcast and cast as numpy assigns them."""
+        if not isinstance(key, (slice, list, tuple, np.ndarray)):
+            self._write(self._index(key), frames)
+            return
+        indices = self._indices(key)
+        for frame, index in zip(np.broadcast_to(frames, (len(indices), *self.shape[1:])), indices, strict=True):
+            self._write(index, frame)
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("Frames in a file cannot be seen as an array without a copy.")
+        return self[:] if dtype is None else self[:].astype(dtype, copy=False)
+
+    def flush(self) -> None:
+        """Hand what was written to the operating system."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file; further access raises ValueError."""
+        self._file.close()
+
+    def __enter__(self) -> FrameFile:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def _indices(self, key) -> list[int]:
+        if isinstance(key, slice):
+            return list(range(*key.indices(len(self))))
+        if isinstance(key, tuple):
+            raise IndexError("A frame file is read by whole frames: give one index, a slice or a list.")
+        return [self._index(index) for index in key]
+
+    def _index(self, key) -> int:
+        index = int(np.asarray(key)[()]) if np.asarray(key).dtype.kind in "iu" else None
+        if index is None or not -len(self) <= index < len(self):
+            raise IndexError(f"There is no frame at index {key!r}; the file holds {len(self)} frames.")
+        return index % len(self)
+
+    def _read(self, index: int, frame: np.ndarray) -> None:
+        self._file.seek(self._start + index * self._frame_bytes)
+        if self._file.readinto(memoryview(frame).cast("B")) != self._frame_bytes:
+            raise ValueError(f"{self._file.name} is cut short at frame {index + 1}; write it again.")
+
+    def _write(self, index: int, frame) -> None:
+        values = np.ascontiguousarray(np.broadcast_to(np.asarray(frame), self.shape[1:]), dtype=self.dtype)
+        self._file.seek(self._start + index * self._frame_bytes)
+        self._file.write(memoryview(values).cast("B"))
+
+
+def _check(shape: tuple, fortran: bool, dtype: np.dtype, path) -> None:
+    if dtype.kind not in "biuf":
+        raise ValueError(f"{path} must hold plain numbers, not {dtype}.")
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"{path} must hold frames of shape (n, rows, cols), not {tuple(shape)}.")
+    if fortran:
+        raise ValueError(f"{path} must be in C order; save a contiguous copy.")
