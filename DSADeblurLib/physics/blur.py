@@ -98,9 +98,7 @@ class Blur:
             raise ValueError(f"Blurs of unlike frames cannot be combined: {mine} and {theirs}.")
         first, second = self.transfer, other.transfer
         reach = tuple(a + b for a, b in zip(self.reach_mm, other.reach_mm, strict=True))
-        return Blur(
-            lambda fu, fv: first(fu, fv) * second(fu, fv), self.shape_px, self.spacing_mm, reach, self.padding
-        )
+        return Blur(lambda fu, fv: first(fu, fv) * second(fu, fv), self.shape_px, self.spacing_mm, reach, self.padding)
 
     def _checked(self, frame: np.ndarray) -> np.ndarray:
         frame = np.asarray(frame, dtype=np.float32)
@@ -129,9 +127,7 @@ class Blur:
         return tuple(folds)
 
 
-def focal_spot_blur(
-    spot: FocalSpot, magnification: float, shape_px, spacing_mm, padding: str = "symmetric"
-) -> Blur:
+def focal_spot_blur(spot: FocalSpot, magnification: float, shape_px, spacing_mm, padding: str = "symmetric") -> Blur:
     """Return the blur of an object plane at this magnification by the focal spot.
 
     magnification: M = SID / (source to plane distance), >= 1. The spot's image at the detector is the spot scaled by
@@ -140,9 +136,7 @@ def focal_spot_blur(
     """
     if not (math.isfinite(magnification) and magnification >= 1):
         raise ValueError(f"The magnification must be 1 or more, not {magnification}.")
-    return _cached_spot_blur(
-        spot, float(magnification), _checked_shape(shape_px), checked_spacing(spacing_mm), padding
-    )
+    return _cached_spot_blur(spot, float(magnification), _checked_shape(shape_px), checked_spacing(spacing_mm), padding)
 
 
 def detector_blur(detector: Detector, shape_px, padding: str = "symmetric") -> Blur:

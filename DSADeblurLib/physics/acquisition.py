@@ -1,0 +1,145 @@
+"""From an object in depth slabs to native frames and to the subtracted frame.
+
+    Slab(line_integral, magnification, shift_px=(0.0, 0.0))
+    expected_intensity(slabs, spot, spacing_mm, detector=None, padding='symmetric') -> float32 (rows, cols), I0 = 1
+    expose(intensity, detector, quanta, rng, digital=False) -> float32 quanta or uint16 DN
+    acquire(slabs, spot, detector, quanta, rng, digital=False) -> the two in a row
+    optical_density(contrast, mask, floor=None) -> float32 ln Ic - ln Im
+    shift_frame(frame, (rows, cols)) -> float32
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from .blur import detector_blur, focal_spot_blur
+from .detector import Detector
+from .focal_spot import FocalSpot
+from .noise import add_noise
+
+# Without a floor of their own, pixels are not let below this part of the mask's mean before the logarithm.
+_FLOOR_PER_MEAN = 1e-3
+
+
+class Slab(NamedTuple):
+    """One depth slab of the object, projected from the centre of the focal spot onto the detector's pixels.
+
+    line_integral: (rows, cols) float32, sum of mu dl along the ray, dimensionless, usually >= 0.
+    magnification: M = SID / (source to slab distance) >= 1, taken as one number for the whole slab.
+    shift_px: motion of the slab in detector pixels, (rows, cols), positive downwards and to the right.
+    """
+
+    line_integral: np.ndarray
+    magnification: float
+    shift_px: tuple[float, float] = (0.0, 0.0)
+
+
+def expected_intensity(
+    slabs: Iterable[Slab | tuple],
+    spot: FocalSpot,
+    spacing_mm,
+    detector: Detector | None = None,
+    padding: str = "symmetric",
+) -> np.ndarray:
+    """Return the noise-free intensity, float32 (rows, cols), with 1 where nothing attenuates.
+
+    slabs: Slab or (line_integral, magnification[, shift_px]) tuples, at least one, all of one shape. spacing_mm:
+    detector pixel size, one number or (row, col). Without `detector` this is the intensity that falls on the
+    detector (what `expose` takes); with it, the mean image that the detector would give, blurred by its MTF.
+
+    I = prod_k B_k exp(-L_k), where B_k is the focal-spot blur at magnification M_k: the spot blurs transmitted
+    intensity, not attenuation. Slabs of equal magnification are summed before the exponential, where this is exact.
+    Between slabs the product of blurred transmissions stands for the blurred product: every point of the source
+    shifts slab k by (M_k - 1) times its own position, so the exact intensity is the mean over source points of the
+    product of shifted transmissions. Both differ by the covariance of the slabs' transmissions over the spot, which
+    is nothing unless edges of two slabs overlap within the blur, and then of the order of a quarter of the product
+    of both edge contrasts. Raises ValueError when slabs are missing or unlike.
+    """
+    by_magnification: dict[float, np.ndarray] = {}
+    shape = None
+    for item in slabs:
+        slab = Slab(*item)
+        line_integral = np.asarray(slab.line_integral, dtype=np.float32)
+        shape = shape or line_integral.shape
+        if line_integral.ndim != 2 or line_integral.shape != shape:
+            raise ValueError(f"Slabs must be (rows, cols) images of one shape, not {shape} and {line_integral.shape}.")
+        if any(slab.shift_px):
+            line_integral = shift_frame(line_integral, slab.shift_px)
+        known = by_magnification.get(slab.magnification)
+        by_magnification[slab.magnification] = line_integral if known is None else known + line_integral
+    if not by_magnification:
+        raise ValueError("At least one slab is needed to form an image.")
+
+    intensity = None
+    for magnification, line_integral in by_magnification.items():
+        transmission = np.exp(-line_integral)
+        blur = focal_spot_blur(spot, magnification, transmission.shape, spacing_mm, padding)
+        blurred = _within(blur.apply(transmission), transmission)
+        intensity = blurred if intensity is None else intensity * blurred
+    if detector is not None:
+        intensity = _within(detector_blur(detector, intensity.shape, padding).apply(intensity), intensity)
+    return intensity
+
+
+def expose(
+    intensity: np.ndarray, detector: Detector, quanta: float, rng: np.random.Generator, digital: bool = False
+) -> np.ndarray:
+    """Return one native frame of an intensity that falls on the detector (see `expected_intensity`, no detector).
+
+    quanta: mean absorbed quanta per pixel at intensity 1 (the dose). Returns float32 quanta, (rows, cols), or with
+    `digital` the detector's uint16 numbers, saturated at its bit depth. Raises ValueError for a dose not above 0.
+    """
+    if not (np.isfinite(quanta) and quanta > 0):
+        raise ValueError(f"The dose must be a positive number of quanta per pixel, not {quanta}.")
+    signal = add_noise(np.float32(quanta) * np.asarray(intensity, dtype=np.float32), detector, rng)
+    return detector.quantise(signal) if digital else signal
+
+
+def acquire(
+    slabs: Iterable[Slab | tuple],
+    spot: FocalSpot,
+    detector: Detector,
+    quanta: float,
+    rng: np.random.Generator,
+    digital: bool = False,
+) -> np.ndarray:
+    """Return one native frame of the object: `expected_intensity`, then `expose`. For several frames of one still
+    object call the two yourself, so that the blur is done once."""
+    return expose(expected_intensity(slabs, spot, detector.spacing_mm), detector, quanta, rng, digital)
+
+
+def optical_density(contrast: np.ndarray, mask: np.ndarray, floor: float | None = None) -> np.ndarray:
+    """Return the subtracted frame ln Ic - ln Im, float32 of the contrast frame's shape, negative in vessels.
+
+    contrast: intensities, quanta or DN, (rows, cols) or (n, rows, cols). mask: the same unit, (rows, cols), or
+    (m, rows, cols) mask frames that are averaged first, as intensities. floor: both are not let below it; by default
+    a thousandth of the mask's mean, and at least 1 for integers.
+    """
+    contrast, mask = np.asarray(contrast), np.asarray(mask)
+    integer = np.issubdtype(mask.dtype, np.integer)
+    mean_mask = mask.mean(axis=0, dtype=np.float32) if mask.ndim == 3 else mask.astype(np.float32)
+    if floor is None:
+        floor = max(_FLOOR_PER_MEAN * float(mean_mask.mean(dtype=np.float64)), 1.0 if integer else 0.0)
+    if not floor > 0:
+        raise ValueError(f"The floor before the logarithm must be above zero, not {floor}; is the mask empty?")
+    lowest = np.float32(floor)
+    return np.log(np.maximum(contrast, lowest, dtype=np.float32)) - np.log(np.maximum(mean_mask, lowest))
+
+
+def shift_frame(frame: np.ndarray, shift_px: tuple[float, float]) -> np.ndarray:
+    """Return a (rows, cols) frame moved by (rows, cols) pixels, down and to the right, float32; fractions allowed.
+
+    Cubic splines; what comes in from outside repeats the border. The result stays within the frame's own range, so
+    hard edges do not overshoot.
+    """
+    frame = np.asarray(frame, dtype=np.float32)
+    return _within(ndimage.shift(frame, shift_px, order=3, mode="nearest"), frame)
+
+
+def _within(image: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Cut what band-limited blur or splines put outside the range of the source; true averages cannot leave it."""
+    return np.clip(image, source.min(), source.max(), out=image)
