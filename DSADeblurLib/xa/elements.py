@@ -1,0 +1,76 @@
+"""Read single header elements from untrusted data sets: a value, or nothing, never an exception."""
+
+import math
+
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+
+def text_of(dataset: Dataset, keyword: str) -> str:
+    """Return the element as stripped text, '' when absent, empty or unreadable."""
+    try:
+        value = dataset.get(keyword)
+    except Exception:
+        return ""
+    return "" if value is None else str(value).strip()
+
+
+def texts_of(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    """Return every value of the element as stripped text, () when absent or unreadable."""
+    try:
+        value = dataset.get(keyword)
+    except Exception:
+        return ()
+    if value is None or value == "":
+        return ()
+    values = value if isinstance(value, MultiValue | list | tuple) else [value]
+    return tuple(str(one).strip() for one in values)
+
+
+def numbers_of(dataset: Dataset, keyword: str) -> tuple[float, ...] | None:
+    """Return every value as a float: () when absent or empty, None when a value is not a finite number."""
+    if tag_for_keyword(keyword) not in dataset:
+        return ()
+    try:
+        value = dataset.get(keyword)
+        if value is None or value == "":
+            return ()
+        values = value if isinstance(value, MultiValue | list | tuple) else [value]
+        if len(values) == 0:
+            return ()
+        numbers = tuple(float(one) for one in values)
+    except Exception:
+        return None
+    return numbers if all(math.isfinite(one) for one in numbers) else None
+
+
+def integers_of(dataset: Dataset, keyword: str) -> tuple[int, ...] | None:
+    """Return every value as an int: () when absent or empty, None when a value is not a whole number."""
+    numbers = numbers_of(dataset, keyword)
+    if numbers is None or any(one != int(one) for one in numbers):
+        return None
+    return tuple(int(one) for one in numbers)
+
+
+def items_of(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """Return the items of a sequence, () when absent, empty or unreadable."""
+    try:
+        value = dataset.get(keyword)
+        return tuple(item for item in value or () if isinstance(item, Dataset))
+    except Exception:
+        return ()
+
+
+def raw_text(dataset: Dataset, keyword: str) -> str:
+    """Return the value as it stands in the file, for messages about values that cannot be used."""
+    try:
+        element = dataset.get_item(tag_for_keyword(keyword))
+        value = element.value
+        if isinstance(value, bytes):
+            value = value.decode("latin-1", "replace")
+        elif isinstance(value, MultiValue | list | tuple):
+            value = "\\".join(str(one) for one in value)
+        return "".join(one for one in str(value) if one.isprintable()).strip()[:64]
+    except Exception:
+        return "?"

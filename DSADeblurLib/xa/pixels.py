@@ -1,0 +1,207 @@
+"""The frames of a run, decoded one at a time when they are asked for."""
+
+import operator
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+from pydicom.pixels import get_decoder
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+
+from DSADeblurLib.xa.errors import XAReadError, reading
+from DSADeblurLib.xa.layout import PixelLayout
+
+# One fixed choice per syntax, so that the same file gives the same pixels whatever else is installed.
+_PLUGINS = {
+    JPEGBaseline8Bit: ("pillow", "gdcm"),
+    JPEGExtended12Bit: ("pillow", "gdcm"),
+    JPEGLossless: ("gdcm", "pylibjpeg"),
+    JPEGLosslessSV1: ("gdcm", "pylibjpeg"),
+    JPEGLSLossless: ("pyjpegls", "gdcm", "pylibjpeg"),
+    JPEGLSNearLossless: ("pyjpegls", "gdcm", "pylibjpeg"),
+    JPEG2000Lossless: ("pillow", "gdcm", "pylibjpeg"),
+    JPEG2000: ("pillow", "gdcm", "pylibjpeg"),
+    RLELossless: ("pydicom", "pylibjpeg"),
+}
+
+
+class FrameStack:
+    """The stored frames of a file as a lazy, read-only array of shape (n, rows, columns), uint8 or uint16.
+
+    `stack[i]` decodes one frame, (rows, columns); `stack[2:5]` and `stack[[0, 7]]` give (k, rows, columns). Bits
+    above Bits Stored, where some devices keep overlays, are always cleared. The file is opened for each access and
+    nothing is kept, so memory stays at one frame. Raises XAReadError when a frame cannot be decoded.
+    """
+
+    def __init__(self, layout: PixelLayout) -> None:
+        self.layout = layout
+        self.shape = (layout.frames, layout.rows, layout.columns)
+        self.dtype = np.dtype(np.uint8 if layout.bits_allocated == 8 else np.uint16)
+        self.ndim = 3
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, key) -> np.ndarray:
+        if isinstance(key, slice):
+            key = range(len(self))[key]
+        if isinstance(key, list | tuple | range | np.ndarray):
+            frames = np.empty((len(key), *self.shape[1:]), self.dtype)
+            for position, index in enumerate(key):
+                frames[position] = self[index]
+            return frames
+        index = operator.index(key)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"frame index {index} outside 0..{len(self) - 1}")
+        index %= len(self)
+        with reading():
+            frame = self.raw(index)
+            frame &= self.dtype.type((1 << self.layout.bits_stored) - 1)
+            return frame
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return np.asarray(self[:], dtype=dtype)
+
+    def raw(self, index: int) -> np.ndarray:
+        """Return frame `index` as stored, (rows, columns), bits above Bits Stored included."""
+        layout = self.layout
+        if layout.fragments is None:
+            return _native_frame(layout, index).astype(self.dtype)
+        with open(layout.path, "rb") as stream:
+            pieces = [_read_exactly(stream, start, length) for start, length in layout.fragments[index]]
+        return _decode(b"".join(pieces), layout, index).astype(self.dtype)
+
+
+def _read_exactly(stream, start: int, length: int) -> bytes:
+    stream.seek(start)
+    data = stream.read(length)
+    if len(data) != length:
+        raise XAReadError(f"File is truncated: {len(data)} of {length} bytes.")
+    return data
+
+
+def _native_frame(layout: PixelLayout, index: int) -> np.ndarray:
+    start = index * layout.frame_bytes
+    # Swapped bytes come in pairs, and a frame of odd size may begin or end inside one.
+    before = start % 2 if layout.word_swapped else 0
+    after = (start + layout.frame_bytes) % 2 if layout.word_swapped else 0
+    with open(layout.path, "rb") as stream:
+        data = _read_exactly(stream, layout.offset + start - before, before + layout.frame_bytes + after)
+    if layout.word_swapped:
+        data = np.frombuffer(data, np.uint16).byteswap().tobytes()[before:before + layout.frame_bytes]
+    dtype = "u1" if layout.bits_allocated == 8 else (">u2" if layout.big_endian else "<u2")
+    return np.frombuffer(data, dtype).reshape(layout.rows, layout.columns)
+
+
+def _decode(data: bytes, layout: PixelLayout, index: int) -> np.ndarray:
+    """Decode one compressed frame with a size check first: a codestream may claim any dimensions."""
+    syntax = UID(layout.transfer_syntax)
+    precision = layout.bits_stored
+    if syntax == RLELossless:
+        if len(data) > 2 * layout.frame_bytes + 65536:
+            raise XAReadError(f"Compressed frame {index + 1} is larger than the image it should hold.")
+    else:
+        rows, columns, components, precision = codestream_size(data)
+        if (rows, columns, components) != (layout.rows, layout.columns, 1):
+            raise XAReadError(f"Compressed frame {index + 1} is {rows} x {columns} with {components} component(s), "
+                              f"the header says {layout.rows} x {layout.columns} with 1.")
+        if precision > layout.bits_allocated:
+            raise XAReadError(f"Compressed frame {index + 1} has {precision} bits, the header allocates "
+                              f"{layout.bits_allocated}.")
+    # A decoder told fewer bits than the codestream has would clip; the surplus bits are cleared afterwards.
+    bits = max(precision, layout.bits_stored)
+    if syntax == JPEGExtended12Bit and bits > 8:
+        return _decode_extended_jpeg(data, layout, bits)
+    decoder = get_decoder(syntax)
+    plugins = [name for name in _PLUGINS.get(syntax, ()) if name in decoder.available_plugins]
+    item = data + b"\0" * (len(data) % 2)
+    single = b"\xfe\xff\x00\xe0\0\0\0\0" + b"\xfe\xff\x00\xe0" + struct.pack("<L", len(item)) + item
+    try:
+        array, _ = decoder.as_array(
+            single, index=0, raw=True, decoding_plugin=plugins[0] if plugins else "", number_of_frames=1,
+            rows=layout.rows, columns=layout.columns, samples_per_pixel=1, photometric_interpretation="MONOCHROME2",
+            pixel_representation=0, bits_allocated=layout.bits_allocated, bits_stored=bits, pixel_keyword="PixelData",
+        )
+    except Exception as error:
+        raise XAReadError(f"Compressed frame {index + 1} is damaged and cannot be decoded.") from error
+    return array.reshape(layout.rows, layout.columns)
+
+
+def _decode_extended_jpeg(data: bytes, layout: PixelLayout, bits: int) -> np.ndarray:
+    """Decode 12-bit lossy JPEG with GDCM itself; pydicom does not offer this syntax to it at 12 bits."""
+    import gdcm
+
+    fragment = gdcm.Fragment()
+    fragment.SetByteStringValue(data)
+    fragments = gdcm.SequenceOfFragments.New()
+    fragments.AddFragment(fragment)
+    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    element.SetValue(fragments.__ref__())
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((layout.columns, layout.rows, 1))
+    image.SetDataElement(element)
+    kind = gdcm.PhotometricInterpretation.GetPIType("MONOCHROME2")
+    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(kind))
+    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(JPEGExtended12Bit))))
+    image.SetPixelFormat(gdcm.PixelFormat(1, layout.bits_allocated, bits, bits - 1, 0))
+    # GDCM hands bytes over as text; the surrogates are undone here.
+    buffer = image.GetBuffer().encode("utf-8", "surrogateescape")
+    return np.frombuffer(buffer, "<u2").reshape(layout.rows, layout.columns)
+
+
+def codestream_size(data: bytes) -> tuple[int, int, int, int]:
+    """Return (rows, columns, components, precision) from a JPEG, JPEG-LS or JPEG 2000 codestream.
+
+    Sources: ITU-T T.81 B.2.2 (frame header), T.87 C.2.2 (JPEG-LS), T.800 A.5.1 (SIZ marker).
+    """
+    if data[:4] == b"\xff\x4f\xff\x51":
+        x1, y1, x0, y0 = struct.unpack(">4L", data[8:24])
+        return y1 - y0, x1 - x0, struct.unpack(">H", data[40:42])[0], (data[42] & 0x7F) + 1
+    position = 2
+    while position + 10 <= len(data):
+        if data[position] != 0xFF:
+            break
+        marker = data[position + 1]
+        if marker == 0xFF:  # fill byte
+            position += 1
+            continue
+        if (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
+            precision, rows, columns, components = struct.unpack(">BHHB", data[position + 4:position + 10])
+            return rows, columns, components, precision
+        position += 2 + struct.unpack(">H", data[position + 2:position + 4])[0]
+    raise XAReadError("Compressed pixel data is damaged: a frame has no size.")
+
+
+def check_decoder(layout: PixelLayout) -> None:
+    """Raise XAReadError, naming the package to install, when this transfer syntax cannot be decoded here."""
+    if layout.fragments is None:
+        return
+    syntax = UID(layout.transfer_syntax)
+    if syntax not in _PLUGINS:
+        raise XAReadError(f"Transfer syntax {syntax.name} is not supported; convert the file to "
+                          "Explicit VR Little Endian first.")
+    decoder = get_decoder(syntax)
+    available = decoder.is_available
+    if syntax == JPEGExtended12Bit and layout.bits_allocated > 8:
+        available = "gdcm" in decoder.available_plugins
+    if not available:
+        package = {"pyjpegls": "pyjpegls", "pillow": "pillow"}.get(_PLUGINS.get(syntax, ("",))[0], "python-gdcm")
+        if syntax == JPEGExtended12Bit:
+            package = "python-gdcm"
+        raise XAReadError(f"{syntax.name.split(' (')[0]} compression needs a decoder that is not installed: "
+                          f"install the Python package {package}, or decompress the file first.")

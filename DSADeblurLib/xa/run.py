@@ -1,0 +1,75 @@
+"""One run, ready to be worked on: its header facts and its lazily decoded frames."""
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from DSADeblurLib.xa.errors import XAReadError, reading
+from DSADeblurLib.xa.header import ALREADY_SUBTRACTED, RunHeader, read_header
+from DSADeblurLib.xa.pixels import FrameStack, check_decoder
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Run(RunHeader):
+    """The header of a run and its frames."""
+
+    frames: FrameStack
+
+
+def read_run(
+    path: str | os.PathLike, *, focal_spot_mm: float | None = None, magnification: float | None = None,
+    relationship: str | None = None,
+) -> Run:
+    """Open one XA, RF or grey-scale Secondary Capture file.
+
+    The user's values override the header's, see `read_header`. The first frame is decoded once, so that a missing
+    decoder or broken pixel data is found here. Raises XAReadError with one sentence for anything that goes wrong.
+    """
+    header = read_header(path, focal_spot_mm=focal_spot_mm, magnification=magnification, relationship=relationship)
+    with reading():
+        check_decoder(header.layout)
+        frames = FrameStack(header.layout)
+        surplus = int(frames.raw(0).max()) >> header.bits_stored
+        warnings = list(header.warnings)
+        if surplus:
+            warnings.append(f"Bits above the {header.bits_stored} stored ones are in use (overlay?) and were cleared.")
+        subtracted = header.subtracted
+        if not subtracted and _looks_subtracted(header, frames):
+            subtracted = True
+            warnings.insert(0, ALREADY_SUBTRACTED)
+        values = {field.name: getattr(header, field.name) for field in dataclasses.fields(header)}
+        return Run(**{**values, "subtracted": subtracted, "warnings": tuple(warnings)}, frames=frames)
+
+
+def _looks_subtracted(header: RunHeader, frames: FrameStack) -> bool:
+    """Tell whether a DERIVED run without a mask shows mid-grey with little spread, as stored differences do.
+
+    Linear intensities are never differences. The limits are a judgement: half of all pixels within 15 % of the grey
+    scale, around a median in its middle fifth.
+    """
+    usable = header.mask is not None and header.mask.usable is not None
+    if header.source.image_type[:1] != ("DERIVED",) or usable or header.relationship == "LIN":
+        return False
+    low, median, high = np.percentile(frames[len(frames) // 2], (25, 50, 75)) / ((1 << header.bits_stored) - 1)
+    return bool(0.4 <= median <= 0.6 and high - low < 0.15)
+
+
+def find_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
+    """Return every regular file among `paths`, folders searched recursively, each once and in sorted order.
+
+    Whether a file is DICOM is for the reader to say. Raises XAReadError when a path does not exist.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+            found.update(dict.fromkeys(sorted(one for one in inside if one.is_file())))
+        elif path.is_file():
+            found[path] = None
+        else:
+            raise XAReadError(f"No such file or folder: {path}.")
+    return list(found)
