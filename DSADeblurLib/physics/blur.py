@@ -38,8 +38,9 @@ class Blur:
     reach_mm: how far (row, col) the kernel reaches from its centre; the frame is continued at least that far beyond
         its border: 'symmetric' (mirrored, border pixel repeated) or 'edge' (border pixel held).
 
-    Constant frames are returned exactly. For a spot along the axes and symmetric padding the frame's mean is kept
-    exactly too (mirroring returns what leaves); otherwise up to what crosses the border.
+    Constant frames are returned exactly. With symmetric padding and a kernel that is even in both axes (unrotated
+    spots, detectors) the mean is kept as well, to about 1e-6 of the frame's contrast, because mirroring returns what
+    leaves; otherwise it is kept up to what crosses the border.
     """
 
     def __init__(self, transfer: Transfer, shape_px, spacing_mm, reach_mm, padding: str = "symmetric") -> None:

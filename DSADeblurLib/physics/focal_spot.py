@@ -124,13 +124,16 @@ class FocalSpot:
             x_cdf, y_cdf = (self._width_cdf, self._length_cdf) if sin == 0 else (self._length_cdf, self._width_cdf)
             kernel = np.outer(np.diff(y_cdf(y_edges)), np.diff(x_cdf(x_edges)))
         else:
-            points = self.source_points(401, 401)
+            points = self.source_points(810, 822)
             kernel = np.histogram2d(points[:, 1], points[:, 0], bins=(y_edges, x_edges))[0]
             kernel = kernel + kernel[::-1, ::-1]
         return (kernel / kernel.sum()).astype(np.float32)
 
     def source_points(self, n_width: int, n_length: int) -> np.ndarray:
-        """Return n_width * n_length points (x, y) of the spot in mm, (n, 2) float64, of equal intensity each."""
+        """Return n_width * n_length points (x, y) of the spot in mm, (n, 2) float64, of equal intensity each.
+
+        Take even numbers for two lines, so that each line gets half of the points.
+        """
         across = self._width_quantile((np.arange(n_width) + 0.5) / n_width)
         along = self._length_quantile((np.arange(n_length) + 0.5) / n_length)
         across, along = (grid.ravel() for grid in np.meshgrid(across, along))
@@ -187,7 +190,7 @@ class FocalSpot:
     def _width_quantile(self, p: np.ndarray) -> np.ndarray:
         if self.shape == "two-line":
             gap = (1 - 2 * self.line_fraction) * self.width_mm
-            return (2 * self.line_fraction * (p - 0.5)) * self.width_mm + 0.5 * gap * np.sign(p - 0.5)
+            return (2 * self.line_fraction * (p - 0.5)) * self.width_mm + 0.5 * gap * np.where(p < 0.5, -1.0, 1.0)
         return self._profile_quantile(p, self.width_mm)
 
     def _length_quantile(self, p: np.ndarray) -> np.ndarray:
