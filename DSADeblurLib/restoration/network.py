@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SMALLEST_SIDE = 16
+# Bounds keep a damaged card from asking for a network that no computer holds.
+_LARGEST = {"features": 512, "growth": 256, "blocks": 64, "layers": 32, "factor": 4, "attention_reduction": 512}
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,12 @@ class Architecture:
     def __post_init__(self) -> None:
         if self.kind != "rdn":
             raise ValueError(f"Unknown network architecture {self.kind!r}; this version knows 'rdn'.")
-        for name in ("features", "growth", "blocks", "layers", "factor", "attention_reduction"):
+        for name, largest in _LARGEST.items():
             value = getattr(self, name)
-            # Bounds keep a damaged card from asking for terabytes of weights.
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1024:
-                raise ValueError(f"Architecture number {name} must be a whole number from 1 to 1024, not {value!r}.")
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= largest:
+                raise ValueError(
+                    f"Architecture number {name} must be a whole number from 1 to {largest}, not {value!r}."
+                )
         if self.factor not in (1, 2, 4):
             raise ValueError(f"Architecture number factor must be 1, 2 or 4, not {self.factor}.")
         if self.attention_reduction > self.features:

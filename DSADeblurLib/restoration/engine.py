@@ -1,0 +1,238 @@
+"""Where and how precisely a network is run: the device, the precision, and the arithmetic on one tile."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from DSADeblurLib.restoration.network import Architecture
+
+MEBIBYTE = 2**20
+_CPU_BUDGET = 768 * MEBIBYTE
+# How PyTorch says it without a class of its own: the CPU on Linux and macOS, the CPU on Windows, cuDNN and cuBLAS.
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "ALLOC_FAILED")
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class EngineError(RuntimeError):
+    """The device or precision asked for cannot be used; the message is one sentence."""
+
+
+class OutOfMemory(RuntimeError):
+    """A tile did not fit into the memory of the device; a smaller tile may."""
+
+
+class Choice(NamedTuple):
+    """What was chosen ('cpu', 'cuda', 'float32', ...), and one sentence why."""
+
+    value: str
+    reason: str
+
+
+class Engine(Protocol):
+    """Runs a network on one tile at a time."""
+
+    device: str
+    precision: str
+
+    def run(self, tile: np.ndarray) -> np.ndarray:
+        """(h, w) float32, normalised, to the same shape; raises OutOfMemory."""
+
+    def memory_budget(self) -> int:
+        """Bytes that one tile may take."""
+
+
+def probe_kernel(device: str, convolve: Callable = functional.conv2d) -> bool:
+    """Whether a small convolution on the device gives the values that the CPU gives.
+
+    The numbers are small integers, so every precision, TF32 included, must give exactly the same.
+    """
+    generator = torch.Generator().manual_seed(1)
+    frame = torch.randint(-2, 3, (1, 8, 32, 32), generator=generator).float()
+    weight = torch.randint(-1, 2, (8, 8, 3, 3), generator=generator).float()
+    expected = functional.conv2d(frame, weight, padding=1)
+    return torch.equal(convolve(frame.to(device), weight.to(device), padding=1).cpu(), expected)
+
+
+def probe_cuda() -> str:
+    """The name of the GPU, after a kernel has run on it and gave the right values.
+
+    A driver that is too old or a GPU that this PyTorch has no kernels for is only found out by running one.
+
+    Raises:
+        EngineError: why the GPU cannot be used, as a clause without a full stop.
+    """
+    if torch.version.cuda is None and torch.version.hip is None:
+        raise EngineError("this PyTorch was built without GPU support")
+    if not torch.cuda.is_available():
+        raise EngineError("no GPU with a working driver was found")
+    if not probe_kernel("cuda"):
+        raise EngineError("the GPU computed a test convolution wrongly")
+    return torch.cuda.get_device_name()
+
+
+def choose_device(request: str = "auto", probe: Callable[[], str] = probe_cuda) -> Choice:
+    """The device to run on.
+
+    Args:
+        request: 'auto', 'cpu' or 'cuda'.
+        probe: returns the GPU's name or raises with the cause; tests hand in their own.
+
+    Raises:
+        EngineError: one sentence, if 'cuda' was asked for and cannot be used.
+    """
+    if request == "cpu":
+        return Choice("cpu", "The CPU was asked for.")
+    if request not in ("auto", "cuda"):
+        raise EngineError(f"Device must be auto, cpu or cuda, not {request!r}.")
+    try:
+        name = probe()
+    except Exception as error:  # drivers fail in many ways; each of them means: not this device
+        cause = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")
+        if request == "cuda":
+            raise EngineError(f"The GPU cannot be used, because {cause}; choose the CPU.") from error
+        return Choice("cpu", f"The CPU is used, because {cause}.")
+    return Choice("cuda", f"{name} passed a test convolution.")
+
+
+def cpu_has_fast_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware (AVX512-BF16 or AMX)."""
+    with contextlib.suppress(AttributeError, RuntimeError):  # the functions differ between PyTorch versions
+        if hasattr(torch.cpu, "get_capabilities"):
+            features = torch.cpu.get_capabilities()
+            return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False
+
+
+def choose_precision(
+    request: str, device: str, fast_bfloat16: Callable[[], bool] = cpu_has_fast_bfloat16
+) -> Choice:
+    """The precision of the convolutions.
+
+    Args:
+        request: 'auto', 'float32', 'bfloat16' or 'float16'.
+        device: 'cpu' or 'cuda'.
+        fast_bfloat16: whether the CPU has it in hardware; tests hand in their own.
+
+    Raises:
+        EngineError: one sentence, if the device cannot do what was asked for.
+    """
+    if request == "float16" and device == "cpu":
+        raise EngineError("float16 needs the GPU; choose float32, bfloat16 or auto.")
+    if request in _DTYPES:
+        return Choice(request, f"{request} was asked for.")
+    if request != "auto":
+        raise EngineError(f"Precision must be auto, float32, bfloat16 or float16, not {request!r}.")
+    if device == "cuda":
+        return Choice("float16", "GPUs run float16 fastest.")
+    if fast_bfloat16():
+        return Choice("bfloat16", "This processor has fast bfloat16.")
+    return Choice("float32", "This processor has no fast bfloat16.")
+
+
+def bytes_per_pixel(architecture: Architecture, precision: str) -> int:
+    """Memory that one input pixel takes at the widest place of the network.
+
+    There the outputs of all blocks are held, twice while they are concatenated, or one block's dense layers twice.
+    Convolution libraries keep reordered copies beside, hence one more time the wider of the two.
+    """
+    a = architecture
+    dense = a.features + a.layers * a.growth
+    channels = a.blocks * a.features + 2 * max(a.blocks * a.features, dense)
+    width = 4 if precision == "float32" else 2
+    return -(-channels * width // a.factor**2) + 4 * 8  # plus some full-resolution float32 copies
+
+
+def automatic_tile(
+    shape: tuple[int, int], architecture: Architecture, precision: str, budget: int, halo: int
+) -> int | None:
+    """None if a whole frame (rows, cols) fits into `budget` bytes, else a side that does; at least 64 pixels."""
+    cost = bytes_per_pixel(architecture, precision)
+    if shape[0] * shape[1] * cost <= budget:
+        return None
+    side = int((budget / cost) ** 0.5) - 2 * halo
+    return max(side // 64 * 64, 64)
+
+
+class TorchEngine:
+    """Runs a copy of a network with PyTorch.
+
+    Half precision is autocast: convolutions run in it, and the network's global skip adds in float32. Weights
+    are channels-last, which PyTorch's convolutions prefer on CPUs and GPUs alike.
+    """
+
+    def __init__(self, network: nn.Module, device: str = "cpu", precision: str = "float32") -> None:
+        self.device = device
+        self.precision = precision
+        self._network = copy.deepcopy(network).eval().to(device, memory_format=torch.channels_last)
+        self._pinned: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def run(self, tile: np.ndarray) -> np.ndarray:
+        """(h, w) float32, normalised, to a new (h, w) float32.
+
+        Raises:
+            OutOfMemory: the device has no memory for this tile; what it held is freed.
+        """
+        try:
+            with torch.inference_mode(), self._autocast():
+                return self._run_on_gpu(tile) if self.device == "cuda" else self._forward(_as_batch(tile)).numpy()
+        except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+            cause = error
+        except RuntimeError as error:
+            if not any(words in str(error) for words in _OUT_OF_MEMORY):
+                raise
+            cause = error
+        # Outside the except block the traceback no longer holds the tensors of the failed run.
+        message = str(cause).splitlines()[0] if str(cause) else "out of memory"
+        del cause
+        self._pinned = None
+        if self.device == "cuda" and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise OutOfMemory(message)
+
+    def memory_budget(self) -> int:
+        """Bytes that one tile may take: half of what is free on a GPU, a fixed 768 MiB on a CPU."""
+        if self.device == "cuda" and torch.cuda.is_available():
+            return torch.cuda.mem_get_info()[0] // 2
+        return _CPU_BUDGET
+
+    def _autocast(self):
+        if self.precision == "float32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device, dtype=_DTYPES[self.precision])
+
+    def _forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return self._network(batch)[0, 0]
+
+    def _run_on_gpu(self, tile: np.ndarray) -> np.ndarray:
+        # Page-locked buffers are copied by the GPU itself; they are kept, because making them is slow.
+        batch = _as_batch(tile)
+        if self._pinned is None or self._pinned[0].shape != batch.shape:
+            self._pinned = (torch.empty_like(batch).pin_memory(), torch.empty(tile.shape).pin_memory())
+        upload, download = self._pinned
+        upload.copy_(batch)
+        download.copy_(self._forward(upload.to(self.device, non_blocking=True)), non_blocking=True)
+        torch.cuda.synchronize()
+        return download.numpy().copy()
+
+
+def _as_batch(tile: np.ndarray) -> torch.Tensor:
+    # A copy: torch warns of read-only arrays, and the caller's array stays its own.
+    return torch.from_numpy(np.array(tile, dtype=np.float32, order="C"))[None, None]
+
+
+@dataclass(frozen=True)
+class Engines:
+    """How engines are found and built; tests hand in a probe and engines that fail on purpose."""
+
+    probe: Callable[[], str] = probe_cuda
+    build: Callable[[nn.Module, str, str], Engine] = TorchEngine

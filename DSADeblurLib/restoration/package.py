@@ -1,0 +1,196 @@
+"""Model packages: weights, card and a test case in one folder; only a package that passes its test is used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from DSADeblurLib.restoration.card import (
+    CARD_FILE,
+    TEST_INPUT_FILE,
+    TEST_OUTPUT_FILE,
+    WEIGHTS_FILE,
+    ModelCard,
+    ModelError,
+    find_model,
+    read_card,
+)
+from DSADeblurLib.restoration.engine import TorchEngine
+from DSADeblurLib.restoration.network import Architecture, ResidualDenseNetwork, build_network
+
+_TEST_SHAPE = (61, 67)
+_LARGEST_TEST_SIDE = 1024
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network that passed its self-test, with its card and the hash of its weights."""
+
+    card: ModelCard
+    network: ResidualDenseNetwork
+    sha256: str
+
+
+def load_model(name_or_folder: str | Path) -> Model:
+    """A verified model: the hash of the weights is that of the card, and the self-test gives the stored output.
+
+    Args:
+        name_or_folder: name of a model that comes with DSADeblur, or the folder of any model package.
+
+    Raises:
+        ModelError: one sentence, if anything is missing, damaged or unknown.
+    """
+    folder = find_model(name_or_folder)
+    card = read_card(folder)
+    data = _read(folder / WEIGHTS_FILE, card)
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != card.sha256:
+        raise ModelError(
+            f"The weights of model {card.name!r} are not those of its card (SHA-256 differs); install it again."
+        )
+    network = _network_with(data, card)
+    _self_test(network, card, folder)
+    return Model(card=card, network=network, sha256=sha256)
+
+
+def save_model(folder: str | Path, network: ResidualDenseNetwork, card: ModelCard) -> ModelCard:
+    """Write a model package; an older one in this folder is replaced only when the new one is complete.
+
+    Args:
+        folder: of the package.
+        network: the trained network, on any device.
+        card: its facts; architecture, sha256 and parameters are filled in from the network, an empty date from
+            the clock.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        ModelError: one sentence, if the folder holds something else or the network's weights are not finite.
+        OSError: if it cannot be written.
+    """
+    folder = Path(folder).resolve()
+    if folder.exists() and not (folder / CARD_FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ModelError(f"{folder} exists and is not a model package; choose another folder.")
+    state = {name: value.detach().float().cpu().contiguous() for name, value in network.state_dict().items()}
+    if not all(torch.isfinite(value).all() for value in state.values()):
+        raise ModelError("The network has weights that are not finite; train it again.")
+    weights = safetensors.torch.save(state, metadata={"format": "pt"})
+    card = replace(
+        card,
+        architecture=network.architecture.as_dict(),
+        sha256=hashlib.sha256(weights).hexdigest(),
+        parameters=sum(value.numel() for value in state.values()),
+        created=card.created or datetime.now(timezone.utc).date().isoformat(),
+        folder=folder,
+    )
+    fresh = build_network(network.architecture)
+    fresh.load_state_dict(state)
+    test_input = _test_input()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        aside.chmod(0o755)  # mkdtemp makes it private
+        (aside / WEIGHTS_FILE).write_bytes(weights)
+        text = json.dumps(card.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        (aside / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+        np.save(aside / TEST_INPUT_FILE, test_input, allow_pickle=False)
+        np.save(aside / TEST_OUTPUT_FILE, TorchEngine(fresh).run(test_input), allow_pickle=False)
+        load_model(aside)  # what cannot be read back must not replace what could
+        _put_in_place(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return card
+
+
+def _read(path: Path, card: ModelCard) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"Model {card.name!r} is incomplete: {path.name} is missing; install it again.") from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _network_with(data: bytes, card: ModelCard) -> ResidualDenseNetwork:
+    try:
+        architecture = Architecture.from_dict(card.architecture)
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"Model {card.name!r} cannot be used: {error}") from error
+    # Counted without memory first: a damaged card could ask for a network of many gigabytes.
+    with torch.device("meta"):
+        parameters = sum(p.numel() for p in build_network(architecture).parameters())
+    try:
+        state = safetensors.torch.load(data)
+        if parameters != card.parameters or parameters != sum(value.numel() for value in state.values()):
+            raise ValueError("the number of weights differs")
+        network = build_network(architecture)
+        network.load_state_dict(state, strict=True)
+    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"The weights of model {card.name!r} do not fit its architecture; install it again."
+        ) from error
+    return network.eval().requires_grad_(False)
+
+
+def _self_test(network: ResidualDenseNetwork, card: ModelCard, folder: Path) -> None:
+    test_input, expected = (_read_test(folder / name, card) for name in (TEST_INPUT_FILE, TEST_OUTPUT_FILE))
+    if test_input.shape != expected.shape:
+        raise ModelError(f"The self-test of model {card.name!r} is damaged: its two files differ in shape.")
+    difference = np.abs(TorchEngine(network).run(test_input) - expected).max()
+    # Written so that NaN fails as well.
+    if not difference <= card.self_test_tolerance:
+        raise ModelError(
+            f"Model {card.name!r} failed its self-test: the output differs by {difference:.2g}, "
+            f"allowed is {card.self_test_tolerance:.2g}; do not use it on this computer."
+        )
+
+
+def _read_test(path: Path, card: ModelCard) -> np.ndarray:
+    if not path.is_file():
+        raise ModelError(f"Model {card.name!r} is incomplete: {path.name} is missing; install it again.")
+    try:
+        with open(path, "rb") as file:
+            values = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ModelError(f"The self-test file {path} cannot be read; install the model again.") from error
+    usable = isinstance(values, np.ndarray) and values.dtype == np.float32 and values.ndim == 2
+    if not usable or not 16 <= min(values.shape) <= max(values.shape) <= _LARGEST_TEST_SIDE:
+        raise ModelError(f"The self-test file {path} must hold one float32 frame; install the model again.")
+    return values
+
+
+def _test_input() -> np.ndarray:
+    """A normalised frame with odd sides: dark vessels on a slope, and noise. (61, 67) float32."""
+    rows, cols = np.meshgrid(*(np.linspace(-1, 1, side) for side in _TEST_SHAPE), indexing="ij")
+    noise = np.random.default_rng(20221143168).normal(scale=0.05, size=_TEST_SHAPE)
+    vessels = np.exp(-((rows - 0.4 * cols) ** 2) / 0.01) + 0.5 * np.exp(-((cols + 0.5 * rows**2) ** 2) / 0.002)
+    return (0.2 * rows - vessels + noise).astype(np.float32)
+
+
+def _put_in_place(aside: Path, folder: Path) -> None:
+    """Rename `aside` to `folder`; a folder that was there is removed only after the new one has its name."""
+    older = None
+    if folder.exists():
+        older = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+        os.replace(folder, older / folder.name)
+    try:
+        os.replace(aside, folder)
+    except OSError:
+        if older is not None:
+            os.replace(older / folder.name, folder)
+            older.rmdir()
+        raise
+    if older is not None:
+        shutil.rmtree(older, ignore_errors=True)

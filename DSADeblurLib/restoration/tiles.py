@@ -1,0 +1,77 @@
+"""Tiles of a frame with a halo wide enough that the tiled result equals the whole-frame result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SMALLEST_READ = 16
+"""A network cannot take a side shorter than this."""
+
+Window = tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile: what it reads of the padded frame, what it keeps of its result, and where that belongs.
+
+    Attributes:
+        read: rows and columns of the padded frame given to the network; starts and lengths are multiples of the
+            factor, so that pixel-unshuffle sees the same phase as in the whole frame.
+        keep: rows and columns of the network's result that are exact.
+        core: rows and columns of the padded frame where they belong; the cores cover it once.
+    """
+
+    read: Window
+    keep: Window
+    core: Window
+
+
+def pad_to_multiple(frame: np.ndarray, factor: int) -> np.ndarray:
+    """Frame (rows, cols) reflected at the bottom and right until the factor divides both sides.
+
+    This is done once per frame and before tiling, so that a tile at the border sees what the whole frame sees.
+    """
+    below, right = (-side % factor for side in frame.shape)
+    return np.pad(frame, ((0, below), (0, right)), mode="reflect") if below or right else frame
+
+
+def plan_tiles(shape: tuple[int, int], tile: int | None, halo: int, factor: int) -> tuple[Tile, ...]:
+    """Tiles that cover a frame.
+
+    Args:
+        shape: (rows, cols) of the padded frame, both multiples of `factor` and at least 16.
+        tile: side of the cores in pixels, rounded down to a multiple of the factor; None for the whole frame.
+        halo: pixels that a tile reads beyond its core, at least the receptive radius of the network; rounded up
+            to a multiple of the factor, and cut off at the frame's border.
+        factor: of the network's pixel-unshuffle.
+
+    Returns:
+        The tiles, row by row.
+
+    Raises:
+        ValueError: one sentence, if the shape does not fit.
+    """
+    if any(side % factor or side < SMALLEST_READ for side in shape):
+        raise ValueError(
+            f"Tiles need frames with sides of at least {SMALLEST_READ} pixels that {factor} divides, "
+            f"not {shape[0]} x {shape[1]}."
+        )
+    halo = -(-halo // factor) * factor
+    rows, cols = (_spans(side, tile, halo, factor) for side in shape)
+    return tuple(Tile(*zip(row, col, strict=True)) for row in rows for col in cols)
+
+
+def _spans(side: int, tile: int | None, halo: int, factor: int) -> list[tuple[slice, slice, slice]]:
+    """(read, keep, core) of every tile along one side."""
+    step = side if tile is None else max(tile // factor, 1) * factor
+    spans = []
+    for start in range(0, side, step):
+        stop = min(start + step, side)
+        first, last = max(start - halo, 0), min(stop + halo, side)
+        if last - first < SMALLEST_READ:
+            last = min(max(last, first + SMALLEST_READ), side)
+            first = max(min(first, last - SMALLEST_READ), 0)
+        spans.append((slice(first, last), slice(start - first, stop - first), slice(start, stop)))
+    return spans
