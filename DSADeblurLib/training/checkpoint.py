@@ -1,0 +1,61 @@
+"""Training state on disk as safetensors: weights, their running average, Adam's moments and the step."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from .recipes import Recipe
+
+
+class CheckpointError(Exception):
+    """A checkpoint cannot be continued; the message says why in one sentence."""
+
+
+def save_checkpoint(
+    path: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Adam, step: int, recipe: Recipe
+) -> None:
+    """Write aside, then rename: an interrupted save leaves the former checkpoint as it was."""
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
+    names = [name for name, _ in network.named_parameters()]
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"adam.{names[index]}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    aside = path.with_suffix(".part")
+    save_file(tensors, aside, metadata={"step": str(step), "recipe": json.dumps(recipe.as_dict())})
+    os.replace(aside, path)
+
+
+def load_checkpoint(
+    path: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Adam, recipe: Recipe
+) -> int:
+    """Fill the three from a checkpoint and return the number of steps done.
+
+    Raises:
+        CheckpointError: the file is damaged or belongs to another recipe.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except Exception as error:
+        raise CheckpointError(f"The checkpoint '{path}' cannot be read ({error}); delete it to start again.") from error
+    if json.loads(metadata.get("recipe", "null")) != json.loads(json.dumps(recipe.as_dict())):
+        raise CheckpointError(f"The checkpoint '{path}' was made by another recipe; choose another output folder.")
+    for prefix, module in (("network.", network), ("average.", average)):
+        module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    state = {}
+    for index, (name, _) in enumerate(network.named_parameters()):
+        keys = ("step", "exp_avg", "exp_avg_sq")
+        found = {key: tensors[f"adam.{name}.{key}"] for key in keys if f"adam.{name}.{key}" in tensors}
+        if found:
+            state[index] = found
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    return int(metadata["step"])

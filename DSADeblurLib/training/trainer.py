@@ -1,0 +1,139 @@
+"""The training loop: deterministic by seed, resumable to the step, with a held-out figure while it runs."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from DSADeblurLib.restoration.network import ResidualDenseNetwork, build_network
+from DSADeblurLib.restoration.normalisation import fit_normalisation
+from DSADeblurLib.simulation.pairs import KINDS
+from DSADeblurLib.simulation.sets import SceneCache, held_out_pair
+
+from .batches import batches
+from .checkpoint import load_checkpoint, save_checkpoint
+from .losses import batch_psnr, restoration_loss
+from .recipes import Recipe
+
+CHECKPOINT = "checkpoint.safetensors"
+LOG = "log.jsonl"
+# In log intensity: an optical density of 1.
+DATA_RANGE = 1.0
+
+
+class HeldOut:
+    """A small validation set, simulated once: the gain in PSNR over the input says how the training goes."""
+
+    def __init__(self, frames: int, size: int) -> None:
+        self.pairs = [held_out_pair("validation", i, KINDS[i % 2], size=size)[0] for i in range(frames)]
+        self.input_psnr = float(np.mean([_psnr(pair.degraded, pair.truth) for pair in self.pairs]))
+
+    @torch.inference_mode()
+    def psnr(self, network: ResidualDenseNetwork, device: torch.device) -> float:
+        """Mean PSNR in dB, data range 1.0 in log intensity."""
+        values = []
+        for pair in self.pairs:
+            normalisation = fit_normalisation(pair.degraded[None])
+            frame = torch.from_numpy(normalisation.apply(pair.degraded))[None, None].to(device)
+            output = normalisation.invert(network(frame)[0, 0].float().cpu().numpy())
+            values.append(_psnr(output, pair.truth))
+        return float(np.mean(values))
+
+
+def _psnr(output: np.ndarray, truth: np.ndarray) -> float:
+    return batch_psnr(torch.from_numpy(output), torch.from_numpy(truth), DATA_RANGE)
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    device: torch.device | str = "cpu",
+    scenes: Path | None = None,
+    minutes: float | None = None,
+    validate_every: int = 500,
+    held_out: tuple[int, int] = (8, 512),
+    is_cancelled: Callable[[], bool] = lambda: False,
+    show_progress: bool = True,
+) -> tuple[ResidualDenseNetwork, dict]:
+    """Train a network, or go on with one.
+
+    Args:
+        recipe: what to train and how.
+        folder: where the checkpoint and the log (one JSON object a line) are kept.
+        resume: go on from the folder's checkpoint, if there is one; the weights come out as without the stop.
+        device: where to train.
+        scenes: folder of the scene cache, by default `folder`/scenes.
+        minutes: stop after this time, leaving a checkpoint.
+        validate_every: steps between validations and checkpoints.
+        held_out: number and side of the validation frames.
+        is_cancelled: asked after each step; a checkpoint is left.
+
+    Returns:
+        The network with averaged weights, and a summary: steps, minutes, input_psnr, psnr.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    device = torch.device(device)
+    torch.manual_seed(recipe.seed)
+    network = build_network(recipe.architecture).to(device, memory_format=torch.channels_last)
+    average = copy.deepcopy(network).requires_grad_(False)
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    checkpoint = folder / CHECKPOINT
+    first = load_checkpoint(checkpoint, network, average, optimizer, recipe) if resume and checkpoint.exists() else 0
+    validation = HeldOut(*held_out)
+    cache = SceneCache(scenes or folder / "scenes", recipe.scenes)
+    started = time.monotonic()
+    psnr = validation.psnr(average, device)
+    bar = tqdm(total=recipe.steps, initial=first, desc=recipe.name, unit="step", disable=not show_progress)
+    stream = batches(cache, recipe, first)
+    step, recent = first, []
+    for step, (inputs, truths) in zip(range(first + 1, recipe.steps + 1), stream, strict=False):
+        recent.append(_train_step(network, average, optimizer, recipe, step, inputs, truths, device))
+        bar.update()
+        overdue = minutes is not None and time.monotonic() - started > 60 * minutes
+        stop = overdue or is_cancelled() or step == recipe.steps
+        if stop or step % validate_every == 0:
+            psnr = validation.psnr(average, device)
+            save_checkpoint(checkpoint, network, average, optimizer, step, recipe)
+            entry = {"step": step, "loss": round(float(np.mean(recent)), 5), "psnr": round(psnr, 3)}
+            entry |= {"input_psnr": round(validation.input_psnr, 3), "seconds": round(time.monotonic() - started, 1)}
+            with open(folder / LOG, "a", encoding="utf-8") as log:
+                log.write(json.dumps(entry) + "\n")
+            recent = []
+            bar.set_postfix(loss=entry["loss"], psnr=f"{psnr:.2f} dB (input {validation.input_psnr:.2f})")
+        if stop:
+            break
+    stream.close()
+    bar.close()
+    summary = {"steps": step, "minutes": round((time.monotonic() - started) / 60, 1)}
+    return average, summary | {"input_psnr": validation.input_psnr, "psnr": psnr}
+
+
+def _train_step(network, average, optimizer, recipe: Recipe, step: int, inputs, truths, device) -> float:
+    for group in optimizer.param_groups:
+        group["lr"] = recipe.rate(step - 1)
+    frames = torch.from_numpy(inputs).to(device, memory_format=torch.channels_last)
+    targets = torch.from_numpy(truths).to(device)
+    # bfloat16 keeps float32's range, so no loss scaling is needed; twice as fast on processors that have it.
+    with torch.autocast(device.type, torch.bfloat16):
+        output = network(frames)
+    loss = restoration_loss(output.float(), targets, recipe.gradient_weight)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimizer.step()
+    # A short memory at first, so that the average does not drag the untrained weights along.
+    keep = min(recipe.average, step / (step + 10))
+    with torch.no_grad():
+        for mean, value in zip(average.parameters(), network.parameters(), strict=True):
+            mean.lerp_(value, 1 - keep)
+    return float(loss.detach())
