@@ -30,6 +30,8 @@ _SIGMA_PER_FWHM = 1.0 / (2.0 * math.sqrt(2.0 * math.log(2.0)))
 _GAUSSIAN_CUT = 3.5
 # IEC 60336 measures a focal spot where its line spread function has fallen to this fraction of its maximum.
 _IEC_LEVEL = 0.15
+_GOLDEN = 0.5 * (math.sqrt(5.0) - 1.0)
+_KERNEL_POINTS = 2**18
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,11 @@ class FocalSpot:
             x_cdf, y_cdf = (self._width_cdf, self._length_cdf) if sin == 0 else (self._length_cdf, self._width_cdf)
             kernel = np.outer(np.diff(y_cdf(y_edges)), np.diff(x_cdf(x_edges)))
         else:
-            points = self.source_points(810, 822)
+            # A golden-ratio lattice of source points: unlike a grid it makes no moire with the pixels.
+            index = np.arange(_KERNEL_POINTS)
+            points = self._place(
+                self._width_quantile((index + 0.5) / _KERNEL_POINTS), self._length_quantile((index * _GOLDEN + 0.5) % 1)
+            )
             kernel = np.histogram2d(points[:, 1], points[:, 0], bins=(y_edges, x_edges))[0]
             kernel = kernel + kernel[::-1, ::-1]
         return (kernel / kernel.sum()).astype(np.float32)
@@ -136,7 +142,9 @@ class FocalSpot:
         """
         across = self._width_quantile((np.arange(n_width) + 0.5) / n_width)
         along = self._length_quantile((np.arange(n_length) + 0.5) / n_length)
-        across, along = (grid.ravel() for grid in np.meshgrid(across, along))
+        return self._place(*(grid.ravel() for grid in np.meshgrid(across, along)))
+
+    def _place(self, across: np.ndarray, along: np.ndarray) -> np.ndarray:
         cos, sin = self._direction()
         return np.stack((across * cos - along * sin, across * sin + along * cos), axis=1)
 

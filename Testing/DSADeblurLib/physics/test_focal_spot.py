@@ -33,7 +33,7 @@ def transform(kernel, spacing, fu, fv):
     return np.einsum("kr,rc,kc->k", phase_rows, kernel.astype(float), phase_cols)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(SPOTS, st.integers(0, 2**32 - 1))
 def test_kernel_transforms_to_the_analytic_otf(spot, seed):
     # Fine pixels, so that the kernel's aliasing is small against the tolerance.
