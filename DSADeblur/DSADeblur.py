@@ -1,0 +1,361 @@
+"""Slicer module that removes focal-spot blur from angiography runs: module, parameters, panel, logic and self-test."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import sys
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+def _prepareImports() -> None:
+    """Forget our own packages when the module is reloaded; find the library when run from the source tree."""
+    own = ("DSADeblurLib", "DSADeblurScene", "DSADeblurPanel")
+    if "DSADeblurScene" in sys.modules:
+        for name in [name for name in sys.modules if name.split(".")[0] in own]:
+            del sys.modules[name]
+    # Installed, the library lies beside this file; in the source tree it lies beside this file's folder.
+    if importlib.util.find_spec("DSADeblurLib") is None:
+        sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+_prepareImports()
+
+from DSADeblurLib.restoration.settings import DeblurSettings  # noqa: E402
+from DSADeblurPanel.compare_section import CompareSection  # noqa: E402
+from DSADeblurPanel.input_section import InputSection  # noqa: E402
+from DSADeblurPanel.model_section import ModelSection  # noqa: E402
+from DSADeblurPanel.parameters import DSADeblurParameterNode, optionsFrom  # noqa: E402
+from DSADeblurPanel.run_section import RunSection, State  # noqa: E402
+from DSADeblurPanel.torch_section import TorchSection  # noqa: E402
+from DSADeblurScene.job import Job, Options  # noqa: E402
+from DSADeblurScene.qprocess_runner import QProcessRunner  # noqa: E402
+from DSADeblurScene.runner import SubprocessRunner  # noqa: E402
+from DSADeblurScene.worker_client import Callbacks, WorkerClient  # noqa: E402
+
+
+class DSADeblur(ScriptedLoadableModule):
+    """What the module list and the help section show."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("DSA Deblur")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Filtering")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["DSADeblur contributors"]
+        self.parent.helpText = _(
+            "<b>Research use only. Not for diagnosis or treatment.</b><br>"
+            "Removes the blur of the X-ray tube's focal spot from digital subtraction angiography with a neural "
+            "network. The original run is never changed: the result is a new sequence or volume beside it, which "
+            "plays in step with it. A learned restoration can add or remove detail; compare it with the original."
+        )
+        self.parent.acknowledgementText = _(
+            "The idea of learning focal-spot deblurring of angiography follows Geng et al., Interventional "
+            'Neuroradiology 2022, <a href="https://doi.org/{doi}">doi:{doi}</a>. The method here is an '
+            "independent implementation."
+        ).format(doi="10.1177/15910199221143168")
+
+
+class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel: connects its sections with the parameter node and the logic."""
+
+    def __init__(self, parent=None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self._parameterNode = None
+        self._parameterNodeGuiTag = None
+
+    def setup(self) -> None:
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/DSADeblur.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = DSADeblurLogic()
+        self.inputSection = InputSection(self.ui)
+        self.modelSection = ModelSection(self.ui, self._onModelChosen)
+        self.runSection = RunSection(self.ui, self._onApply, self._onCancel)
+        self.compareSection = CompareSection(self.ui, self.runSection.showStatus)
+        self.torchSection = TorchSection(self.ui, self.runSection.showStatus, self._update)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
+        slicer.app.connect("aboutToQuit()", self.logic.shutdown)
+        self.initializeParameterNode()
+
+    def cleanup(self) -> None:
+        """Called when the application closes and before a reload."""
+        self.setParameterNode(None)
+        slicer.app.disconnect("aboutToQuit()", self.logic.shutdown)
+        self.logic.shutdown()
+        self.removeObservers()
+
+    def enter(self) -> None:
+        self.torchSection.probe()
+        self.modelSection.refresh()
+        self.initializeParameterNode()
+
+    def exit(self) -> None:
+        self.setParameterNode(None)
+
+    def initializeParameterNode(self) -> None:
+        """Take the parameter node of the scene and preselect the first run."""
+        self.setParameterNode(self.logic.getParameterNode())
+        if not self._parameterNode.inputNode:
+            self._parameterNode.inputNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSequenceNode")
+
+    def setParameterNode(self, parameterNode: DSADeblurParameterNode | None) -> None:
+        """Connect the panel to a parameter node, or disconnect it."""
+        if self._parameterNode:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self._parameterNodeGuiTag = None
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._update)
+        self._parameterNode = parameterNode
+        if self._parameterNode:
+            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._update)
+            self._update()
+
+    def _update(self, caller=None, event=None) -> None:
+        """Show what the parameter node says."""
+        parameters = self._parameterNode
+        if parameters is None:
+            return
+        self.inputSection.showNode(parameters.inputNode)
+        self.modelSection.show(parameters.model)
+        self.compareSection.showNode(parameters.derivedNode)
+        reason = "" if parameters.inputNode else _("Select a run to deblur.")
+        self.runSection.setReady(reason or self.torchSection.problem or self.modelSection.problem)
+
+    def _onModelChosen(self, name: str) -> None:
+        if self._parameterNode:
+            self._parameterNode.model = name
+
+    def _onApply(self) -> None:
+        callbacks = Callbacks(
+            progress=self.runSection.showProgress,
+            notice=self.runSection.showStatus,
+            finished=self._onFinished,
+            cancelled=lambda: self.runSection.end(_("Cancelled.")),
+            error=self.runSection.end,
+        )
+        try:
+            node, options = self._parameterNode.inputNode, optionsFrom(self._parameterNode)
+            self.runSection.begin()
+            notes = self.logic.start(node, options, callbacks)
+        except (ValueError, OSError, RuntimeError) as error:
+            self.runSection.end(str(error))
+            return
+        if notes and self.runSection.state is State.RUNNING:
+            self.runSection.showStatus(" ".join(notes))
+
+    def _onCancel(self) -> None:
+        self.logic.cancel()
+
+    def _onFinished(self, derivedNode, summary: str) -> None:
+        self.runSection.end(summary)
+        # Not self._parameterNode: the user may have left the panel meanwhile.
+        self.logic.getParameterNode().derivedNode = derivedNode
+
+    def _onSceneStartClose(self, caller, event) -> None:
+        self.logic.abandon()
+        if self.runSection.state is not State.IDLE:
+            self.runSection.end(_("The scene was closed; the deblurring was stopped."))
+        self.setParameterNode(None)
+
+    def _onSceneEndClose(self, caller, event) -> None:
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+
+class DSADeblurLogic(ScriptedLoadableModuleLogic):
+    """Deblurs runs; usable from scripts without the panel.
+
+    Args:
+        makeRunner: gives the process that `start` talks to; QProcess by default.
+    """
+
+    def __init__(self, makeRunner=None) -> None:
+        ScriptedLoadableModuleLogic.__init__(self)
+        self._client = WorkerClient(makeRunner or QProcessRunner)
+        self._job: Job | None = None
+
+    def getParameterNode(self) -> DSADeblurParameterNode:
+        return DSADeblurParameterNode(super().getParameterNode())
+
+    def process(
+        self,
+        inputNode,
+        model: str = "compact",
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        tile: int | None = None,
+        strength: float = 1.0,
+        frames: tuple[int, int] | None = None,
+        subtraction: str = "auto",
+        maskFrames: tuple[int, ...] | None = None,
+        progress=None,
+        makeRunner=SubprocessRunner,
+    ):
+        """Deblur a run and wait for the result.
+
+        Args:
+            inputNode: sequence of 2D frames, or a volume with one frame or a stack of frames.
+            model: name of a bundled model, or a folder.
+            device, precision, tile, strength, frames: see DSADeblurLib.restoration.settings.DeblurSettings.
+            subtraction: "auto", "always" or "never".
+            maskFrames: frame numbers counted from 1; None takes those of the DICOM header.
+            progress: called with (tiles done, tiles in all, seconds left or None).
+
+        Returns:
+            The derived node: a vtkMRMLSequenceNode for a sequence, else a vtkMRMLScalarVolumeNode.
+
+        Raises:
+            ValueError: one sentence, if the input or a choice is not usable.
+            RuntimeError: one sentence, if the worker failed.
+        """
+        settings = DeblurSettings(device=device, precision=precision, tile=tile, strength=strength, frames=frames)
+        job = Job(inputNode, Options(model, settings, subtraction, maskFrames))
+        client, outcome = WorkerClient(makeRunner), {}
+        callbacks = Callbacks(
+            progress=progress or (lambda *_: None),
+            finished=lambda message: outcome.update(message=message),
+            error=lambda text: outcome.update(error=text),
+        )
+        try:
+            client.submit(job.request(), callbacks)
+            client.wait()
+            if "message" not in outcome:
+                raise RuntimeError(outcome.get("error") or _("The deblurring was stopped."))
+            return job.finish(outcome["message"])
+        finally:
+            client.stop()
+            job.discard()
+
+    def start(self, inputNode, options: Options, callbacks: Callbacks) -> tuple[str, ...]:
+        """Begin to deblur and return at once; callbacks tell how it goes.
+
+        `callbacks.finished` is called with (derived node, one sentence about the run), the others as Callbacks says.
+
+        Returns:
+            Sentences about what is not known of the run, for the status line.
+
+        Raises:
+            ValueError, OSError, RuntimeError: one sentence, if it cannot begin.
+        """
+        if self.isBusy:
+            raise RuntimeError(_("A run is being deblurred already; wait for it or cancel it."))
+        job = self._job = Job(inputNode, options)
+        try:
+            self._client.submit(
+                job.request(),
+                Callbacks(
+                    progress=lambda *progress: self._progress(callbacks, *progress),
+                    notice=callbacks.notice,
+                    finished=lambda message: self._finish(job, message, callbacks),
+                    cancelled=lambda: self._end(callbacks.cancelled),
+                    error=lambda text: self._end(callbacks.error, text),
+                ),
+            )
+        except BaseException:
+            self._end(lambda: None)
+            raise
+        return job.notes
+
+    @property
+    def isBusy(self) -> bool:
+        """Whether a job is under way."""
+        return self._job is not None
+
+    def cancel(self) -> None:
+        """Ask for the end of the job under way."""
+        self._client.cancel()
+
+    def abandon(self) -> None:
+        """Drop the job under way and stop the worker; no callback follows."""
+        self._client.forget()
+        self._end(lambda: None)
+
+    def shutdown(self) -> None:
+        """Before the application or the module goes."""
+        self.abandon()
+
+    def _progress(self, callbacks: Callbacks, done: int, total: int, secondsLeft: float | None) -> None:
+        if self._job.isOrphan():
+            self.abandon()
+            callbacks.error(_("The input was removed from the scene; the deblurring was stopped."))
+        else:
+            callbacks.progress(done, total, secondsLeft)
+
+    def _finish(self, job: Job, message: dict, callbacks: Callbacks) -> None:
+        try:
+            derivedNode = job.finish(message)
+        except (ValueError, OSError) as error:
+            self._end(callbacks.error, str(error))
+            return
+        except Exception:
+            self._end(callbacks.error, _("The result could not be put into the scene; see the log."))
+            raise
+        summary = _("Done in {seconds:.1f} s on {device} ({precision}), model {model}.").format(
+            seconds=message["seconds"],
+            device=message["device"],
+            precision=message["precision"],
+            model=message["model"],
+        )
+        logging.info(f"Deblurred {derivedNode.GetName()} in {message['seconds']:.1f} s on {message['device']}")
+        self._end(callbacks.finished, derivedNode, " ".join((summary, *job.notes, *message["notices"])))
+
+    def _end(self, tell, *arguments) -> None:
+        job, self._job = self._job, None
+        if job is not None:
+            job.discard()
+            tell(*arguments)
+
+
+class DSADeblurTest(ScriptedLoadableModuleTest):
+    """Self-test inside Slicer: a small run is deblurred with a bundled model."""
+
+    def setUp(self) -> None:
+        slicer.mrmlScene.Clear()
+
+    def runTest(self) -> None:
+        self.setUp()
+        self.test_derivedSequencePlaysInStep()
+
+    def test_derivedSequencePlaysInStep(self) -> None:
+        from DSADeblurPanel.torch_section import torchProblem
+        from DSADeblurScene.input import readInput
+
+        problem = torchProblem()
+        if problem:
+            self.skipTest(problem)
+        rng = np.random.default_rng(0)
+        pixels = rng.integers(0, 4096, (3, 1, 64, 64), dtype=np.uint16)
+        sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "run")
+        volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "frame")
+        for number, frame in enumerate(pixels):
+            slicer.util.updateVolumeFromArray(volume, frame)
+            sequence.SetDataNodeAtValue(volume, str(number))
+        slicer.mrmlScene.RemoveNode(volume)
+        derived = DSADeblurLogic().process(sequence, device="cpu")
+        self.assertEqual(derived.GetNumberOfDataNodes(), 3)
+        self.assertEqual(derived.GetNthIndexValue(2), sequence.GetNthIndexValue(2))
+        before, after = readInput(sequence).frames, readInput(derived).frames
+        self.assertEqual(after.dtype, np.uint16)
+        self.assertTrue(all(np.array_equal(before[i], pixels[i, 0]) for i in range(3)))
+        self.assertFalse(np.array_equal(after[1], pixels[1, 0]))
+        self.delayDisplay(_("Test passed"))

@@ -1,0 +1,49 @@
+"""Section of the panel that tells what is known of the chosen run."""
+
+from __future__ import annotations
+
+import html
+
+from slicer.i18n import tr as _
+
+from DSADeblurScene.dicom_facts import factsForRun
+from DSADeblurScene.input import readInput
+
+
+class InputSection:
+    """Shows size, meaning of the pixels, acquisition geometry and the blur it predicts."""
+
+    def __init__(self, ui) -> None:
+        self._ui = ui
+        self._shown = None
+
+    def showNode(self, node) -> None:
+        """Describe a node; the same node is not read twice."""
+        identity = (node.GetID(), node.GetMTime()) if node else None
+        if identity == self._shown:
+            return
+        self._shown = identity
+        self._ui.factsLabel.text = describe(node) if node else ""
+
+
+def describe(node) -> str:
+    """A short HTML table about a run; one sentence when it cannot be used."""
+    try:
+        run = readInput(node)
+    except ValueError as error:
+        return html.escape(str(error))
+    facts = factsForRun(run)
+    count, rows, cols = run.frames.shape
+    lines = [(_("Frames"), _("{count} of {cols} x {rows}").format(count=count, cols=cols, rows=rows), "")]
+    if facts.header is not None:
+        lines.append((_("Pixel values"), facts.relationship or _("unknown"), ""))
+        mask = _("already subtracted") if facts.header.subtracted else _("not subtracted")
+        lines.append((_("Run"), mask, ""))
+        for label, value, unit, origin, note in facts.header.acquisition.rows():
+            lines.append((label, f"{value} {unit}".strip(), origin if not note else f"{origin}: {note}"))
+    table = "".join(
+        "<tr><td>{}&nbsp;&nbsp;</td><td>{}&nbsp;&nbsp;</td><td><i>{}</i></td></tr>".format(*map(html.escape, line))
+        for line in lines
+    )
+    notes = [facts.note, *(facts.header.acquisition.warnings if facts.header else ())]
+    return f"<table>{table}</table>" + "<br>".join(html.escape(note) for note in notes if note)

@@ -1,0 +1,141 @@
+"""What the panel remembers in the scene, and how its choices become options of a job."""
+
+from __future__ import annotations
+
+import enum
+import typing
+from typing import Annotated
+
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSequenceNode
+from slicer.i18n import tr as _
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+
+from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurScene.input import readInput
+from DSADeblurScene.job import Options
+
+
+class DeviceChoice(enum.Enum):
+    """Where the network runs."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+    def label(self) -> str:
+        return {"auto": _("Automatic"), "cpu": _("CPU"), "cuda": _("GPU (CUDA)")}[self.value]
+
+
+class PrecisionChoice(enum.Enum):
+    """Number format of the convolutions."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+    def label(self) -> str:
+        return _("Automatic") if self is PrecisionChoice.AUTO else self.value
+
+
+class TileChoice(enum.Enum):
+    """Side of the square tiles in pixels; 0 lets the worker choose."""
+
+    AUTO = 0
+    PIXELS_128 = 128
+    PIXELS_256 = 256
+    PIXELS_512 = 512
+    PIXELS_1024 = 1024
+
+    def label(self) -> str:
+        return _("{size} pixels").format(size=self.value) if self.value else _("Automatic")
+
+
+class SubtractionChoice(enum.Enum):
+    """Whether a mask is subtracted before deblurring."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+    def label(self) -> str:
+        return {"auto": _("As the header says"), "always": _("Subtract"), "never": _("Do not subtract")}[self.value]
+
+
+@parameterNodeWrapper
+class DSADeblurParameterNode:
+    """What the panel remembers, also in a saved scene.
+
+    inputNode - the run.
+    model - name of a bundled model or a folder.
+    strength - percent; 0 returns the input.
+    firstFrame, lastFrame - counted from 1; 0 stands for the first and the last of the run.
+    maskFrames - text such as "1-3, 5"; empty for those of the header.
+    derivedNode - the last result, for the compare button.
+    """
+
+    inputNode: typing.Union[vtkMRMLSequenceNode, vtkMRMLScalarVolumeNode, None]  # noqa: UP007
+    model: str = "compact"
+    strength: Annotated[float, WithinRange(0, 100)] = 100
+    firstFrame: Annotated[int, WithinRange(0, 100000)] = 0
+    lastFrame: Annotated[int, WithinRange(0, 100000)] = 0
+    subtraction: SubtractionChoice = SubtractionChoice.AUTO
+    maskFrames: str = ""
+    device: DeviceChoice = DeviceChoice.AUTO
+    precision: PrecisionChoice = PrecisionChoice.AUTO
+    tile: TileChoice = TileChoice.AUTO
+    derivedNode: typing.Union[vtkMRMLSequenceNode, vtkMRMLScalarVolumeNode, None]  # noqa: UP007
+
+
+def optionsFrom(parameters: DSADeblurParameterNode) -> Options:
+    """The choices in a parameter node.
+
+    Raises:
+        ValueError: one sentence, if one of them is not usable.
+    """
+    first, last = parameters.firstFrame, parameters.lastFrame
+    frames = None
+    if first or last:
+        frames = (first or 1, last or numberOfFrames(parameters.inputNode))
+    settings = DeblurSettings(
+        device=parameters.device.value,
+        precision=parameters.precision.value,
+        tile=parameters.tile.value or None,
+        strength=parameters.strength / 100,
+        frames=frames,
+    )
+    return Options(
+        model=parameters.model,
+        settings=settings,
+        subtraction=parameters.subtraction.value,
+        maskFrames=parseFrameNumbers(parameters.maskFrames),
+    )
+
+
+def numberOfFrames(node) -> int:
+    """Frames of a run in the scene."""
+    return len(readInput(node).frames)
+
+
+def parseFrameNumbers(text: str) -> tuple[int, ...] | None:
+    """Frame numbers from a text such as "1-3, 5"; None when it is empty.
+
+    Raises:
+        ValueError: one sentence, if it cannot be read.
+    """
+    numbers: list[int] = []
+    for part in text.replace(";", ",").split(","):
+        if not part.strip():
+            continue
+        try:
+            first, _dash, last = part.partition("-")
+            first = int(first)
+            last = int(last) if last.strip() else first
+        except ValueError:
+            first, last = 0, 0
+        if not 1 <= first <= last <= 100000:
+            raise ValueError(
+                _("Mask frames must be numbers such as 1-3, 5, not {text}.").format(text=repr(text))
+            ) from None
+        numbers.extend(range(first, last + 1))
+    return tuple(dict.fromkeys(numbers)) or None

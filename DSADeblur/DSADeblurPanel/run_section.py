@@ -1,0 +1,94 @@
+"""Section of the panel that starts, cancels and tells how it goes: one button, one bar, one status line."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+
+from slicer.i18n import tr as _
+
+
+class State(enum.Enum):
+    """What the button does next."""
+
+    IDLE = enum.auto()
+    RUNNING = enum.auto()
+    CANCELLING = enum.auto()
+
+
+class RunSection:
+    """Apply, which turns into Cancel while a job is under way.
+
+    Args:
+        onApply, onCancel: called when the user presses the button.
+    """
+
+    def __init__(self, ui, onApply: Callable[[], None], onCancel: Callable[[], None]) -> None:
+        self._ui = ui
+        self._onApply = onApply
+        self._onCancel = onCancel
+        self._reason = ""
+        self.state = State.IDLE
+        ui.applyButton.connect("clicked(bool)", self._onClicked)
+        ui.progressBar.visible = False
+        self._showButton()
+
+    def setReady(self, reason: str) -> None:
+        """Allow Apply, or tell in one sentence why not."""
+        self._reason = reason
+        self._showButton()
+
+    def begin(self) -> None:
+        """A job is being started."""
+        self.state = State.RUNNING
+        self._ui.progressBar.setRange(0, 0)
+        self._ui.progressBar.format = "%p %"
+        self._ui.progressBar.visible = True
+        self.showStatus(_("Starting the worker..."))
+        self._showButton()
+
+    def showProgress(self, done: int, total: int, secondsLeft: float | None) -> None:
+        """Tiles done of all, and the time left if it is known."""
+        self._ui.progressBar.setRange(0, total)
+        self._ui.progressBar.value = done
+        left = _("%p %, {left} left").format(left=duration(secondsLeft)) if secondsLeft else "%p %"
+        self._ui.progressBar.format = left
+        if self.state is State.RUNNING:
+            self.showStatus(_("Deblurring: {done} of {total} tiles.").format(done=done, total=total))
+
+    def showStatus(self, text: str) -> None:
+        """Put one line under the button."""
+        self._ui.statusLabel.text = text
+
+    def end(self, text: str) -> None:
+        """The job has ended; the text says how."""
+        self.state = State.IDLE
+        self._ui.progressBar.visible = False
+        self.showStatus(text)
+        self._showButton()
+
+    def _onClicked(self) -> None:
+        if self.state is State.IDLE:
+            self._onApply()
+        elif self.state is State.RUNNING:
+            self.state = State.CANCELLING
+            self.showStatus(_("Cancelling: the tile in work is finished first."))
+            self._showButton()
+            self._onCancel()
+
+    def _showButton(self) -> None:
+        button = self._ui.applyButton
+        button.text = _("Apply") if self.state is State.IDLE else _("Cancel")
+        button.enabled = self.state is State.RUNNING or (self.state is State.IDLE and not self._reason)
+        if self.state is State.IDLE:
+            button.toolTip = self._reason or _("Deblur the run into a new node.")
+        else:
+            button.toolTip = _("Stop; the run stays as it is.")
+
+
+def duration(seconds: float) -> str:
+    """A time span as text, such as "45 s" or "3 min 20 s"."""
+    seconds = int(round(seconds))
+    if seconds < 60:
+        return _("{seconds} s").format(seconds=max(1, seconds))
+    return _("{minutes} min {seconds} s").format(minutes=seconds // 60, seconds=seconds % 60)

@@ -1,0 +1,134 @@
+"""The compare layout: original, deblurred and their difference side by side, linked and in step."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from DSADeblurScene.derived import (
+    ATTRIBUTE,
+    addDerived,
+    removeDerived,
+    sampleFrames,
+    setWindow,
+    sourceOf,
+)
+from DSADeblurScene.dicom_facts import StoredFrames, factsForRun
+from DSADeblurScene.input import LazyFrames, readInput, shownVolume
+
+# Ids up to 100 are Slicer's own.
+LAYOUT_ID = 6321
+VIEWS = ("DSADeblurOriginal", "DSADeblurDeblurred", "DSADeblurDifference")
+DIFFERENCE_REFERENCE = "DSADeblur.difference"
+SUBTRACTED_REFERENCE = "DSADeblur.subtractedSource"
+_COLOURS = ("#8C8C8C", "#6EB04B", "#EDD54C")
+_LABELS = ("O", "D", "&#916;")
+
+
+def layoutDescription() -> str:
+    """The layout as the XML that vtkMRMLLayoutNode reads."""
+    views = "".join(
+        f'<item><view class="vtkMRMLSliceNode" singletontag="{tag}">'
+        '<property name="orientation" action="default">Axial</property>'
+        f'<property name="viewlabel" action="default">{label}</property>'
+        f'<property name="viewcolor" action="default">{colour}</property>'
+        "</view></item>"
+        for tag, label, colour in zip(VIEWS, _LABELS, _COLOURS, strict=True)
+    )
+    return f'<layout type="horizontal" split="true">{views}</layout>'
+
+
+def showComparison(derived) -> None:
+    """Show a derived node beside its source and their difference.
+
+    Raises:
+        ValueError: one sentence, if the node or its source is gone.
+    """
+    if derived is None or sourceOf(derived) is None:
+        raise ValueError(_("Nothing to compare: run the deblurring first, or its source was removed."))
+    original = comparable(derived)
+    difference = differenceNode(derived, original)
+    _showLayout()
+    for tag, node in zip(VIEWS, (original, derived, difference), strict=True):
+        _showInView(tag, shownVolume(node))
+
+
+def comparable(derived):
+    """The node with the same kind of values as the derived one: its source, or the source subtracted alike."""
+    source = sourceOf(derived)
+    if derived.GetAttribute(ATTRIBUTE + "Subtraction") is None:
+        return source
+    known = derived.GetNodeReference(SUBTRACTED_REFERENCE)
+    if known is not None:
+        return known
+    import json
+
+    from DSADeblurLib.xa import SubtractionPlan, subtract
+
+    plan = SubtractionPlan.from_dict(json.loads(derived.GetAttribute(ATTRIBUTE + "Subtraction")))
+    run = readInput(source)
+    facts = factsForRun(run)
+    frames = subtract(StoredFrames(run.frames, facts.rule), plan, facts.relationship)
+    numbers = frameNumbersOf(derived)
+    wanted = LazyFrames(len(numbers), lambda i: frames[plan.contrast_frames.index(numbers[i])])
+    name = _("{name} subtracted").format(name=source.GetName())
+    node = addDerived(run, wanted, numbers, name=name, attributes={"Role": "subtracted source"}, subtracted=True)
+    shown, reference = shownVolume(node), shownVolume(derived).GetDisplayNode()
+    setWindow(shown, reference.GetWindowLevelMin(), reference.GetWindowLevelMax())
+    derived.SetNodeReferenceID(SUBTRACTED_REFERENCE, node.GetID())
+    return node
+
+
+def frameNumbersOf(derived) -> list[int]:
+    """Numbers, counted from 1, of the source frames a derived node was made from."""
+    return [int(number) for number in derived.GetAttribute(ATTRIBUTE + "FrameNumbers").split()]
+
+
+def differenceNode(derived, original):
+    """Deblurred minus original, float32, in the same browser; made once and kept with the derived node."""
+    known = derived.GetNodeReference(DIFFERENCE_REFERENCE)
+    if known is not None:
+        return known
+    sharp, blurred, run = readInput(derived), readInput(original), readInput(sourceOf(derived))
+    numbers = frameNumbersOf(derived)
+    # The subtracted source holds the frames of the result; the native source holds all frames.
+    indices = range(len(numbers)) if original is not sourceOf(derived) else [number - 1 for number in numbers]
+    frames = LazyFrames(
+        len(numbers), lambda i: sharp.frames[i].astype(np.float32) - blurred.frames[indices[i]].astype(np.float32)
+    )
+    name = _("{name} difference").format(name=run.node.GetName())
+    node = addDerived(run, frames, numbers, name=name, attributes={"Role": "difference"}, subtracted=False)
+    reach = max(float(np.percentile(np.abs(sampleFrames(frames)), 99.9)), 1e-6)
+    setWindow(shownVolume(node), -reach, reach)
+    derived.SetNodeReferenceID(DIFFERENCE_REFERENCE, node.GetID())
+    return node
+
+
+def removeCompanions(derived) -> None:
+    """Remove the nodes that were made only to compare this derived node."""
+    for role in (DIFFERENCE_REFERENCE, SUBTRACTED_REFERENCE):
+        node = derived.GetNodeReference(role)
+        if node is not None:
+            removeDerived(node)
+
+
+def _showLayout() -> None:
+    layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    if not layout.IsLayoutDescription(LAYOUT_ID):
+        layout.AddLayoutDescription(LAYOUT_ID, layoutDescription())
+    layout.SetViewArrangement(LAYOUT_ID)
+
+
+def _showInView(tag: str, volume) -> None:
+    logic = slicer.app.applicationLogic().GetSliceLogicByLayoutName(tag)
+    composite = logic.GetSliceCompositeNode()
+    # Unlinked while it changes, or all three views would show the last volume.
+    composite.SetLinkedControl(False)
+    composite.SetForegroundVolumeID(None)
+    composite.SetLabelVolumeID(None)
+    composite.SetBackgroundVolumeID(volume.GetID())
+    logic.GetSliceNode().SetOrientationToAxial()
+    logic.FitSliceToBackground()
+    composite.SetHotLinkedControl(True)
+    composite.SetLinkedControl(True)

@@ -1,0 +1,162 @@
+"""Puts a result into the scene as a new node beside its source. The source is never written to."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from DSADeblurScene.input import (
+    INSTANCE_UIDS,
+    InputRun,
+    browserForProxy,
+    browserForSequence,
+    shownVolume,
+)
+
+ATTRIBUTE = "DSADeblur."
+SOURCE_REFERENCE = "DSADeblur.source"
+
+
+def addDerived(run: InputRun, frames, frameNumbers, *, name: str, attributes: dict[str, str], subtracted: bool):
+    """Add a sequence or volume with the given frames, in step with its source.
+
+    Args:
+        run: where the frames came from.
+        frames: array-like (n, rows, cols), any numeric type.
+        frameNumbers: n frame numbers of the source, counted from 1.
+        name: of the new node.
+        attributes: short texts written to the node (and to each frame), without their common prefix.
+        subtracted: the values are optical densities, not those of the source; they get a window of their own.
+
+    Returns:
+        vtkMRMLSequenceNode for a sequence, else vtkMRMLScalarVolumeNode.
+
+    Raises:
+        ValueError: one sentence, if the frames do not fit the source.
+    """
+    numbers = [int(number) for number in frameNumbers]
+    if len(numbers) != len(frames) or not numbers or min(numbers) < 1 or max(numbers) > len(run.frames):
+        raise ValueError(_("The result does not belong to {name}.").format(name=run.node.GetName()))
+    texts = {ATTRIBUTE + key: str(value) for key, value in attributes.items()}
+    if run.isSequence:
+        node = _addSequence(run, frames, numbers, name, texts)
+        shown = shownVolume(node)
+    else:
+        node = shown = _addVolume(run, frames, numbers, name)
+    for key, value in texts.items():
+        node.SetAttribute(key, value)
+    node.SetNodeReferenceID(SOURCE_REFERENCE, run.node.GetID())
+    _followSource(shownVolume(run.node), shown)
+    if subtracted:
+        setWindow(shown, *vesselWindow(frames))
+    return node
+
+
+def sourceOf(node):
+    """The node a derived node was made from, or None when it was removed."""
+    return node.GetNodeReference(SOURCE_REFERENCE)
+
+
+def setWindow(volume, lower: float, upper: float) -> None:
+    """Show lower as black and upper as white."""
+    display = volume.GetDisplayNode()
+    display.AutoWindowLevelOff()
+    display.SetWindowLevelMinMax(lower, upper)
+
+
+def vesselWindow(frames) -> tuple[float, float]:
+    """A grey window for optical densities: vessels are negative and dark, the background above mid-grey."""
+    low, high = np.percentile(sampleFrames(frames), (0.1, 99.9))
+    reach = max(-float(low), float(high), 1e-3)
+    return -reach, max(float(high), 0.5 * reach)
+
+
+def sampleFrames(frames) -> np.ndarray:
+    """Values of up to eight evenly spaced frames, one after the other."""
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(8, len(frames))).round().astype(int))
+    return np.concatenate([np.asarray(frames[int(i)], dtype=np.float64).ravel() for i in chosen])
+
+
+def _addSequence(run: InputRun, frames, numbers, name, texts):
+    source = run.node
+    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
+    sequence.SetIndexName(source.GetIndexName())
+    sequence.SetIndexUnit(source.GetIndexUnit())
+    sequence.SetIndexType(source.GetIndexType())
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    try:
+        for key, value in texts.items():
+            volume.SetAttribute(key, value)
+        for frame, number in zip(frames, numbers, strict=True):
+            volume.CopyOrientation(run.volumes[number - 1])
+            slicer.util.updateVolumeFromArray(volume, np.ascontiguousarray(frame)[np.newaxis])
+            # The index text is taken over as it is: frames of two sequences meet by equal values only.
+            sequence.SetDataNodeAtValue(volume, run.indexValues[number - 1])
+    finally:
+        slicer.mrmlScene.RemoveNode(volume)
+    storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeSequenceStorageNode")
+    sequence.SetAndObserveStorageNodeID(storage.GetID())
+
+    browser = browserForSequence(source)
+    if browser is None:
+        browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", source.GetName() + " browser")
+        browser.AddSynchronizedSequenceNode(source)
+    browser.AddSynchronizedSequenceNode(sequence)
+    # Where the result has no frame, an empty view is honest; an older frame would be shown otherwise.
+    browser.SetMissingItemMode(sequence, slicer.vtkMRMLSequenceBrowserNode.MissingItemSetToDefault)
+    return sequence
+
+
+def _addVolume(run: InputRun, frames, numbers, name):
+    if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        raise ValueError(_("The frames of a stack must follow each other; choose one range of frames."))
+    source = run.node
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    volume.CopyOrientation(source)
+    slicer.util.updateVolumeFromArray(volume, np.stack([np.asarray(frame) for frame in frames]))
+    ijkToRas = vtk.vtkMatrix4x4()
+    source.GetIJKToRASMatrix(ijkToRas)
+    first = ijkToRas.MultiplyPoint((0, 0, numbers[0] - 1, 1))
+    volume.SetOrigin(first[:3])
+    volume.CreateDefaultDisplayNodes()
+    return volume
+
+
+def _followSource(source, shown) -> None:
+    """Transform, window and place in the subject hierarchy as the source has them."""
+    if source is None or shown is None:
+        return
+    # A derived image is no DICOM instance; its source is named in its own attributes.
+    shown.RemoveAttribute(INSTANCE_UIDS)
+    shown.SetAndObserveTransformNodeID(source.GetTransformNodeID())
+    if shown.GetDisplayNode() is None:
+        shown.CreateDefaultDisplayNodes()
+    sourceDisplay, display = source.GetDisplayNode(), shown.GetDisplayNode()
+    if sourceDisplay:
+        if sourceDisplay.GetColorNodeID():
+            display.SetAndObserveColorNodeID(sourceDisplay.GetColorNodeID())
+        setWindow(shown, sourceDisplay.GetWindowLevelMin(), sourceDisplay.GetWindowLevelMax())
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    sourceItem = hierarchy.GetItemByDataNode(source) if hierarchy else 0
+    if not sourceItem:
+        return
+    parent = hierarchy.GetItemParent(sourceItem)
+    item = hierarchy.GetItemByDataNode(shown)
+    if item:
+        hierarchy.SetItemParent(item, parent)
+    else:
+        hierarchy.CreateItem(parent, shown)
+
+
+def removeDerived(node) -> None:
+    """Take a derived node out of the scene, with the proxy volume and storage that belong to it."""
+    shown = shownVolume(node)
+    browser = browserForProxy(shown) if shown is not node and shown is not None else None
+    storage = node.GetStorageNode()
+    if browser:
+        browser.RemoveSynchronizedSequenceNode(node.GetID())
+    for gone in (shown, storage, node):
+        if gone is not None and slicer.mrmlScene.IsNodePresent(gone):
+            slicer.mrmlScene.RemoveNode(gone)

@@ -1,0 +1,152 @@
+"""Finds the DICOM file behind a node and tells what its header says, and how Slicer's reader changed the values."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+
+@dataclass(frozen=True)
+class PixelRule:
+    """How the reader's values follow from the stored ones: node = slope * (inverted ? top - v : v) + intercept.
+
+    Slicer's reader (GDCM) inverts MONOCHROME1 and applies Rescale Slope and Intercept; the methods undo and redo it.
+    """
+
+    dtype: np.dtype
+    bitsStored: int
+    slope: float = 1.0
+    intercept: float = 0.0
+    inverted: bool = False
+
+    def toStored(self, frame: np.ndarray) -> np.ndarray:
+        """(rows, cols) as in the node, to values as stored in the file."""
+        values = np.asarray(frame)
+        if self.slope != 1 or self.intercept != 0:
+            values = np.rint((values.astype(np.float64) - self.intercept) / self.slope)
+        if self.inverted:
+            values = self._top - values.astype(np.int64)
+        return np.clip(values, 0, self._top).astype(self.dtype)
+
+    def toNode(self, frame: np.ndarray, dtype) -> np.ndarray:
+        """(rows, cols) as stored, to values as the reader would show them, of the node's type."""
+        values = np.asarray(frame)
+        if self.inverted:
+            values = self._top - values.astype(np.int64)
+        if self.slope != 1 or self.intercept != 0:
+            values = values * self.slope + self.intercept
+        return values.astype(dtype)
+
+    @property
+    def _top(self) -> int:
+        return 2**self.bitsStored - 1
+
+
+@dataclass(frozen=True)
+class DicomFacts:
+    """What is known of the file behind a run.
+
+    path: the file, or "" when there is none.
+    header: DSADeblurLib.xa header facts, or None.
+    rule: how the node's values relate to the stored ones, or None to take them as they are.
+    note: one sentence for the status line when something is missing, else "".
+    """
+
+    path: str = ""
+    header: object = None
+    rule: PixelRule | None = None
+    note: str = ""
+
+    @property
+    def relationship(self) -> str | None:
+        return self.header.relationship if self.header else None
+
+    @property
+    def bitsStored(self) -> int | None:
+        return self.header.bits_stored if self.header else None
+
+
+class StoredFrames:
+    """Frames of a node with the values their file stores."""
+
+    def __init__(self, frames, rule) -> None:
+        self._frames = frames
+        self._rule = rule
+        self.shape = frames.shape
+        self.dtype = rule.dtype if rule else frames.dtype
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, key) -> np.ndarray:
+        if isinstance(key, slice):
+            return np.stack([self[i] for i in range(*key.indices(len(self)))])
+        if isinstance(key, (list, tuple, np.ndarray)):
+            return np.stack([self[int(i)] for i in key])
+        frame = self._frames[key]
+        return self._rule.toStored(frame) if self._rule else frame
+
+
+def factsForRun(run) -> DicomFacts:
+    """Header facts of the file behind an InputRun. Never raises: what is missing is told in `note`."""
+    if not run.instanceUIDs:
+        return DicomFacts(
+            note=_("No DICOM header behind this node: values are taken as they are, acquisition geometry is unknown.")
+        )
+    path = fileForInstance(run.instanceUIDs[0])
+    if not path:
+        return DicomFacts(
+            note=_("The DICOM file of this run is not in the database any more: acquisition facts are unknown.")
+        )
+    from DSADeblurLib.xa import XAReadError, read_header
+
+    try:
+        header = read_header(path)
+    except XAReadError as error:
+        return DicomFacts(path=path, note=str(error))
+    rule = _pixelRule(path)
+    if rule and not _fits(rule, run.frames):
+        return DicomFacts(
+            path=path,
+            note=_("The node's pixel values are not those of its DICOM file: they are taken as they are."),
+        )
+    return DicomFacts(path, header, rule)
+
+
+def fileForInstance(uid: str) -> str:
+    """The file of a SOP instance in Slicer's DICOM database, or "" when it is not there."""
+    database = getattr(slicer, "dicomDatabase", None)
+    if database is None:
+        return ""
+    path = database.fileForInstance(uid)
+    return path if path and os.path.isfile(path) else ""
+
+
+def _pixelRule(path: str) -> PixelRule | None:
+    # Imported here: pydicom is slow to import and only needed once a run was chosen.
+    import pydicom
+
+    tags = ["BitsAllocated", "BitsStored", "PhotometricInterpretation", "RescaleSlope", "RescaleIntercept"]
+    try:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
+        return PixelRule(
+            dtype=np.dtype(np.uint8 if dataset.BitsAllocated <= 8 else np.uint16),
+            bitsStored=int(dataset.BitsStored),
+            slope=float(dataset.get("RescaleSlope", None) or 1),
+            intercept=float(dataset.get("RescaleIntercept", None) or 0),
+            inverted=dataset.get("PhotometricInterpretation", "") == "MONOCHROME1",
+        )
+    except Exception as error:  # read_header has accepted the file; an odd tag here only costs the rule
+        logging.debug(f"No pixel rule for {path}: {error}")
+        return None
+
+
+def _fits(rule: PixelRule, frames) -> bool:
+    """Whether the node can hold values the reader made from this file: undoing and redoing gives them back."""
+    frame = frames[len(frames) // 2]
+    return np.array_equal(rule.toNode(rule.toStored(frame), frames.dtype), frame)

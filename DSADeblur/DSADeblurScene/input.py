@@ -1,0 +1,161 @@
+"""Reads a run out of the scene: a sequence of 2D frames, one frame, or a 3D stack of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+INSTANCE_UIDS = "DICOM.instanceUIDs"
+
+
+class NodeFrames:
+    """The frames of a node, read one at a time: shape (n, rows, cols), [i] gives a copy of frame i."""
+
+    def __init__(self, volumes, dtype, shape) -> None:
+        self._volumes = volumes
+        self.dtype = dtype
+        self.shape = shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if len(self._volumes) == 1:
+            return slicer.util.arrayFromVolume(self._volumes[0])[index].copy()
+        return slicer.util.arrayFromVolume(self._volumes[index])[0].copy()
+
+
+class LazyFrames:
+    """n frames that are computed when they are asked for, one at a time."""
+
+    def __init__(self, count: int, make: Callable[[int], np.ndarray]) -> None:
+        self._count = count
+        self._make = make
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        return self._make(index)
+
+
+@dataclass(frozen=True)
+class InputRun:
+    """A run as it lies in the scene.
+
+    node: the sequence or volume that holds the frames; of a proxy volume, its sequence.
+    volumes: the volume nodes of the frames; one node for a single frame or a stack.
+    frames: pixel values as Slicer read them.
+    indexValues: of a sequence, as text, in order; else None.
+    instanceUIDs: SOP Instance UIDs behind the frames, in order, each once; empty without DICOM.
+    """
+
+    node: object
+    volumes: tuple
+    frames: NodeFrames
+    indexValues: tuple[str, ...] | None
+    instanceUIDs: tuple[str, ...]
+
+    @property
+    def isSequence(self) -> bool:
+        return self.indexValues is not None
+
+
+def resolveNode(node):
+    """The node to work on: a proxy volume that shows the current frame of a sequence stands for that sequence."""
+    if node is None or node.IsA("vtkMRMLSequenceNode"):
+        return node
+    browser = browserForProxy(node)
+    sequence = browser.GetSequenceNode(node) if browser else None
+    return sequence or node
+
+
+def browserForProxy(node):
+    """The sequence browser that shows its current frame in this node, or None."""
+    for browser in slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode"):
+        if browser.GetSequenceNode(node):
+            return browser
+    return None
+
+
+def browserForSequence(sequence):
+    """The first sequence browser that plays this sequence, or None."""
+    for browser in slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode"):
+        if browser.IsSynchronizedSequenceNode(sequence, True):
+            return browser
+    return None
+
+
+def shownVolume(node):
+    """The volume node that slice views can show: the proxy of a sequence, or the volume itself."""
+    if not node.IsA("vtkMRMLSequenceNode"):
+        return node
+    browser = browserForSequence(node)
+    return browser.GetProxyNode(node) if browser else None
+
+
+def readInput(node) -> InputRun:
+    """The run of a sequence or volume node.
+
+    Raises:
+        ValueError: one sentence, if the node holds no grey-scale frames of one size and type.
+    """
+    node = resolveNode(node)
+    if node is None:
+        raise ValueError(_("Select a run: a sequence of frames or a volume."))
+    if node.IsA("vtkMRMLSequenceNode"):
+        return _sequenceRun(node)
+    _checkVolume(node, node.GetName())
+    pixels = slicer.util.arrayFromVolume(node)
+    frames = NodeFrames((node,), pixels.dtype, pixels.shape)
+    return InputRun(node, (node,), frames, None, _instanceUIDs((node,)))
+
+
+def _sequenceRun(sequence) -> InputRun:
+    count = sequence.GetNumberOfDataNodes()
+    if count == 0:
+        raise ValueError(_("The sequence {name} is empty; load the run again.").format(name=sequence.GetName()))
+    volumes = tuple(sequence.GetNthDataNode(i) for i in range(count))
+    kinds = set()
+    for number, volume in enumerate(volumes, 1):
+        _checkVolume(volume, _("frame {number} of {name}").format(number=number, name=sequence.GetName()))
+        pixels = slicer.util.arrayFromVolume(volume)
+        kinds.add((pixels.shape, pixels.dtype))
+    if len(kinds) > 1:
+        raise ValueError(
+            _("The frames of {name} differ in size or type; select a run of one acquisition.").format(
+                name=sequence.GetName()
+            )
+        )
+    (shape, dtype) = kinds.pop()
+    if shape[0] != 1:
+        raise ValueError(
+            _("{name} is a sequence of 3D volumes; select a sequence of 2D frames.").format(name=sequence.GetName())
+        )
+    indexValues = tuple(sequence.GetNthIndexValue(i) for i in range(count))
+    frames = NodeFrames(volumes, dtype, (count, *shape[1:]))
+    # A sequence of one frame is indexed by frame like a stack of one; both give frame 0.
+    return InputRun(sequence, volumes, frames, indexValues, _instanceUIDs(volumes))
+
+
+def _checkVolume(volume, label: str) -> None:
+    if volume is None or not volume.IsA("vtkMRMLScalarVolumeNode"):
+        raise ValueError(_("{label} is not an image; select a run.").format(label=label))
+    image = volume.GetImageData()
+    if image is None or image.GetNumberOfPoints() == 0:
+        raise ValueError(_("{label} holds no pixels; load the run again.").format(label=label))
+    if image.GetNumberOfScalarComponents() != 1:
+        raise ValueError(
+            _("{label} is a colour image (screen capture?); grey-scale angiography is needed.").format(label=label)
+        )
+
+
+def _instanceUIDs(volumes) -> tuple[str, ...]:
+    uids = " ".join(volume.GetAttribute(INSTANCE_UIDS) or "" for volume in volumes)
+    return tuple(dict.fromkeys(uids.split()))

@@ -1,0 +1,83 @@
+"""Runs the worker process with QProcess: Slicer's event loop delivers its lines, and the window stays alive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import qt
+
+from DSADeblurScene.runner import STDERR_LINES, STOP_SECONDS, pythonExecutable, workerArguments, workerEnvironment
+
+
+class QProcessRunner:
+    """The runner of the application; see `runner.WorkerRunner`."""
+
+    def __init__(self, program: str | None = None, arguments: list[str] | None = None) -> None:
+        self._program = program
+        self._arguments = arguments
+        self._process = None
+        self._pending = b""
+        self._errors = b""
+
+    def start(self, onLine: Callable[[str], None], onExit: Callable[[int | None, str], None]) -> None:
+        self._onLine, self._onExit = onLine, onExit
+        self._pending = self._errors = b""
+        environment = qt.QProcessEnvironment.systemEnvironment()
+        for name, value in workerEnvironment().items():
+            environment.insert(name, value)
+        process = self._process = qt.QProcess()
+        process.setProcessEnvironment(environment)
+        process.connect("readyReadStandardOutput()", self._readOutput)
+        process.connect("readyReadStandardError()", self._readErrors)
+        process.connect("finished(int,QProcess::ExitStatus)", self._finished)
+        process.connect("errorOccurred(QProcess::ProcessError)", self._failed)
+        process.start(self._program or pythonExecutable(), self._arguments or workerArguments())
+
+    def send(self, line: str) -> None:
+        if self._process is not None:
+            self._process.write((line + "\n").encode("ascii"))
+
+    def isRunning(self) -> bool:
+        return self._process is not None
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        # The worker ends when its stdin closes. PythonSlicer is a launcher: killing it alone would leave the worker.
+        process.closeWriteChannel()
+        if not process.waitForFinished(int(1000 * STOP_SECONDS)):
+            process.kill()
+            process.waitForFinished(int(1000 * STOP_SECONDS))
+
+    def wait(self, seconds: float) -> None:
+        """Nothing to do: the event loop delivers."""
+
+    def _readOutput(self) -> None:
+        if self._process is None:
+            return
+        *lines, self._pending = (self._pending + bytes(self._process.readAllStandardOutput().data())).split(b"\n")
+        for line in lines:
+            self._onLine(line.decode("utf-8", "replace"))
+
+    def _readErrors(self) -> None:
+        if self._process is not None:
+            text = self._errors + bytes(self._process.readAllStandardError().data())
+            self._errors = b"\n".join(text.split(b"\n")[-STDERR_LINES:])
+
+    def _finished(self, status: int, exitStatus: int) -> None:
+        if self._process is None:
+            return
+        self._readOutput()
+        self._readErrors()
+        self._ended(status if exitStatus == qt.QProcess.NormalExit else None)
+
+    def _failed(self, error: int) -> None:
+        # The other errors are followed by `finished`.
+        if self._process is not None and error == qt.QProcess.FailedToStart:
+            self._errors += self._process.errorString().encode("utf-8", "replace")
+            self._ended(None)
+
+    def _ended(self, status: int | None) -> None:
+        self._process = None
+        self._onExit(status, self._errors.decode("utf-8", "replace"))

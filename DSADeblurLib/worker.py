@@ -1,0 +1,306 @@
+"""The child process the Slicer panel talks to: JSON lines on stdin and stdout, frames in .npy files.
+
+Run as `python -m DSADeblurLib.worker`. It stays warm between jobs and ends when stdin closes.
+
+Messages to the worker, one JSON object per line:
+  {"type": "deblur", "job", "frames", "output", "model", "settings", "relationship", "bits_stored", "subtraction"}
+  {"type": "cancel", "job"}
+  {"type": "shutdown"}
+Messages from it:
+  {"type": "ready", "protocol", "version", "torch", "device"}
+  {"type": "progress", "job", "done", "total", "seconds_left"}
+  {"type": "notice", "job", "message"}
+  {"type": "finished", "job", "output", "frame_numbers", "model", "model_sha256", "device", "precision", "tile",
+   "seconds", "notices"}
+  {"type": "cancelled", "job"}
+  {"type": "error", "job", "message"}
+`frames` and `output` are paths of .npy files of shape (n, rows, cols); `subtraction` is a SubtractionPlan as a
+dictionary, or null; `job` is any string of the caller. Frame numbers count from 1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TextIO
+
+PROTOCOL = 1
+TORCH_MISSING = (
+    "PyTorch is not installed. Install the PyTorch extension in the Extensions Manager, restart Slicer, "
+    "then install PyTorch from the PyTorch Utils module."
+)
+# After stdin has closed nobody reads the result: a tile in work gets this long to end, then the process goes.
+_GRACE_SECONDS = 5.0
+_PROGRESS_INTERVAL = 0.1
+
+
+class Inbox:
+    """What came in on stdin: a queue of jobs, and the set of jobs that were cancelled meanwhile.
+
+    Lines are read by a thread of their own, so that a cancel is seen while a tile is being computed.
+    """
+
+    def __init__(self, lines: Iterable[str], on_closed: Callable[[], None] = lambda: None) -> None:
+        self._lines = lines
+        self._on_closed = on_closed
+        self._jobs: queue.Queue[dict | None] = queue.Queue()
+        self._cancelled: set[str] = set()
+        self.closed = threading.Event()
+
+    def start(self) -> None:
+        """Begin to read."""
+        threading.Thread(target=self._read, name="stdin", daemon=True).start()
+
+    def next(self) -> dict | None:
+        """Wait for the next message; None at the end."""
+        return self._jobs.get()
+
+    def is_cancelled(self, job: str) -> bool:
+        """True when the job was cancelled, or when nobody listens any more."""
+        return self.closed.is_set() or job in self._cancelled
+
+    def _read(self) -> None:
+        try:
+            for line in self._lines:
+                if not line.strip():
+                    continue
+                message = _parse(line)
+                if message.get("type") == "cancel":
+                    self._cancelled.add(str(message.get("job")))
+                elif message.get("type") == "shutdown":
+                    break
+                else:
+                    self._jobs.put(message)
+        except (OSError, ValueError):
+            pass
+        self.closed.set()
+        self._jobs.put(None)
+        self._on_closed()
+
+
+def _parse(line: str) -> dict:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return {"type": "unreadable"}
+    return message if isinstance(message, dict) else {"type": "unreadable"}
+
+
+class Worker:
+    """Takes jobs from an inbox until it closes and answers through `send`.
+
+    Args:
+        inbox: where jobs come from.
+        send: takes one message (a dictionary).
+    """
+
+    def __init__(self, inbox: Inbox, send: Callable[[dict], None]) -> None:
+        self._inbox = inbox
+        self._send = send
+        self._models: dict[str, object] = {}
+
+    def run(self) -> int:
+        """Work until the inbox closes.
+
+        Returns:
+            The exit status: 0, or 1 when the libraries needed are not there.
+        """
+        try:
+            ready = _ready_message()
+        except Exception as error:  # torch fails to load in many ways: absent, half installed, wrong numpy
+            traceback.print_exc()
+            self._send({"type": "error", "job": None, "message": _torch_sentence(error)})
+            return 1
+        self._send(ready)
+        while (message := self._inbox.next()) is not None:
+            job = str(message.get("job"))
+            if message.get("type") != "deblur":
+                text = f"The worker does not know the message {message.get('type')!r}."
+                self._send({"type": "error", "job": message.get("job"), "message": text})
+                continue
+            try:
+                self._deblur(job, message)
+            except Exception as error:  # the process outlives a bad job
+                if _is_cancellation(error):
+                    self._send({"type": "cancelled", "job": job})
+                    continue
+                if not _is_told_in_a_sentence(error):
+                    traceback.print_exc()
+                self._send({"type": "error", "job": job, "message": str(error) or type(error).__name__})
+        return 0
+
+    def _deblur(self, job: str, message: dict) -> None:
+        from DSADeblurLib.framefile import FrameFile
+        from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
+        from DSADeblurLib.restoration.settings import DeblurSettings
+
+        if self._inbox.is_cancelled(job):
+            raise DeblurCancelled("Cancelled before it began.")
+        settings = DeblurSettings.from_dict(message.get("settings") or {})
+        model = self._model(message["model"])
+        with FrameFile.open(message["frames"]) as stored:
+            frames, settings, relationship, numbers = _prepare(stored, settings, message)
+            output = Path(message["output"])
+            unfinished = output.with_name(output.name + ".part")
+            first, last = settings.frames or (1, len(frames))
+            count = min(last, len(frames)) - first + 1
+            try:
+                # A range outside the run is refused by deblur with its own sentence.
+                with FrameFile.create(unfinished, (max(1, count), *frames.shape[1:]), frames.dtype) as out:
+                    result = deblur(
+                        frames,
+                        model,
+                        settings,
+                        relationship=relationship,
+                        bits_stored=message.get("bits_stored") if message.get("subtraction") is None else None,
+                        progress=_Progress(job, self._send),
+                        is_cancelled=lambda: self._inbox.is_cancelled(job),
+                        out=out,
+                    )
+                os.replace(unfinished, output)
+            finally:
+                unfinished.unlink(missing_ok=True)
+        for notice in result.notices:
+            self._send({"type": "notice", "job": job, "message": notice})
+        self._send(
+            {
+                "type": "finished",
+                "job": job,
+                "output": str(output),
+                "frame_numbers": [int(numbers[number - 1]) for number in result.frame_numbers],
+                "model": model.card.name,
+                "model_sha256": model.sha256,
+                "device": str(result.device),
+                "precision": str(result.precision),
+                "tile": result.tile,
+                "seconds": float(result.seconds),
+                "notices": list(result.notices),
+            }
+        )
+
+    def _model(self, name: str):
+        """A package, kept after the first use: loading and its self-test cost more than a frame."""
+        if name not in self._models:
+            from DSADeblurLib.restoration.package import load_model
+
+            self._models.clear()
+            self._models[name] = load_model(name)
+        return self._models[name]
+
+
+def _prepare(stored, settings, message: dict):
+    """The frames to restore and what belongs to them: (frames, settings, relationship, their numbers in the run)."""
+    if message.get("subtraction") is None:
+        return stored, settings, message.get("relationship"), range(1, len(stored) + 1)
+    from DSADeblurLib.xa import SubtractionPlan, subtract
+
+    plan = SubtractionPlan.from_dict(message["subtraction"])
+    if settings.frames is not None:
+        first, last = settings.frames
+        chosen = tuple(number for number in plan.contrast_frames if first <= number <= last)
+        if not chosen:
+            raise ValueError(f"No contrast frame lies between frames {first} and {last}; choose another range.")
+        plan, settings = replace(plan, contrast_frames=chosen), replace(settings, frames=None)
+    return subtract(stored, plan, message.get("relationship")), settings, None, plan.contrast_frames
+
+
+class _Progress:
+    """Turns tile counts into progress messages, not more than ten a second."""
+
+    def __init__(self, job: str, send: Callable[[dict], None]) -> None:
+        self._job = job
+        self._send = send
+        self._begun = time.monotonic()
+        self._last = -_PROGRESS_INTERVAL
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done < total and now - self._last < _PROGRESS_INTERVAL:
+            return
+        self._last = now
+        left = (now - self._begun) / done * (total - done) if done else None
+        message = {"type": "progress", "job": self._job, "done": int(done), "total": int(total), "seconds_left": left}
+        self._send(message)
+
+
+def _ready_message() -> dict:
+    import torch
+
+    from DSADeblurLib import __version__
+    from DSADeblurLib.restoration.engine import choose_device
+
+    device, _ = choose_device("auto")
+    message = {"type": "ready", "protocol": PROTOCOL, "version": __version__}
+    return {**message, "torch": str(torch.__version__), "device": str(device)}
+
+
+def _torch_sentence(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+        return TORCH_MISSING
+    if isinstance(error, ModuleNotFoundError):
+        return f"The Python package {error.name!r} is not installed; install it for the Python that Slicer uses."
+    # A half-finished installation leaves an empty package behind, which imports but has no contents.
+    return (
+        f"PyTorch does not load ({type(error).__name__}: {error}). Uninstall it in the PyTorch Utils module, "
+        "restart Slicer and install it again."
+    )
+
+
+def _is_cancellation(error: Exception) -> bool:
+    from DSADeblurLib.restoration.deblur import DeblurCancelled
+
+    return isinstance(error, DeblurCancelled)
+
+
+def _is_told_in_a_sentence(error: Exception) -> bool:
+    """The library raises these for bad input; anything else is a fault whose trace belongs on stderr."""
+    from DSADeblurLib.restoration.card import ModelError
+    from DSADeblurLib.xa import XAReadError
+
+    return isinstance(error, (ValueError, ModelError, XAReadError, OSError))
+
+
+def _claim_stdout() -> TextIO:
+    """Keep stdout for the protocol alone; whatever else prints, also from C code, goes to stderr."""
+    protocol = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", newline="\n", buffering=1)
+    sys.stdout.flush()
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    sys.stdout = sys.stderr
+    return protocol
+
+
+def _exit_after_grace() -> None:
+    timer = threading.Timer(_GRACE_SECONDS, os._exit, args=(0,))
+    timer.daemon = True
+    timer.start()
+
+
+def main() -> int:
+    """Entry point of the process."""
+    protocol = _claim_stdout()
+    lock = threading.Lock()
+
+    def send(message: dict) -> None:
+        with lock:
+            # ASCII keeps the lines readable whatever the code page of the other side is.
+            protocol.write(json.dumps(message, ensure_ascii=True) + "\n")
+            protocol.flush()
+
+    inbox = Inbox(sys.stdin, on_closed=_exit_after_grace)
+    inbox.start()
+    try:
+        return Worker(inbox, send).run()
+    except BrokenPipeError:  # the parent has gone
+        return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
