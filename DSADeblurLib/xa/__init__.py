@@ -6,10 +6,11 @@ from DSADeblurLib.xa.header import RunHeader, Source, read_header
 from DSADeblurLib.xa.mask import MaskItem, MaskModule
 from DSADeblurLib.xa.pixels import FrameStack
 from DSADeblurLib.xa.run import Run, find_inputs, read_run
+from DSADeblurLib.xa.simulated import write_simulated_run
 from DSADeblurLib.xa.subtraction import SubtractedFrames, SubtractionPlan, plan_subtraction, subtract
 
 __all__ = [
     "Acquisition", "Fact", "FrameStack", "MaskItem", "MaskModule", "Run", "RunHeader", "Source", "XAReadError",
     "SubtractedFrames", "SubtractionPlan", "XAWriteError", "find_inputs", "plan_subtraction", "read_header", "read_run",
-    "subtract",
+    "subtract", "write_simulated_run",
 ]

@@ -257,7 +257,8 @@ def _log_slope(dataset: FileDataset) -> float | None:
             if bits == 8 and len(table) * 2 == count:
                 table = table.astype("<u2").view(np.uint8)
             output = table[:count].astype(float)
-            usable = output > 0
+            # Rounded small outputs say little about the slope.
+            usable = output >= max(1.0, output.max() / 4096)
             if len(output) != count or usable.sum() < 2:
                 return None
             slope = float(np.polyfit((first + np.arange(count))[usable], np.log(output[usable]), 1)[0])
