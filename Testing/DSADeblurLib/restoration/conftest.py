@@ -1,0 +1,52 @@
+"""A small network with arbitrary weights, as itself and as a verified model."""
+
+import pytest
+import torch
+
+from DSADeblurLib.restoration.card import ModelCard
+from DSADeblurLib.restoration.network import Architecture, ResidualDenseNetwork, build_network
+from DSADeblurLib.restoration.package import Model
+
+
+def make_network(seed: int = 0, **numbers) -> ResidualDenseNetwork:
+    """A network whose last layer is not zero, so that it changes its input."""
+    defaults = {"features": 8, "growth": 4, "blocks": 2, "layers": 2, "factor": 2}
+    torch.manual_seed(seed)
+    network = build_network(Architecture(**{**defaults, **numbers})).eval()
+    torch.nn.init.normal_(network.last.weight, std=0.3)
+    return network
+
+
+def make_card(**facts) -> ModelCard:
+    """A card with the facts that a training run gives."""
+    defaults = {
+        "name": "tiny",
+        "architecture": {},
+        "description": "A network for tests.",
+        "training": {"data": "none"},
+        "physics_range": {"focal_spot_mm": [0.3, 1.0]},
+        "metrics": {},
+        "licence": "Apache-2.0",
+        "limits": ("Not for anything.",),
+    }
+    return ModelCard(**{**defaults, **facts})
+
+
+@pytest.fixture(name="make_network")
+def _make_network():
+    return make_network
+
+
+@pytest.fixture(name="make_card")
+def _make_card():
+    return make_card
+
+
+@pytest.fixture
+def make_model():
+    """Builds a model around a network."""
+
+    def build(network: ResidualDenseNetwork | None = None, **numbers) -> Model:
+        return Model(card=make_card(), network=network or make_network(**numbers), sha256="0" * 64)
+
+    return build

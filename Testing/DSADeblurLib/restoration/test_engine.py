@@ -1,0 +1,164 @@
+"""Devices are taken only after they computed rightly, and a lack of memory has a name of its own."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from DSADeblurLib.restoration.engine import (
+    EngineError,
+    OutOfMemory,
+    TorchEngine,
+    automatic_tile,
+    bytes_per_pixel,
+    choose_device,
+    choose_precision,
+    cpu_has_fast_bfloat16,
+    probe_cuda,
+    probe_kernel,
+)
+from DSADeblurLib.restoration.network import Architecture
+
+
+def no_gpu():
+    raise RuntimeError("CUDA error: no kernel image is available\nCompile with ...")
+
+
+def test_auto_takes_a_gpu_that_passed_the_probe():
+    choice = choose_device("auto", probe=lambda: "Some GPU")
+    assert choice.value == "cuda" and "Some GPU" in choice.reason
+
+
+def test_auto_falls_back_to_the_cpu_and_says_why():
+    choice = choose_device("auto", probe=no_gpu)
+    assert choice.value == "cpu"
+    assert choice.reason == "The CPU is used, because CUDA error: no kernel image is available."
+
+
+def test_an_error_without_words_is_told_by_its_class():
+    def silent():
+        raise MemoryError
+
+    assert "MemoryError" in choose_device("auto", probe=silent).reason
+
+
+def test_an_unusable_gpu_that_was_asked_for_is_one_sentence():
+    with pytest.raises(EngineError, match=r"^The GPU cannot be used, because .*; choose the CPU\.$"):
+        choose_device("cuda", probe=no_gpu)
+
+
+def test_the_cpu_is_not_probed():
+    assert choose_device("cpu", probe=no_gpu).value == "cpu"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this computer has a GPU")
+def test_the_real_probe_refuses_a_computer_without_gpu():
+    with pytest.raises(EngineError, match="GPU"):
+        probe_cuda()
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_the_real_probe_accepts_a_gpu():
+    assert probe_cuda() == torch.cuda.get_device_name()
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_the_gpu_gives_what_the_cpu_gives(make_network):
+    network, tile = make_network(), np.random.default_rng(3).normal(size=(51, 67)).astype(np.float32)
+    expected = TorchEngine(network).run(tile)
+    np.testing.assert_allclose(TorchEngine(network, "cuda").run(tile), expected, atol=2e-3)
+    np.testing.assert_allclose(TorchEngine(network, "cuda", "float16").run(tile), expected, atol=2e-2)
+
+
+def test_the_probe_kernel_passes_right_and_fails_wrong_arithmetic():
+    assert probe_kernel("cpu")
+    assert not probe_kernel("cpu", convolve=lambda x, w, padding: functional.conv2d(x, w, padding=padding) + 1)
+
+
+@pytest.mark.parametrize(
+    ("request_", "device", "fast", "expected"),
+    [
+        ("auto", "cpu", True, "bfloat16"),
+        ("auto", "cpu", False, "float32"),
+        ("auto", "cuda", False, "float16"),
+        ("bfloat16", "cpu", False, "bfloat16"),
+        ("float32", "cuda", True, "float32"),
+    ],
+)
+def test_precision_follows_the_request_and_the_hardware(request_, device, fast, expected):
+    choice = choose_precision(request_, device, fast_bfloat16=lambda: fast)
+    assert choice.value == expected and choice.reason.endswith(".")
+
+
+def test_unusable_precisions_are_refused():
+    with pytest.raises(EngineError, match="float16 needs the GPU"):
+        choose_precision("float16", "cpu")
+    with pytest.raises(EngineError, match="must be auto"):
+        choose_precision("int8", "cpu")
+    assert isinstance(cpu_has_fast_bfloat16(), bool)
+
+
+def test_the_engine_runs_its_own_copy_in_every_precision(make_network):
+    network = make_network().train()
+    tile = np.random.default_rng(2).normal(size=(41, 50)).astype(np.float32)
+    tile.setflags(write=False)
+    with torch.no_grad():
+        expected = network(torch.tensor(tile)[None, None])[0, 0].numpy()
+    np.testing.assert_allclose(TorchEngine(network).run(tile), expected, atol=1e-5)
+    half = TorchEngine(network, "cpu", "bfloat16").run(tile)
+    assert half.dtype == np.float32
+    difference = np.abs(half - expected).max()
+    assert 0 < difference < 0.05 * np.abs(expected - tile).max()
+    assert network.training
+
+
+class Failing(nn.Module):
+    """Raises what it is given."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def forward(self, x):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 8 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
+        MemoryError(),
+    ],
+)
+def test_every_lack_of_memory_has_one_name(error):
+    with pytest.raises(OutOfMemory):
+        TorchEngine(Failing(error)).run(np.zeros((16, 16), np.float32))
+
+
+def test_a_real_lack_of_memory_is_recognised():
+    class Huge(nn.Module):
+        def forward(self, x):
+            return torch.empty(2**60, dtype=torch.uint8)
+
+    with pytest.raises(OutOfMemory):
+        TorchEngine(Huge()).run(np.zeros((16, 16), np.float32))
+
+
+def test_other_errors_pass_through():
+    with pytest.raises(RuntimeError, match="broken") as error:
+        TorchEngine(Failing(RuntimeError("broken"))).run(np.zeros((16, 16), np.float32))
+    assert not isinstance(error.value, OutOfMemory)
+
+
+def test_the_automatic_tile_fits_the_budget():
+    architecture, halo = Architecture(), 43
+    cost = bytes_per_pixel(architecture, "float32")
+    assert automatic_tile((1024, 1024), architecture, "float32", 1024**2 * cost, halo) is None
+    tile = automatic_tile((4096, 4096), architecture, "float32", 1024**2 * cost, halo)
+    assert tile % 64 == 0 and (tile + 2 * halo) ** 2 <= 1024**2 < (tile + 64 + 2 * halo) ** 2
+    assert automatic_tile((4096, 4096), architecture, "float32", 1, halo) == 64
+    assert bytes_per_pixel(architecture, "float16") < cost
