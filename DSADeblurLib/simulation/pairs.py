@@ -1,4 +1,4 @@
-"""The same scene taken with a large focal spot and noise, and with a micro focal spot without: what a network learns."""
+"""The same scene through a large focal spot with noise and through a micro spot without: what a network learns."""
 
 from __future__ import annotations
 

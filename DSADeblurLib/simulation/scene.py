@@ -40,7 +40,7 @@ class Scene:
 
 
 def random_view(rng: np.random.Generator, shape: tuple[int, int]) -> View:
-    """A geometry as seen in headers: SID 1000-1200 mm, magnification at the isocentre 1.25-1.65, pixels 0.10-0.25 mm."""
+    """A geometry as seen in headers: SID 1000-1200 mm, isocentre magnified 1.25-1.65 times, pixels 0.10-0.25 mm."""
     sid = rng.uniform(1000, 1200)
     spacing = float(np.exp(rng.uniform(np.log(0.10), np.log(0.25))))
     return View(shape, spacing, sid, sid / rng.uniform(1.25, 1.65))

@@ -99,7 +99,8 @@ def _grow_branch(rng, point, direction, towards, radius, distance, half, style, 
         direction = _unit(direction)
         points[index + 1] = points[index] + STEP_MM * direction
     s = np.linspace(0, 1, count + 1)
-    radii = radius * (1 - rng.uniform(0.02, 0.18) * s) * (1 + 0.04 * np.sin(2 * np.pi * (s * rng.uniform(0, 3) + rng.uniform())))
+    taper = 1 - rng.uniform(0.02, 0.18) * s
+    radii = radius * taper * (1 + 0.04 * np.sin(2 * np.pi * (s * rng.uniform(0, 3) + rng.uniform())))
     tube = Tube(points, radii, np.ones(count + 1), distance + STEP_MM * np.arange(count + 1))
     return tube, direction
 
@@ -141,7 +142,8 @@ def nidus(rng: np.random.Generator, tube: Tube) -> list[Tube]:
     knots = centre + np.outer(np.linspace(0, 60, 8), away) + rng.normal(0, 3.0, (8, 3))
     points = _smooth_line(knots)
     count = len(points)
-    vein = Tube(points, np.full(count, rng.uniform(0.9, 2.0)), np.full(count, 0.8), arrival + 20 + np.linspace(0, 60, count))
+    radii = np.full(count, rng.uniform(0.9, 2.0))
+    vein = Tube(points, radii, np.full(count, 0.8), arrival + 20 + np.linspace(0, 60, count))
     return [*tangle, vein]
 
 

@@ -1,4 +1,4 @@
-"""Batches of training patches, each a function of the seed and its number alone, so that a resumed training is exact."""
+"""Batches of training patches, each a function of seed and number alone, so that a resumed training is exact."""
 
 from __future__ import annotations
 
