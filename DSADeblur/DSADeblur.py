@@ -208,6 +208,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         frames: tuple[int, int] | None = None,
         subtraction: str = "auto",
         maskFrames: tuple[int, ...] | None = None,
+        relationship: str | None = None,
         progress=None,
         makeRunner=SubprocessRunner,
     ):
@@ -219,6 +220,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             device, precision, tile, strength, frames: see DSADeblurLib.restoration.settings.DeblurSettings.
             subtraction: "auto", "always" or "never".
             maskFrames: frame numbers counted from 1; None takes those of the DICOM header.
+            relationship: "LIN", "LOG" or "DISP" overrides what the header says of the pixel values.
             progress: called with (tiles done, tiles in all, seconds left or None).
 
         Returns:
@@ -229,7 +231,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             RuntimeError: one sentence, if the worker failed.
         """
         settings = DeblurSettings(device=device, precision=precision, tile=tile, strength=strength, frames=frames)
-        job = Job(inputNode, Options(model, settings, subtraction, maskFrames))
+        job = Job(inputNode, Options(model, settings, subtraction, maskFrames, relationship))
         client, outcome = WorkerClient(makeRunner), {}
         callbacks = Callbacks(
             progress=progress or (lambda *_: None),

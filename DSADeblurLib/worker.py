@@ -134,7 +134,7 @@ class Worker:
                     continue
                 if not _is_told_in_a_sentence(error):
                     traceback.print_exc()
-                self._send({"type": "error", "job": job, "message": str(error) or type(error).__name__})
+                self._send({"type": "error", "job": job, "message": _sentence(error)})
         return 0
 
     def _deblur(self, job: str, message: dict) -> None:
@@ -254,6 +254,12 @@ def _torch_sentence(error: Exception) -> str:
     )
 
 
+def _sentence(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return _torch_sentence(error)
+    return str(error) or type(error).__name__
+
+
 def _is_cancellation(error: Exception) -> bool:
     from DSADeblurLib.restoration.deblur import DeblurCancelled
 
@@ -263,9 +269,11 @@ def _is_cancellation(error: Exception) -> bool:
 def _is_told_in_a_sentence(error: Exception) -> bool:
     """The library raises these for bad input; anything else is a fault whose trace belongs on stderr."""
     from DSADeblurLib.restoration.card import ModelError
+    from DSADeblurLib.restoration.deblur import DeblurError
+    from DSADeblurLib.restoration.engine import EngineError
     from DSADeblurLib.xa import XAReadError
 
-    return isinstance(error, (ValueError, ModelError, XAReadError, OSError))
+    return isinstance(error, (ValueError, OSError, ModelError, DeblurError, EngineError, XAReadError))
 
 
 def _claim_stdout() -> TextIO:

@@ -62,6 +62,19 @@ class SubtractionChoice(enum.Enum):
         return {"auto": _("As the header says"), "always": _("Subtract"), "never": _("Do not subtract")}[self.value]
 
 
+class RelationshipChoice(enum.Enum):
+    """What the pixel values are: Pixel Intensity Relationship (0028,1040)."""
+
+    HEADER = ""
+    LIN = "LIN"
+    LOG = "LOG"
+    DISP = "DISP"
+
+    def label(self) -> str:
+        names = {"LIN": _("Linear in X-ray intensity"), "LOG": _("Logarithmic"), "DISP": _("For display only")}
+        return names.get(self.value) or _("As the header says")
+
+
 @parameterNodeWrapper
 class DSADeblurParameterNode:
     """What the panel remembers, also in a saved scene.
@@ -81,6 +94,7 @@ class DSADeblurParameterNode:
     lastFrame: Annotated[int, WithinRange(0, 100000)] = 0
     subtraction: SubtractionChoice = SubtractionChoice.AUTO
     maskFrames: str = ""
+    relationship: RelationshipChoice = RelationshipChoice.HEADER
     device: DeviceChoice = DeviceChoice.AUTO
     precision: PrecisionChoice = PrecisionChoice.AUTO
     tile: TileChoice = TileChoice.AUTO
@@ -109,6 +123,7 @@ def optionsFrom(parameters: DSADeblurParameterNode) -> Options:
         settings=settings,
         subtraction=parameters.subtraction.value,
         maskFrames=parseFrameNumbers(parameters.maskFrames),
+        relationship=parameters.relationship.value or None,
     )
 
 

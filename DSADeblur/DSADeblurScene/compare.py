@@ -68,8 +68,8 @@ def comparable(derived):
 
     plan = SubtractionPlan.from_dict(json.loads(derived.GetAttribute(ATTRIBUTE + "Subtraction")))
     run = readInput(source)
-    facts = factsForRun(run)
-    frames = subtract(StoredFrames(run.frames, facts.rule), plan, facts.relationship)
+    relationship = derived.GetAttribute(ATTRIBUTE + "Relationship")
+    frames = subtract(StoredFrames(run.frames, factsForRun(run).rule), plan, relationship)
     numbers = frameNumbersOf(derived)
     wanted = LazyFrames(len(numbers), lambda i: frames[plan.contrast_frames.index(numbers[i])])
     name = _("{name} subtracted").format(name=source.GetName())

@@ -13,38 +13,31 @@ from slicer.i18n import tr as _
 
 @dataclass(frozen=True)
 class PixelRule:
-    """How the reader's values follow from the stored ones: node = slope * (inverted ? top - v : v) + intercept.
+    """How the reader's values follow from the stored ones: node = slope * stored + intercept.
 
-    Slicer's reader (GDCM) inverts MONOCHROME1 and applies Rescale Slope and Intercept; the methods undo and redo it.
+    Slicer's reader (GDCM) applies Rescale Slope and Intercept, which for angiography must not come before a
+    subtraction; the methods undo and redo it. Slicer's reader also inverts MONOCHROME1, which has no rule:
+    the standard forbids it for angiography, and the library refuses such headers.
     """
 
     dtype: np.dtype
     bitsStored: int
     slope: float = 1.0
     intercept: float = 0.0
-    inverted: bool = False
 
     def toStored(self, frame: np.ndarray) -> np.ndarray:
         """(rows, cols) as in the node, to values as stored in the file."""
         values = np.asarray(frame)
         if self.slope != 1 or self.intercept != 0:
             values = np.rint((values.astype(np.float64) - self.intercept) / self.slope)
-        if self.inverted:
-            values = self._top - values.astype(np.int64)
-        return np.clip(values, 0, self._top).astype(self.dtype)
+        return np.clip(values, 0, 2**self.bitsStored - 1).astype(self.dtype)
 
     def toNode(self, frame: np.ndarray, dtype) -> np.ndarray:
         """(rows, cols) as stored, to values as the reader would show them, of the node's type."""
         values = np.asarray(frame)
-        if self.inverted:
-            values = self._top - values.astype(np.int64)
         if self.slope != 1 or self.intercept != 0:
             values = values * self.slope + self.intercept
         return values.astype(dtype)
-
-    @property
-    def _top(self) -> int:
-        return 2**self.bitsStored - 1
 
 
 @dataclass(frozen=True)
@@ -92,8 +85,11 @@ class StoredFrames:
         return self._rule.toStored(frame) if self._rule else frame
 
 
-def factsForRun(run) -> DicomFacts:
-    """Header facts of the file behind an InputRun. Never raises: what is missing is told in `note`."""
+def factsForRun(run, relationship: str | None = None) -> DicomFacts:
+    """Header facts of the file behind an InputRun. Never raises: what is missing is told in `note`.
+
+    relationship: the user's "LIN", "LOG" or "DISP", which overrides the header's; None for the header's.
+    """
     if not run.instanceUIDs:
         return DicomFacts(
             note=_("No DICOM header behind this node: values are taken as they are, acquisition geometry is unknown.")
@@ -106,9 +102,17 @@ def factsForRun(run) -> DicomFacts:
     from DSADeblurLib.xa import XAReadError, read_header
 
     try:
-        header = read_header(path)
+        header = read_header(path, relationship=relationship)
     except XAReadError as error:
         return DicomFacts(path=path, note=str(error))
+    count = len(run.frames)
+    if len(run.instanceUIDs) == 1 and header.number_of_frames != count:
+        return DicomFacts(
+            path=path,
+            note=_("The node has {count} frames, its DICOM file {expected}: the header is not used.").format(
+                count=count, expected=header.number_of_frames
+            ),
+        )
     rule = _pixelRule(path)
     if rule and not _fits(rule, run.frames):
         return DicomFacts(
@@ -131,7 +135,7 @@ def _pixelRule(path: str) -> PixelRule | None:
     # Imported here: pydicom is slow to import and only needed once a run was chosen.
     import pydicom
 
-    tags = ["BitsAllocated", "BitsStored", "PhotometricInterpretation", "RescaleSlope", "RescaleIntercept"]
+    tags = ["BitsAllocated", "BitsStored", "RescaleSlope", "RescaleIntercept"]
     try:
         dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
         return PixelRule(
@@ -139,7 +143,6 @@ def _pixelRule(path: str) -> PixelRule | None:
             bitsStored=int(dataset.BitsStored),
             slope=float(dataset.get("RescaleSlope", None) or 1),
             intercept=float(dataset.get("RescaleIntercept", None) or 0),
-            inverted=dataset.get("PhotometricInterpretation", "") == "MONOCHROME1",
         )
     except Exception as error:  # read_header has accepted the file; an odd tag here only costs the rule
         logging.debug(f"No pixel rule for {path}: {error}")

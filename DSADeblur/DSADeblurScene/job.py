@@ -27,12 +27,14 @@ class Options:
     settings: device, precision, tile, strength and frame range.
     subtraction: "auto", "always" or "never".
     maskFrames: frame numbers counted from 1, or None for those of the header.
+    relationship: "LIN", "LOG" or "DISP" to say what the pixel values mean, or None for what the header says.
     """
 
     model: str = "compact"
     settings: DeblurSettings = field(default_factory=DeblurSettings)
     subtraction: str = "auto"
     maskFrames: tuple[int, ...] | None = None
+    relationship: str | None = None
 
 
 class Job:
@@ -46,12 +48,12 @@ class Job:
     def __init__(self, node, options: Options) -> None:
         self._options = options
         self._run: InputRun = readInput(node)
-        self._facts: DicomFacts = factsForRun(self._run)
+        self._facts: DicomFacts = factsForRun(self._run, options.relationship)
         self._plan, note = planFor(self._run, self._facts, options)
         self.notes = tuple(filter(None, (self._facts.note, note)))
         self._checkRange()
-        # The relationship tells how values add up; a subtraction without a header takes stored values as they are.
-        self._relationship = self._facts.relationship or ("DISP" if self._plan else None)
+        # A subtraction of values that nothing explains takes them as they are, as for display values.
+        self._relationship = self._facts.relationship or options.relationship or ("DISP" if self._plan else None)
         self._nodeID = self._run.node.GetID()
         self._folder = Path(tempfile.mkdtemp(prefix="dsad-", dir=slicer.app.temporaryPath))
 
@@ -147,7 +149,7 @@ def planFor(run: InputRun, facts: DicomFacts, options: Options):
             plan = plan_subtraction(facts.header, options.subtraction, options.maskFrames)
         except XAReadError as error:
             raise ValueError(str(error)) from error
-        return plan, ""
+        return plan, " ".join(plan.notes) if plan else ""
     if options.subtraction == "never" or (options.subtraction == "auto" and not options.maskFrames):
         return None, ""
     if not options.maskFrames:
@@ -157,4 +159,6 @@ def planFor(run: InputRun, facts: DicomFacts, options: Options):
         raise ValueError(_("Mask frame {number} does not exist.").format(number=outside[0]))
     everyFrame = tuple(range(1, len(run.frames) + 1))
     plan = SubtractionPlan(mask_frames=tuple(options.maskFrames), contrast_frames=everyFrame)
+    if options.relationship in ("LIN", "LOG"):
+        return plan, ""
     return plan, _("Pixel values of unknown meaning were subtracted as they are; the result is not quantitative.")

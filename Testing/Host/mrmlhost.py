@@ -1,0 +1,186 @@
+"""Test-only stand-in for the Slicer application: a real MRML scene, logics and slicer.util, without Qt.
+
+`MRMLHost` builds what code running in Slicer expects of the module `slicer`: mrmlScene, app, modules, dicomDatabase.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from types import SimpleNamespace
+
+os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+
+import slicer  # noqa: E402
+import slicer.util  # noqa: E402
+import slicerpy  # noqa: E402
+import vtk  # noqa: E402
+from dicomhost import DicomDatabase  # noqa: E402
+
+_LOGICS = {
+    "Colors": "vtkMRMLColorLogic",
+    "Volumes": "vtkSlicerVolumesLogic",
+    "Markups": "vtkSlicerMarkupsLogic",
+    "Sequences": "vtkSlicerSequencesLogic",
+    "Tables": "vtkSlicerTablesLogic",
+    "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
+    "Units": "vtkSlicerUnitsLogic",
+    "Texts": "vtkSlicerTextsLogic",
+    "Transforms": "vtkSlicerTransformLogic",
+}
+
+
+class VTKErrors:
+    """Collects what VTK reports as errors, so that a test can fail on them."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._window = vtk.vtkOutputWindow.GetInstance()
+        self._window.SetDisplayModeToNever()
+        self._tag = self._window.AddObserver("ErrorEvent", self._onError)
+
+    @vtk.calldata_type(vtk.VTK_STRING)
+    def _onError(self, _window, _event, text) -> None:
+        self.texts.append(text.strip())
+
+    def close(self) -> None:
+        self._window.RemoveObserver(self._tag)
+
+
+class Application:
+    """slicer.app: strict, what is not written here does not exist."""
+
+    def __init__(self, applicationLogic, folder: str) -> None:
+        self._applicationLogic = applicationLogic
+        self.temporaryPath = folder
+        self._slots: dict[str, list] = {"aboutToQuit()": [], "startupCompleted()": []}
+
+    def applicationLogic(self):
+        return self._applicationLogic
+
+    def connect(self, signal: str, slot) -> None:
+        self._slots[signal].append(slot)
+
+    def disconnect(self, signal: str, slot) -> None:
+        self._slots[signal].remove(slot)
+
+    def emit(self, signal: str) -> None:
+        """For tests: what the application does by itself."""
+        for slot in list(self._slots[signal]):
+            slot()
+
+    def translate(self, _context: str, text: str) -> str:
+        return text
+
+    def testingEnabled(self) -> bool:
+        return True
+
+    def moduleManager(self):
+        return SimpleNamespace(connect=lambda *_: None, disconnect=lambda *_: None)
+
+    def moduleDocumentationUrl(self, name: str) -> str:
+        return f"https://slicer.readthedocs.io/{name}"
+
+    def setOverrideCursor(self, _cursor) -> None:
+        pass
+
+    def restoreOverrideCursor(self) -> None:
+        pass
+
+
+class MRMLHost:
+    """A fresh scene and application; `close` ends it.
+
+    python_folder: a folder with Slicer's own i18n.py, ScriptedLoadableModule.py and parameterNodeWrapper, to be used
+    in place of the stand-ins; by default that of the environment variable DSADEBLUR_SLICER_PYTHON.
+    """
+
+    def __init__(self, python_folder: str | None = None) -> None:
+        self.errors = VTKErrors()
+        self._folder = tempfile.TemporaryDirectory(prefix="dsad-host-")
+        scene = slicer.mrmlScene = slicer.vtkMRMLScene()
+        self.scene = scene
+        scene.SetRootDirectory(self._folder.name)
+        crosshair = slicer.vtkMRMLCrosshairNode()
+        crosshair.SetCrosshairName("default")
+        scene.AddNode(crosshair)
+        self.applicationLogic = slicer.vtkSlicerApplicationLogic()
+        self.applicationLogic.SetTemporaryPath(self._folder.name)
+        self._connectFileAccess()
+        self.applicationLogic.SetMRMLScene(scene)
+        self.sliceLogics = vtk.vtkCollection()
+        self.applicationLogic.SetSliceLogics(self.sliceLogics)
+        self.applicationLogic.SetViewLogics(vtk.vtkCollection())
+        self._addModuleLogics()
+        slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
+        self.layoutLogic = slicer.vtkMRMLLayoutLogic()
+        self.layoutLogic.SetMRMLScene(scene)
+        self._layoutTag = self.layoutLogic.GetLayoutNode().AddObserver(
+            vtk.vtkCommand.ModifiedEvent, lambda *_: self.updateSliceLogics()
+        )
+        slicer.app = Application(self.applicationLogic, self._folder.name)
+        slicer.dicomDatabase = DicomDatabase()
+        slicer.selfTests = {}
+        slicerpy.install(python_folder or os.environ.get("DSADEBLUR_SLICER_PYTHON"))
+
+    @property
+    def folder(self) -> str:
+        """Temporary folder, removed at the end."""
+        return self._folder.name
+
+    def close(self) -> None:
+        """Empty the scene and forget the application."""
+        self.layoutLogic.GetLayoutNode().RemoveObserver(self._layoutTag)
+        self.scene.Clear(True)
+        self.sliceLogics.RemoveAllItems()
+        slicer.mrmlScene = slicer.app = slicer.dicomDatabase = None
+        self.errors.close()
+        self._folder.cleanup()
+
+    def saveScene(self, path: str) -> None:
+        """Write the scene as .mrb."""
+        if not self.scene.WriteToMRB(str(path)):
+            raise OSError(f"{path} was not written")
+
+    def loadScene(self, path: str) -> None:
+        """Replace the scene by that of a .mrb file."""
+        self.scene.Clear(False)
+        messages = slicer.vtkMRMLMessageCollection()
+        if not self.scene.ReadFromMRB(str(path), False, messages):
+            raise OSError(f"{path} was not read: {messages.GetAllMessagesAsString()}")
+
+    def updateSliceLogics(self) -> None:
+        """Give every slice view of the layout a logic, as the application's layout manager does."""
+        logics = [self.sliceLogics.GetItemAsObject(i) for i in range(self.sliceLogics.GetNumberOfItems())]
+        known = {logic.GetSliceNode().GetLayoutName() for logic in logics if logic.GetSliceNode()}
+        views = self.layoutLogic.GetViewNodes()
+        for i in range(views.GetNumberOfItems()):
+            node = views.GetItemAsObject(i)
+            if node is None or not node.IsA("vtkMRMLSliceNode") or node.GetLayoutName() in known:
+                continue
+            logic = slicer.vtkMRMLSliceLogic()
+            logic.SetMRMLApplicationLogic(self.applicationLogic)
+            logic.SetMRMLScene(self.scene)
+            logic.SetSliceNode(node)
+            self.sliceLogics.AddItem(logic)
+
+    def _connectFileAccess(self) -> None:
+        remote, manager = slicer.vtkMRMLRemoteIOLogic(), slicer.vtkDataIOManagerLogic()
+        remote.GetCacheManager().SetRemoteCacheDirectory(self._folder.name)
+        self.applicationLogic.SetMRMLScene(self.scene)
+        manager.SetMRMLApplicationLogic(self.applicationLogic)
+        manager.SetAndObserveDataIOManager(remote.GetDataIOManager())
+        self.applicationLogic.SetMRMLSceneDataIO(self.scene, remote, manager)
+        self._fileAccess = (remote, manager)
+
+    def _addModuleLogics(self) -> None:
+        self._logics, modules = {}, SimpleNamespace()
+        for name, className in _LOGICS.items():
+            logic = getattr(slicer, className)()
+            logic.SetMRMLApplicationLogic(self.applicationLogic)
+            logic.SetMRMLScene(self.scene)
+            self.applicationLogic.SetModuleLogic(name, logic)
+            self._logics[name] = logic
+            setattr(modules, name.lower(), SimpleNamespace(logic=lambda logic=logic: logic))
+        self._logics["Colors"].AddDefaultColorNodes()
+        slicer.modules = modules
