@@ -1,5 +1,6 @@
 """X-ray angiography DICOM: header facts, frames, subtraction, derived objects."""
 
+from DSADeblurLib.xa.derived import Provenance, write_derived
 from DSADeblurLib.xa.errors import XAReadError, XAWriteError
 from DSADeblurLib.xa.facts import Acquisition, Fact
 from DSADeblurLib.xa.header import RunHeader, Source, read_header
@@ -10,7 +11,7 @@ from DSADeblurLib.xa.simulated import write_simulated_run
 from DSADeblurLib.xa.subtraction import SubtractedFrames, SubtractionPlan, plan_subtraction, subtract
 
 __all__ = [
-    "Acquisition", "Fact", "FrameStack", "MaskItem", "MaskModule", "Run", "RunHeader", "Source", "XAReadError",
-    "SubtractedFrames", "SubtractionPlan", "XAWriteError", "find_inputs", "plan_subtraction", "read_header", "read_run",
-    "subtract", "write_simulated_run",
+    "Acquisition", "Fact", "FrameStack", "MaskItem", "MaskModule", "Provenance", "Run", "RunHeader", "Source",
+    "SubtractedFrames", "SubtractionPlan", "XAReadError", "XAWriteError", "find_inputs", "plan_subtraction",
+    "read_header", "read_run", "subtract", "write_derived", "write_simulated_run",
 ]

@@ -27,7 +27,7 @@ def reading() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except XAReadError:
+    except (XAReadError, XAWriteError):
         raise
     except InvalidDicomError as error:
         raise XAReadError("Not a DICOM file.") from error

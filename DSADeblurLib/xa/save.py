@@ -31,6 +31,7 @@ class FrameStream(io.BufferedIOBase):
         self.size = self._length + self._length % 2
         self._position = 0
         self._index, self._data = -1, b""
+        self.failure: Exception | None = None
 
     def readable(self) -> bool:
         return True
@@ -52,14 +53,23 @@ class FrameStream(io.BufferedIOBase):
         else:
             index, start = divmod(self._position, self._frame_bytes)
             if index != self._index:
-                pixels = self._frame(index)
+                pixels = self._computed(index)
                 self._index = index
                 self._data = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
-                if len(self._data) != self._frame_bytes:
-                    raise XAWriteError(f"Frame {index + 1} has {len(self._data)} bytes, expected {self._frame_bytes}.")
             data = self._data[start:] if size < 0 else self._data[start:start + size]
         self._position += len(data)
         return data
+
+    def _computed(self, index: int) -> np.ndarray:
+        try:
+            pixels = self._frame(index)
+            if pixels.nbytes != self._frame_bytes:
+                raise XAWriteError(f"Frame {index + 1} has {pixels.nbytes} bytes, expected {self._frame_bytes}.")
+            return pixels
+        except Exception as error:
+            # pydicom rewrites what is raised while it writes; the original is kept for `save_aside`.
+            self.failure = error
+            raise
 
 
 def attach_native_pixels(
@@ -90,8 +100,12 @@ def save_aside(dataset: Dataset, path: str | os.PathLike, transfer_syntax: str =
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(aside, path)
-    except OSError as error:
-        raise XAWriteError(f"Cannot write {path.name}: {error.strerror or error}.") from error
+    except Exception as error:
+        failure = getattr(dataset["PixelData"].value, "failure", None)
+        if failure is not None:
+            raise failure from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
+        raise XAWriteError(f"Cannot write {path.name}: {reason}.") from error
     finally:
         aside.unlink(missing_ok=True)
     return path

@@ -1,0 +1,269 @@
+"""Write deblurred frames as a new derived object that says where it came from and that it is for research only."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.valuerep import format_number_as_ds
+
+from DSADeblurLib.xa.copied import copy_attributes, copy_item
+from DSADeblurLib.xa.derived_header import (
+    add_equipment,
+    add_lossy_history,
+    add_motion,
+    add_sources,
+    add_timing,
+    base_dataset,
+    code_item,
+    why_not_xray,
+)
+from DSADeblurLib.xa.elements import items_of, numbers_of, text_of
+from DSADeblurLib.xa.errors import XAReadError, XAWriteError, reading
+from DSADeblurLib.xa.header import SC_CLASSES, RunHeader, read_dataset
+from DSADeblurLib.xa.save import attach_native_pixels, save_aside
+from DSADeblurLib.xa.subtraction import SubtractionPlan
+
+RESEARCH_USE = "RESEARCH USE ONLY"
+_WINDOW_SAMPLES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What produced the frames. `settings` is one line; `assumed` are phrases such as 'focal spot 0.6 mm (user)'."""
+
+    model_name: str
+    model_sha256: str
+    software_version: str
+    settings: str = ""
+    assumed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """The one linear scale of a subtracted run: stored = offset + D / slope, and a window for display."""
+
+    slope: float
+    offset: int
+    bits: int
+    window: tuple[float, float]
+
+
+def write_derived(
+    path: str | os.PathLike, run: RunHeader, frames: Sequence[np.ndarray], *, frame_numbers: Sequence[int],
+    provenance: Provenance, plan: SubtractionPlan | None = None, bits: int = 16,
+) -> Path:
+    """Write deblurred `frames`, any array-like of shape (n, rows, columns), as one derived DICOM file.
+
+    `frame_numbers` are the 1-based source frames, one per frame, ascending. Without `plan` the frames are native:
+    integers in the source's depth and meaning. With the `plan` they were subtracted with, they are float32 optical
+    densities and are stored in `bits` (16, 12 or 8) around mid-grey with one scale for the run, which is also given
+    as a Real World Value Mapping. The object is of the source's class where that is legal, else Secondary Capture;
+    the reason is then in its derivation description. Frames are read one at a time, twice when subtracted; the file
+    appears only when it is complete. The source file is read again for its header and never changed.
+
+    Raises XAWriteError with one sentence. Source: PS3.3 A.14, C.7.6.1.1, C.8.7, C.12.1.1.5.
+    """
+    path, numbers = Path(path), tuple(int(one) for one in frame_numbers)
+    _check(path, run, frames, numbers, bits)
+    try:
+        source, _ = read_dataset(run.source.path)
+    except XAReadError as error:
+        raise XAWriteError(f"The source {run.source.path.name} can no longer be read: {error}") from error
+    scale = _fit_scale(frames, bits) if plan is not None else None
+    capture = why_not_xray(source, run, plan is not None, len(numbers))
+    allocated, stored = _depth(run, scale, bool(capture), len(numbers))
+    with _using_source():
+        if text_of(source, "SOPInstanceUID") != run.source.sop_instance_uid:
+            raise XAWriteError(f"The source {run.source.path.name} changed since it was read.")
+        dataset = base_dataset(source, run, plan is not None, len(numbers), allocated)
+        _describe(dataset, run, provenance, plan, capture, source)
+        add_sources(dataset, run, numbers, plan)
+        software = (f"DSADeblur {provenance.software_version}", provenance.model_name, provenance.model_sha256)
+        add_equipment(dataset, source, run, [_plain(one, 64) for one in software if one])
+        add_lossy_history(dataset, source, run)
+        add_timing(dataset, run, numbers)
+        _image_pixel(dataset, run, allocated, stored)
+        if not capture:
+            add_motion(dataset, source, run, numbers)
+            dataset.PixelIntensityRelationship = "DISP" if scale else run.relationship
+        if scale:
+            _subtracted_display(dataset, scale, run, plan)
+        else:
+            _native_display(dataset, source, run, numbers, bool(capture))
+    encode = _subtracted_encoder(frames, scale) if scale else _native_encoder(frames, run, allocated)
+    attach_native_pixels(dataset, encode, len(numbers), run.image_rows * run.image_columns * allocated // 8, allocated)
+    return save_aside(dataset, path)
+
+
+@contextmanager
+def _using_source() -> Iterator[None]:
+    """Turn a failure to use the source's header into one XAWriteError."""
+    try:
+        with reading():
+            yield
+    except XAReadError as error:
+        raise XAWriteError(f"The source's header cannot be used: {error}") from error
+
+
+def _check(path: Path, run: RunHeader, frames, numbers: tuple[int, ...], bits: int) -> None:
+    if bits not in (8, 12, 16):
+        raise XAWriteError(f"Subtracted frames are stored in 16, 12 or 8 bits, not {bits}.")
+    if tuple(frames.shape) != (len(numbers), run.image_rows, run.image_columns):
+        raise XAWriteError(f"Frames of shape {tuple(frames.shape)} do not fit {len(numbers)} frame numbers of a "
+                           f"{run.image_rows} x {run.image_columns} run.")
+    if not numbers or any(one >= two for one, two in pairwise(numbers)):
+        raise XAWriteError("Frame numbers must be ascending and without repetition.")
+    if numbers[0] < 1 or numbers[-1] > run.number_of_frames:
+        raise XAWriteError(f"Frame numbers {numbers[0]}-{numbers[-1]} lie outside 1..{run.number_of_frames}.")
+    if path.exists() and run.source.path.exists() and path.samefile(run.source.path):
+        raise XAWriteError("The derived object may not replace its source; choose another file name.")
+
+
+def _finite(frame: np.ndarray, index: int) -> np.ndarray:
+    if frame.dtype.kind == "f" and not np.isfinite(frame).all():
+        raise XAWriteError(f"Network produced invalid values in frame {index + 1}.")
+    return frame
+
+
+def _fit_scale(frames, bits: int) -> _Scale:
+    """Return the finest symmetric scale that holds every value of the run; 0 is exactly mid-grey."""
+    largest, samples = 0.0, []
+    step = max(1, int(np.prod(frames.shape)) // _WINDOW_SAMPLES)
+    for index in range(len(frames)):
+        frame = _finite(np.asarray(frames[index]), index)
+        largest = max(largest, float(np.abs(frame).max()))
+        samples.append(frame.ravel()[::step].astype(np.float32))
+    offset = 1 << (bits - 1)
+    slope = (largest or 1.0) / (offset - 1)
+    low, high = np.percentile(np.concatenate(samples), (0.5, 99.5)) / slope
+    return _Scale(slope, offset, bits, (offset + (low + high) / 2, max(high - low, 1.0)))
+
+
+def _subtracted_encoder(frames, scale: _Scale) -> Callable[[int], np.ndarray]:
+    dtype = np.uint8 if scale.bits == 8 else np.uint16
+
+    def encode(index: int) -> np.ndarray:
+        values = np.rint(np.asarray(frames[index], dtype=np.float64) / scale.slope) + scale.offset
+        return np.clip(values, 0, (1 << scale.bits) - 1).astype(dtype)
+
+    return encode
+
+
+def _native_encoder(frames, run: RunHeader, allocated: int) -> Callable[[int], np.ndarray]:
+    largest = (1 << run.bits_stored) - 1
+
+    def encode(index: int) -> np.ndarray:
+        frame = _finite(np.asarray(frames[index]), index)
+        if frame.dtype.kind not in "ui":
+            raise XAWriteError(f"Native frames are whole numbers of {run.bits_stored} bits, not {frame.dtype}.")
+        if frame.min() < 0 or frame.max() > largest:
+            raise XAWriteError(f"Frame {index + 1} has values outside 0..{largest}.")
+        return frame.astype(np.uint8 if allocated == 8 else np.uint16)
+
+    return encode
+
+
+def _depth(run: RunHeader, scale: _Scale | None, capture: bool, frames: int) -> tuple[int, int]:
+    """Return (bits allocated, bits stored): the source's where its object class allows that depth, else the next."""
+    if scale is not None:
+        return (8 if scale.bits == 8 else 16), scale.bits
+    if not capture:
+        # XA and RF know 8, 10, 12 and 16 stored bits only (C.8.7.1). A wider field holds the same values.
+        stored = next(one for one in (8, 10, 12, 16) if one >= run.bits_stored)
+        return (8 if run.bits_allocated == 8 else 16), stored
+    if frames > 1:
+        return (8, 8) if run.bits_stored <= 8 else (16, run.bits_stored)
+    return run.bits_allocated, run.bits_stored
+
+
+def _plain(text: str, limit: int) -> str:
+    """Return one line of printable ASCII, at most `limit` long: legal in any character set and text type."""
+    line = " ".join(str(text).replace("\\", "/").split()).encode("ascii", "replace").decode()
+    return "".join(one for one in line if one.isprintable())[:limit].strip()
+
+
+def _describe(
+    dataset: Dataset, run: RunHeader, provenance: Provenance, plan: SubtractionPlan | None, capture: str,
+    source: Dataset,
+) -> None:
+    """Write the descriptions and derivation codes. Native results never say 'subtract': readers look for that word."""
+    suffix = "subtracted, deblurred (research use only)" if plan else "deblurred (research use only)"
+    original = _plain(run.source.description, 63 - len(suffix))
+    dataset.SeriesDescription = f"{original} {suffix}".strip()
+    model = f"model {provenance.model_name}" if provenance.model_name else "no model"
+    if provenance.model_sha256:
+        model += f" (sha256 {provenance.model_sha256[:16]})"
+    parts = [f"{RESEARCH_USE}. Focal-spot deblurring by DSADeblur {provenance.software_version}, {model}"]
+    if plan is not None:
+        parts.append(f"Subtracted: mean of mask frames {','.join(map(str, plan.mask_frames[:20]))}, shift "
+                     f"{plan.shift[0]:g} rows {plan.shift[1]:g} columns, {plan.averaging} contrast frame(s) averaged")
+        parts += plan.notes
+    facts = run.acquisition
+    assumed = list(dict.fromkeys((*provenance.assumed, *facts.assumed())))
+    if run.relationship and text_of(source, "PixelIntensityRelationship") != run.relationship:
+        assumed.append(f"pixel intensity relationship {run.relationship} (user)")
+    if assumed:
+        parts.append("Assumed " + ", ".join(assumed))
+    if facts.blur_detector_px.value is not None:
+        parts.append(f"Geometry: focal spot {facts.focal_spot.text} mm, magnification {facts.magnification.text}, "
+                     f"blur {facts.blur_detector_px.text} px")
+    if capture and run.source.sop_class_uid not in SC_CLASSES:
+        parts.append(f"Secondary Capture because {capture}")
+    if provenance.settings:
+        parts.append(f"Settings: {provenance.settings}")
+    dataset.DerivationDescription = _plain(". ".join(one.rstrip(".") for one in parts) + ".", 1024)
+    dataset.DerivationCodeSequence = [code_item("113086", "DCM", "Edge enhancement")]
+    if plan is not None:
+        dataset.DerivationCodeSequence.insert(0, code_item("113062", "DCM", "Pixel by pixel subtraction"))
+
+
+def _image_pixel(dataset: Dataset, run: RunHeader, allocated: int, stored: int) -> None:
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.Rows, dataset.Columns = run.image_rows, run.image_columns
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = allocated, stored, stored - 1
+    dataset.PixelRepresentation = 0
+
+
+def _native_display(
+    dataset: Dataset, source: Dataset, run: RunHeader, numbers: tuple[int, ...], capture: bool
+) -> None:
+    """Keep the window, the LUT a LOG image needs, and masks whose frame numbers still mean the same frames."""
+    centers, widths = (numbers_of(source, one) or () for one in ("WindowCenter", "WindowWidth"))
+    if centers and len(centers) == len(widths) and min(widths) >= 1:
+        dataset.WindowCenter = [format_number_as_ds(one) for one in centers]
+        dataset.WindowWidth = [format_number_as_ds(one) for one in widths]
+    if capture:
+        return
+    if run.relationship == "LOG":
+        keep = ("ModalityLUTSequence",) if items_of(source, "ModalityLUTSequence") else (
+            "RescaleSlope", "RescaleIntercept", "RescaleType")
+        for element in copy_attributes(source, frozenset(keep)):
+            dataset.add(element)
+    whole = numbers == tuple(range(1, run.number_of_frames + 1))
+    legal = run.mask is not None and all(one.operation != "NONE" and not one.problems for one in run.mask.items)
+    if whole and legal:
+        dataset.MaskSubtractionSequence = [copy_item(one) for one in items_of(source, "MaskSubtractionSequence")]
+        dataset.RecommendedViewingMode = run.mask.viewing_mode or None
+
+
+def _subtracted_display(dataset: Dataset, scale: _Scale, run: RunHeader, plan: SubtractionPlan) -> None:
+    """Write a window for the differences, and what a stored value means where that is known (C.7.6.16.2.11)."""
+    dataset.WindowCenter = format_number_as_ds(round(scale.window[0], 1))
+    dataset.WindowWidth = format_number_as_ds(round(scale.window[1], 1))
+    if not (run.relationship == "LIN" or (run.relationship == "LOG" and plan.log_slope is not None)):
+        return
+    item = Dataset()
+    item.add_new("RealWorldValueFirstValueMapped", "US", 0)
+    item.add_new("RealWorldValueLastValueMapped", "US", (1 << scale.bits) - 1)
+    item.RealWorldValueIntercept = -scale.offset * scale.slope
+    item.RealWorldValueSlope = scale.slope
+    item.LUTLabel = "OD"
+    item.LUTExplanation = "ln contrast intensity - ln mask intensity"
+    item.MeasurementUnitsCodeSequence = [code_item("1", "UCUM", "no units")]
+    dataset.RealWorldValueMappingSequence = [item]
