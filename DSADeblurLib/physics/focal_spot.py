@@ -236,9 +236,9 @@ def iec_60336_limits(nominal_mm: float) -> tuple[tuple[float, float], tuple[floa
 
     Written as the rule behind IEC 60336's table of permissible dimensions (2005, table 3; NEMA XR 5 has the same):
     the width lies between the nominal value f and f + 50 % below 0.8, + 40 % from 0.8 to 1.5 and + 30 % above; from
-    0.3 upwards the length may be longer by 1 / 0.7. The table itself is not free to reproduce; it rounds to 0.05 or
-    0.1 mm, so its entries differ from these by up to 0.1 mm (published ones: 1.0 -> length up to 2.0 mm, 0.6 ->
-    0.60-0.90 by 0.90-1.30 mm). Raises ValueError outside 0.1 to 3.0.
+    0.3 upwards the length may be longer by 1 / 0.7. The standard itself was not at hand to check every entry: its
+    table rounds to 0.05 or 0.1 mm, so entries may differ from the rule by that much. Entries quoted in public agree
+    to 0.05 mm: 1.0 -> length up to 2.0 mm; 0.6 -> 0.60-0.90 by 0.90-1.30 mm. Raises ValueError outside 0.1 to 3.0.
     """
     if not 0.1 <= nominal_mm <= 3.0:
         raise ValueError(f"IEC 60336 has nominal focal spot values from 0.1 to 3.0, not {nominal_mm}.")

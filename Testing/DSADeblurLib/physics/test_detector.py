@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
+from scipy.special import j0
 
 from DSADeblurLib.physics.detector import Detector
 
@@ -32,9 +34,7 @@ def test_glare_drops_at_low_frequency_by_its_fraction():
     r = np.linspace(0, 400, 400001)
     tail = 0.05 * np.exp(-r / 5.0) / (2 * np.pi * 5.0)  # times r of the area element
     for f in (0.01, 0.05, 0.2):
-        from scipy.special import j0
-
-        hankel = 2 * np.pi * np.trapezoid(tail * j0(2 * np.pi * f * r), r)
+        hankel = 2 * np.pi * trapezoid(tail * j0(2 * np.pi * f * r), r)
         assert detector.mtf(f, 0) == pytest.approx(0.95 + hankel, abs=1e-5)
 
 

@@ -128,15 +128,11 @@ def test_iec_width_is_met_at_fifteen_per_cent(shape):
 @pytest.mark.parametrize(
     "nominal, width, length",
     [
-        (0.1, (0.1, 0.15), (0.1, 0.15)),
-        (0.3, (0.3, 0.45), (0.45, 0.65)),
         (0.6, (0.6, 0.9), (0.9, 1.3)),
         (1.0, (1.0, 1.4), (1.4, 2.0)),
-        (1.2, (1.2, 1.7), (1.7, 2.4)),
-        (2.0, (2.0, 2.6), (2.9, 3.7)),
     ],
 )
-def test_limits_are_the_tables_to_its_rounding(nominal, width, length):
+def test_limits_are_published_ones_to_their_rounding(nominal, width, length):
     found = iec_60336_limits(nominal)
     np.testing.assert_allclose(found[0], width, atol=0.051)
     np.testing.assert_allclose(found[1], length, atol=0.051)
