@@ -159,8 +159,10 @@ def automatic_tile(
     cost = bytes_per_pixel(architecture, precision)
     if shape[0] * shape[1] * cost <= budget:
         return None
-    side = int((budget / cost) ** 0.5) - 2 * halo
-    return max(side // 64 * 64, 64)
+    largest = max((int((budget / cost) ** 0.5) - 2 * halo) // 64 * 64, 64)
+    # As many tiles as the largest would need, but all of about the same size.
+    longest = max(shape)
+    return -(-longest // -(-longest // largest) // 64) * 64
 
 
 class TorchEngine:

@@ -32,17 +32,17 @@ def make_card(**facts) -> ModelCard:
     return ModelCard(**{**defaults, **facts})
 
 
-@pytest.fixture(name="make_network")
+@pytest.fixture(name="make_network", scope="session")
 def _make_network():
     return make_network
 
 
-@pytest.fixture(name="make_card")
+@pytest.fixture(name="make_card", scope="session")
 def _make_card():
     return make_card
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_model():
     """Builds a model around a network."""
 

@@ -158,7 +158,9 @@ def test_the_automatic_tile_fits_the_budget():
     architecture, halo = Architecture(), 43
     cost = bytes_per_pixel(architecture, "float32")
     assert automatic_tile((1024, 1024), architecture, "float32", 1024**2 * cost, halo) is None
-    tile = automatic_tile((4096, 4096), architecture, "float32", 1024**2 * cost, halo)
-    assert tile % 64 == 0 and (tile + 2 * halo) ** 2 <= 1024**2 < (tile + 64 + 2 * halo) ** 2
+    assert automatic_tile((4096, 4096), architecture, "float32", 1024**2 * cost, halo) == 832  # five by five
+    for side in range(1088, 5000, 64):
+        tile = automatic_tile((side, 1024), architecture, "float32", 1024**2 * cost, halo)
+        assert tile % 64 == 0 and (tile + 2 * halo) ** 2 <= 1024**2
     assert automatic_tile((4096, 4096), architecture, "float32", 1, halo) == 64
     assert bytes_per_pixel(architecture, "float16") < cost

@@ -1,0 +1,258 @@
+"""Runs are restored the same whole or in tiles, can be stopped, and get around a lack of memory."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from DSADeblurLib.framefile import FrameFile
+from DSADeblurLib.restoration import DeblurSettings, fit_normalisation
+from DSADeblurLib.restoration.deblur import DeblurCancelled, DeblurError, deblur
+from DSADeblurLib.restoration.engine import EngineError, Engines, OutOfMemory, TorchEngine
+
+CPU = {"device": "cpu", "precision": "float32"}
+
+
+def run_of(shape=(3, 40, 50), dtype=np.uint16, seed=0):
+    values = np.random.default_rng(seed).normal(2000, 300, size=shape)
+    return values.astype(dtype) if np.dtype(dtype).kind == "u" else (values / 1000).astype(dtype)
+
+
+def assert_same(test, truth):
+    """Equal but for the order of float32 sums."""
+    assert np.abs(test - truth).max() <= 1e-5 * np.ptp(truth)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rows=st.integers(16, 90),
+    cols=st.integers(16, 90),
+    tile=st.integers(16, 100),
+    factor=st.sampled_from([1, 2, 4]),
+)
+def test_tiled_equals_whole(make_model, rows, cols, tile, factor):
+    model = make_model(factor=factor)
+    frames = run_of((1, rows, cols), np.float32, seed=rows * cols)
+    whole = deblur(frames, model, DeblurSettings(**CPU)).frames
+    tiled = deblur(frames, model, DeblurSettings(tile=tile, **CPU)).frames
+    assert_same(tiled, whole)
+    assert np.abs(whole - frames).max() > 1e-3 * np.ptp(frames)  # the network did something
+
+
+def test_the_result_is_the_network_on_normalised_values(make_model):
+    model, frames = make_model(), run_of(dtype=np.float32)
+    scale = fit_normalisation(frames)
+    with torch.no_grad():
+        expected = scale.invert(model.network(torch.from_numpy(scale.apply(frames))[:, None])[:, 0].numpy())
+    result = deblur(frames, model, DeblurSettings(**CPU))
+    np.testing.assert_allclose(result.frames, expected, atol=1e-5)
+    assert result.normalisation == scale
+
+
+def test_an_identity_network_changes_no_stored_value(make_model):
+    model = make_model()
+    torch.nn.init.zeros_(model.network.last.weight)
+    torch.nn.init.zeros_(model.network.last.bias)
+    frames = np.random.default_rng(1).integers(1, 2**16, size=(2, 64, 64), dtype=np.uint16)
+    for relationship in ("LIN", "LOG", "DISP"):
+        for precision in ("float32", "bfloat16"):
+            choices = DeblurSettings(device="cpu", precision=precision)
+            np.testing.assert_array_equal(deblur(frames, model, choices, relationship=relationship).frames, frames)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_strength_zero_is_bit_identical(make_model, dtype):
+    frames = run_of(dtype=dtype)
+    result = deblur(frames, make_model(), DeblurSettings(strength=0, **CPU), relationship="LIN")
+    assert result.frames.dtype == frames.dtype
+    assert result.frames.tobytes() == frames.tobytes()
+
+
+def test_strength_blends_between_input_and_output(make_model):
+    model, frames = make_model(), run_of(dtype=np.float32)
+    full = deblur(frames, model, DeblurSettings(**CPU)).frames
+    quarter = deblur(frames, model, DeblurSettings(strength=0.25, **CPU)).frames
+    np.testing.assert_allclose(quarter, 0.75 * frames + 0.25 * full, atol=1e-5)
+
+
+def test_integers_stay_within_the_bits_stored(make_model):
+    model = make_model()
+    torch.nn.init.constant_(model.network.last.bias, 10)
+    frames = run_of()
+    result = deblur(frames, model, DeblurSettings(**CPU), bits_stored=12).frames
+    assert result.dtype == np.uint16 and result.max() == 4095
+
+
+def test_a_run_brings_its_relationship_and_bits(make_model):
+    model, frames = make_model(), run_of()
+    run = SimpleNamespace(frames=frames, relationship="LIN", bits_stored=11)
+    expected = deblur(frames, model, DeblurSettings(**CPU), relationship="LIN", bits_stored=11).frames
+    np.testing.assert_array_equal(deblur(run, model, DeblurSettings(**CPU)).frames, expected)
+    assert (deblur(frames, model, DeblurSettings(**CPU)).frames != expected).any()
+
+
+def test_chosen_frames_are_those_of_the_whole_run(make_model):
+    model, frames = make_model(), run_of((5, 32, 32))
+    whole = deblur(frames, model, DeblurSettings(**CPU))
+    part = deblur(frames, model, DeblurSettings(frames=(2, 4), **CPU))
+    assert part.frame_numbers == (2, 3, 4) and whole.frame_numbers == (1, 2, 3, 4, 5)
+    np.testing.assert_array_equal(part.frames, whole.frames[1:4])
+
+
+def test_frames_are_read_from_and_written_to_files(make_model, tmp_path):
+    model, frames = make_model(), run_of()
+    np.save(tmp_path / "in.npy", frames)
+    with FrameFile.open(tmp_path / "in.npy") as source:
+        with FrameFile.create(tmp_path / "out.npy", frames.shape, np.uint16) as out:
+            assert deblur(source, model, DeblurSettings(**CPU), out=out).frames is out
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), deblur(frames, model, DeblurSettings(**CPU)).frames)
+
+
+def test_progress_counts_every_tile(make_model):
+    steps = []
+    result = deblur(
+        run_of((2, 64, 64)),
+        make_model(),
+        DeblurSettings(tile=32, **CPU),
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    assert steps == [(done, 8) for done in range(9)]
+    assert result.tile == 32 and result.seconds > 0
+
+
+@pytest.mark.parametrize("strength", [0, 1])
+def test_cancelling_is_asked_before_every_tile(make_model, strength):
+    answers = iter([False, False, True])
+    steps = []
+    with pytest.raises(DeblurCancelled):
+        deblur(
+            run_of((4, 64, 64)),
+            make_model(),
+            DeblurSettings(tile=64, strength=strength, **CPU),
+            progress=lambda done, total: steps.append(done),
+            is_cancelled=lambda: next(answers),
+        )
+    assert steps == [0, 1, 2]
+
+
+def test_a_network_that_overflows_is_told_by_frame(make_model):
+    model, frames = make_model(), run_of((3, 32, 32), np.float32)
+    frames[1, 20, 20] = 1e37
+    torch.nn.init.constant_(model.network.last.weight, 1e37)
+    with pytest.raises(DeblurError, match=r"^Network produced invalid values in frame 2\.$"):
+        deblur(frames, model, DeblurSettings(frames=(2, 3), **CPU))
+
+
+def test_frames_that_are_not_finite_are_told_by_number(make_model):
+    frames = run_of((3, 32, 32), np.float32)
+    frames[1, 5, 5] = np.nan
+    with pytest.raises(DeblurError, match="not finite"):
+        deblur(frames, make_model(), DeblurSettings(**CPU))
+    frames = run_of((3, 1024, 1024), np.float32)  # only every other pixel is sampled for the normalisation
+    frames[2, 501, 501] = np.inf
+    with pytest.raises(DeblurError, match="Frame 3 holds values that are not finite"):
+        deblur(frames, make_model(), DeblurSettings(frames=(3, 3), **CPU))
+
+
+@pytest.mark.parametrize(
+    ("frames", "choices", "arguments", "words"),
+    [
+        (np.zeros((20, 20)), {}, {}, "shape"),
+        (np.zeros((0, 20, 20)), {}, {}, "n at least 1"),
+        (np.zeros((1, 15, 20)), {}, {}, "at least 16 rows and columns"),
+        (np.zeros((1, 20, 20), complex), {}, {}, "whole or floating"),
+        (np.zeros((2, 20, 20)), {"frames": (1, 3)}, {}, "the run has 2"),
+        (np.zeros((2, 20, 20), np.uint8), {}, {"bits_stored": 12}, "Bits stored"),
+        (np.zeros((2, 20, 20), np.uint16), {}, {"out": np.zeros((1, 20, 20), np.uint16)}, "must have shape"),
+        (np.zeros((2, 20, 20), np.uint16), {}, {"out": np.zeros((2, 20, 20), np.uint8)}, "hold uint16"),
+        (np.zeros((2, 20, 20), np.uint16), {}, {"relationship": "LINEAR"}, "must be LIN"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_sentence(make_model, frames, choices, arguments, words):
+    with pytest.raises((ValueError, DeblurError), match=words):
+        deblur(frames, make_model(), DeblurSettings(**choices), **arguments)
+
+
+class SmallMemory:
+    """An engine on a pretended device that holds tiles of at most so many pixels; it computes on the CPU."""
+
+    def __init__(self, network, device, precision, limits):
+        self.device, self.precision = device, precision
+        self._limit = limits[device]
+        self._engine = TorchEngine(network)
+
+    def run(self, tile):
+        if tile.size > self._limit:
+            raise OutOfMemory("8 GiB asked for")
+        return self._engine.run(tile)
+
+    def memory_budget(self):
+        return 2**40
+
+
+def engines_with(**limits):
+    return Engines(
+        probe=lambda: "Some GPU",
+        build=lambda network, device, precision: SmallMemory(network, device, precision, limits),
+    )
+
+
+def test_short_memory_halves_the_tile(make_model):
+    model, frames = make_model(), run_of((2, 300, 300), np.float32)
+    result = deblur(frames, model, engines=engines_with(cuda=150 * 150, cpu=0))
+    assert (result.device, result.precision, result.tile) == ("cuda", "float16", 75)
+    assert [notice.split(";")[1] for notice in result.notices] == [
+        " tiles of 150 pixels are used.",
+        " tiles of 75 pixels are used.",
+    ]
+    assert_same(result.frames, deblur(frames, model, DeblurSettings(**CPU)).frames)
+
+
+def test_no_gpu_memory_at_all_leaves_the_gpu_with_a_notice(make_model):
+    model, frames = make_model(), run_of((2, 200, 200))
+    result = deblur(frames, model, DeblurSettings(precision="float16"), engines=engines_with(cuda=0, cpu=10**9))
+    assert result.device == "cpu" and result.precision in ("float32", "bfloat16") and result.tile is None
+    assert result.notices[-1] == "The memory of the GPU was too small even for small tiles; the CPU is used."
+    np.testing.assert_array_equal(result.frames, deblur(frames, model, DeblurSettings(**CPU)).frames)
+
+
+def test_no_memory_anywhere_is_one_sentence(make_model):
+    with pytest.raises(DeblurError, match=r"^This computer has too little free memory \(8 GiB asked for\)"):
+        deblur(run_of((1, 200, 200)), make_model(), engines=engines_with(cuda=0, cpu=0))
+
+
+def test_a_cuda_error_of_memory_reaches_the_way_out(make_model):
+    """The exception is PyTorch's own, raised inside the network."""
+
+    class Greedy(torch.nn.Module):
+        def __init__(self, network):
+            super().__init__()
+            self.network = network
+
+        def forward(self, x):
+            if x.numel() > 110 * 110:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+            return self.network(x)
+
+    model, frames = make_model(), run_of((1, 256, 256), np.float32)
+    engines = Engines(
+        probe=lambda: "Some GPU", build=lambda network, device, precision: TorchEngine(Greedy(network))
+    )
+    result = deblur(frames, model, engines=engines)
+    assert result.tile == 64 and len(result.notices) == 2
+    assert_same(result.frames, deblur(frames, model, DeblurSettings(**CPU)).frames)
+
+
+def test_an_unusable_gpu_is_refused_or_reported(make_model):
+    def broken():
+        raise RuntimeError("the driver is too old")
+
+    engines = Engines(probe=broken)
+    for strength in (0, 1):
+        with pytest.raises(EngineError, match="The GPU cannot be used, because the driver is too old"):
+            deblur(run_of(), make_model(), DeblurSettings(device="cuda", strength=strength), engines=engines)
+    result = deblur(run_of(), make_model(), engines=engines)
+    assert result.device == "cpu" and "the driver is too old" in result.device_reason and not result.notices
