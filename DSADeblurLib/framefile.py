@@ -68,7 +68,9 @@ class FrameFile:
                 if version not in _READERS:
                     raise ValueError(f"format version {version}")
                 shape, fortran, dtype = _READERS[version](file)
-            except ValueError as error:
+            except OSError:
+                raise
+            except Exception as error:  # numpy parses the header with Python's tokenizer, which has its own errors
                 raise ValueError(f"{path} is not a .npy file of frames; write it with numpy.save.") from error
             _check(shape, fortran, dtype, path)
             start = file.tell()

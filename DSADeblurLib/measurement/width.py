@@ -66,16 +66,15 @@ def profile_across(
     rows = point[0] + s * across[0] + t * across[1]
     cols = point[1] + s * across[1] - t * across[0]
     outside = (rows < 0) | (rows > image.shape[0] - 1) | (cols < 0) | (cols > image.shape[1] - 1)
-    # Splines are fitted to the neighbourhood only; ten pixels away a spline's influence is below 1e-5.
-    window = tuple(
-        slice(max(int(x.min()) - 10, 0), max(int(x.max()) + 11, 1)) for x in (rows, cols)
-    )
+    # The spline is fitted to the neighbourhood only; sixteen pixels away its influence is about 1e-6.
+    window = tuple(slice(max(int(x.min()) - 16, 0), max(int(x.max()) + 17, 1)) for x in (rows, cols))
     patch = np.asarray(image[window], dtype=np.float64)
     if patch.size == 0:
         return np.full(s.size, np.nan)
     coordinates = (rows - window[0].start, cols - window[1].start)
-    # Cubic, because linear interpolation widens a thin vessel measurably.
-    values = ndimage.map_coordinates(patch, coordinates, order=3, mode="mirror")
+    # Quintic, because a Gaussian vessel of sigma 1.5 pixels is widened by 0.13 pixels with linear interpolation,
+    # by 0.005 with cubic and by 0.0005 with quintic splines.
+    values = ndimage.map_coordinates(patch, coordinates, order=5, mode="mirror")
     values[outside] = np.nan
     return values.mean(axis=0)
 

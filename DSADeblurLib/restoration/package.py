@@ -163,7 +163,7 @@ def _read_test(path: Path, card: ModelCard) -> np.ndarray:
     try:
         with open(path, "rb") as file:
             values = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # numpy parses the header with Python's tokenizer, which has its own errors
         raise ModelError(f"The self-test file {path} cannot be read; install the model again.") from error
     usable = isinstance(values, np.ndarray) and values.dtype == np.float32 and values.ndim == 2
     if not usable or not 16 <= min(values.shape) <= max(values.shape) <= _LARGEST_TEST_SIDE:
