@@ -76,8 +76,8 @@ def _skull_shell(rng: np.random.Generator, view: View) -> np.ndarray:
     rows, columns = _grid(rng, view)
     axes = rng.uniform(60, 110, 3)
     shell = _ellipsoid(rows, columns, axes) - _ellipsoid(rows, columns, axes - rng.uniform(3, 7))
-    diploe = random_texture(rng, view.shape, 2.5, 60)
-    return BONE_PER_MM * shell * np.clip(1 + 0.12 * diploe, 0.3, None)
+    diploe = random_texture(rng, view.shape, rng.uniform(3.2, 4.2), 80)
+    return BONE_PER_MM * shell * np.clip(1 + 0.08 * diploe, 0.3, None)
 
 
 def _bone(rng: np.random.Generator, view: View) -> np.ndarray:
@@ -89,7 +89,9 @@ def _bone(rng: np.random.Generator, view: View) -> np.ndarray:
     edge_mm = rng.uniform(0.2, 2.0)
     depth = np.clip((1 - outline) * size / edge_mm, 0, 1)
     cortex = depth * np.exp(-np.clip((1 - outline) * size, 0, None) / rng.uniform(0.8, 2.5))
-    trabeculae = np.clip(1 + 0.25 * random_texture(rng, view.shape, rng.uniform(1.6, 2.6), 40), 0, None)
+    # Hundreds of trabeculae lie behind each other: what is left of them in projection is soft.
+    marrow = random_texture(rng, view.shape, rng.uniform(3.0, 4.2), 50)
+    trabeculae = np.clip(1 + rng.uniform(0.04, 0.15) * marrow, 0, None)
     return BONE_PER_MM * (rng.uniform(3, 12) * depth * trabeculae + rng.uniform(1, 8) * cortex)
 
 

@@ -53,7 +53,7 @@ def random_conditions(rng: np.random.Generator, scene: Scene, quanta: tuple[floa
         bits=int(rng.choice([10, 12, 12, 12, 14])),
     )
     still = rng.random() < 0.4
-    motion = (0.0, 0.0) if still else tuple(float(m) for m in rng.normal(0, 0.4, 2))
+    motion = (0.0, 0.0) if still else tuple(float(m) for m in rng.normal(0, 0.3, 2))
     return Conditions(
         spot=random_focal_spot(rng, float(rng.choice(NOMINAL_SPOTS_MM))),
         detector=detector,

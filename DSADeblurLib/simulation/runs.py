@@ -26,7 +26,7 @@ MOST_SITES = 12
 
 
 @dataclass(frozen=True)
-class RunOptions:
+class SimulationOptions:
     """What is simulated; the defaults are the bundled sample run.
 
     `nominal_spot_mm` is what a header would say; the actual spot is drawn from what IEC 60336 allows for it. `quanta`
@@ -46,7 +46,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         if self.frames < self.mask_frames + 1 or self.mask_frames < 1:
-            raise ValueError(f"A run of {self.frames} frames has no room for {self.mask_frames} mask frames; ask for more.")
+            raise ValueError(f"A run of {self.frames} frames has no room for {self.mask_frames} mask frames.")
         if self.size < 64:
             raise ValueError(f"Simulated frames need at least 64 pixels a side, not {self.size}.")
 
@@ -61,9 +61,9 @@ class Site:
 
 @dataclass(frozen=True)
 class SimulatedRun:
-    """Native frames (n, rows, columns) uint16 in 12 bits, linear; `truth` as the micro spot gives them without noise."""
+    """Native frames (n, rows, columns) uint16, 12 bits, linear; `truth` is what the micro spot gives without noise."""
 
-    options: RunOptions
+    options: SimulationOptions
     spot: FocalSpot
     frames: np.ndarray
     truth: np.ndarray
@@ -75,7 +75,7 @@ class SimulatedRun:
         return tuple(range(1, self.options.mask_frames + 1))
 
 
-def simulate_run(options: RunOptions) -> SimulatedRun:
+def simulate_run(options: SimulationOptions) -> SimulatedRun:
     """One injection into a still patient, float work and 12-bit linear frames out."""
     o = options
     rng = generator("sample", o.seed)
@@ -100,13 +100,14 @@ def simulate_run(options: RunOptions) -> SimulatedRun:
         slabs = slabs_of(Scene(view, static, iodine), iodine=True)
         blurred = expected_intensity(slabs, spot, detector.spacing_mm)
         frames[index] = expose(blurred, detector, incident, rng, digital=True)
-        truth[index] = detector.quantise(incident * expected_intensity(slabs, MICRO_SPOT, detector.spacing_mm, detector))
+        exact = expected_intensity(slabs, MICRO_SPOT, detector.spacing_mm, detector)
+        truth[index] = detector.quantise(incident * exact)
     sites = measuring_sites(vessels, view, optical_density(truth[-1], truth[: o.mask_frames]))
     return SimulatedRun(o, spot, frames, truth, sites)
 
 
 def measuring_sites(vessels: list[Tube], view: View, density: np.ndarray) -> tuple[Site, ...]:
-    """Single vessels, the middle of each branch, whose width in the truth (rows, columns) is that of a lone cylinder."""
+    """Middles of branches whose width in the truth (rows, columns) is that of a lone cylinder."""
     found: list[tuple[float, Site]] = []
     for tube in vessels:
         pixels, magnification = view.project(tube.points_mm)
@@ -155,7 +156,16 @@ def write_run(run: SimulatedRun, folder: Path) -> tuple[Path, Path, Path]:
     return paths
 
 
-def read_sites(folder: Path) -> tuple[Site, ...]:
-    """The measuring sites of a run written by `write_run`."""
+@dataclass(frozen=True)
+class Facts:
+    """What `write_run` says of a run: how to simulate it again, and where to measure."""
+
+    options: SimulationOptions
+    sites: tuple[Site, ...]
+
+
+def read_facts(folder: Path) -> Facts:
+    """The facts of a run written by `write_run`."""
     facts = json.loads((Path(folder) / FACTS_FILE).read_text(encoding="utf-8"))
-    return tuple(Site(tuple(site["point"]), tuple(site["tangent"])) for site in facts["sites"])
+    sites = tuple(Site(tuple(site["point"]), tuple(site["tangent"])) for site in facts["sites"])
+    return Facts(SimulationOptions(**facts["options"]), sites)

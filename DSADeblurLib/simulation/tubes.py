@@ -98,17 +98,22 @@ def _draw_tube(image: np.ndarray, tube: Tube, weight: np.ndarray, view: View, sl
     obliquity = np.minimum(lengths_3d / np.maximum(lengths_2d, 1e-6), MAX_OBLIQUITY)
     obliquity = np.append(obliquity, obliquity[-1])
     factor = (weight * np.maximum(obliquity, 1.0) / scale).astype(np.float32)
+    tangents = np.gradient(pixels, axis=0)
     last = len(pixels) - 1
     for start in range(0, last, SEGMENTS_PER_CHUNK):
         stop = min(start + SEGMENTS_PER_CHUNK, last)
-        part = slice(start, stop + 1)
-        if not np.any(weight[part]):
+        if not np.any(weight[start : stop + 1]):
             continue
         slab = int(np.searchsorted(slab_edges_mm, tube.points_mm[(start + stop) // 2, 2]))
-        _draw_chunk(image[slab], pixels[part], radii[part], factor[part])
+        # One segment more on either side, so that neighbours agree on distances where they meet.
+        low, high = max(start - 1, 0), min(stop + 1, last)
+        part = slice(low, high + 1)
+        ends = ((start - low, pixels[start], tangents[start]), (stop - 1 - low, pixels[stop], tangents[stop]))
+        _draw_chunk(image[slab], pixels[part], radii[part], factor[part], ends)
 
 
-def _draw_chunk(image: np.ndarray, pixels: np.ndarray, radii: np.ndarray, factor: np.ndarray) -> None:
+def _draw_chunk(image: np.ndarray, pixels: np.ndarray, radii: np.ndarray, factor: np.ndarray, ends: tuple) -> None:
+    """Draw between two planes across the tube; `ends` are (segment, point, tangent) of the first and the last."""
     margin = radii.max() + 1.5
     low = np.maximum(np.floor(pixels.min(axis=0) - margin), 0).astype(int)
     high = np.minimum(np.ceil(pixels.max(axis=0) + margin) + 1, image.shape).astype(int)
@@ -124,11 +129,13 @@ def _draw_chunk(image: np.ndarray, pixels: np.ndarray, radii: np.ndarray, factor
     distance = (rows - start[:, 0] - clipped * step[:, 0]) ** 2 + (columns - start[:, 1] - clipped * step[:, 1]) ** 2
     nearest = distance.argmin(axis=2)[..., None]
     t = np.take_along_axis(clipped, nearest, 2)[..., 0]
-    beyond = np.take_along_axis(along, nearest, 2)[..., 0]
     d = np.sqrt(np.take_along_axis(distance, nearest, 2)[..., 0])
     nearest = nearest[..., 0]
-    # A chunk begins and ends in a plane across the tube, where its neighbour takes over: nothing counts twice.
-    inside = (d < margin) & ~((nearest == 0) & (beyond < 0)) & ~((nearest == len(step) - 1) & (beyond >= 1))
+    (first, begin, begin_tangent), (final, end, end_tangent) = ends
+    before = (rows[..., 0] - begin[0]) * begin_tangent[0] + (columns[..., 0] - begin[1]) * begin_tangent[1] < 0
+    after = (rows[..., 0] - end[0]) * end_tangent[0] + (columns[..., 0] - end[1]) * end_tangent[1] >= 0
+    # The planes are shared with the neighbouring chunks: nothing is drawn twice and nothing is left out.
+    inside = (d < margin) & ~((nearest <= first) & before) & ~((nearest >= final) & after)
     d, t, nearest = d[inside], t[inside], nearest[inside]
     radius = radii[nearest] * (1 - t) + radii[nearest + 1] * t
     scale = factor[nearest] * (1 - t) + factor[nearest + 1] * t

@@ -21,13 +21,13 @@ class Recipe:
     architecture: Architecture = field(default_factory=Architecture)
     patch: int = 96
     batch: int = 8
-    steps: int = 28_000
+    steps: int = 22_000
     learning_rate: float = 1e-3
     schedule: str = "cosine"
     drop_at: float = 0.6
     gradient_weight: float = 1.0
     average: float = 0.999
-    scenes: int = 300
+    scenes: int = 240
     region: int = 384
     seed: int = 1
 

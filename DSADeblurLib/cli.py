@@ -1,0 +1,224 @@
+"""The command line: info, deblur, simulate, train, evaluate, demo."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from DSADeblurLib import __version__
+from DSADeblurLib.restoration.settings import DEVICES, PRECISIONS, DeblurSettings
+
+FINE, SOME_FAILED, WRONG_USE = 0, 1, 2
+NOTICE = "Research use only: not for diagnosis or treatment."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 when all went well, 1 when something failed, 2 for wrong use.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except KeyboardInterrupt:
+        print("Cancelled.", file=sys.stderr)
+        return SOME_FAILED
+    except Exception as error:
+        if not _is_told_in_a_sentence(error):
+            raise
+        print(f"dsadeblur: {error}", file=sys.stderr)
+        return SOME_FAILED
+
+
+def _is_told_in_a_sentence(error: Exception) -> bool:
+    return isinstance(error, (ValueError, OSError)) or type(error).__module__.startswith("DSADeblurLib.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dsadeblur", description=f"Focal-spot deblurring of digital subtraction angiography. {NOTICE}"
+    )
+    parser.add_argument("--version", action="version", version=f"dsadeblur {__version__}")
+    verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    info = verbs.add_parser("info", help="what the header of a run says, and the blur that follows from it")
+    info.add_argument("file", type=Path)
+    _add_geometry(info)
+    info.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    info.set_defaults(run=_info)
+
+    deblur = verbs.add_parser("deblur", help="deblur runs and write derived XA objects")
+    deblur.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files or folders, searched recursively")
+    deblur.add_argument("--output", required=True, type=Path, help="folder for the results and manifest.json")
+    deblur.add_argument("--model", default="compact", help="name of a bundled model or folder of a model package")
+    deblur.add_argument("--device", default="auto", choices=DEVICES)
+    deblur.add_argument("--precision", default="auto", choices=PRECISIONS)
+    deblur.add_argument("--tile", default=None, type=_tile, help="side of the tiles in pixels, or auto")
+    deblur.add_argument("--strength", default=1.0, type=_strength, help="0 (input) to 1 (network)")
+    deblur.add_argument("--frames", default=None, type=_frame_range, metavar="FIRST-LAST", help="for instance 1-20")
+    deblur.add_argument("--subtract", default="auto", choices=("auto", "always", "never"))
+    deblur.add_argument("--mask", default=None, type=_numbers, metavar="LIST", help="mask frames, for instance 1,2,3")
+    _add_geometry(deblur)
+    deblur.add_argument("--json", action="store_true", help="print the manifest instead of a table")
+    deblur.set_defaults(run=_deblur)
+
+    simulate = verbs.add_parser("simulate", help="simulate a run with a large focal spot, and its truth")
+    simulate.add_argument("--output", required=True, type=Path, help="folder for the run, its truth and its facts")
+    simulate.add_argument("--seed", type=int, default=None)
+    simulate.add_argument("--frames", type=int, default=None)
+    simulate.add_argument("--size", type=int, default=None, help="rows and columns")
+    simulate.add_argument("--focal-spot", dest="nominal_spot_mm", type=float, default=None, help="nominal value in mm")
+    simulate.add_argument("--quanta", type=float, default=None, help="mean absorbed quanta a pixel and frame")
+    simulate.set_defaults(run=_simulate)
+
+    train = verbs.add_parser("train", help="train a network on simulated pairs")
+    train.add_argument("--recipe", default="compact", help="compact, paper or quick")
+    train.add_argument("--output", required=True, type=Path, help="folder for checkpoint, log and model package")
+    train.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
+    train.add_argument("--minutes", type=float, default=None, help="stop after this time, leaving a checkpoint")
+    train.add_argument("--threads", type=int, default=None, help="processor threads for the network")
+    train.add_argument("--device", default="auto", choices=DEVICES)
+    train.set_defaults(run=_train)
+
+    evaluate = verbs.add_parser("evaluate", help="compare a model with classical methods on held-out simulated frames")
+    evaluate.add_argument("--model", default="compact")
+    evaluate.add_argument("--set", dest="split", default="test", choices=("validation", "test"))
+    evaluate.add_argument("--frames", type=int, default=10, help="frames of each kind")
+    evaluate.add_argument("--size", type=int, default=1024, help="rows and columns")
+    evaluate.add_argument("--json", action="store_true")
+    evaluate.add_argument("--write-card", action="store_true", help="write the result into the model's card")
+    evaluate.set_defaults(run=_evaluate)
+
+    demo = verbs.add_parser("demo", help="deblur the bundled sample run and draw the compare layout")
+    demo.add_argument("--output", type=Path, default=Path("out/demo"))
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _add_geometry(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--focal-spot", type=float, default=None, metavar="MM", help="where the header has none")
+    parser.add_argument("--magnification", type=float, default=None, metavar="M", help="where the header has none")
+
+
+def _tile(text: str) -> int | None:
+    if text == "auto":
+        return None
+    try:
+        return DeblurSettings(tile=int(text)).tile
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _strength(text: str) -> float:
+    try:
+        return DeblurSettings(strength=float(text)).strength
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _frame_range(text: str) -> tuple[int, int]:
+    try:
+        first, _, last = text.partition("-")
+        return DeblurSettings(frames=(int(first), int(last or first))).frames
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a range of frames such as 1-20.") from None
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of frame numbers such as 1,2,3.")
+    return numbers
+
+
+def _info(options: argparse.Namespace) -> int:
+    from DSADeblurLib.report import print_info
+    from DSADeblurLib.xa import read_run
+
+    run = read_run(options.file, focal_spot_mm=options.focal_spot, magnification=options.magnification)
+    print_info(run, as_json=options.json)
+    return FINE
+
+
+def _deblur(options: argparse.Namespace) -> int:
+    from DSADeblurLib.pipeline import MANIFEST, RunOptions, deblur_files
+    from DSADeblurLib.report import BatchProgress, print_outcomes
+    from DSADeblurLib.restoration.package import load_model
+
+    settings = DeblurSettings(options.device, options.precision, options.tile, options.strength, options.frames)
+    choices = RunOptions(options.subtract, options.mask, options.focal_spot, options.magnification)
+    model = load_model(options.model)
+    with BatchProgress() as progress:
+        outcomes = deblur_files(
+            options.inputs, options.output, model, settings, choices, starting=progress.start, finished=progress.finish
+        )
+    if not outcomes:
+        raise ValueError("There is no file among the inputs.")
+    if options.json:
+        print((options.output / MANIFEST).read_text(encoding="utf-8"), end="")
+    else:
+        print_outcomes(outcomes, NOTICE)
+    return SOME_FAILED if any(outcome.error for outcome in outcomes) else FINE
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from DSADeblurLib.simulation.runs import SimulationOptions, simulate_run, write_run
+
+    names = ("seed", "frames", "size", "nominal_spot_mm", "quanta")
+    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    for path in write_run(simulate_run(SimulationOptions(**chosen)), options.output):
+        print(path)
+    return FINE
+
+
+def _train(options: argparse.Namespace) -> int:
+    import torch
+
+    from DSADeblurLib.restoration.engine import choose_device
+    from DSADeblurLib.training.packaging import package_model
+    from DSADeblurLib.training.recipes import RECIPES
+    from DSADeblurLib.training.trainer import train
+
+    if options.recipe not in RECIPES:
+        raise ValueError(f"Unknown recipe '{options.recipe}'; use one of {', '.join(RECIPES)}.")
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    recipe = RECIPES[options.recipe]
+    device, reason = choose_device(options.device)
+    print(reason, file=sys.stderr)
+    network, summary = train(
+        recipe, options.output, resume=options.resume, device=device, minutes=options.minutes
+    )
+    card = package_model(options.output / "model", network, recipe, summary)
+    print(json.dumps({**summary, "model": str(card.folder)}))
+    return FINE
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from DSADeblurLib.report import print_evaluation
+    from DSADeblurLib.restoration.package import load_model
+    from DSADeblurLib.training.evaluation import evaluate
+    from DSADeblurLib.training.packaging import write_metrics
+
+    result = evaluate(load_model(options.model), options.split, frames=options.frames, size=options.size)
+    print_evaluation(result, as_json=options.json)
+    if options.write_card:
+        write_metrics(options.model, result)
+    return FINE
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from DSADeblurLib.demo import run_demo
+
+    return run_demo(options.output)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

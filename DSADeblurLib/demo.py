@@ -1,0 +1,106 @@
+"""The demonstration: deblur the bundled sample run, measure it against its truth, draw the compare layout."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from DSADeblurLib import paths
+from DSADeblurLib.measurement.quality import psnr, ssim
+from DSADeblurLib.measurement.width import vessel_width
+from DSADeblurLib.pipeline import RunOptions, deblur_run
+from DSADeblurLib.report import BatchProgress
+from DSADeblurLib.restoration.package import load_model
+from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.simulation.runs import RUN_FILE, SimulatedRun, read_facts, simulate_run
+from DSADeblurLib.xa import plan_subtraction, read_run, subtract
+from DSADeblurLib.xa.derived import read_optical_density
+
+MODEL = "compact"
+DATA_RANGE = 1.0
+# Bits of noise may come out differently on another processor; the scene may not.
+TOLERANCE_DN = 3.0
+
+
+def run_demo(folder: Path) -> int:
+    """Run all of it and print what it finds; the last line is the picture's path.
+
+    Returns:
+        0, or 1 where the picture cannot be drawn because the package slicer-core is missing.
+    """
+    console = Console()
+    sample = paths.sample_data_folder() / RUN_FILE
+    console.print("Simulated sample run, no patient. Research use only: not for diagnosis or treatment.")
+    run = read_run(sample)
+    model = load_model(MODEL)
+    output = Path(folder) / f"{sample.stem}_deblurred.dcm"
+    with BatchProgress() as progress:
+        tiles = progress.start(sample, 0, 1)
+        result = deblur_run(run, model, output, DeblurSettings(), RunOptions(), progress=tiles)
+    count = len(result.frame_numbers)
+    console.print(
+        f"{count} subtracted frames of {run.frames.shape[1]} x {run.frames.shape[2]} in {result.seconds:.1f} s "
+        f"({result.device}, {result.precision}), model {result.model_name} {result.model_sha256[:8]}",
+        highlight=False,
+    )
+    facts = read_facts(paths.sample_data_folder())
+    with console.status("Simulating the truth of the sample run ..."):
+        simulated = simulate_run(facts.options)
+    drift = float(np.sqrt(np.mean((np.asarray(run.frames[:], float) - simulated.frames) ** 2)))
+    if drift > TOLERANCE_DN:
+        console.print("The truth cannot be simulated here as it was when the sample was made; no comparison with it.")
+    else:
+        _print_comparison(console, run, output, result.frame_numbers, simulated)
+    console.print(f"Derived XA object: {output}", highlight=False, soft_wrap=True)
+    return _draw(console, sample, output, Path(folder) / "compare.png")
+
+
+def _print_comparison(console: Console, run, output: Path, numbers: tuple[int, ...], simulated: SimulatedRun) -> None:
+    plan = plan_subtraction(run)
+    degraded = subtract(run.frames, plan, run.relationship)
+    truth = subtract(simulated.truth, plan, "LIN")
+    # What a reader gets is what was written, so the file is measured, not the memory.
+    restored = read_optical_density(output)
+    table = Table(title="Against the simulated truth (optical density, data range 1.0)", title_justify="left")
+    for heading in ("", "PSNR dB", "SSIM", "vessel width error px"):
+        table.add_column(heading)
+    for name, frames in (("large focal spot", degraded), ("deblurred", restored)):
+        scores = np.array([_scores(frames[i], truth[i]) for i in range(len(numbers))]).mean(axis=0)
+        error = np.abs(_widths(frames[-1], simulated) - _widths(truth[-1], simulated))
+        missed = int(np.isnan(error).sum())
+        width = f"{np.nanmean(error):.2f} ({len(error) - missed} of {len(error)} vessels)"
+        table.add_row(name, f"{scores[0]:.2f}", f"{scores[1]:.4f}", width)
+    console.print(table)
+
+
+def _scores(frame: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    return psnr(frame, truth, data_range=DATA_RANGE), ssim(frame, truth, data_range=DATA_RANGE)
+
+
+def _widths(frame: np.ndarray, simulated: SimulatedRun) -> np.ndarray:
+    return np.array([vessel_width(frame, site.point, site.tangent) for site in simulated.sites])
+
+
+def _draw(console: Console, sample: Path, output: Path, picture: Path) -> int:
+    """Draw in a process of its own: the scene needs graphics libraries, and what they print is not ours."""
+    host = Path(__file__).resolve().parent.parent / "Testing" / "Host" / "demo_scene.py"
+    if importlib.util.find_spec("slicer_core") is None and importlib.util.find_spec("slicer") is None:
+        console.print("No picture: install slicer-core (pip install slicer-core) to draw the compare layout.")
+        return 1
+    if not host.exists():
+        console.print("No picture: it is drawn by Testing/Host, which only the source tree has.")
+        return 1
+    command = [sys.executable, str(host), str(sample), str(output), str(picture)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if done.returncode or not picture.exists():
+        console.print(f"The picture could not be drawn: {done.stderr.strip().splitlines()[-1:] or 'no reason given'}.")
+        return 1
+    console.print("Compare layout (original | deblurred | difference):")
+    print(picture.resolve())
+    return 0

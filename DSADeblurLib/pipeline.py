@@ -1,0 +1,228 @@
+"""From an XA file to a derived XA object: read, subtract, restore, write. The shell and the demo use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from DSADeblurLib import __version__
+from DSADeblurLib.framefile import FrameFile
+from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.xa import (
+    Provenance,
+    Run,
+    SubtractionPlan,
+    find_inputs,
+    plan_subtraction,
+    read_run,
+    subtract,
+    write_derived,
+)
+
+MANIFEST = "manifest.json"
+SUFFIX = "_deblurred.dcm"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a user may say about one run besides the restoration's settings.
+
+    `subtract` is auto, always or never; `mask_frames` (counted from 1) imply subtraction; `focal_spot_mm` and
+    `magnification` stand for missing or wrong header values.
+    """
+
+    subtract: str = "auto"
+    mask_frames: tuple[int, ...] | None = None
+    focal_spot_mm: float | None = None
+    magnification: float | None = None
+
+    def as_dict(self) -> dict:
+        """For the manifest."""
+        return {**vars(self), "mask_frames": None if self.mask_frames is None else list(self.mask_frames)}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the network is given: frames (n, rows, columns), what their values mean, and their numbers in the run."""
+
+    frames: object
+    settings: DeblurSettings
+    relationship: str | None
+    bits_stored: int | None
+    frame_numbers: tuple[int, ...]
+
+
+def prepare(
+    frames, relationship: str | None, bits_stored: int | None, plan: SubtractionPlan | None, settings: DeblurSettings
+) -> Prepared:
+    """Subtract if there is a plan, and bring the user's frame range, which counts the run's frames, into terms of it.
+
+    Raises:
+        ValueError: no contrast frame lies in the range.
+        XAReadError: the plan does not fit the frames.
+    """
+    if plan is None:
+        return Prepared(frames, settings, relationship, bits_stored, tuple(range(1, len(frames) + 1)))
+    if settings.frames is not None:
+        first, last = settings.frames
+        chosen = tuple(number for number in plan.contrast_frames if first <= number <= last)
+        if not chosen:
+            raise ValueError(f"No contrast frame lies between frames {first} and {last}; choose another range.")
+        plan, settings = replace(plan, contrast_frames=chosen), replace(settings, frames=None)
+    return Prepared(subtract(frames, plan, relationship), settings, None, None, plan.contrast_frames)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One file looked at: what became of it. `error` is None when all went well."""
+
+    input: str
+    output: str | None = None
+    model: str | None = None
+    model_sha256: str | None = None
+    settings: dict = field(default_factory=dict)
+    frames: list[int] = field(default_factory=list)
+    seconds: float | None = None
+    error: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def deblur_run(
+    run: Run,
+    model,
+    output: Path,
+    settings: DeblurSettings,
+    options: RunOptions,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+):
+    """Restore one run and write the derived object to `output`.
+
+    Frames pass through a file beside the output, so that memory does not grow with the run.
+
+    Returns:
+        The restoration's `DeblurResult`, its frame numbers counted in the run, its frames no longer readable.
+
+    Raises:
+        XAReadError, XAWriteError, DeblurError, DeblurCancelled, ValueError: one sentence each.
+    """
+    from DSADeblurLib.restoration.deblur import deblur
+
+    plan = plan_subtraction(run, options.subtract, options.mask_frames)
+    ready = prepare(run.frames, run.relationship, run.bits_stored, plan, settings)
+    first, last = ready.settings.frames or (1, len(ready.frames))
+    if last > len(ready.frames):
+        raise ValueError(f"Frames {first} to {last} were asked for, but the run has {len(ready.frames)}.")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".dsadeblur-") as scratch:
+        shape = (last - first + 1, *ready.frames.shape[1:])
+        dtype = np.float32 if plan is not None else ready.frames.dtype
+        with FrameFile.create(Path(scratch) / "frames.npy", shape, dtype) as frames:
+            result = deblur(
+                ready.frames,
+                model,
+                ready.settings,
+                relationship=ready.relationship,
+                bits_stored=ready.bits_stored,
+                progress=progress,
+                is_cancelled=is_cancelled,
+                out=frames,
+            )
+            numbers = tuple(ready.frame_numbers[n - 1] for n in result.frame_numbers)
+            provenance = Provenance(
+                model_name=result.model_name,
+                model_sha256=result.model_sha256,
+                software_version=__version__,
+                settings=f"strength {settings.strength:g}, {result.precision} on {result.device}",
+                assumed=run.acquisition.assumed(),
+            )
+            write_derived(output, run, frames, frame_numbers=numbers, provenance=provenance, plan=plan)
+    return replace(result, frame_numbers=numbers, frames=None)
+
+
+def deblur_files(
+    inputs: Iterable[str | Path],
+    folder: Path,
+    model,
+    settings: DeblurSettings,
+    options: RunOptions,
+    *,
+    starting: Callable[[Path, int, int], Callable[[int, int], None] | None] = lambda path, done, count: None,
+    finished: Callable[[Outcome], None] = lambda outcome: None,
+) -> list[Outcome]:
+    """Restore every file among `inputs` into `folder`; one that fails does not stop the others.
+
+    Args:
+        inputs: files and folders, searched recursively.
+        folder: gets one `<name>_deblurred.dcm` a run, and the manifest.
+        model: from `restoration.package.load_model`.
+        settings, options: the same for all.
+        starting: told each file with its position and the count; what it returns gets that run's progress.
+        finished: told each outcome.
+
+    Returns:
+        One outcome a file, in order; the same is in `folder`/manifest.json.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Listed before anything is written: the output folder may lie inside an input folder.
+    found = [path for path in find_inputs(inputs) if folder.resolve() not in path.resolve().parents]
+    outcomes: list[Outcome] = []
+    taken: set[Path] = set()
+    for position, path in enumerate(found):
+        progress = starting(path, position, len(found))
+        output = _free_name(folder, path, taken)
+        outcome = _deblur_file(path, output, model, settings, options, progress)
+        outcomes.append(outcome)
+        write_manifest(folder, outcomes)
+        finished(outcome)
+    write_manifest(folder, outcomes)
+    return outcomes
+
+
+def _deblur_file(path: Path, output: Path, model, settings, options, progress) -> Outcome:
+    chosen = {**settings.as_dict(), **options.as_dict()}
+    outcome = Outcome(str(path), model=model.card.name, model_sha256=model.sha256, settings=chosen)
+    try:
+        run = read_run(path, focal_spot_mm=options.focal_spot_mm, magnification=options.magnification)
+        outcome = replace(outcome, warnings=list(run.warnings))
+        result = deblur_run(run, model, output, settings, options, progress=progress)
+    except Exception as error:  # one run must not stop the others, whatever is wrong with it
+        text = str(error) if type(error).__module__.startswith("DSADeblurLib") or isinstance(error, ValueError) else ""
+        return replace(outcome, error=text or f"{type(error).__name__}: {error}")
+    return replace(
+        outcome,
+        output=str(output),
+        frames=list(result.frame_numbers),
+        seconds=round(result.seconds, 3),
+        warnings=[*outcome.warnings, *result.notices],
+    )
+
+
+def _free_name(folder: Path, path: Path, taken: set[Path]) -> Path:
+    """A name of its own for each input, also where files of several folders are called the same."""
+    stem = path.name.removesuffix(".dcm")
+    number, output = 1, folder / f"{stem}{SUFFIX}"
+    while output in taken:
+        number += 1
+        output = folder / f"{stem}-{number}{SUFFIX}"
+    taken.add(output)
+    return output
+
+
+def write_manifest(folder: Path, outcomes: list[Outcome]) -> Path:
+    """Write manifest.json aside and rename it, so that it is whole at any time."""
+    path = Path(folder) / MANIFEST
+    aside = path.with_suffix(".part")
+    runs = [vars(outcome) for outcome in outcomes]
+    aside.write_text(json.dumps({"runs": runs}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(aside, path)
+    return path
+

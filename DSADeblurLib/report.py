@@ -1,0 +1,111 @@
+"""Tables and progress of the command line."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from DSADeblurLib.xa import Run
+
+# Progress goes to stderr, so that stdout can be piped.
+_progress_console = Console(stderr=True)
+
+
+def print_info(run: Run, as_json: bool) -> None:
+    """Header facts with their origin, and the warnings."""
+    if as_json:
+        print(json.dumps(run.as_dict(), indent=1, ensure_ascii=False))
+        return
+    console = Console()
+    frames = f"{len(run.frames)} frames of {run.frames.shape[1]} x {run.frames.shape[2]}, {run.bits_stored} bits"
+    table = Table(title=f"{run.source.path.name}: {frames}", title_justify="left")
+    for heading in ("", "value", "unit", "from", "note"):
+        table.add_column(heading)
+    relationship = run.relationship or "unknown"
+    table.add_row("Pixel intensity relationship", relationship, "", "header" if run.relationship else "unknown", "")
+    table.add_row("Already subtracted", "yes" if run.subtracted else "no", "", "", "")
+    for row in run.acquisition.rows():
+        table.add_row(*row)
+    console.print(table)
+    for warning in run.warnings:
+        console.print(f"[yellow]Warning:[/] {warning}", highlight=False)
+
+
+class BatchProgress:
+    """One bar for the files and one for the tiles of the file in work."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=_progress_console, transient=True)
+        self._files = self._progress.add_task("files", total=None)
+        self._tiles = None
+
+    def __enter__(self) -> BatchProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._progress.stop()
+
+    def start(self, path: Path, position: int, count: int) -> Callable[[int, int], None]:
+        """For `pipeline.deblur_files`: a file begins; returns what takes its tiles."""
+        self._progress.update(self._files, completed=position, total=count)
+        self._tiles = self._progress.add_task(path.name[:40], total=None)
+        return lambda done, total: self._progress.update(self._tiles, completed=done, total=total)
+
+    def finish(self, outcome) -> None:
+        """For `pipeline.deblur_files`: a file is done."""
+        self._progress.remove_task(self._tiles)
+        self._progress.advance(self._files)
+
+
+def print_outcomes(outcomes, notice: str) -> None:
+    """What became of each file."""
+    console = Console()
+    table = Table()
+    for heading in ("input", "frames", "seconds", "result"):
+        table.add_column(heading, overflow="fold")
+    for outcome in outcomes:
+        seconds = "" if outcome.seconds is None else f"{outcome.seconds:.1f}"
+        result = f"[red]{outcome.error}[/]" if outcome.error else outcome.output
+        table.add_row(Path(outcome.input).name, str(len(outcome.frames) or ""), seconds, result)
+    console.print(table)
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    console.print(f"{len(outcomes) - failed} deblurred, {failed} not. {notice}", highlight=False)
+
+
+def print_evaluation(evaluation, as_json: bool) -> None:
+    """Both tables of `training.evaluation.Evaluation`."""
+    if as_json:
+        print(json.dumps(asdict(evaluation), indent=1))
+        return
+    console = Console(width=120)
+    e = evaluation
+    title = (
+        f"{e.model} on the simulated {e.split} set: {e.frames} frames of {e.size} x {e.size} of each kind, "
+        f"data range {e.data_range:g} (log intensity)"
+    )
+    table = Table(title=title, title_justify="left")
+    for heading in ("kind", "method", "PSNR dB", "gain", "worst gain", "edge gain", "SSIM", "gain"):
+        table.add_column(heading, justify="left" if heading in ("kind", "method") else "right")
+    for row in e.rows:
+        method = f"{row.method} ({row.setting})" if row.setting else row.method
+        numbers = (row.psnr, row.psnr_gain, row.worst_gain, row.edge_psnr_gain)
+        table.add_row(
+            row.kind, method, *(f"{n:.2f}" for n in numbers), f"{row.ssim:.4f}", f"{row.ssim_gain:+.4f}"
+        )
+    console.print(table)
+    table = Table(title="Vessel width in the simulated phantom, 0.3-2 mm, mean absolute error", title_justify="left")
+    for heading in ("method", "contrast", "error px", "vessels missed"):
+        table.add_column(heading)
+    for row in e.widths:
+        error = "-" if math.isnan(row.error_px) else f"{row.error_px:.3f}"
+        table.add_row(row.method, row.contrast, error, str(row.missed))
+    console.print(table)

@@ -1,0 +1,80 @@
+"""From a trained network to a model package with an honest card."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from DSADeblurLib import __version__
+from DSADeblurLib.restoration.card import ModelCard, find_model
+from DSADeblurLib.restoration.network import ResidualDenseNetwork
+from DSADeblurLib.restoration.package import load_model, save_model
+from DSADeblurLib.simulation.pairs import MICRO_SPOT, NOMINAL_SPOTS_MM
+from DSADeblurLib.simulation.sets import QUANTA
+
+from .recipes import Recipe
+
+LIMITS = (
+    "Research use only: not for diagnosis or treatment.",
+    "Trained and measured on simulated frames only; no figure here was measured on a patient or a real phantom.",
+    "Detail finer than the blur leaves in the data may be lost or invented; compare with the original.",
+    "Not meant for frames that were sharpened before, were compressed with visible loss, or show colour.",
+)
+
+
+def package_model(folder: Path, network: ResidualDenseNetwork, recipe: Recipe, summary: dict) -> ModelCard:
+    """Write the package of a network that `trainer.train` returned with `summary`."""
+    card = ModelCard(
+        name=recipe.name,
+        architecture=recipe.architecture.as_dict(),
+        description=(
+            "Residual dense network after Geng et al. (Interv Neuroradiol 2022, doi 10.1177/15910199221143168), "
+            "trained on simulated pairs of large and micro focal spot."
+        ),
+        training={
+            "data": "simulated: random scenes of DSADeblurLib.simulation, training seeds, native and subtracted",
+            "recipe": recipe.as_dict(),
+            "steps": summary["steps"],
+            "minutes": summary["minutes"],
+            "validation_psnr_db": round(summary["psnr"], 2),
+            "validation_input_psnr_db": round(summary["input_psnr"], 2),
+            "command": f"dsadeblur train --recipe {recipe.name} --output FOLDER",
+            "software": f"dsadeblur {__version__}, torch {torch.__version__}",
+        },
+        physics_range={
+            "nominal_focal_spot_mm": [min(NOMINAL_SPOTS_MM), max(NOMINAL_SPOTS_MM)],
+            "focal_spot_shape": "rectangle, gaussian, two-line, trapezoid; width and length by IEC 60336",
+            "target_focal_spot_mm": MICRO_SPOT.width_mm,
+            "magnification": [1.25, 1.65],
+            "imager_pixel_spacing_mm": [0.10, 0.25],
+            "quanta_per_pixel": list(QUANTA),
+        },
+        metrics={},
+        licence="Apache-2.0",
+        limits=LIMITS,
+    )
+    return save_model(folder, network, card)
+
+
+def write_metrics(name_or_folder: str | Path, evaluation) -> ModelCard:
+    """Put an evaluation of this model into its card, with the command that prints it again."""
+    model = load_model(name_or_folder)
+    if evaluation.model_sha256 != model.sha256:
+        raise ValueError("The evaluation is of other weights than the model's; evaluate the model again.")
+    command = f"dsadeblur evaluate --model {model.card.name} --set {evaluation.split}"
+    command += f" --frames {evaluation.frames} --size {evaluation.size}"
+    values = json.loads(json.dumps(asdict(evaluation)), parse_constant=lambda name: None)
+    metrics = {"data": "simulated, held out", "command": command, **_rounded(values)}
+    return save_model(find_model(name_or_folder), model.network, replace(model.card, metrics=metrics))
+
+
+def _rounded(value):
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return round(value, 4) if isinstance(value, float) and math.isfinite(value) else value
