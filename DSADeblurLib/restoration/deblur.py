@@ -167,6 +167,7 @@ class _Restorer:
         self._start(choose_device(settings.device, engines.probe), settings.precision)
 
     def _start(self, device: Choice, precision: str) -> None:
+        self._engine = None  # frees its memory before the next one is built
         self.device = device
         self.precision = choose_precision(precision, device.value)
         # Strength 0 needs no network; the device is still checked, so that a wrong choice is told in any case.
@@ -206,7 +207,13 @@ class _Restorer:
             # Outside the except block nothing holds the failed tile any more.
             self._give_way(message)
         if not np.isfinite(restored).all():
-            raise DeblurError(f"Network produced invalid values in frame {number}.")
+            if self.precision.value == "float32":
+                raise DeblurError(f"Network produced invalid values in frame {number}.")
+            # float16 ends at 65504, which a pixel far outside the run's normal range can pass inside the network.
+            reason = f"Half precision was not enough for frame {number}; float32 is used from there on."
+            self.notices.append(reason)
+            self._start(self.device, "float32")
+            return self.restore(frame, position, number)
         return restored[: self._shape[0], : self._shape[1]]
 
     def _run_tiles(self, padded: np.ndarray, position: int) -> np.ndarray:

@@ -246,6 +246,26 @@ def test_a_cuda_error_of_memory_reaches_the_way_out(make_model):
     assert_same(result.frames, deblur(frames, model, DeblurSettings(**CPU)).frames)
 
 
+def test_half_precision_that_overflows_gives_way_to_float32(make_model):
+    """The engine ends at 65504 as float16 does, and the second frame passes it."""
+
+    class Half(TorchEngine):
+        def __init__(self, network, device, precision):
+            super().__init__(network)
+            self.ends = precision == "float16"
+
+        def run(self, tile):
+            result = super().run(tile)
+            return np.where(np.abs(result) > 65504, np.inf, result) if self.ends else result
+
+    model, frames = make_model(), run_of((3, 48, 48), np.float32)
+    frames[1, 20, 20] = 1e6
+    result = deblur(frames, model, engines=Engines(probe=lambda: "Some GPU", build=Half))
+    assert result.notices == ("Half precision was not enough for frame 2; float32 is used from there on.",)
+    assert result.precision == "float32"
+    assert_same(result.frames, deblur(frames, model, DeblurSettings(**CPU)).frames)
+
+
 def test_an_unusable_gpu_is_refused_or_reported(make_model):
     def broken():
         raise RuntimeError("the driver is too old")

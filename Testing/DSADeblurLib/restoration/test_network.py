@@ -1,5 +1,6 @@
 """The network keeps its shape, sees exactly its receptive radius and starts as the identity."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -38,6 +39,16 @@ def test_shape_is_kept(height, width, factor):
     x = torch.randn(2, 1, height, width)
     with torch.no_grad():
         assert positive_network(factor).float()(x).shape == x.shape
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_sides_that_the_factor_does_not_divide_are_reflected(make_network, factor):
+    network = make_network(factor=factor)
+    x = torch.randn(1, 1, 33, 49)
+    more = factor - 1
+    padded = torch.from_numpy(np.pad(x.numpy(), ((0, 0), (0, 0), (0, more), (0, more)), mode="reflect"))
+    with torch.no_grad():
+        torch.testing.assert_close(network(x), network(padded)[..., :33, :49])
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
