@@ -11,6 +11,7 @@ from DSADeblurLib.restoration.network import Architecture, Attention, ResidualDe
 
 def positive_network(factor: int, blocks: int = 2, layers: int = 2) -> ResidualDenseNetwork:
     """All weights positive: no contribution cancels another, so every input pixel in reach has a gradient."""
+    torch.manual_seed(0)
     network = build_network(Architecture(features=4, growth=2, blocks=blocks, layers=layers, factor=factor)).double()
     for parameter in network.parameters():
         torch.nn.init.uniform_(parameter, 0.01, 0.1)
@@ -26,7 +27,8 @@ def test_receptive_radius_is_exact(factor, blocks, layers):
     centre = side // 2 // factor * factor
     reach = 0
     for phase in range(factor):
-        x = torch.ones(1, 1, side, side, dtype=torch.double, requires_grad=True)
+        # Small values, because a gate that is fully open has no gradient.
+        x = torch.full((1, 1, side, side), 0.01, dtype=torch.double, requires_grad=True)
         (gradient,) = torch.autograd.grad(network(x)[0, 0, centre + phase, centre + phase], x)
         distance = (gradient[0, 0].nonzero() - (centre + phase)).abs()
         reach = max(reach, int(distance.max()))
