@@ -131,8 +131,11 @@ class MRMLHost:
     def close(self) -> None:
         """Empty the scene and forget the application."""
         self.layoutLogic.GetLayoutNode().RemoveObserver(self._layoutTag)
-        self.scene.Clear(True)
+        for i in range(self.sliceLogics.GetNumberOfItems()):
+            self.sliceLogics.GetItemAsObject(i).SetMRMLScene(None)
         self.sliceLogics.RemoveAllItems()
+        self.layoutLogic.SetMRMLScene(None)
+        self.scene.Clear(True)
         slicer.mrmlScene = slicer.app = slicer.dicomDatabase = None
         self.errors.close()
         self._folder.cleanup()

@@ -64,7 +64,7 @@ class _Field:
 
     def isIn(self, node) -> bool:
         if self.nodeClasses:
-            return node.HasNodeReferenceRole(self.name)
+            return True
         return self.name in node.GetParameterNames()
 
     def read(self, node):

@@ -1,0 +1,105 @@
+"""Test-only stand-in for the application with a window: opens the module's own file and .ui as Slicer does."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import qtemu
+import slicer
+from mrmlhost import MRMLHost
+from PySide6 import QtCore, QtWidgets
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE_FILE = ROOT / "DSADeblur" / "DSADeblur.py"
+
+
+class GuiHost(MRMLHost):
+    """An application that can open the module."""
+
+    def __init__(self, python_folder: str | None = None) -> None:
+        self.qtApplication = qtemu.install()
+        qtemu.slotErrors.clear()
+        super().__init__(python_folder)
+        self.moduleFile = MODULE_FILE
+        self.module = self.widget = None
+
+    def openModule(self):
+        """Load the module, make its widget and enter it, as the application does when the user selects it."""
+        self.module = self._execute()
+        parent = SimpleNamespace(path=str(self.moduleFile), icon=None)
+        self.description = self.module.DSADeblur(parent)
+        slicer.modules.dsadeblur = SimpleNamespace(path=str(self.moduleFile))
+        self._makeWidget()
+        return self.widget
+
+    def reloadModule(self):
+        """What slicer.util.reloadScriptedModule does: run the file anew, clean the old widget up, make a new one."""
+        self.module = self._execute()
+        self.widget.cleanup()
+        self.parent.__dict__["isEntered"] = False
+        self._makeWidget()
+        return self.widget
+
+    def leaveModule(self) -> None:
+        """The user selects another module."""
+        self.parent.__dict__["isEntered"] = False
+        self.widget.exit()
+
+    def closeScene(self) -> None:
+        """File > Close scene."""
+        self.scene.Clear(False)
+
+    def processEvents(self, until=lambda: False, seconds: float = 30.0) -> bool:
+        """Run the event loop until a condition holds; False when it did not in time."""
+        end = time.monotonic() + seconds
+        while not until():
+            if time.monotonic() > end:
+                return False
+            self.qtApplication.processEvents(QtCore.QEventLoop.AllEvents, 20)
+            time.sleep(0.005)
+        self.qtApplication.processEvents()
+        return True
+
+    def screenshot(self, path: str | Path, width: int = 460) -> None:
+        """Write a picture of the panel."""
+        parent = qtemu.unwrap(self.parent)
+        parent.resize(width, 10)
+        parent.show()
+        self.qtApplication.processEvents()
+        parent.resize(width, max(parent.layout().heightForWidth(width), parent.sizeHint().height()))
+        self.qtApplication.processEvents()
+        if not parent.grab().save(str(path)):
+            raise OSError(f"{path} was not written")
+
+    def close(self) -> None:
+        if self.widget is not None:
+            self.widget.cleanup()
+            qtemu.unwrap(self.parent).deleteLater()
+            self.widget = None
+        self.qtApplication.processEvents()
+        super().close()
+
+    def _execute(self):
+        folder = str(self.moduleFile.parent)
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        spec = importlib.util.spec_from_file_location("DSADeblur", self.moduleFile)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["DSADeblur"] = module
+        spec.loader.exec_module(module)
+        return module
+
+    def _makeWidget(self) -> None:
+        self.parent = slicer.qMRMLWidget()
+        # What the application's own class adds; it is not in the table of widgets.
+        self.parent.__dict__["isEntered"] = False
+        QtWidgets.QVBoxLayout(qtemu.unwrap(self.parent))
+        self.parent.setMRMLScene(slicer.mrmlScene)
+        self.widget = self.module.DSADeblurWidget(self.parent)
+        self.widget.setup()
+        self.parent.__dict__["isEntered"] = True
+        self.widget.enter()
