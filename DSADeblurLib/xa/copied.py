@@ -51,8 +51,9 @@ ShutterShape ShutterLeftVerticalEdge ShutterRightVerticalEdge ShutterUpperHorizo
 CenterOfCircularShutter RadiusOfCircularShutter VerticesOfThePolygonalShutter ShutterPresentationValue
 TableMotion TableAngle PositionerMotion PositionerPrimaryAngle PositionerSecondaryAngle DetectorPrimaryAngle
 DetectorSecondaryAngle
-PreferredPlaybackSequencing RecommendedDisplayFrameRate CineRate ActualFrameDuration
 """.split())
+
+CINE = frozenset(("PreferredPlaybackSequencing", "RecommendedDisplayFrameRate", "CineRate", "ActualFrameDuration"))
 
 # Type 2 of the Patient, Study, Series, Equipment and Image modules: present, empty when not known.
 TYPE_2 = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
@@ -89,7 +90,8 @@ def _copy_element(source: Dataset, tag) -> DataElement | None:
         element = source[tag]
         if element.VR == "SQ":
             items = [copy_item(item) for item in element.value]
-            return DataElement(tag, "SQ", Sequence(item for item in items if len(item)))
+            items = [item for item in items if len(item)]
+            return DataElement(tag, "SQ", Sequence(items)) if items else None
         if element.VR in _TEXT_VRS:
             values = element.value if isinstance(element.value, MultiValue | list) else [element.value]
             for value in values:

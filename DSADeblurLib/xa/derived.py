@@ -29,7 +29,7 @@ from DSADeblurLib.xa.save import attach_native_pixels, save_aside
 from DSADeblurLib.xa.subtraction import SubtractionPlan
 
 RESEARCH_USE = "RESEARCH USE ONLY"
-_WINDOW_SAMPLES = 1_000_000
+_WINDOW_SAMPLES = 200_000
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def write_derived(
         source, _ = read_dataset(run.source.path)
     except XAReadError as error:
         raise XAWriteError(f"The source {run.source.path.name} can no longer be read: {error}") from error
-    scale = _fit_scale(frames, bits) if plan is not None else None
+    scale = _fit_scale(frames, numbers, bits) if plan is not None else None
     capture = why_not_xray(source, run, plan is not None, len(numbers))
     allocated, stored = _depth(run, scale, bool(capture), len(numbers))
     with _using_source():
@@ -83,8 +83,10 @@ def write_derived(
         dataset = base_dataset(source, run, plan is not None, len(numbers), allocated)
         _describe(dataset, run, provenance, plan, capture, source)
         add_sources(dataset, run, numbers, plan)
-        software = (f"DSADeblur {provenance.software_version}", provenance.model_name, provenance.model_sha256)
-        add_equipment(dataset, source, run, [_plain(one, 64) for one in software if one])
+        # The name comes last and is shorter: the last value may get a pad byte, and a hash already fills all 64.
+        software = (_plain(f"DSADeblur {provenance.software_version}", 64), _plain(provenance.model_sha256, 64),
+                    _plain(provenance.model_name, 62))
+        add_equipment(dataset, source, run, [one for one in software if one])
         add_lossy_history(dataset, source, run)
         add_timing(dataset, run, numbers)
         _image_pixel(dataset, run, allocated, stored)
@@ -95,7 +97,7 @@ def write_derived(
             _subtracted_display(dataset, scale, run, plan)
         else:
             _native_display(dataset, source, run, numbers, bool(capture))
-    encode = _subtracted_encoder(frames, scale) if scale else _native_encoder(frames, run, allocated)
+    encode = _subtracted_encoder(frames, scale) if scale else _native_encoder(frames, numbers, run, allocated)
     attach_native_pixels(dataset, encode, len(numbers), run.image_rows * run.image_columns * allocated // 8, allocated)
     return save_aside(dataset, path)
 
@@ -124,18 +126,18 @@ def _check(path: Path, run: RunHeader, frames, numbers: tuple[int, ...], bits: i
         raise XAWriteError("The derived object may not replace its source; choose another file name.")
 
 
-def _finite(frame: np.ndarray, index: int) -> np.ndarray:
+def _finite(frame: np.ndarray, number: int) -> np.ndarray:
     if frame.dtype.kind == "f" and not np.isfinite(frame).all():
-        raise XAWriteError(f"Network produced invalid values in frame {index + 1}.")
+        raise XAWriteError(f"Network produced invalid values in frame {number}.")
     return frame
 
 
-def _fit_scale(frames, bits: int) -> _Scale:
+def _fit_scale(frames, numbers: tuple[int, ...], bits: int) -> _Scale:
     """Return the finest symmetric scale that holds every value of the run; 0 is exactly mid-grey."""
     largest, samples = 0.0, []
     step = max(1, int(np.prod(frames.shape)) // _WINDOW_SAMPLES)
-    for index in range(len(frames)):
-        frame = _finite(np.asarray(frames[index]), index)
+    for index, number in enumerate(numbers):
+        frame = _finite(np.asarray(frames[index]), number)
         largest = max(largest, float(np.abs(frame).max()))
         samples.append(frame.ravel()[::step].astype(np.float32))
     offset = 1 << (bits - 1)
@@ -154,15 +156,17 @@ def _subtracted_encoder(frames, scale: _Scale) -> Callable[[int], np.ndarray]:
     return encode
 
 
-def _native_encoder(frames, run: RunHeader, allocated: int) -> Callable[[int], np.ndarray]:
+def _native_encoder(
+    frames, numbers: tuple[int, ...], run: RunHeader, allocated: int
+) -> Callable[[int], np.ndarray]:
     largest = (1 << run.bits_stored) - 1
 
     def encode(index: int) -> np.ndarray:
-        frame = _finite(np.asarray(frames[index]), index)
+        frame = _finite(np.asarray(frames[index]), numbers[index])
         if frame.dtype.kind not in "ui":
             raise XAWriteError(f"Native frames are whole numbers of {run.bits_stored} bits, not {frame.dtype}.")
         if frame.min() < 0 or frame.max() > largest:
-            raise XAWriteError(f"Frame {index + 1} has values outside 0..{largest}.")
+            raise XAWriteError(f"Frame {numbers[index]} has values outside 0..{largest}.")
         return frame.astype(np.uint8 if allocated == 8 else np.uint16)
 
     return encode

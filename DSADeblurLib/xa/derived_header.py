@@ -9,7 +9,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import JPEG2000, UID, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
-from DSADeblurLib.xa.copied import ACQUISITION, COMMON, TYPE_2, copy_attributes, copy_item
+from DSADeblurLib.xa.copied import ACQUISITION, CINE, COMMON, TYPE_2, copy_attributes, copy_item
 from DSADeblurLib.xa.elements import items_of, numbers_of, text_of, texts_of
 from DSADeblurLib.xa.errors import XAWriteError
 from DSADeblurLib.xa.header import SC_BYTE, SC_CLASSES, SC_WORD, SECONDARY_CAPTURE, XA_IMAGE, RunHeader
@@ -61,7 +61,7 @@ def base_dataset(source: Dataset, header: RunHeader, subtracted: bool, frames: i
     if not header.source.study_instance_uid or not header.source.sop_instance_uid:
         raise XAWriteError("The source has no Study or SOP Instance UID, so nothing can be derived from it.")
     capture = bool(why_not_xray(source, header, subtracted, frames))
-    dataset = copy_attributes(source, COMMON if capture else COMMON | ACQUISITION)
+    dataset = copy_attributes(source, COMMON if capture else COMMON | ACQUISITION | CINE)
     if "SpecificCharacterSet" not in dataset:
         dataset.SpecificCharacterSet = "ISO_IR 192"
     if dataset.get("StudyInstanceUID") is None:
@@ -139,7 +139,9 @@ def _default(dataset: Dataset, *keywords: str) -> None:
 def add_timing(dataset: Dataset, header: RunHeader, numbers: Sequence[int]) -> None:
     """Write the frame count and the times of the chosen frames: Frame Time when uniform, else a vector."""
     if len(numbers) == 1:
-        # One frame needs neither module; a frame count of 1 is not part of single-frame Secondary Capture.
+        # One frame needs no Multi-frame module, and what belongs to playing frames goes with it.
+        for keyword in CINE & {element.keyword for element in dataset}:
+            del dataset[keyword]
         return
     dataset.NumberOfFrames = len(numbers)
     if header.times is None:
@@ -172,7 +174,11 @@ def add_motion(dataset: Dataset, source: Dataset, header: RunHeader, numbers: Se
         start = numbers_of(source, angle) if angle else None
         if start:
             setattr(dataset, angle, format_number_as_ds(round(start[0] + first, 6)))
-        setattr(dataset, keyword, [format_number_as_ds(round(one, 6)) for one in chosen])
+        steps = np.diff(chosen)
+        # One value is the step from each frame to the next, several are offsets from the first frame.
+        uniform = len(steps) > 0 and np.allclose(steps, steps[0], atol=1e-6)
+        written = [float(steps[0])] if uniform else chosen
+        setattr(dataset, keyword, [format_number_as_ds(round(one, 6)) for one in written])
     if dataset.get("PositionerMotion") == "DYNAMIC":
         _default(dataset, "PositionerPrimaryAngleIncrement", "PositionerSecondaryAngleIncrement")
     if dataset.get("TableMotion") == "DYNAMIC":

@@ -1,0 +1,53 @@
+"""Opening runs and listing inputs."""
+
+import numpy as np
+import pytest
+from pydicom.uid import generate_uid
+
+from DSADeblurLib.xa import XAReadError, find_inputs, plan_subtraction, read_run
+
+
+def test_run_has_the_header_and_the_frames(make_run):
+    run = read_run(make_run().path, focal_spot_mm=1.0)
+    assert run.frames.shape == (6, 48, 64) and run.bits_stored == 12 and run.relationship == "LIN"
+    assert run.acquisition.focal_spot.origin == "user" and run.source.path.name == "run.dcm"
+
+
+def _stored_difference(dataset):
+    rng = np.random.default_rng(0)
+    values = np.clip(rng.normal(2048, 60, (6, 48, 64)), 0, 4095)
+    dataset.PixelData = values.astype("<u2").tobytes()
+    dataset.ImageType = ["DERIVED", "SECONDARY", "SINGLE PLANE"]
+    dataset.PixelIntensityRelationship = "DISP"
+    del dataset.MaskSubtractionSequence
+    dataset.SOPInstanceUID = generate_uid()
+
+
+def test_stored_differences_are_recognised(make_run, edit):
+    run = read_run(edit(make_run().path, touch=_stored_difference))
+    assert run.subtracted and run.warnings[0].startswith("This series looks already subtracted")
+    assert plan_subtraction(run) is None
+
+
+@pytest.mark.parametrize("changes", [
+    {"ImageType": ["ORIGINAL", "PRIMARY", "SINGLE PLANE"]}, {"PixelIntensityRelationship": "LIN"},
+])
+def test_native_frames_with_the_same_histogram_are_not(make_run, edit, changes):
+    path = edit(make_run().path, touch=_stored_difference)
+    assert not read_run(edit(path, "native.dcm", **changes)).subtracted
+
+
+def test_anatomy_is_not_a_difference(make_run, edit):
+    path = edit(make_run(relationship="DISP").path, MaskSubtractionSequence=None,
+                ImageType=["DERIVED", "PRIMARY", "SINGLE PLANE"])
+    assert not read_run(path).subtracted
+
+
+def test_inputs_are_sorted_and_listed_once(tmp_path):
+    for name in ("b/2.dcm", "b/1.txt", "a.dcm", "b/c/3"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    names = [one.relative_to(tmp_path).as_posix() for one in find_inputs([tmp_path / "a.dcm", tmp_path])]
+    assert names == ["a.dcm", "b/1.txt", "b/2.dcm", "b/c/3"]
+    with pytest.raises(XAReadError, match="No such file or folder: .*missing"):
+        find_inputs([tmp_path / "missing"])
