@@ -35,7 +35,7 @@ screenshots: $(VENV)/.installed-test
 	$(BIN)/python Testing/Host/screenshots.py $(OUT)/screenshots
 
 sample: $(VENV)/.installed
-	$(BIN)/dsadeblur simulate sample --output Resources/SampleData
+	$(BIN)/dsadeblur simulate --output Resources/SampleData --without-truth
 
 train: $(VENV)/.installed
 	$(BIN)/dsadeblur train --recipe compact --output $(OUT)/compact --resume

@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--size", type=int, default=None, help="rows and columns")
     simulate.add_argument("--focal-spot", dest="nominal_spot_mm", type=float, default=None, help="nominal value in mm")
     simulate.add_argument("--quanta", type=float, default=None, help="mean absorbed quanta a pixel and frame")
+    simulate.add_argument("--without-truth", action="store_true", help="write the run and its facts only")
     simulate.set_defaults(run=_simulate)
 
     train = verbs.add_parser("train", help="train a network on simulated pairs")
@@ -173,7 +174,8 @@ def _simulate(options: argparse.Namespace) -> int:
 
     names = ("seed", "frames", "size", "nominal_spot_mm", "quanta")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    for path in write_run(simulate_run(SimulationOptions(**chosen)), options.output):
+    run = simulate_run(SimulationOptions(**chosen))
+    for path in write_run(run, options.output, with_truth=not options.without_truth):
         print(path)
     return FINE
 

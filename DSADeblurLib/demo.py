@@ -20,7 +20,7 @@ from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.simulation.runs import RUN_FILE, SimulatedRun, read_facts, simulate_run
 from DSADeblurLib.xa import plan_subtraction, read_run, subtract
-from DSADeblurLib.xa.derived import read_optical_density
+from DSADeblurLib.xa.mapped import read_mapped
 
 MODEL = "compact"
 DATA_RANGE = 1.0
@@ -66,7 +66,7 @@ def _print_comparison(console: Console, run, output: Path, numbers: tuple[int, .
     degraded = subtract(run.frames, plan, run.relationship)
     truth = subtract(simulated.truth, plan, "LIN")
     # What a reader gets is what was written, so the file is measured, not the memory.
-    restored = read_optical_density(output)
+    restored = read_mapped(output)
     table = Table(title="Against the simulated truth (optical density, data range 1.0)", title_justify="left")
     for heading in ("", "PSNR dB", "SSIM", "vessel width error px"):
         table.add_column(heading)
