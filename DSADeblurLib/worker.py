@@ -28,7 +28,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -139,28 +138,33 @@ class Worker:
 
     def _deblur(self, job: str, message: dict) -> None:
         from DSADeblurLib.framefile import FrameFile
+        from DSADeblurLib.pipeline import prepare
         from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
         from DSADeblurLib.restoration.settings import DeblurSettings
+        from DSADeblurLib.xa import SubtractionPlan
 
         if self._inbox.is_cancelled(job):
             raise DeblurCancelled("Cancelled before it began.")
         settings = DeblurSettings.from_dict(message.get("settings") or {})
         model = self._model(message["model"])
+        subtraction = message.get("subtraction")
+        plan = SubtractionPlan.from_dict(subtraction) if subtraction is not None else None
         with FrameFile.open(message["frames"]) as stored:
-            frames, settings, relationship, numbers = _prepare(stored, settings, message)
+            ready = prepare(stored, message.get("relationship"), message.get("bits_stored"), plan, settings)
+            first, last = ready.settings.frames or (1, len(ready.frames))
+            if last > len(ready.frames):
+                raise ValueError(f"Frames {first} to {last} were asked for, but the run has {len(ready.frames)}.")
             output = Path(message["output"])
             unfinished = output.with_name(output.name + ".part")
-            first, last = settings.frames or (1, len(frames))
-            count = min(last, len(frames)) - first + 1
             try:
-                # A range outside the run is refused by deblur with its own sentence.
-                with FrameFile.create(unfinished, (max(1, count), *frames.shape[1:]), frames.dtype) as out:
+                shape = (last - first + 1, *ready.frames.shape[1:])
+                with FrameFile.create(unfinished, shape, ready.frames.dtype) as out:
                     result = deblur(
-                        frames,
+                        ready.frames,
                         model,
-                        settings,
-                        relationship=relationship,
-                        bits_stored=message.get("bits_stored") if message.get("subtraction") is None else None,
+                        ready.settings,
+                        relationship=ready.relationship,
+                        bits_stored=ready.bits_stored,
                         progress=_Progress(job, self._send),
                         is_cancelled=lambda: self._inbox.is_cancelled(job),
                         out=out,
@@ -175,7 +179,7 @@ class Worker:
                 "type": "finished",
                 "job": job,
                 "output": str(output),
-                "frame_numbers": [int(numbers[number - 1]) for number in result.frame_numbers],
+                "frame_numbers": [int(ready.frame_numbers[number - 1]) for number in result.frame_numbers],
                 "model": model.card.name,
                 "model_sha256": model.sha256,
                 "device": str(result.device),
@@ -194,22 +198,6 @@ class Worker:
             self._models.clear()
             self._models[name] = load_model(name)
         return self._models[name]
-
-
-def _prepare(stored, settings, message: dict):
-    """The frames to restore and what belongs to them: (frames, settings, relationship, their numbers in the run)."""
-    if message.get("subtraction") is None:
-        return stored, settings, message.get("relationship"), range(1, len(stored) + 1)
-    from DSADeblurLib.xa import SubtractionPlan, subtract
-
-    plan = SubtractionPlan.from_dict(message["subtraction"])
-    if settings.frames is not None:
-        first, last = settings.frames
-        chosen = tuple(number for number in plan.contrast_frames if first <= number <= last)
-        if not chosen:
-            raise ValueError(f"No contrast frame lies between frames {first} and {last}; choose another range.")
-        plan, settings = replace(plan, contrast_frames=chosen), replace(settings, frames=None)
-    return subtract(stored, plan, message.get("relationship")), settings, None, plan.contrast_frames
 
 
 class _Progress:
