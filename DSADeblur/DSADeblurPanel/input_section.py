@@ -37,10 +37,11 @@ def describe(node) -> str:
     lines = [(_("Frames"), _("{count} of {cols} x {rows}").format(count=count, cols=cols, rows=rows), "")]
     if facts.header is not None:
         lines.append((_("Pixel values"), facts.relationship or _("unknown"), ""))
-        mask = _("already subtracted") if facts.header.subtracted else _("not subtracted")
-        lines.append((_("Run"), mask, ""))
+        lines.append((_("Subtracted"), _("yes") if facts.header.subtracted else _("no"), ""))
         for label, value, unit, origin, note in facts.header.acquisition.rows():
-            lines.append((label, f"{value} {unit}".strip(), origin if not note else f"{origin}: {note}"))
+            known = origin != "unknown"
+            where = f"{origin}: {note}" if note else origin
+            lines.append((label, f"{value} {unit}".strip() if known else _("unknown"), where if known else note))
     table = "".join(
         "<tr><td>{}&nbsp;&nbsp;</td><td>{}&nbsp;&nbsp;</td><td><i>{}</i></td></tr>".format(*map(html.escape, line))
         for line in lines

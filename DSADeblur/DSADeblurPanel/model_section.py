@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 
 import qt
@@ -41,21 +40,21 @@ class ModelSection:
 
     def show(self, name: str) -> None:
         """Show a model as chosen; one that is not in the list is added as a folder."""
-        from DSADeblurLib.restoration.card import ModelError, read_card
+        from DSADeblurLib.restoration.card import ModelError, find_model, read_card
 
         if name not in self._cards:
             try:
-                card = read_card(name)
+                card = read_card(find_model(name))
             except (ModelError, OSError) as error:
                 self.problem = str(error)
-                self._ui.modelInfoLabel.text = html.escape(self.problem)
+                self._ui.modelInfoLabel.text = self.problem
                 return
             self._fill({**self._cards, name: card})
         self.problem = ""
         self._filling = True
         self._ui.modelComboBox.currentIndex = list(self._cards).index(name)
         self._filling = False
-        self._ui.modelInfoLabel.text = html.escape(self._cards[name].description)
+        self._ui.modelInfoLabel.text = self._cards[name].description
 
     def _fill(self, cards: dict) -> None:
         self._filling = True

@@ -70,7 +70,7 @@ class GuiHost(MRMLHost):
         parent.resize(width, 10)
         parent.show()
         self.qtApplication.processEvents()
-        parent.resize(width, max(parent.layout().heightForWidth(width), parent.sizeHint().height()))
+        parent.resize(width, parent.layout().totalHeightForWidth(parent.width()))
         self.qtApplication.processEvents()
         if not parent.grab().save(str(path)):
             raise OSError(f"{path} was not written")

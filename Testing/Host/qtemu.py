@@ -44,7 +44,8 @@ class Signal:
         known = [one for one in qtapi.signals(owner.className()) if one.startswith(name + "(")]
         if not known or (rest and signature not in known):
             raise ValueError(f"{owner.className()} has no signal {signature}")
-        self._arity = None if not rest else 0 if rest == ")" else rest.count(",") + 1
+        types = (rest or known[0].partition("(")[2]).rstrip(")")
+        self._arity = types.count(",") + 1 if types else 0
         self._bound = getattr(owner._object, name)
         self._name = name
         self._slots = owner._slots
@@ -60,20 +61,21 @@ class Signal:
         return True
 
 
-def _slot(callback, arity: int | None):
+def _slot(callback, arity: int):
     """A callable that passes as many arguments as both signal and callback have, and keeps exceptions."""
     parameters = inspect.signature(callback).parameters.values()
     several = any(one.kind is one.VAR_POSITIONAL for one in parameters)
     wanted = sum(one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters)
 
     def slot(*arguments) -> None:
-        arguments = [wrap(one) for one in arguments[:arity]]
+        arguments = [wrap(one) for one in arguments]
         try:
             callback(*(arguments if several else arguments[:wanted]))
         except Exception:
             slotErrors.append(traceback.format_exc())
 
-    return slot
+    # PySide counts the parameters, and gives none to a slot that takes any number.
+    return (lambda: slot(), lambda a: slot(a), lambda a, b: slot(a, b))[arity]
 
 
 class Proxy:

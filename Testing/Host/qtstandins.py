@@ -20,7 +20,9 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
         self.setCheckable(True)
         self.setChecked(True)
         self.toggled.connect(lambda checked: self._setCollapsed(not checked))
-        self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Maximum)
+        policy = QtWidgets.QSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
 
     def _getCollapsed(self) -> bool:
         return self._collapsed
@@ -47,7 +49,14 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
         return layout.sizeHint() if layout is not None and not self._collapsed else QtCore.QSize(100, self._HEADER)
 
     def minimumSizeHint(self) -> QtCore.QSize:
-        return self.sizeHint()
+        layout = self.layout()
+        return layout.minimumSize() if layout is not None and not self._collapsed else QtCore.QSize(100, self._HEADER)
+
+    def hasHeightForWidth(self) -> bool:
+        return not self._collapsed and self.layout() is not None and self.layout().hasHeightForWidth()
+
+    def heightForWidth(self, width: int) -> int:
+        return self.layout().heightForWidth(width) if self.hasHeightForWidth() else self.sizeHint().height()
 
     def paintEvent(self, _event) -> None:
         painter = QtWidgets.QStylePainter(self)

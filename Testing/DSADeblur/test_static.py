@@ -1,0 +1,87 @@
+"""Checks without running: widgets and signals exist, imports keep to the arrows, texts can be translated."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+
+import apicheck
+import hostpaths
+import pytest
+
+MODULE_FILES = sorted(hostpaths.MODULE.rglob("*.py"))
+LIBRARY_FILES = sorted((hostpaths.ROOT / "DSADeblurLib").rglob("*.py"))
+APPLICATION = {"slicer", "vtk", "vtkmodules", "qt", "ctk", "PythonQt", "mrml"}
+
+
+def imports(path, file_scope=False) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if file_scope else ast.walk(tree)
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module)
+    return names
+
+
+def test_there_is_something_to_check():
+    assert len(MODULE_FILES) > 10 and len(LIBRARY_FILES) > 20
+
+
+def test_ui_file_uses_known_classes_and_properties():
+    assert apicheck.checkUi(hostpaths.UI) == []
+
+
+@pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.name)
+def test_module_uses_known_members_and_signals(path):
+    assert apicheck.checkPython(path, hostpaths.UI) == []
+
+
+@pytest.mark.parametrize("path", LIBRARY_FILES, ids=lambda path: path.name)
+def test_library_does_not_know_the_application(path):
+    assert not {name.split(".")[0] for name in imports(path)} & (APPLICATION | {"DSADeblurScene", "DSADeblurPanel"})
+
+
+@pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.name)
+def test_module_files_import_only_light_things(path):
+    # pydicom, scipy and torch are slow to import or absent; what needs them is imported where it is used.
+    light = {"DSADeblurLib", "DSADeblurLib.framefile", "DSADeblurLib.restoration.settings"}
+    allowed = set(sys.stdlib_module_names) | {"numpy", "vtk", "qt", "ctk", "slicer", "DSADeblurScene", "DSADeblurPanel"}
+    for name in imports(path, file_scope=True):
+        assert name in light or name.split(".")[0] in allowed, name
+    assert not {name.split(".")[0] for name in imports(path)} & {"torch", "skimage", "matplotlib", "safetensors"}
+
+
+def test_scene_does_not_know_the_panel():
+    for path in MODULE_FILES:
+        if path.parent.name == "DSADeblurScene":
+            assert not any(name.startswith("DSADeblurPanel") for name in imports(path)), path.name
+
+
+@pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.name)
+def test_translated_texts_are_plain_literals(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":
+            assert isinstance(node.args[0], ast.Constant), f"{path.name}:{node.lineno}"
+            # A placeholder without a name cannot be put in another order by a translator.
+            assert not re.search(r"\{\d*[:}]", node.args[0].value), f"{path.name}:{node.lineno}"
+
+
+def test_library_imports_where_the_application_is_absent():
+    script = (
+        "import sys, importlib, pkgutil\n"
+        f"blocked = {sorted(APPLICATION | {'torch', 'PySide6'})!r}\n"
+        "class Block:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in blocked: raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Block())\n"
+        "import DSADeblurLib.xa, DSADeblurLib.restoration, DSADeblurLib.restoration.card, DSADeblurLib.worker\n"
+        "import DSADeblurLib.restoration.settings, DSADeblurLib.framefile, DSADeblurLib.pipeline\n"
+        "assert not set(sys.modules) & set(blocked)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=hostpaths.ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
