@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
+from pydicom.charset import python_encoding
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import JPEG2000, UID, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, generate_uid
@@ -62,7 +63,7 @@ def base_dataset(source: Dataset, header: RunHeader, subtracted: bool, frames: i
         raise XAWriteError("The source has no Study or SOP Instance UID, so nothing can be derived from it.")
     capture = bool(why_not_xray(source, header, subtracted, frames))
     dataset = copy_attributes(source, COMMON if capture else COMMON | ACQUISITION | CINE)
-    if "SpecificCharacterSet" not in dataset:
+    if not all(one in python_encoding for one in texts_of(dataset, "SpecificCharacterSet") or ("none",)):
         dataset.SpecificCharacterSet = "ISO_IR 192"
     if dataset.get("StudyInstanceUID") is None:
         raise XAWriteError("The source's Study Instance UID is not a legal UID.")

@@ -62,6 +62,11 @@ def items_of(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
         return ()
 
 
+def printable(text: str, limit: int = 64) -> str:
+    """Return text from a file in a form that can stand in a one-line message."""
+    return "".join(one for one in text if one.isprintable()).strip()[:limit]
+
+
 def raw_text(dataset: Dataset, keyword: str) -> str:
     """Return the value as it stands in the file, for messages about values that cannot be used."""
     try:
@@ -71,6 +76,6 @@ def raw_text(dataset: Dataset, keyword: str) -> str:
             value = value.decode("latin-1", "replace")
         elif isinstance(value, MultiValue | list | tuple):
             value = "\\".join(str(one) for one in value)
-        return "".join(one for one in str(value) if one.isprintable()).strip()[:64]
+        return printable(str(value))
     except Exception:
         return "?"

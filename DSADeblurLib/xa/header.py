@@ -11,7 +11,7 @@ from pydicom.dataset import FileDataset
 from pydicom.filereader import read_dataset as parse_dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from DSADeblurLib.xa.elements import integers_of, items_of, numbers_of, raw_text, text_of, texts_of
+from DSADeblurLib.xa.elements import integers_of, items_of, numbers_of, printable, raw_text, text_of, texts_of
 from DSADeblurLib.xa.errors import XAReadError, reading
 from DSADeblurLib.xa.facts import Acquisition, read_acquisition
 from DSADeblurLib.xa.layout import PixelLayout, locate_pixels
@@ -130,7 +130,7 @@ def _transfer_syntax(stream: _BoundedFile) -> str:
         raise XAReadError("Deflated transfer syntax is not supported; convert the file to "
                           "Explicit VR Little Endian first.")
     if UID(syntax).is_private or not UID(syntax).is_transfer_syntax:
-        raise XAReadError(f"Unknown transfer syntax {syntax[:64]}.")
+        raise XAReadError(f"Unknown transfer syntax {printable(syntax)}.")
     return syntax
 
 
@@ -138,7 +138,7 @@ def check_sop_class(dataset: FileDataset) -> None:
     """Raise XAReadError unless the object is one of the supported image classes."""
     uid = text_of(dataset, "SOPClassUID")
     if uid not in (XA_IMAGE, XRF_IMAGE, *SC_CLASSES):
-        raise XAReadError(f"Unsupported SOP class {uid or '(none)'}. Supported: X-Ray Angiographic / "
+        raise XAReadError(f"Unsupported SOP class {printable(uid) or '(none)'}. Supported: X-Ray Angiographic / "
                           "Radiofluoroscopic, and grey-scale Secondary Capture.")
 
 
@@ -177,7 +177,7 @@ def header_of(
     if "DEBLURRED" in source.image_type:
         warnings.append("This series was already deblurred.")
     if source.sop_class_uid in SC_CLASSES and source.modality not in ("XA", "RF"):
-        warnings.append(f"Modality is {source.modality[:16] or 'not given'}, not XA: is this an angiogram?")
+        warnings.append(f"Modality is {printable(source.modality, 16) or 'not given'}, not XA: is this an angiogram?")
     acquisition = read_acquisition(dataset, focal_spot_mm, magnification)
     return RunHeader(
         source=source, number_of_frames=layout.frames, image_rows=layout.rows, image_columns=layout.columns,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from DSADeblurLib.xa.elements import integers_of, items_of, numbers_of, raw_text, text_of, texts_of
+from DSADeblurLib.xa.elements import integers_of, items_of, numbers_of, printable, raw_text, text_of, texts_of
 
 OPERATIONS = ("NONE", "AVG_SUB", "TID", "REV_TID")
 
@@ -69,7 +69,8 @@ def read_mask_module(dataset: Dataset, frames: int) -> tuple[MaskModule | None, 
 def _read_item(item: Dataset, frames: int) -> MaskItem:
     operation = text_of(item, "MaskOperation")
     if operation not in OPERATIONS:
-        return MaskItem(operation, problems=(f"Unknown mask operation '{operation[:16]}'; showing native frames.",))
+        problem = f"Unknown mask operation '{printable(operation, 16)}'; showing native frames."
+        return MaskItem(operation, problems=(problem,))
     if operation == "NONE":
         return MaskItem(operation)
     if operation in ("TID", "REV_TID"):

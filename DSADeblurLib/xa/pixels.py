@@ -35,6 +35,12 @@ _PLUGINS = {
     RLELossless: ("pydicom", "pylibjpeg"),
 }
 
+# JPEG markers, ITU-T T.81 table B.1: SOF0-15 without DHT, JPG and DAC; JPEG-LS has its own frame header.
+_FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
+_START_OF_SCAN = 0xDA
+# Fill byte, frame headers, Huffman and quantisation tables, restart interval, application data, comment.
+_KNOWN_SEGMENTS = _FRAME_HEADERS | {0xFF, 0xC4, 0xDB, 0xDD, 0xFE} | frozenset(range(0xE0, 0xF0))
+
 
 class FrameStack:
     """The stored frames of a file as a lazy, read-only array of shape (n, rows, columns), uint8 or uint16.
@@ -126,6 +132,8 @@ def _decode(data: bytes, layout: PixelLayout, index: int) -> np.ndarray:
     bits = max(precision, layout.bits_stored)
     if syntax == JPEGExtended12Bit and bits > 8:
         return _decode_extended_jpeg(data, layout, bits)
+    if syntax in (JPEGLossless, JPEGLosslessSV1):
+        data = bare_jpeg(data)
     decoder = get_decoder(syntax)
     plugins = [name for name in _PLUGINS.get(syntax, ()) if name in decoder.available_plugins]
     item = data + b"\0" * (len(data) % 2)
@@ -146,7 +154,7 @@ def _decode_extended_jpeg(data: bytes, layout: PixelLayout, bits: int) -> np.nda
     import gdcm
 
     fragment = gdcm.Fragment()
-    fragment.SetByteStringValue(data)
+    fragment.SetByteStringValue(bare_jpeg(data))
     fragments = gdcm.SequenceOfFragments.New()
     fragments.AddFragment(fragment)
     element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
@@ -172,19 +180,43 @@ def codestream_size(data: bytes) -> tuple[int, int, int, int]:
     if data[:4] == b"\xff\x4f\xff\x51":
         x1, y1, x0, y0 = struct.unpack(">4L", data[8:24])
         return y1 - y0, x1 - x0, struct.unpack(">H", data[40:42])[0], (data[42] & 0x7F) + 1
-    position = 2
-    while position + 10 <= len(data):
-        if data[position] != 0xFF:
-            break
-        marker = data[position + 1]
-        if marker == 0xFF:  # fill byte
-            position += 1
-            continue
-        if (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
-            precision, rows, columns, components = struct.unpack(">BHHB", data[position + 4:position + 10])
+    for marker, segment in _segments(data):
+        if marker in _FRAME_HEADERS and len(segment) >= 10:
+            precision, rows, columns, components = struct.unpack(">BHHB", segment[4:10])
             return rows, columns, components, precision
-        position += 2 + struct.unpack(">H", data[position + 2:position + 4])[0]
     raise XAReadError("Compressed pixel data is damaged: a frame has no size.")
+
+
+def bare_jpeg(data: bytes) -> bytes:
+    """Return a JPEG codestream with only the segments that matter for decoding grey-scale pixels.
+
+    GDCM ends the whole process when its JPEG library so much as warns about the header, for example about an unknown
+    JFIF version. Application data and comments therefore go, and a header that is not well formed is refused here.
+    """
+    kept, position = [data[:2]], 2
+    for marker, segment in _segments(data):
+        position += len(segment)
+        if not (0xE0 <= marker <= 0xEF or marker == 0xFE):
+            kept.append(segment)
+        if marker == _START_OF_SCAN:
+            return b"".join([*kept, data[position:]])
+        if marker not in _KNOWN_SEGMENTS:
+            break
+    raise XAReadError("Compressed pixel data is damaged: the header of a frame is not well formed.")
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield (marker, whole segment) from behind the start of image up to and including the start of scan."""
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        length = 1 if marker == 0xFF else 2 + struct.unpack(">H", data[position + 2:position + 4])[0]
+        if position + length > len(data) or length in (2, 3):
+            return
+        yield marker, data[position:position + length]
+        position += length
+        if marker == _START_OF_SCAN:
+            return
 
 
 def check_decoder(layout: PixelLayout) -> None:

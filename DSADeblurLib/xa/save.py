@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,7 +96,9 @@ def save_aside(dataset: Dataset, path: str | os.PathLike, transfer_syntax: str =
     dataset.preamble = b"\0" * 128
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(aside, "wb") as stream:
+        with open(aside, "wb") as stream, warnings.catch_warnings():
+            # What pydicom remarks on here was copied from the source, and is legal or was left out.
+            warnings.simplefilter("ignore")
             dataset.save_as(stream, enforce_file_format=True)
             stream.flush()
             os.fsync(stream.fileno())

@@ -11,7 +11,7 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
-from DSADeblurLib.xa import Provenance, write_simulated_run
+from DSADeblurLib.xa import Provenance, plan_subtraction, read_run, subtract, write_derived, write_simulated_run
 
 _ROOT = Path(__file__).resolve().parents[3]
 
@@ -101,3 +101,31 @@ def real_data():
     if not folder.is_dir():
         pytest.skip("real test files are not here; set DSADEBLUR_DATA")
     return folder
+
+
+@pytest.fixture
+def derive(tmp_path, provenance):
+    """Return a function that derives from a file what its pixels are, native or subtracted."""
+    def write(path, *, native=False, name="derived.dcm", numbers=None, mask_frames=None, bits=16, **options):
+        run = read_run(path, **options)
+        plan = None if native else plan_subtraction(run, mask_frames=mask_frames)
+        if plan is None:
+            numbers = numbers or range(1, len(run.frames) + 1)
+            frames = run.frames[[one - 1 for one in numbers]]
+        else:
+            frames = subtract(run.frames, plan, run.relationship)
+            numbers = frames.frame_numbers
+        return write_derived(tmp_path / name, run, frames, frame_numbers=numbers, provenance=provenance, plan=plan,
+                             bits=bits)
+    return write
+
+
+@pytest.fixture
+def judged(validate, tool):
+    """Return a function that asserts a derived file is valid, agrees with its source, and loads it."""
+    def judge(path, source):
+        assert validate(path) == []
+        result = tool("dcentvfy", source, path)
+        assert result.stdout + result.stderr == ""
+        return pydicom.dcmread(path)
+    return judge

@@ -11,7 +11,7 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from DSADeblurLib.xa import XAReadError, read_run
-from DSADeblurLib.xa.pixels import codestream_size
+from DSADeblurLib.xa.pixels import bare_jpeg, codestream_size
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 16])
@@ -134,6 +134,28 @@ def test_run_length_frame_that_is_too_long(make_run, edit):
         dataset["PixelData"].is_undefined_length = True
     with pytest.raises(XAReadError, match="Compressed frame 1 is larger than the image it should hold."):
         read_run(edit(make_run().path, touch=change))
+
+
+def test_header_remarks_of_gdcm_do_not_end_the_process(make_run, tool, tmp_path):
+    pytest.importorskip("gdcm", reason="python-gdcm decodes JPEG Lossless")
+    made = make_run()
+    tool("dcmcjpeg", "+e1", made.path, tmp_path / "lossless.dcm")
+    data = (tmp_path / "lossless.dcm").read_bytes()
+    assert data.count(b"JFIF\0\x01") == 6
+    (tmp_path / "future.dcm").write_bytes(data.replace(b"JFIF\0\x01", b"JFIF\0\x53"))
+    np.testing.assert_array_equal(np.asarray(read_run(tmp_path / "future.dcm").frames), made.frames)
+
+
+@pytest.mark.parametrize("middle", [b"garbage!", b"\xff\xe0\x00\x00", b"\xff\xc8\x00\x04\0\0", b""])
+def test_jpeg_headers_that_are_not_well_formed(middle):
+    with pytest.raises(XAReadError, match="the header of a frame is not well formed"):
+        bare_jpeg(b"\xff\xd8" + middle + b"\xff\xda\x00")
+
+
+def test_bare_jpeg_keeps_what_decoding_needs():
+    tables, scan = b"\xff\xc4\x00\x03\x11", b"\xff\xda\x00\x02pixels\xff\xd9"
+    assert bare_jpeg(b"\xff\xd8\xff\xe0\x00\x04ab" + tables + b"\xff\xfe\x00\x03c" + scan) == (
+        b"\xff\xd8" + tables + scan)
 
 
 @pytest.mark.parametrize("data", [b"\xff\xd8", b"\xff\xd8\x00\x00" * 5, b"\xff\xd8\xff\xe0\x00\x02" + b"\0" * 12])

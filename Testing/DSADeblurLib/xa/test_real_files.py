@@ -3,8 +3,10 @@
 import numpy as np
 import pydicom
 import pytest
+from pydicom.pixels import get_decoder
+from pydicom.uid import JPEGExtended12Bit
 
-from DSADeblurLib.xa import find_inputs, plan_subtraction, read_run, subtract, write_derived
+from DSADeblurLib.xa import XAReadError, find_inputs, plan_subtraction, read_run, subtract, write_derived
 
 _SC = [f"XA1_{one}.dcm" for one in ("UNC", "RLE", "JPLL", "JLSL", "J2KR", "J2KI", "JPLY")]
 _ALL = [*_SC, "coronary_96f_jpegbaseline.dcm", "rf_modality_lut_anon.dcm"]
@@ -46,6 +48,12 @@ def test_lossy_twelve_bits_resemble_the_original(real_data):
     original = read_run(real_data / "XA1_UNC.dcm").frames[0].astype(float)
     lossy = read_run(real_data / "XA1_JPLY.dcm").frames[0].astype(float)
     assert np.corrcoef(original.ravel(), lossy.ravel())[0, 1] > 0.99 and np.abs(lossy - original).mean() < 10
+
+
+def test_lossy_twelve_bits_need_gdcm_and_say_so(real_data, monkeypatch):
+    monkeypatch.setattr(get_decoder(JPEGExtended12Bit), "_available", {})
+    with pytest.raises(XAReadError, match="JPEG Extended.*install the Python package python-gdcm"):
+        read_run(real_data / "XA1_JPLY.dcm")
 
 
 def test_coronary_cine(real_data):
@@ -96,7 +104,6 @@ def test_coronary_cine_subtracted_with_chosen_masks(real_data, provenance, valid
 
 
 def test_other_files_of_the_folder_are_refused_with_a_sentence(real_data):
-    from DSADeblurLib.xa import XAReadError
     for path in find_inputs([real_data.parent / "dsa", real_data.parent / "phantoms"]):
         with pytest.raises(XAReadError, match=r"^[A-Z].*\.$"):
             read_run(path)

@@ -85,6 +85,7 @@ def test_cut_files(originals, tmp_path, cut, packed):
     _use_everything(path)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, while the test writes what is wrong on purpose
 @_QUIET
 @given(
     changes=st.dictionaries(st.sampled_from(_KEYWORDS), st.one_of(
