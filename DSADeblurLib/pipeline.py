@@ -172,8 +172,8 @@ def deblur_files(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    # Listed before anything is written: the output folder may lie inside an input folder.
-    found = [path for path in find_inputs(inputs) if folder.resolve() not in path.resolve().parents]
+    # The output folder may lie inside an input folder: what an earlier call left there is no input.
+    found = [path for path in find_inputs(inputs) if not _is_earlier_result(path, folder)]
     outcomes: list[Outcome] = []
     taken: set[Path] = set()
     for position, path in enumerate(found):
@@ -204,6 +204,10 @@ def _deblur_file(path: Path, output: Path, model, settings, options, progress) -
         seconds=round(result.seconds, 3),
         warnings=[*outcome.warnings, *result.notices],
     )
+
+
+def _is_earlier_result(path: Path, folder: Path) -> bool:
+    return folder.resolve() in path.resolve().parents and (path.name == MANIFEST or path.name.endswith(SUFFIX))
 
 
 def _free_name(folder: Path, path: Path, taken: set[Path]) -> Path:

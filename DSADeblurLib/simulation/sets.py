@@ -54,7 +54,8 @@ class SceneCache:
         """A part of a scene; only that part is read."""
         path = self._rendered(index)
         arrays = np.load(path, mmap_mode="r", allow_pickle=False)
-        view = View(**json.loads(path.with_suffix(".json").read_text()))
+        stored = json.loads(path.with_suffix(".json").read_text())
+        view = View(**{**stored, "shape": tuple(stored["shape"])})
         static, iodine = (np.array(part[:, rows, columns], np.float32) for part in arrays)
         return Scene(view, static, iodine)
 
