@@ -107,6 +107,8 @@ class SubprocessRunner:
         threading.Thread(target=read, daemon=True).start()
 
     def send(self, line: str) -> None:
+        if self._process is None:
+            return
         try:
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()

@@ -103,3 +103,5 @@ class GuiHost(MRMLHost):
         self.widget.setup()
         self.parent.__dict__["isEntered"] = True
         self.widget.enter()
+        # Visibility of widgets means something only in a window that is shown.
+        qtemu.unwrap(self.parent).show()

@@ -8,6 +8,7 @@ class. Stricter than PythonQt: connecting to an unknown signal raises, and an ex
 
 from __future__ import annotations
 
+import ctypes
 import inspect
 import os
 import sys
@@ -225,8 +226,16 @@ class UiLoader:
         return wrap(root)
 
 
+def _makeImmortal(*objects) -> None:
+    """Wheels of PySide6 6.12 count on None, True and False being immortal, which they are from Python 3.12 on."""
+    if sys.version_info < (3, 12):
+        for one in objects:
+            ctypes.c_ssize_t.from_address(id(one)).value += 1 << 40
+
+
 def install() -> QtWidgets.QApplication:
     """Make `import qt` and `import ctk` work, and put the qMRML widgets into `slicer`."""
+    _makeImmortal(None, True, False)
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
     qt, ctk = types.ModuleType("qt"), types.ModuleType("ctk")
     for name, cls in proxyClasses.items():

@@ -32,7 +32,9 @@ def fingerprint(node) -> str:
     run, digest = readInput(node), hashlib.sha256()
     for volume in run.volumes:
         digest.update(ijkToRas(volume).tobytes())
-        digest.update(repr([(n, volume.GetAttribute(n)) for n in sorted(volume.GetAttributeNames())]).encode())
+        # Slicer itself renames the base of a frame when a scene is saved.
+        names = sorted(set(volume.GetAttributeNames()) - {"Sequences.BaseName"})
+        digest.update(repr([(name, volume.GetAttribute(name)) for name in names]).encode())
     digest.update(allFrames(run).tobytes() + repr((run.indexValues, node.GetName())).encode())
     return digest.hexdigest()
 

@@ -1,0 +1,292 @@
+"""The module end to end: its own file and .ui, real MRML, a real worker process."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import apicheck
+import hostpaths
+import numpy as np
+import pytest
+import samples
+import slicer
+from scenes import allFrames, fingerprint, load
+
+SLOW = dict(frames=samples.vessel_frames(120, 128, 128), frame_time=100)
+
+
+@pytest.fixture
+def panel(gui, tiny_model):
+    """The open module with the small network chosen, on the CPU."""
+    widget = gui.openModule()
+    widget._parameterNode.model = tiny_model
+    widget.ui.deviceComboBox.currentIndex = 1
+    return widget
+
+
+def choose(widget, node) -> None:
+    widget.ui.inputSelector.setCurrentNode(node)
+
+
+def idle(widget) -> bool:
+    return widget.runSection.state.name == "IDLE"
+
+
+def runSlowly(gui, widget, tmp_path):
+    """Start a long job and come back when it is under way."""
+    source = load(tmp_path / "slow.dcm", **SLOW)
+    choose(widget, source)
+    widget.ui.tileComboBox.currentIndex = 1  # 128 pixels
+    widget.ui.applyButton.click()
+    assert gui.processEvents(lambda: widget.ui.progressBar.value > 0)
+    return source
+
+
+def temporaryFolders() -> list[Path]:
+    return list(Path(slicer.app.temporaryPath).glob("dsad-*"))
+
+
+def test_apply_puts_a_derived_run_beside_the_original(gui, panel, tmp_path, tiny_model):
+    source = load(tmp_path / "a.dcm", mask_frames=(1, 2), contrast_range=(3, 6))
+    before = fingerprint(source)
+    choose(panel, source)
+    assert panel._parameterNode.inputNode is source and panel.ui.applyButton.enabled
+    assert "0.6 mm" in panel.ui.factsLabel.text and "Predicted blur" in panel.ui.factsLabel.text
+    panel.ui.strengthSlider.value = 50
+    panel.ui.applyButton.click()
+    assert panel.ui.applyButton.text == "Cancel" and panel.ui.progressBar.visible
+    assert gui.processEvents(lambda: idle(panel))
+    assert panel.ui.statusLabel.text.startswith("Done in") and "model tiny" in panel.ui.statusLabel.text
+    assert panel.ui.applyButton.text == "Apply" and not panel.ui.progressBar.visible
+    derived = panel._parameterNode.derivedNode
+    expected = panel.logic.process(source, tiny_model, device="cpu", strength=0.5)
+    assert np.array_equal(allFrames(derived), allFrames(expected))
+    assert fingerprint(source) == before and temporaryFolders() == []
+    assert panel.ui.compareButton.enabled
+    panel.ui.compareButton.click()
+    assert gui.layoutLogic.GetLayoutNode().GetViewArrangement() > 100
+
+
+def test_cancel_leaves_the_scene_as_it_was(gui, panel, tmp_path):
+    runSlowly(gui, panel, tmp_path)
+    count = slicer.mrmlScene.GetNumberOfNodes()
+    assert "left" in panel.ui.progressBar.format and "tiles" in panel.ui.statusLabel.text
+    panel.ui.applyButton.click()
+    assert not panel.ui.applyButton.enabled and "Cancelling" in panel.ui.statusLabel.text
+    assert gui.processEvents(lambda: idle(panel))
+    assert panel.ui.statusLabel.text == "Cancelled."
+    assert slicer.mrmlScene.GetNumberOfNodes() == count and temporaryFolders() == []
+    panel.ui.lastFrameSpinBox.value = 1
+    panel.ui.applyButton.click()
+    assert gui.processEvents(lambda: idle(panel)) and panel.ui.statusLabel.text.startswith("Done")
+
+
+def test_scene_closed_in_a_job(gui, panel, tmp_path):
+    runSlowly(gui, panel, tmp_path)
+    gui.closeScene()
+    assert idle(panel) and "scene was closed" in panel.ui.statusLabel.text and not panel.logic.isBusy
+    assert temporaryFolders() == [] and panel._parameterNode is not None
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSequenceNode") == 0
+    gui.processEvents(seconds=0.3)
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSequenceNode") == 0
+
+
+def test_input_removed_in_a_job(gui, panel, tmp_path):
+    source = runSlowly(gui, panel, tmp_path)
+    slicer.mrmlScene.RemoveNode(source)
+    assert gui.processEvents(lambda: idle(panel))
+    assert "was removed" in panel.ui.statusLabel.text and temporaryFolders() == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals on Windows")
+def test_worker_killed_in_a_job(gui, panel, tmp_path):
+    runSlowly(gui, panel, tmp_path)
+    os.kill(panel.logic._client._runner._process.processId(), 9)
+    assert gui.processEvents(lambda: idle(panel))
+    assert "ended unexpectedly" in panel.ui.statusLabel.text and temporaryFolders() == []
+    panel.ui.lastFrameSpinBox.value = 1
+    panel.ui.applyButton.click()
+    assert gui.processEvents(lambda: idle(panel)) and panel.ui.statusLabel.text.startswith("Done")
+
+
+def test_application_quits_in_a_job(gui, panel, tmp_path):
+    runSlowly(gui, panel, tmp_path)
+    process = panel.logic._client._runner._process
+    slicer.app.emit("aboutToQuit()")
+    assert process.state() == 0 and temporaryFolders() == [] and not panel.logic.isBusy
+
+
+def test_module_reloaded_in_a_job(gui, panel, tmp_path):
+    runSlowly(gui, panel, tmp_path)
+    process, old = panel.logic._client._runner._process, sys.modules["DSADeblurScene.job"]
+    torch = sys.modules.get("torch")
+    widget = gui.reloadModule()
+    assert process.state() == 0 and temporaryFolders() == []
+    assert sys.modules["DSADeblurScene.job"] is not old and sys.modules.get("torch") is torch
+    assert widget is not panel and widget._parameterNode.inputNode is not None
+    widget.ui.lastFrameSpinBox.value = 1
+    widget.ui.applyButton.click()
+    assert gui.processEvents(lambda: idle(widget)) and widget.ui.statusLabel.text.startswith("Done")
+
+
+def test_panel_left_and_entered_in_a_job(gui, panel, tmp_path):
+    runSlowly(gui, panel, tmp_path)
+    panel.ui.applyButton.click()
+    gui.leaveModule()
+    assert gui.processEvents(lambda: idle(panel))
+    panel.enter()
+    assert panel.ui.applyButton.enabled
+
+
+def without_torch(monkeypatch):
+    find = importlib.util.find_spec
+    hidden = lambda name, *rest: None if name == "torch" else find(name, *rest)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", hidden)
+
+
+def test_opens_without_torch_and_tells_how_to_get_it(gui, monkeypatch, tmp_path, tiny_model):
+    without_torch(monkeypatch)
+    widget = gui.openModule()
+    widget._parameterNode.model = tiny_model
+    choose(widget, load(tmp_path / "a.dcm"))
+    assert "PyTorch extension" in widget.ui.statusLabel.text and widget.ui.installTorchButton.visible
+    assert not widget.ui.applyButton.enabled and "PyTorch" in widget.ui.applyButton.toolTip
+    widget.ui.installTorchButton.click()
+    assert "Extensions Manager" in widget.ui.statusLabel.text
+    monkeypatch.undo()
+    widget.enter()
+    assert widget.ui.applyButton.enabled and not widget.ui.installTorchButton.visible
+
+
+def test_install_button_asks_the_pytorch_extension(gui, monkeypatch, tmp_path):
+    without_torch(monkeypatch)
+    asked = []
+
+    class PyTorchUtilsLogic:
+        def installTorch(self, askConfirmation=False):
+            asked.append(askConfirmation)
+            monkeypatch.undo()
+            return object()
+
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", type(sys)("PyTorchUtils"))
+    sys.modules["PyTorchUtils"].PyTorchUtilsLogic = PyTorchUtilsLogic
+    widget = gui.openModule()
+    widget.ui.installTorchButton.click()
+    assert asked == [True] and widget.ui.statusLabel.text == "PyTorch is installed."
+
+
+def test_worker_without_torch_says_so(gui, panel, monkeypatch, tmp_path):
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('none', name='torch')", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    choose(panel, load(tmp_path / "a.dcm"))
+    panel.ui.applyButton.click()
+    assert gui.processEvents(lambda: idle(panel))
+    assert panel.ui.statusLabel.text.startswith("PyTorch is not installed.")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda ui: setattr(ui.maskFramesLineEdit, "text", "one"), "Mask frames must be numbers"),
+        (lambda ui: setattr(ui.firstFrameSpinBox, "value", 9), "first <= last"),
+        (lambda ui: setattr(ui.lastFrameSpinBox, "value", 9), "has 6 frames"),
+        (lambda ui: setattr(ui.subtractionComboBox, "currentIndex", 1), "give the numbers of the mask frames"),
+    ],
+)
+def test_choices_that_do_not_fit_are_told_in_the_status_line(gui, panel, tmp_path, change, words):
+    choose(panel, load(tmp_path / "a.dcm"))
+    change(panel.ui)
+    panel.ui.applyButton.click()
+    assert idle(panel) and words in panel.ui.statusLabel.text and temporaryFolders() == []
+
+
+def test_no_run_no_apply(gui, panel):
+    assert not panel.ui.applyButton.enabled and panel.ui.applyButton.toolTip == "Select a run to deblur."
+    panel.ui.compareButton.click()
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
+    choose(panel, volume)
+    assert "holds no pixels" in panel.ui.factsLabel.text
+    panel.ui.applyButton.click()
+    assert "holds no pixels" in panel.ui.statusLabel.text
+
+
+def test_node_without_dicom_is_told(gui, panel):
+    choose(panel, slicer.util.addVolumeFromArray(samples.vessel_frames(2)))
+    assert "No DICOM header" in panel.ui.factsLabel.text
+    panel.ui.applyButton.click()
+    assert gui.processEvents(lambda: idle(panel)) and "No DICOM header" in panel.ui.statusLabel.text
+
+
+def test_choices_are_saved_with_the_scene(gui, panel, tmp_path, tiny_model):
+    choose(panel, load(tmp_path / "a.dcm"))
+    panel.ui.strengthSlider.value = 30
+    panel.ui.maskFramesLineEdit.text = "1-2"
+    panel.ui.relationshipComboBox.currentIndex = 2
+    panel.ui.applyButton.click()
+    assert gui.processEvents(lambda: idle(panel))
+    gui.leaveModule()
+    gui.saveScene(tmp_path / "scene.mrb")
+    gui.loadScene(tmp_path / "scene.mrb")
+    panel.enter()
+    assert panel.ui.strengthSlider.value == 30 and panel.ui.maskFramesLineEdit.text == "1-2"
+    assert panel.ui.relationshipComboBox.currentText == "Logarithmic" and panel._parameterNode.model == tiny_model
+    assert panel.ui.inputSelector.currentNode().GetName() == "5: XA DSA cerebral [1]"
+    assert panel.ui.compareButton.enabled
+    panel.ui.compareButton.click()
+
+
+def test_model_folder_is_browsed(gui, monkeypatch, tiny_model, tmp_path):
+    import qt
+
+    widget = gui.openModule()
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    widget.ui.browseModelButton.click()
+    assert "card.json is missing" in widget.ui.modelInfoLabel.text and not widget.ui.applyButton.enabled
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: tiny_model)
+    widget.ui.browseModelButton.click()
+    assert widget._parameterNode.model == tiny_model and widget.ui.modelComboBox.currentText == tiny_model
+    assert widget.ui.modelInfoLabel.text.startswith("Untrained")
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: "")
+    widget.ui.browseModelButton.click()
+    assert widget._parameterNode.model == tiny_model
+
+
+def test_every_bound_widget_has_a_parameter(gui):
+    gui.openModule()
+    parameters = set(gui.module.DSADeblurParameterNode.allParameters)
+    assert parameters - set(apicheck.boundParameters(hostpaths.UI)) == {"model", "derivedNode"}
+    assert set(apicheck.boundParameters(hostpaths.UI)) <= parameters
+
+
+def test_description_is_complete(gui):
+    gui.openModule()
+    told = gui.description.parent
+    assert told.title and told.categories and told.contributors and told.icon is not None
+    assert "Research use only" in told.helpText and "10.1177/15910199221143168" in told.acknowledgementText
+
+
+def test_self_test_runs(gui, monkeypatch, tiny_model):
+    gui.openModule()
+    process = gui.module.DSADeblurLogic.process
+    monkeypatch.setattr(
+        gui.module.DSADeblurLogic, "process", lambda self, node, **options: process(self, node, tiny_model, **options)
+    )
+    slicer.selfTests["DSADeblur"](msec=0)
+
+
+def test_logic_in_a_script(gui, tmp_path, tiny_model):
+    gui.openModule()
+    logic = gui.module.DSADeblurLogic()
+    source, seen = load(tmp_path / "a.dcm"), []
+    derived = logic.process(source, tiny_model, device="cpu", frames=(2, 3), progress=lambda *p: seen.append(p))
+    assert derived.GetNumberOfDataNodes() == 2 and seen[-1][0] == seen[-1][1]
+    with pytest.raises(RuntimeError, match="no-such-model"):
+        logic.process(source, "no-such-model", device="cpu")
+    with pytest.raises(ValueError, match="Strength"):
+        logic.process(source, tiny_model, strength=3)
+    with pytest.raises(ValueError, match="Select a run"):
+        logic.process(None, tiny_model)
+    assert temporaryFolders() == []

@@ -1,0 +1,116 @@
+"""Both runners pass lines through and tell how a process ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import pytest
+
+ECHO = "import sys\nfor line in sys.stdin: print('got', line.strip(), flush=True)"
+FAIL = "import sys; print('last words', file=sys.stderr); sys.exit(3)"
+
+
+def subprocess_runner(_gui, program, arguments):
+    from DSADeblurScene.runner import SubprocessRunner
+
+    return SubprocessRunner(program, arguments)
+
+
+def qprocess_runner(gui, program, arguments):
+    gui.openModule()
+    from DSADeblurScene.qprocess_runner import QProcessRunner
+
+    return QProcessRunner(program, arguments)
+
+
+@pytest.fixture(params=[subprocess_runner, qprocess_runner])
+def run(request, gui):
+    """run(script, until): gives (runner, lines, exits) after the condition holds."""
+    runners = []
+
+    def start(script, program=sys.executable):
+        runner = request.param(gui, program, ["-u", "-c", script])
+        runners.append(runner)
+        lines, exits = [], []
+        runner.start(lines.append, lambda *end: exits.append(end))
+        return runner, lines, exits
+
+    def wait(runner, condition):
+        end = time.monotonic() + 20
+        while not condition() and time.monotonic() < end:
+            runner.wait(0.05)
+            gui.qtApplication.processEvents()
+        assert condition()
+
+    start.wait = wait
+    yield start
+    for runner in runners:
+        runner.stop()
+
+
+def test_lines_in_and_out_and_end_with_stdin(run):
+    runner, lines, exits = run(ECHO)
+    runner.send("a")
+    runner.send("b")
+    run.wait(runner, lambda: len(lines) == 2)
+    assert [line.strip() for line in lines] == ["got a", "got b"] and runner.isRunning()
+    runner.stop()
+    runner.wait(0.1)
+    assert not runner.isRunning() and exits == []
+
+
+def test_exit_status_and_last_words(run):
+    runner, _, exits = run(FAIL)
+    run.wait(runner, lambda: exits)
+    assert exits[0][0] == 3 and "last words" in exits[0][1] and not runner.isRunning()
+    runner.send("nobody listens")
+    runner.stop()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals on Windows")
+def test_killed_process_has_no_status(run):
+    runner, lines, exits = run("import os; print(os.getpid(), flush=True); input()")
+    run.wait(runner, lambda: lines)
+    os.kill(int(lines[0]), 9)
+    run.wait(runner, lambda: exits)
+    assert exits[0][0] is None
+
+
+def test_process_that_ignores_the_end_is_killed(run, monkeypatch):
+    runner, lines, exits = run("import time; print('up', flush=True); time.sleep(60)")
+    for name in ("runner", "qprocess_runner"):
+        module = sys.modules.get(f"DSADeblurScene.{name}")
+        if module:
+            monkeypatch.setattr(module, "STOP_SECONDS", 0.2)
+    run.wait(runner, lambda: lines)
+    begun = time.monotonic()
+    runner.stop()
+    assert time.monotonic() - begun < 10 and not runner.isRunning()
+
+
+def test_program_that_does_not_exist(gui):
+    runner = qprocess_runner(gui, "/nowhere/python", [])
+    exits = []
+    runner.start(lambda line: None, lambda *end: exits.append(end))
+    assert gui.processEvents(lambda: exits) and exits[0][0] is None and exits[0][1]
+    from DSADeblurScene.runner import SubprocessRunner
+
+    with pytest.raises(OSError):
+        SubprocessRunner("/nowhere/python", []).start(None, None)
+
+
+def test_python_of_slicer_is_preferred(host, monkeypatch, tmp_path):
+    from DSADeblurScene import runner
+
+    monkeypatch.setattr(runner.shutil, "which", lambda name: f"/opt/{name}")
+    assert runner.pythonExecutable() == "/opt/PythonSlicer"
+    monkeypatch.setattr(runner.shutil, "which", lambda name: None)
+    assert runner.pythonExecutable() == sys.executable
+    monkeypatch.setattr(runner.sys, "executable", "/opt/SlicerApp-real")
+    with pytest.raises(RuntimeError, match="PythonSlicer was not found"):
+        runner.pythonExecutable()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    paths = runner.workerEnvironment()["PYTHONPATH"].split(os.pathsep)
+    assert paths[-1] == str(tmp_path) and os.path.isdir(os.path.join(paths[0], "DSADeblurLib"))

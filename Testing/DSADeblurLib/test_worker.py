@@ -1,0 +1,247 @@
+"""The worker process: what it answers, how it is cancelled, and how it ends."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> str:
+    import torch
+
+    from DSADeblurLib.restoration.card import ModelCard
+    from DSADeblurLib.restoration.network import Architecture, build_network
+    from DSADeblurLib.restoration.package import save_model
+
+    torch.set_num_threads(1)
+    torch.manual_seed(2)
+    network = build_network(Architecture(features=4, growth=4, blocks=1, layers=1))
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.05)
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    facts = dict(architecture={}, training={}, physics_range={}, metrics={}, licence="Apache-2.0")
+    save_model(folder, network, ModelCard(name="tiny", description="Untrained.", limits=("Test.",), **facts))
+    return str(folder)
+
+
+class Process:
+    """A worker, its messages as they come."""
+
+    def __init__(self, *command: str, path: str = "") -> None:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), path)), "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", *(command or ("-m", "DSADeblurLib.worker"))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+        self._lines: queue.Queue = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def tell(self, **message) -> None:
+        self.tell_line(json.dumps(message))
+
+    def tell_line(self, line: str) -> None:
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def hear(self, *kinds: str) -> dict:
+        """The next message of these kinds."""
+        while True:
+            line = self._lines.get(timeout=60)
+            assert line is not None, self.process.stderr.read()
+            message = json.loads(line)
+            if message["type"] in kinds:
+                return message
+
+    def end(self) -> int:
+        self.process.stdin.close()
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def worker():
+    process = Process()
+    yield process
+    process.process.kill()
+    process.process.wait()
+
+
+def frames_file(folder: Path, shape=(4, 40, 48)) -> Path:
+    path = folder / "in.npy"
+    y, x = np.mgrid[: shape[1], : shape[2]]
+    pixels = 1500 + 10 * x + 200 * np.sin(y / 6) + np.random.default_rng(0).normal(0, 20, shape)
+    np.save(path, np.clip(pixels - 300 * np.arange(shape[0])[:, None, None], 0, 4095).astype(np.uint16))
+    return path
+
+
+def request(folder: Path, model: str, job: str = "a", shape=(4, 40, 48), **changes) -> dict:
+    from DSADeblurLib.restoration.settings import DeblurSettings
+
+    settings = DeblurSettings(device="cpu", **changes.pop("settings", {})).as_dict()
+    message = dict(type="deblur", job=job, frames=str(frames_file(folder, shape)), output=str(folder / "out.npy"))
+    message |= dict(model=model, settings=settings, relationship="LIN", bits_stored=12, subtraction=None)
+    return message | changes
+
+
+def direct(message: dict):
+    from DSADeblurLib.pipeline import prepare
+    from DSADeblurLib.restoration.deblur import deblur
+    from DSADeblurLib.restoration.package import load_model
+    from DSADeblurLib.restoration.settings import DeblurSettings
+    from DSADeblurLib.xa import SubtractionPlan
+
+    plan = SubtractionPlan.from_dict(message["subtraction"]) if message["subtraction"] else None
+    settings = DeblurSettings.from_dict(message["settings"])
+    ready = prepare(np.load(message["frames"]), message["relationship"], message["bits_stored"], plan, settings)
+    meaning = dict(relationship=ready.relationship, bits_stored=ready.bits_stored)
+    result = deblur(ready.frames, load_model(message["model"]), ready.settings, **meaning)
+    return np.asarray(result.frames), [ready.frame_numbers[n - 1] for n in result.frame_numbers]
+
+
+PLAN = {"mask_frames": [1], "contrast_frames": [2, 3, 4], "shift": [0.5, 0.0], "averaging": 1}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"settings": {"frames": (2, 3), "tile": 24}}, {"subtraction": PLAN},
+     {"subtraction": PLAN, "settings": {"frames": (3, 9)}}],
+)  # fmt: skip
+def test_gives_what_the_library_gives(worker, tmp_path, model, changes):
+    message = request(tmp_path, model, **changes)
+    worker.tell(**message)
+    ready = worker.hear("ready")
+    assert ready["protocol"] == 1 and ready["torch"] and ready["device"]
+    done = worker.hear("finished")
+    expected, numbers = direct(message)
+    out = np.load(done["output"])
+    assert out.dtype == expected.dtype and np.array_equal(out, expected) and done["frame_numbers"] == numbers
+    assert (done["job"], done["model"], done["device"]) == ("a", "tiny", "cpu") and len(done["model_sha256"]) == 64
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.npy", "out.npy"]
+    assert worker.end() == 0
+
+
+def test_progress_counts_to_the_end_and_estimates_the_rest(worker, tmp_path, model):
+    worker.tell(**request(tmp_path, model, shape=(6, 128, 128), settings={"tile": 16}))
+    seen = []
+    while (message := worker.hear("progress", "finished"))["type"] == "progress":
+        seen.append(message)
+    assert seen[-1]["done"] == seen[-1]["total"] and seen[-1]["seconds_left"] == 0
+    assert [one["done"] for one in seen] == sorted(one["done"] for one in seen)
+    assert all(one["seconds_left"] is None or one["seconds_left"] >= 0 for one in seen)
+
+
+def test_cancel_within_a_job_leaves_nothing_and_the_process_goes_on(worker, tmp_path, model):
+    many = dict(shape=(200, 128, 128), settings={"tile": 16})
+    worker.tell(**request(tmp_path, model, **many))
+    while worker.hear("progress")["done"] == 0:
+        pass
+    begun = time.monotonic()
+    worker.tell(type="cancel", job="a")
+    assert worker.hear("cancelled", "finished") == {"type": "cancelled", "job": "a"}
+    assert time.monotonic() - begun < 5
+    assert [path.name for path in tmp_path.iterdir()] == ["in.npy"]
+    worker.tell(type="cancel", job="c")
+    worker.tell(**request(tmp_path, model, job="b"))
+    assert worker.hear("finished", "cancelled", "error")["type"] == "finished"
+    worker.tell(**request(tmp_path, model, job="c"))
+    assert worker.hear("finished", "cancelled", "error") == {"type": "cancelled", "job": "c"}
+
+
+@pytest.mark.parametrize("how", ["shutdown", "close"])
+def test_ends_within_a_job_when_nobody_listens(worker, tmp_path, model, how):
+    worker.tell(**request(tmp_path, model, shape=(200, 128, 128), settings={"tile": 16}))
+    worker.hear("progress")
+    if how == "shutdown":
+        worker.tell(type="shutdown")
+        assert worker.process.wait(30) == 0
+    else:
+        assert worker.end() == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["in.npy"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": "no-such-model"}, "no-such-model"),
+        ({"frames": "/nowhere/in.npy"}, "/nowhere/in.npy"),
+        ({"settings": {"strength": 2}}, "Strength must be"),
+        ({"settings": {"colour": 2}}, "Unknown setting"),
+        ({"settings": {"frames": [3, 9]}}, "the run has 4"),
+        ({"subtraction": {**PLAN, "mask_frames": [7]}}, "Mask frame 7 does not exist"),
+        ({"subtraction": PLAN, "settings": {"frames": [1, 1]}}, "No contrast frame lies between"),
+        ({"relationship": "SQUARE"}, "SQUARE"),
+        ({"bits_stored": 99}, "99"),
+        ({"type": "sing"}, "does not know"),
+    ],
+)
+def test_bad_job_is_one_sentence_and_the_process_goes_on(shared, tmp_path, model, changes, words):
+    shared.tell(**{**request(tmp_path, model), **changes})
+    answer = shared.hear("error", "finished")
+    assert answer["type"] == "error" and answer["job"] == "a"
+    assert words in answer["message"] and "\n" not in answer["message"] and "Traceback" not in answer["message"]
+    assert not (tmp_path / "out.npy").exists() and not list(tmp_path.glob("*.part"))
+
+
+@pytest.fixture(scope="module")
+def shared():
+    process = Process()
+    yield process
+    assert process.end() == 0
+
+
+def test_line_that_is_no_message(shared):
+    for line in ("{", "[]", "1"):
+        shared.tell_line(line)
+        assert "unreadable" in shared.hear("error")["message"]
+    shared.tell_line("")
+
+
+def test_stray_prints_do_not_reach_the_protocol():
+    script = (
+        "import os, sys, DSADeblurLib.worker as worker\n"
+        "def run(self):\n"
+        "    print('python noise'); os.system('echo system noise'); os.write(1, b'raw noise\\n')\n"
+        "    self._send({'type': 'ready', 'text': '\\u00e4'}); return 0\n"
+        "worker.Worker.run = run\n"
+        "sys.exit(worker.main())\n"
+    )
+    process = Process("-c", script)
+    assert process.hear("ready")["text"] == "\u00e4"  # noise on stdout would not have been JSON
+    assert process.end() == 0 and process.process.stderr.read().count("noise") == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("torch.py", "raise ModuleNotFoundError('No module named torch', name='torch')", "PyTorch is not installed"),
+        ("torch/__init__.py", "", "does not load"),
+        ("torch.py", "raise OSError('libcudart is missing')", "libcudart is missing"),
+    ],
+)
+def test_torch_missing_or_half_installed(tmp_path, name, text, words):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    process = Process(path=str(tmp_path))
+    answer = process.hear("error", "ready")
+    assert answer["type"] == "error" and answer["job"] is None
+    assert words in answer["message"] and "PyTorch Utils" in answer["message"]
+    assert process.end() == 1
