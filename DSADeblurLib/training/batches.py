@@ -15,7 +15,7 @@ from DSADeblurLib.simulation.sets import QUANTA, SceneCache, generator
 from .recipes import Recipe
 
 PAIRS_PER_GROUP = 8
-PATCHES_PER_PAIR = 12
+PATCHES_PER_PAIR = 24
 # A run's scale comes from whole frames that hold more or less of the vessels than this one.
 SCALE_JITTER = 0.25
 

@@ -73,7 +73,7 @@ def candidates() -> dict[str, dict[str, Method]]:
             table["unsharp"][f"radius {radius:g} px, amount {amount:g}"] = lambda frame, psf, r=radius, a=amount: (
                 unsharp_mask(frame, r, a)
             )
-    for balance in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0):
+    for balance in (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0):
         table["Wiener"][f"balance {balance:g}"] = lambda frame, psf, b=balance: wiener(frame, psf, b)
     for iterations in (5, 10, 20):
         for sigma in (0.0, 0.7, 1.2):

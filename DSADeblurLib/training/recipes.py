@@ -13,15 +13,15 @@ class Recipe:
     """Everything that decides a training besides the data's seeds.
 
     `schedule` is 'cosine' (from `learning_rate` down to a hundredth of it after a warm-up) or 'step' (the rate falls
-    to a tenth after `drop_at` of all steps). `gradient_weight` weighs the L1 distance of image gradients beside the
-    L1 distance of values. `scenes` is the size of the scene cache, `region` the side of what is acquired at once.
+    to a tenth after `drop_at` of all steps). `gradient_weight` weighs gradients beside values, see `losses`.
+    `scenes` is the size of the scene cache, `region` the side of what is acquired at once.
     """
 
     name: str
     architecture: Architecture = field(default_factory=Architecture)
-    patch: int = 96
+    patch: int = 64
     batch: int = 8
-    steps: int = 22_000
+    steps: int = 36_000
     learning_rate: float = 1e-3
     schedule: str = "cosine"
     drop_at: float = 0.6

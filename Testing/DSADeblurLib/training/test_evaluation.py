@@ -21,7 +21,7 @@ def package(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "untrained"
     torch.manual_seed(0)
     network = build_network(Architecture(features=4, growth=4, blocks=1, layers=1))
-    package_model(folder, network, QUICK, {"steps": 0, "minutes": 0.0, "psnr": 30.0, "input_psnr": 30.0})
+    package_model(folder, network, QUICK, {"steps": 0, "minutes": 0.0, "psnr_gain_db": {}})
     return folder
 
 

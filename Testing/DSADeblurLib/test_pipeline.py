@@ -1,0 +1,131 @@
+"""From files to derived objects: one bad run does not stop the others, and nothing half-written is left."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from DSADeblurLib import pipeline
+from DSADeblurLib.pipeline import MANIFEST, RunOptions, deblur_files, prepare
+from DSADeblurLib.restoration.deblur import deblur
+from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.xa import XAReadError, plan_subtraction, read_run, subtract, write_simulated_run
+from DSADeblurLib.xa.mapped import read_mapped
+
+FAST = DeblurSettings(device="cpu", precision="float32")
+
+
+def write_run(path, *, frames=4, seed="a", mask=(1,), **more):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    rows, columns = np.indices((48, 64))
+    pixels = 2000 + 200 * np.sin(rows / 5) + rng.normal(0, 20, (frames, 48, 64))
+    pixels[1:, :, 30:34] -= 600
+    arguments = {
+        "frame_time_ms": 250, "focal_spot_mm": 1.0, "sid_mm": 1100, "sod_mm": 733, "imager_pixel_spacing_mm": 0.2,
+        "mask_frames": mask, "contrast_frames": range(2, frames + 1) if mask else None, "uid_seed": seed,
+    }
+    write_simulated_run(path, pixels.astype(np.uint16), **{**arguments, **more})
+    return path
+
+
+def files_in(folder):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_every_file_is_listed_and_good_runs_are_done(tmp_path, small_model):
+    inputs = tmp_path / "in"
+    write_run(inputs / "a" / "run.dcm")
+    write_run(inputs / "b" / "run.dcm", seed="b", mask=None)
+    (inputs / "notes.txt").write_text("not DICOM")
+    (inputs / "broken.dcm").write_bytes((inputs / "a" / "run.dcm").read_bytes()[:3000])
+    before = {path: hashlib.sha256(path.read_bytes()).digest() for path in inputs.rglob("*") if path.is_file()}
+    out = tmp_path / "out"
+
+    outcomes = deblur_files([inputs], out, small_model, FAST, RunOptions())
+
+    assert [outcome.error is None for outcome in outcomes] == [True, True, False, False]
+    assert files_in(out) == [MANIFEST, "run-2_deblurred.dcm", "run_deblurred.dcm"]
+    runs = json.loads((out / MANIFEST).read_text())["runs"]
+    wanted = {"input", "output", "model", "model_sha256", "settings", "frames", "seconds", "error"}
+    assert len(runs) == 4 and all(wanted <= set(run) for run in runs)
+    errors = {Path(run["input"]).name: run["error"] for run in runs}
+    assert errors["notes.txt"] == "Not a DICOM file." and "truncated" in errors["broken.dcm"]
+    assert runs[0]["model_sha256"] == small_model.sha256 and runs[0]["frames"] == [2, 3, 4]
+    assert {path: hashlib.sha256(path.read_bytes()).digest() for path in before} == before
+
+
+def test_result_on_disk_is_what_the_network_gave(tmp_path, small_model):
+    source = write_run(tmp_path / "run.dcm")
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST, RunOptions())
+    run = read_run(source)
+    plan = plan_subtraction(run)
+    expected = deblur(subtract(run.frames, plan, run.relationship), small_model, FAST).frames
+    stored = read_mapped(outcome.output)
+    half_a_step = np.ptp(expected) / 65535
+    np.testing.assert_allclose(stored, expected, atol=half_a_step)
+
+    (native,) = deblur_files([source], tmp_path / "native", small_model, FAST, RunOptions(subtract="never"))
+    np.testing.assert_array_equal(read_run(native.output).frames[:], deblur(run, small_model, FAST).frames)
+
+
+def test_second_call_does_not_eat_its_own_results(tmp_path, small_model):
+    write_run(tmp_path / "run.dcm")
+    for _ in range(2):
+        outcomes = deblur_files([tmp_path], tmp_path, small_model, FAST, RunOptions())
+        assert [Path(outcome.input).name for outcome in outcomes] == ["run.dcm"]
+    assert files_in(tmp_path) == [MANIFEST, "run.dcm", "run_deblurred.dcm"]
+
+
+def test_failure_while_writing_leaves_nothing(tmp_path, small_model, monkeypatch):
+    source = write_run(tmp_path / "run.dcm")
+    monkeypatch.setattr(pipeline, "write_derived", lambda *a, **k: (_ for _ in ()).throw(OSError("disk full")))
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST, RunOptions())
+    assert "disk full" in outcome.error and outcome.output is None
+    assert files_in(tmp_path / "out") == [MANIFEST]
+
+
+def test_frame_range_counts_the_runs_frames(tmp_path, small_model):
+    source = write_run(tmp_path / "run.dcm", frames=6)
+    settings = DeblurSettings(device="cpu", precision="float32", frames=(3, 5))
+    subtracted, = deblur_files([source], tmp_path / "s", small_model, settings, RunOptions())
+    native, = deblur_files([source], tmp_path / "n", small_model, settings, RunOptions(subtract="never"))
+    assert subtracted.frames == native.frames == [3, 4, 5]
+    outside = DeblurSettings(frames=(1, 1))
+    failed, = deblur_files([source], tmp_path / "o", small_model, outside, RunOptions())
+    assert failed.error == "No contrast frame lies between frames 1 and 1; choose another range."
+    beyond = DeblurSettings(frames=(5, 9))
+    failed, = deblur_files([source], tmp_path / "o", small_model, beyond, RunOptions(subtract="never"))
+    assert "5 to 9" in failed.error and "has 6" in failed.error
+
+
+def test_user_geometry_is_recorded(tmp_path, small_model):
+    from pydicom import dcmread
+
+    source = write_run(tmp_path / "run.dcm", focal_spot_mm=None)
+    options = RunOptions(focal_spot_mm=0.8)
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST, options)
+    assert "focal spot 0.8 mm (user)" in dcmread(outcome.output, stop_before_pixels=True).DerivationDescription
+    assert outcome.settings["focal_spot_mm"] == 0.8
+
+
+def test_user_mask_implies_subtraction(tmp_path, small_model):
+    source = write_run(tmp_path / "run.dcm", mask=None)
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST, RunOptions(mask_frames=(1, 2)))
+    assert outcome.error is None and outcome.frames == [1, 2, 3, 4]
+    with pytest.raises(XAReadError):
+        read_mapped(source)
+    assert read_mapped(outcome.output).dtype == np.float32
+
+
+def test_prepare_without_plan_changes_nothing():
+    frames = np.zeros((3, 32, 32), np.uint16)
+    ready = prepare(frames, "LIN", 12, None, FAST)
+    assert ready.frames is frames and ready.relationship == "LIN" and ready.frame_numbers == (1, 2, 3)
+
+
+def test_no_such_input(tmp_path, small_model):
+    with pytest.raises(XAReadError, match="No such file"):
+        deblur_files([tmp_path / "nothing"], tmp_path / "out", small_model, FAST, RunOptions())
