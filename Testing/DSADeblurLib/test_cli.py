@@ -1,0 +1,133 @@
+"""The command line: verbs, exit codes, tables and JSON."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from DSADeblurLib import __version__
+from DSADeblurLib.cli import FINE, SOME_FAILED, WRONG_USE, main
+from DSADeblurLib.xa import write_simulated_run
+
+
+@pytest.fixture
+def run_file(tmp_path):
+    frames = np.random.default_rng(0).integers(500, 3000, (3, 48, 48)).astype(np.uint16)
+    path = tmp_path / "in" / "run.dcm"
+    path.parent.mkdir()
+    return write_simulated_run(
+        path, frames, frame_time_ms=100, focal_spot_mm=1.0, sid_mm=1100, sod_mm=733, imager_pixel_spacing_mm=0.2
+    )
+
+
+def test_info_table_names_the_origin_of_each_fact(run_file, capsys):
+    assert main(["info", str(run_file), "--magnification", "1.4"]) == FINE
+    text = capsys.readouterr().out
+    assert "user" in text and "header" in text and "Magnification" in text
+
+
+def test_info_json_gives_the_predicted_blur(run_file, capsys):
+    assert main(["info", str(run_file), "--json"]) == FINE
+    facts = json.loads(capsys.readouterr().out)["acquisition"]
+    # f (M - 1) / spacing with f 1 mm, M 1100/733, spacing 0.2 mm
+    assert facts["blur_detector_px"]["value"] == pytest.approx([2.503, 2.503], abs=1e-3)
+    assert facts["magnification"]["origin"] == "header"
+
+
+def test_unreadable_file_is_one_sentence(tmp_path, capsys):
+    path = tmp_path / "notes.txt"
+    path.write_text("hello")
+    assert main(["info", str(path)]) == SOME_FAILED
+    assert capsys.readouterr().err == "dsadeblur: Not a DICOM file.\n"
+
+
+def test_deblur_exit_codes(run_file, tmp_path, small_model, capsys):
+    model = ["--model", str(small_model.card.folder), "--device", "cpu"]
+    assert main(["deblur", str(run_file), "--output", str(tmp_path / "a"), *model]) == FINE
+    assert "1 deblurred, 0 not" in capsys.readouterr().out
+    (run_file.parent / "bad.dcm").write_bytes(b"no")
+    assert main(["deblur", str(run_file.parent), "--output", str(tmp_path / "b"), *model, "--json"]) == SOME_FAILED
+    manifest = json.loads(capsys.readouterr().out)
+    assert [run["error"] for run in manifest["runs"]] == ["Not a DICOM file.", None]
+    assert (tmp_path / "b" / "manifest.json").exists()
+
+
+def test_unknown_model_fails_before_anything_is_written(run_file, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["deblur", str(run_file), "--output", str(out), "--model", "nonesuch"]) == SOME_FAILED
+    assert "nonesuch" in capsys.readouterr().err and not out.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["deblur", "x.dcm"],
+        ["deblur", "x.dcm", "--output", "o", "--tile", "3"],
+        ["deblur", "x.dcm", "--output", "o", "--strength", "1.5"],
+        ["deblur", "x.dcm", "--output", "o", "--frames", "9-3"],
+        ["deblur", "x.dcm", "--output", "o", "--mask", "0,1"],
+        ["deblur", "x.dcm", "--output", "o", "--subtract", "perhaps"],
+    ],
+)
+def test_wrong_use(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == WRONG_USE
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_simulate_then_deblur_then_info(tmp_path, small_model, capsys):
+    assert main(["simulate", "--output", str(tmp_path), "--size", "128", "--frames", "4", "--seed", "9"]) == FINE
+    run = Path(capsys.readouterr().out.splitlines()[0])
+    model = str(small_model.card.folder)
+    assert main(["deblur", str(run), "--output", str(tmp_path / "out"), "--model", model, "--frames", "3-4"]) == FINE
+    capsys.readouterr()
+    (derived,) = (tmp_path / "out").glob("*.dcm")
+    assert main(["info", str(derived), "--json"]) == FINE
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["subtracted"] and facts["number_of_frames"] == 2
+
+
+def test_train_writes_a_package_that_loads(tmp_path, capsys, monkeypatch):
+    from dataclasses import replace
+
+    from DSADeblurLib.restoration.network import Architecture
+    from DSADeblurLib.restoration.package import load_model
+    from DSADeblurLib.training import recipes, trainer
+
+    tiny = replace(
+        recipes.QUICK, architecture=Architecture(features=4, growth=4, blocks=1, layers=1), steps=2, scenes=1, region=64
+    )
+    monkeypatch.setitem(recipes.RECIPES, "quick", tiny)
+    monkeypatch.setattr(trainer.HeldOut, "__init__", lambda self, frames, size: _few(self))
+    assert main(["train", "--recipe", "quick", "--output", str(tmp_path), "--device", "cpu"]) == FINE
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert summary["steps"] == 2
+    assert load_model(summary["model"]).card.training["steps"] == 2
+    assert main(["train", "--recipe", "slow", "--output", str(tmp_path)]) == SOME_FAILED
+    assert "Unknown recipe 'slow'" in capsys.readouterr().err
+
+
+def _few(held_out):
+    from DSADeblurLib.simulation.sets import held_out_pair
+
+    held_out.pairs = [held_out_pair("validation", i, kind, size=96)[0] for i, kind in enumerate(("native", "subtracted"))]
+    held_out.input_psnr = np.zeros(2)
+
+
+def test_module_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "DSADeblurLib", "--version"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.strip() == f"dsadeblur {__version__}"
+
+
+def test_help_and_info_do_not_load_torch(run_file):
+    code = (
+        "import sys; from DSADeblurLib.cli import main; main(['info', sys.argv[1]]);"
+        "assert 'torch' not in sys.modules, 'torch was imported'"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(run_file)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
