@@ -49,7 +49,7 @@ def render_compare(
             frames = readInput(derived).frames
             frame = numbers[int(np.argmin([np.percentile(frames[i], 1) for i in range(len(frames))]))]
         viewhost.showFrame(browserForSequence(sourceOf(derived)), frame)
-        viewhost.writePicture(png_path, viewhost.renderLayout(host, _LABELS))
+        viewhost.writePicture(png_path, viewhost.renderComparison(host, derived, _LABELS))
         if host.errors.texts:
             raise RuntimeError(host.errors.texts[0])
     finally:

@@ -72,6 +72,9 @@ class Application:
     def translate(self, _context: str, text: str) -> str:
         return text
 
+    def processEvents(self) -> None:
+        pass
+
     def testingEnabled(self) -> bool:
         return True
 

@@ -242,10 +242,10 @@ def install() -> QtWidgets.QApplication:
         setattr(ctk if name.startswith("ctk") else slicer if name.startswith("qMRML") else qt, name, cls)
     qt.QUiLoader, qt.QFile = UiLoader, QtCore.QFile
     qt.QFileDialog, qt.QIcon, qt.Qt = QtWidgets.QFileDialog, QtGui.QIcon, QtCore.Qt
-    qt.QProcessEnvironment = QtCore.QProcessEnvironment
+    qt.QProcessEnvironment, qt.QSettings = QtCore.QProcessEnvironment, QtCore.QSettings
     # Slicer's own parameterNodeWrapper names these classes; nothing here makes one.
     for module, names in (
-        (qt, "QColor QSlider QDoubleSpinBox QTextEdit QRadioButton QSettings QVBoxLayout QTimer"),
+        (qt, "QColor QSlider QDoubleSpinBox QTextEdit QRadioButton QVBoxLayout QTimer"),
         (ctk, "ctkCheckBox ctkCheckablePushButton ctkDoubleSlider ctkDoubleSpinBox ctkComboBox ctkRangeWidget"),
         (ctk, "ctkDoubleRangeSlider ctkPathLineEdit ctkDirectoryButton ctkColorPickerButton"),
         (slicer, "qMRMLSliderWidget qMRMLSpinBox qMRMLRangeWidget"),

@@ -1,0 +1,79 @@
+"""Pictures for the README: python screenshots.py FOLDER writes panel.png and compare.png.
+
+The module's own panel and scene code run on the stand-in for the application, with the bundled model and sample run.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import hostpaths  # noqa: E402
+
+hostpaths.prepare()
+
+_LABELS = ("Original", "Deblurred (research use only)", "Difference")
+
+
+def main(folder: str | Path, run: str | Path | None = None, model: str = "compact", frame: int | None = None) -> None:
+    """Deblur a run in the panel and write both pictures.
+
+    Args:
+        folder: of the pictures; made when absent.
+        run: XA file; None takes the bundled sample run.
+        model: name of a bundled model, or a folder.
+        frame: number of the frame shown, counted from 1; None takes the last one that was deblurred.
+
+    Raises:
+        RuntimeError: one sentence, if the run cannot be deblurred.
+    """
+    import dicomhost
+    import qtemu
+    import viewhost
+    from guihost import GuiHost
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    run = Path(run) if run is not None else _sampleRun()
+    host = GuiHost()
+    try:
+        widget = host.openModule()
+        sequence = dicomhost.loadLikeSlicer(run)
+        widget._parameterNode.inputNode = sequence
+        widget._parameterNode.model = str(model)
+        widget.ui.applyButton.click()
+        if not host.processEvents(lambda: widget.runSection.state.name == "IDLE", seconds=600):
+            raise RuntimeError("The deblurring took longer than ten minutes.")
+        derived = widget._parameterNode.derivedNode
+        if derived is None:
+            raise RuntimeError(widget.ui.statusLabel.text)
+        host.screenshot(folder / "panel.png")
+        widget.ui.compareButton.click()
+        from DSADeblurScene.compare import frameNumbersOf
+        from DSADeblurScene.input import browserForSequence
+
+        viewhost.showFrame(browserForSequence(sequence), frame or frameNumbersOf(derived)[-1])
+        viewhost.writePicture(folder / "compare.png", viewhost.renderComparison(host, derived, _LABELS))
+        problems = [*host.errors.texts, *qtemu.slotErrors]
+        if problems:
+            raise RuntimeError(problems[0])
+    finally:
+        host.close()
+
+
+def _sampleRun() -> Path:
+    from DSADeblurLib.paths import sample_data_folder
+
+    runs = sorted(sample_data_folder().glob("*.dcm"))
+    if not runs:
+        raise RuntimeError("There is no sample run in Resources/SampleData.")
+    return runs[0]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    main(sys.argv[1])
+    for name in ("panel.png", "compare.png"):
+        print(Path(sys.argv[1]).resolve() / name)
