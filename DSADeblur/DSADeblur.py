@@ -44,6 +44,7 @@ from DSADeblurPanel.torch_section import TorchSection  # noqa: E402
 from DSADeblurScene.job import Job, Options  # noqa: E402
 from DSADeblurScene.qprocess_runner import QProcessRunner  # noqa: E402
 from DSADeblurScene.runner import SubprocessRunner  # noqa: E402
+from DSADeblurScene.sample_data import registerSampleData  # noqa: E402
 from DSADeblurScene.worker_client import Callbacks, WorkerClient  # noqa: E402
 
 
@@ -67,6 +68,7 @@ class DSADeblur(ScriptedLoadableModule):
             'Neuroradiology 2022, <a href="https://doi.org/{doi}">doi:{doi}</a>. The method here is an '
             "independent implementation."
         ).format(doi="10.1177/15910199221143168")
+        slicer.app.connect("startupCompleted()", registerSampleData)
 
 
 class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

@@ -9,9 +9,12 @@ from collections.abc import Callable
 
 from slicer.i18n import tr as _
 
+# Reads model weights; a small package that the PyTorch extension does not bring.
+SAFETENSORS = "safetensors>=0.4"
+
 
 def torchProblem() -> str:
-    """One sentence about what is wrong with PyTorch, or "" when it looks installed."""
+    """One sentence about what is missing to run the network, or "" when it looks complete."""
     importlib.invalidate_caches()
     spec = importlib.util.find_spec("torch")
     if spec is None:
@@ -23,11 +26,13 @@ def torchProblem() -> str:
     # An installation that broke off leaves a folder without contents, which Python takes for a package.
     if spec.origin is None or not version:
         return _("PyTorch is only half installed. Uninstall it in the PyTorch Utils module and install it again.")
+    if importlib.util.find_spec("safetensors") is None:
+        return _("The package safetensors, which reads model weights, is not installed. Press Install PyTorch.")
     return ""
 
 
 class TorchSection:
-    """The install button, seen only while PyTorch is missing.
+    """The install button, seen only while something is missing.
 
     Args:
         showStatus: takes one sentence.
@@ -50,20 +55,25 @@ class TorchSection:
             self._showStatus(self.problem)
 
     def _onInstall(self) -> None:
+        """Both installers ask for consent, and block until they are done."""
         try:
-            import PyTorchUtils
+            if importlib.util.find_spec("torch") is None:
+                import PyTorchUtils
+
+                PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True)
+            if importlib.util.find_spec("torch") and importlib.util.find_spec("safetensors") is None:
+                import slicer.packaging
+
+                slicer.packaging.pip_ensure([SAFETENSORS], requester="DSADeblur")
         except ImportError:
             self._showStatus(
                 _("The PyTorch extension is missing. Install it in the Extensions Manager and restart Slicer.")
             )
             return
-        # Asks for consent, and blocks until the download is done.
-        try:
-            installed = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True)
         except Exception as error:  # pip fails in many ways; the panel must stay usable
-            self._showStatus(_("PyTorch was not installed: {error}").format(error=error))
+            self._showStatus(_("The installation failed: {error}").format(error=error))
             return
         self.probe()
-        if installed is not None and not self.problem:
+        if not self.problem:
             self._showStatus(_("PyTorch is installed."))
         self._onChanged()

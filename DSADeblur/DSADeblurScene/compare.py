@@ -9,7 +9,6 @@ from slicer.i18n import tr as _
 from DSADeblurScene.derived import (
     ATTRIBUTE,
     addDerived,
-    removeDerived,
     sampleFrames,
     setWindow,
     sourceOf,
@@ -103,14 +102,6 @@ def differenceNode(derived, original):
     setWindow(shownVolume(node), -reach, reach)
     derived.SetNodeReferenceID(DIFFERENCE_REFERENCE, node.GetID())
     return node
-
-
-def removeCompanions(derived) -> None:
-    """Remove the nodes that were made only to compare this derived node."""
-    for role in (DIFFERENCE_REFERENCE, SUBTRACTED_REFERENCE):
-        node = derived.GetNodeReference(role)
-        if node is not None:
-            removeDerived(node)
 
 
 def _showLayout() -> None:

@@ -7,13 +7,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from DSADeblurScene.input import (
-    INSTANCE_UIDS,
-    InputRun,
-    browserForProxy,
-    browserForSequence,
-    shownVolume,
-)
+from DSADeblurScene.input import InputRun, browserForSequence, shownVolume
 
 ATTRIBUTE = "DSADeblur."
 SOURCE_REFERENCE = "DSADeblur.source"
@@ -85,17 +79,16 @@ def _addSequence(run: InputRun, frames, numbers, name, texts):
     sequence.SetIndexName(source.GetIndexName())
     sequence.SetIndexUnit(source.GetIndexUnit())
     sequence.SetIndexType(source.GetIndexType())
-    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    try:
-        for key, value in texts.items():
-            volume.SetAttribute(key, value)
-        for frame, number in zip(frames, numbers, strict=True):
-            volume.CopyOrientation(run.volumes[number - 1])
-            slicer.util.updateVolumeFromArray(volume, np.ascontiguousarray(frame)[np.newaxis])
-            # The index text is taken over as it is: frames of two sequences meet by equal values only.
-            sequence.SetDataNodeAtValue(volume, run.indexValues[number - 1])
-    finally:
-        slicer.mrmlScene.RemoveNode(volume)
+    # Not in the scene: the sequence takes copies. It is no DICOM instance, and carries no instance UID.
+    volume = slicer.vtkMRMLScalarVolumeNode()
+    volume.SetName(name)
+    for key, value in texts.items():
+        volume.SetAttribute(key, value)
+    for frame, number in zip(frames, numbers, strict=True):
+        volume.CopyOrientation(run.volumes[number - 1])
+        slicer.util.updateVolumeFromArray(volume, np.ascontiguousarray(frame)[np.newaxis])
+        # The index text is taken over as it is: frames of two sequences meet by equal values only.
+        sequence.SetDataNodeAtValue(volume, run.indexValues[number - 1])
     storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeSequenceStorageNode")
     sequence.SetAndObserveStorageNodeID(storage.GetID())
 
@@ -128,8 +121,6 @@ def _followSource(source, shown) -> None:
     """Transform, window and place in the subject hierarchy as the source has them."""
     if source is None or shown is None:
         return
-    # A derived image is no DICOM instance; its source is named in its own attributes.
-    shown.RemoveAttribute(INSTANCE_UIDS)
     shown.SetAndObserveTransformNodeID(source.GetTransformNodeID())
     if shown.GetDisplayNode() is None:
         shown.CreateDefaultDisplayNodes()
@@ -148,15 +139,3 @@ def _followSource(source, shown) -> None:
         hierarchy.SetItemParent(item, parent)
     else:
         hierarchy.CreateItem(parent, shown)
-
-
-def removeDerived(node) -> None:
-    """Take a derived node out of the scene, with the proxy volume and storage that belong to it."""
-    shown = shownVolume(node)
-    browser = browserForProxy(shown) if shown is not node and shown is not None else None
-    storage = node.GetStorageNode()
-    if browser:
-        browser.RemoveSynchronizedSequenceNode(node.GetID())
-    for gone in (shown, storage, node):
-        if gone is not None and slicer.mrmlScene.IsNodePresent(gone):
-            slicer.mrmlScene.RemoveNode(gone)

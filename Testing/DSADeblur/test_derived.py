@@ -121,14 +121,3 @@ def test_saved_scene_brings_everything_back(host, tmp_path):
     browserForSequence(source).SetSelectedItemNumber(3)
     shown = slicer.util.arrayFromVolume(shownVolume(derived))[0]
     assert np.array_equal(shown, samples.vessel_frames()[3] // 2)
-
-
-def test_removed_with_all_that_belongs_to_it(host, tmp_path):
-    from DSADeblurScene.derived import removeDerived
-    from DSADeblurScene.input import shownVolume
-
-    source = load(tmp_path / "a.dcm")
-    before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLVolumeNode")
-    removeDerived(derive(source, samples.vessel_frames(), range(1, 7)))
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLVolumeNode") == before
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSequenceNode") == 1 and shownVolume(source)

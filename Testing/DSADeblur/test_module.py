@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.util
 import os
 import sys
@@ -141,14 +142,16 @@ def test_panel_left_and_entered_in_a_job(gui, panel, tmp_path):
     assert panel.ui.applyButton.enabled
 
 
-def without_torch(monkeypatch):
-    find = importlib.util.find_spec
-    hidden = lambda name, *rest: None if name == "torch" else find(name, *rest)  # noqa: E731
-    monkeypatch.setattr(importlib.util, "find_spec", hidden)
+def without(monkeypatch, *packages):
+    """Hide packages from `find_spec`; gives the set of what is hidden."""
+    find, hidden = importlib.util.find_spec, set(packages)
+    hide = lambda name, *rest: None if name in hidden else find(name, *rest)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", hide)
+    return hidden
 
 
 def test_opens_without_torch_and_tells_how_to_get_it(gui, monkeypatch, tmp_path, tiny_model):
-    without_torch(monkeypatch)
+    hidden = without(monkeypatch, "torch")
     widget = gui.openModule()
     widget._parameterNode.model = tiny_model
     choose(widget, load(tmp_path / "a.dcm"))
@@ -156,26 +159,48 @@ def test_opens_without_torch_and_tells_how_to_get_it(gui, monkeypatch, tmp_path,
     assert not widget.ui.applyButton.enabled and "PyTorch" in widget.ui.applyButton.toolTip
     widget.ui.installTorchButton.click()
     assert "Extensions Manager" in widget.ui.statusLabel.text
-    monkeypatch.undo()
+    hidden.clear()
     widget.enter()
     assert widget.ui.applyButton.enabled and not widget.ui.installTorchButton.visible
 
 
-def test_install_button_asks_the_pytorch_extension(gui, monkeypatch, tmp_path):
-    without_torch(monkeypatch)
-    asked = []
+def test_install_button_asks_the_pytorch_extension(gui, monkeypatch):
+    hidden, asked = without(monkeypatch, "torch", "safetensors"), []
 
     class PyTorchUtilsLogic:
         def installTorch(self, askConfirmation=False):
-            asked.append(askConfirmation)
-            monkeypatch.undo()
-            return object()
+            asked.append(("torch", askConfirmation))
+            hidden.discard("torch")
 
-    monkeypatch.setitem(sys.modules, "PyTorchUtils", type(sys)("PyTorchUtils"))
-    sys.modules["PyTorchUtils"].PyTorchUtilsLogic = PyTorchUtilsLogic
+    def pip_ensure(requirements, requester=None):
+        asked.append((*requirements, requester))
+        if len(asked) == 2:
+            raise RuntimeError("declined")
+        hidden.discard("safetensors")
+
+    for name, member in (("PyTorchUtils", PyTorchUtilsLogic), ("slicer.packaging", pip_ensure)):
+        module = type(sys)(name)
+        setattr(module, member.__name__, member)
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(slicer, "packaging", sys.modules["slicer.packaging"], raising=False)
     widget = gui.openModule()
     widget.ui.installTorchButton.click()
-    assert asked == [True] and widget.ui.statusLabel.text == "PyTorch is installed."
+    assert asked == [("torch", True), ("safetensors>=0.4", "DSADeblur")]
+    assert widget.ui.statusLabel.text == "The installation failed: declined"
+    widget.enter()
+    assert "safetensors" in widget.ui.statusLabel.text and widget.ui.installTorchButton.visible
+    widget.ui.installTorchButton.click()
+    assert len(asked) == 3 and widget.ui.statusLabel.text == "PyTorch is installed."
+    assert not widget.ui.installTorchButton.visible
+
+
+def test_half_installed_torch_is_told(gui, monkeypatch):
+    find = importlib.util.find_spec
+    empty = importlib.machinery.ModuleSpec("torch", None)
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: empty if name == "torch" else find(name, *rest)
+    )
+    assert "half installed" in gui.openModule().ui.statusLabel.text
 
 
 def test_worker_without_torch_says_so(gui, panel, monkeypatch, tmp_path):
@@ -290,3 +315,44 @@ def test_logic_in_a_script(gui, tmp_path, tiny_model):
     with pytest.raises(ValueError, match="Select a run"):
         logic.process(None, tiny_model)
     assert temporaryFolders() == []
+
+
+def test_bundled_run_is_offered_as_sample_data(gui, monkeypatch, tmp_path):
+    from types import SimpleNamespace
+
+    import DSADeblurLib.paths
+
+    samples.write_run(tmp_path / "bundled.dcm", samples.vessel_frames(3))
+    monkeypatch.setattr(DSADeblurLib.paths, "sample_data_folder", lambda: tmp_path)
+    entries, imported = [], []
+    register = SimpleNamespace(registerCustomSampleDataSource=lambda **entry: entries.append(entry))
+    utils = SimpleNamespace(
+        importDicom=lambda folder, database: imported.append(folder), loadSeriesByUID=lambda uids: list(uids)
+    )
+    monkeypatch.setitem(sys.modules, "SampleData", SimpleNamespace(SampleDataLogic=register))
+    monkeypatch.setitem(sys.modules, "DICOMLib", SimpleNamespace(DICOMUtils=utils))
+    gui.openModule()
+    slicer.app.emit("startupCompleted()")
+    assert [entry["fileNames"] for entry in entries] == ["bundled.dcm"]
+    source = SimpleNamespace(fileNames=["bundled.dcm"])
+    series = entries[0]["customDownloader"](source)
+    assert len(series) == 1 and series[0].startswith("1.") and imported == [str(tmp_path)]
+    slicer.dicomDatabase = None
+    with pytest.raises(RuntimeError, match="no DICOM database"):
+        entries[0]["customDownloader"](source)
+
+
+@pytest.mark.parametrize("name", ["compact", "quality"])
+def test_bundled_model(gui, tmp_path, name):
+    if not (hostpaths.ROOT / "Resources" / "Models" / name / "card.json").exists():
+        pytest.skip(f"the model {name} is not bundled in this source tree")
+    widget = gui.openModule()
+    source = load(tmp_path / "a.dcm", samples.vessel_frames(3, 64, 64), mask_frames=(1,))
+    choose(widget, source)
+    widget._parameterNode.model = name
+    widget.ui.deviceComboBox.currentIndex = 1
+    assert widget.ui.modelComboBox.currentText == name and widget.ui.modelInfoLabel.text
+    widget.ui.applyButton.click()
+    assert gui.processEvents(lambda: idle(widget), seconds=120)
+    assert widget.ui.statusLabel.text.startswith("Done"), widget.ui.statusLabel.text
+    assert np.isfinite(allFrames(widget._parameterNode.derivedNode)).all()

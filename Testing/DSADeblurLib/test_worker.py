@@ -84,6 +84,13 @@ def worker():
     process.process.wait()
 
 
+@pytest.fixture(scope="module")
+def shared():
+    process = Process()
+    yield process
+    assert process.end() == 0
+
+
 def frames_file(folder: Path, shape=(4, 40, 48)) -> Path:
     path = folder / "in.npy"
     y, x = np.mgrid[: shape[1], : shape[2]]
@@ -124,24 +131,27 @@ PLAN = {"mask_frames": [1], "contrast_frames": [2, 3, 4], "shift": [0.5, 0.0], "
     [{}, {"settings": {"frames": (2, 3), "tile": 24}}, {"subtraction": PLAN},
      {"subtraction": PLAN, "settings": {"frames": (3, 9)}}],
 )  # fmt: skip
-def test_gives_what_the_library_gives(worker, tmp_path, model, changes):
+def test_gives_what_the_library_gives(shared, tmp_path, model, changes):
     message = request(tmp_path, model, **changes)
-    worker.tell(**message)
-    ready = worker.hear("ready")
-    assert ready["protocol"] == 1 and ready["torch"] and ready["device"]
-    done = worker.hear("finished")
+    shared.tell(**message)
+    done = shared.hear("finished", "error")
     expected, numbers = direct(message)
     out = np.load(done["output"])
     assert out.dtype == expected.dtype and np.array_equal(out, expected) and done["frame_numbers"] == numbers
     assert (done["job"], done["model"], done["device"]) == ("a", "tiny", "cpu") and len(done["model_sha256"]) == 64
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.npy", "out.npy"]
+
+
+def test_is_ready_and_ends_with_stdin(worker):
+    ready = worker.hear("ready")
+    assert ready["protocol"] == 1 and ready["torch"] and ready["device"] and ready["version"]
     assert worker.end() == 0
 
 
-def test_progress_counts_to_the_end_and_estimates_the_rest(worker, tmp_path, model):
-    worker.tell(**request(tmp_path, model, shape=(6, 128, 128), settings={"tile": 16}))
+def test_progress_counts_to_the_end_and_estimates_the_rest(shared, tmp_path, model):
+    shared.tell(**request(tmp_path, model, shape=(6, 128, 128), settings={"tile": 16}))
     seen = []
-    while (message := worker.hear("progress", "finished"))["type"] == "progress":
+    while (message := shared.hear("progress", "finished"))["type"] == "progress":
         seen.append(message)
     assert seen[-1]["done"] == seen[-1]["total"] and seen[-1]["seconds_left"] == 0
     assert [one["done"] for one in seen] == sorted(one["done"] for one in seen)
@@ -198,13 +208,6 @@ def test_bad_job_is_one_sentence_and_the_process_goes_on(shared, tmp_path, model
     assert answer["type"] == "error" and answer["job"] == "a"
     assert words in answer["message"] and "\n" not in answer["message"] and "Traceback" not in answer["message"]
     assert not (tmp_path / "out.npy").exists() and not list(tmp_path.glob("*.part"))
-
-
-@pytest.fixture(scope="module")
-def shared():
-    process = Process()
-    yield process
-    assert process.end() == 0
 
 
 def test_line_that_is_no_message(shared):

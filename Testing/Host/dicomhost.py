@@ -16,6 +16,7 @@ class DicomDatabase:
 
     def __init__(self) -> None:
         self._files: dict[str, str] = {}
+        self.isOpen = True
 
     def addFile(self, path: str | os.PathLike) -> str:
         """Index a file and return its SOP Instance UID."""

@@ -42,6 +42,8 @@ def main(folder: str | Path, run: str | Path | None = None, model: str = "compac
         sequence = dicomhost.loadLikeSlicer(run)
         widget._parameterNode.inputNode = sequence
         widget._parameterNode.model = str(model)
+        if not widget.ui.applyButton.enabled:
+            raise RuntimeError(widget.ui.applyButton.toolTip)
         widget.ui.applyButton.click()
         if not host.processEvents(lambda: widget.runSection.state.name == "IDLE", seconds=600):
             raise RuntimeError("The deblurring took longer than ten minutes.")

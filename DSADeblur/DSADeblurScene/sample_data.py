@@ -1,0 +1,46 @@
+"""Offers the bundled simulated run in Slicer's Sample Data module; nothing is downloaded."""
+
+from __future__ import annotations
+
+import slicer
+from slicer.i18n import tr as _
+
+from DSADeblurLib.paths import sample_data_folder
+
+CATEGORY = "DSA Deblur"
+
+
+def registerSampleData() -> None:
+    """Add one entry for each bundled run; called when the application has started."""
+    import SampleData
+
+    for path in sorted(sample_data_folder().glob("*.dcm")):
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(
+            category=CATEGORY,
+            sampleName=path.stem,
+            sampleDescription=_("Simulated angiography run ({name})").format(name=path.stem),
+            uris=path.as_uri(),
+            fileNames=path.name,
+            nodeNames=path.stem,
+            customDownloader=loadSample,
+        )
+
+
+def loadSample(source) -> list[str]:
+    """Index the bundled files in the DICOM database, where they lie, and load the run of a sample data source.
+
+    Returns:
+        Ids of the loaded nodes.
+
+    Raises:
+        RuntimeError: one sentence, if there is no DICOM database.
+    """
+    import pydicom
+    from DICOMLib import DICOMUtils
+
+    if slicer.dicomDatabase is None or not slicer.dicomDatabase.isOpen:
+        raise RuntimeError(_("There is no DICOM database yet: open the DICOM module once, then load the sample again."))
+    folder = sample_data_folder()
+    DICOMUtils.importDicom(str(folder), slicer.dicomDatabase)
+    dataset = pydicom.dcmread(folder / source.fileNames[0], stop_before_pixels=True)
+    return DICOMUtils.loadSeriesByUID([str(dataset.SeriesInstanceUID)])
