@@ -11,12 +11,13 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint screenshots look sample evaluate train clean help
+.PHONY: demo test lint screenshots look benchmark sample evaluate train clean help
 
 help:
 	@echo "make demo         deblur the bundled sample run and draw the compare layout"
 	@echo "make test         the whole test suite"
 	@echo "make screenshots  pictures of the panel and of the compare layout, into $(OUT)"
+	@echo "make benchmark    timings on this machine"
 	@echo "make look         real and simulated frames in one picture, into $(OUT)"
 	@echo "make sample       simulate the bundled sample run again"
 	@echo "make train        train the bundled model again (hours; resumes from its checkpoint)"
@@ -34,6 +35,9 @@ lint: $(VENV)/.installed-test
 
 screenshots: $(VENV)/.installed-test
 	$(BIN)/python Testing/Host/screenshots.py $(OUT)/screenshots
+
+benchmark: $(VENV)/.installed
+	$(BIN)/python Testing/benchmark.py
 
 look: $(VENV)/.installed
 	$(BIN)/python Testing/look_alike.py $(OUT)/look.png

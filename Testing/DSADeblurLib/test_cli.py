@@ -115,7 +115,8 @@ def test_train_writes_a_package_that_loads(tmp_path, capsys, monkeypatch):
 def _few(held_out):
     from DSADeblurLib.simulation.sets import held_out_pair
 
-    held_out.pairs = [held_out_pair("validation", i, kind, size=96)[0] for i, kind in enumerate(("native", "subtracted"))]
+    kinds = enumerate(("native", "subtracted"))
+    held_out.pairs = [held_out_pair("validation", i, kind, size=96)[0] for i, kind in kinds]
     held_out.input_psnr = np.zeros(2)
 
 
