@@ -6,8 +6,10 @@ from pathlib import Path
 
 
 def resources_folder() -> Path:
-    """The folder `Resources` beside the package: at the top of the source tree, and where Slicer installs it."""
-    return Path(__file__).resolve().parent.parent / "Resources"
+    """The folder `Resources`: inside the package when pip installed it, else beside it (source tree, Slicer)."""
+    package = Path(__file__).resolve().parent
+    inside = package / "Resources"
+    return inside if inside.is_dir() else package.parent / "Resources"
 
 
 def models_folder() -> Path:

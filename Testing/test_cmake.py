@@ -15,7 +15,7 @@ INSTALLED = {
     "Resources": {".dcm", ".json", ".npy", ".safetensors", ".md"},
 }
 # Shown on web pages only.
-NOT_INSTALLED = ("Resources/Icons/", "Resources/Screenshots/")
+NOT_INSTALLED = ("Resources/Screenshots/",)
 
 
 def listed(folder: str) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from DSADeblurLib.physics.acquisition import Slab, expected_intensity, expose, optical_density
+from DSADeblurLib.physics.acquisition import Slab, expected_intensity, expose, optical_density, shift_frame
 from DSADeblurLib.physics.detector import Detector
 from DSADeblurLib.physics.focal_spot import FocalSpot, random_focal_spot
 
@@ -72,9 +72,11 @@ def open_field(scene: Scene, conditions: Conditions, stride: int = 4) -> tuple[f
 
 
 def slabs_of(scene: Scene, iodine: bool, shift_px: tuple[float, float] = (0.0, 0.0)) -> list[Slab]:
-    """The scene's depth slabs as the acquisition takes them, with or without contrast agent."""
+    """The scene's depth slabs as the acquisition takes them, moved, with or without contrast agent."""
     integrals = scene.static + scene.iodine if iodine else scene.static
-    return [Slab(integral, m, shift_px) for integral, m in zip(integrals, scene.magnifications, strict=True)]
+    if any(shift_px):
+        integrals = [shift_frame(integral, shift_px) for integral in integrals]
+    return [Slab(integral, m) for integral, m in zip(integrals, scene.magnifications, strict=True)]
 
 
 def acquire_pair(
@@ -97,18 +99,23 @@ def acquire_pair(
     incident, detector = open_field(scene, conditions) if exposure is None else exposure
     spacing = detector.spacing_mm
 
-    def noisy(slabs: list[Slab], count: int = 1) -> np.ndarray:
-        intensity = expected_intensity(slabs, conditions.spot, spacing)
-        frames = [expose(intensity, detector, incident, rng, digital=True) for _ in range(count)]
-        return np.stack(frames)
+    def noisy(slabs: list[Slab]) -> np.ndarray:
+        return expose(expected_intensity(slabs, conditions.spot, spacing), detector, incident, rng, digital=True)
+
+    def noisy_mean(slabs: list[Slab], count: int) -> np.ndarray:
+        # The mean of several exposures is one of so much more dose; the electronics add their noise at each.
+        electronics = detector.electronic_noise_quanta * np.sqrt(count)
+        longer = replace(detector, electronic_noise_quanta=float(electronics))
+        signal = expose(expected_intensity(slabs, conditions.spot, spacing), longer, count * incident, rng)
+        return np.clip(signal * (detector.gain / count), 1, detector.max_dn)
 
     def exact(slabs: list[Slab]) -> np.ndarray:
         return incident * detector.gain * expected_intensity(slabs, MICRO_SPOT, spacing, detector)
 
     contrast = slabs_of(scene, iodine=True)
     if kind == "native":
-        degraded = np.log(np.maximum(noisy(contrast)[0], 1, dtype=np.float32))
+        degraded = np.log(np.maximum(noisy(contrast), 1, dtype=np.float32))
         return Pair(degraded, np.log(np.clip(exact(contrast), 1, detector.max_dn)), kind)
     mask = slabs_of(scene, iodine=False, shift_px=conditions.motion_px)
-    degraded = optical_density(noisy(contrast)[0], noisy(mask, conditions.mask_frames))
+    degraded = optical_density(noisy(contrast), noisy_mean(mask, conditions.mask_frames))
     return Pair(degraded, optical_density(exact(contrast), exact(mask)), kind)
