@@ -143,9 +143,9 @@ def parseFrameNumbers(text: str) -> tuple[int, ...] | None:
         if not part.strip():
             continue
         try:
-            first, _dash, last = part.partition("-")
+            first, dash, last = part.partition("-")
             first = int(first)
-            last = int(last) if last.strip() else first
+            last = int(last) if dash else first
         except ValueError:
             first, last = 0, 0
         if not 1 <= first <= last <= 100000:

@@ -62,8 +62,9 @@ def loadLikeSlicer(path: str | os.PathLike, known: bool = True):
     """
     ds = pydicom.dcmread(path, stop_before_pixels=True)
     uid = slicer.dicomDatabase.addFile(path) if known else str(ds.SOPInstanceUID)
+    number = ds.get("InstanceNumber")
     parts = [f"{ds.get('SeriesNumber', '')}:", ds.get("Modality", ""), ds.get("SeriesDescription", "")]
-    name = " ".join(str(part) for part in (*parts, f"[{ds.get('InstanceNumber', 1)}]") if part)
+    name = " ".join(str(part) for part in (*parts, f"[{number}]" if number is not None else "") if part)
     colour = "MONOCHROME" not in ds.PhotometricInterpretation
     image, _ = readPixels(path, colour)
     spacingX, spacingY, frameTime = image.GetSpacing()

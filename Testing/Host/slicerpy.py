@@ -15,15 +15,13 @@ import slicer
 def install(folder: str | None = None) -> None:
     """Register slicer.i18n, slicer.ScriptedLoadableModule and slicer.parameterNodeWrapper.
 
-    folder: take Slicer's own files from here instead; they need the modules qt and ctk.
+    folder: take Slicer's own files from here instead; all but i18n need the modules qt and ctk.
     """
     if folder:
-        for name, path in (
-            ("i18n", "i18n.py"),
-            ("ScriptedLoadableModule", "ScriptedLoadableModule.py"),
-            ("parameterNodeWrapper", "parameterNodeWrapper/__init__.py"),
-        ):
-            _load(f"slicer.{name}", Path(folder) / path)
+        _load("slicer.i18n", Path(folder) / "i18n.py")
+        if sys.modules.get("qt"):
+            _load("slicer.ScriptedLoadableModule", Path(folder) / "ScriptedLoadableModule.py")
+            _load("slicer.parameterNodeWrapper", Path(folder) / "parameterNodeWrapper" / "__init__.py")
         return
     import paramnode
 
