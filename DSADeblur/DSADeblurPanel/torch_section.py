@@ -9,9 +9,6 @@ from collections.abc import Callable
 
 from slicer.i18n import tr as _
 
-# Reads model weights; a small package that the PyTorch extension does not bring.
-SAFETENSORS = "safetensors>=0.4"
-
 
 def torchProblem() -> str:
     """One sentence about what is missing to run the network, or "" when it looks complete."""
@@ -26,8 +23,6 @@ def torchProblem() -> str:
     # An installation that broke off leaves a folder without contents, which Python takes for a package.
     if spec.origin is None or not version:
         return _("PyTorch is only half installed. Uninstall it in the PyTorch Utils module and install it again.")
-    if importlib.util.find_spec("safetensors") is None:
-        return _("The package safetensors, which reads model weights, is not installed. Press Install PyTorch.")
     return ""
 
 
@@ -55,16 +50,11 @@ class TorchSection:
             self._showStatus(self.problem)
 
     def _onInstall(self) -> None:
-        """Both installers ask for consent, and block until they are done."""
+        """The installer asks for consent, and blocks until it is done."""
         try:
-            if importlib.util.find_spec("torch") is None:
-                import PyTorchUtils
+            import PyTorchUtils
 
-                PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True)
-            if importlib.util.find_spec("torch") and importlib.util.find_spec("safetensors") is None:
-                import slicer.packaging
-
-                slicer.packaging.pip_ensure([SAFETENSORS], requester="DSADeblur")
+            PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True)
         except ImportError:
             self._showStatus(
                 _("The PyTorch extension is missing. Install it in the Extensions Manager and restart Slicer.")

@@ -12,9 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
 from DSADeblurLib.restoration.card import (
     CARD_FILE,
@@ -28,6 +26,7 @@ from DSADeblurLib.restoration.card import (
 )
 from DSADeblurLib.restoration.engine import TorchEngine
 from DSADeblurLib.restoration.network import Architecture, ResidualDenseNetwork, build_network
+from DSADeblurLib.restoration.weights import read_weights
 
 _TEST_SHAPE = (61, 67)
 _LARGEST_TEST_SIDE = 1024
@@ -86,6 +85,9 @@ def save_model(folder: str | Path, network: ResidualDenseNetwork, card: ModelCar
     state = {name: value.detach().float().cpu().contiguous() for name, value in network.state_dict().items()}
     if not all(torch.isfinite(value).all() for value in state.values()):
         raise ModelError("The network has weights that are not finite; train it again.")
+    # Only training writes weights; running a model, as Slicer does, needs no package beside torch.
+    import safetensors.torch
+
     weights = safetensors.torch.save(state, metadata={"format": "pt"})
     card = replace(
         card,
@@ -132,12 +134,12 @@ def _network_with(data: bytes, card: ModelCard) -> ResidualDenseNetwork:
     with torch.device("meta"):
         parameters = sum(p.numel() for p in build_network(architecture).parameters())
     try:
-        state = safetensors.torch.load(data)
+        state = read_weights(data)
         if parameters != card.parameters or parameters != sum(value.numel() for value in state.values()):
             raise ValueError("the number of weights differs")
         network = build_network(architecture)
         network.load_state_dict(state, strict=True)
-    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
+    except (RuntimeError, ValueError) as error:
         raise ModelError(
             f"The weights of model {card.name!r} do not fit its architecture; install it again."
         ) from error

@@ -18,16 +18,23 @@ def frame_errors(output: Tensor, truth: Tensor, gradient_weight: float) -> Tenso
     return error
 
 
-def restoration_loss(output: Tensor, degraded: Tensor, truth: Tensor, gradient_weight: float) -> Tensor:
+def restoration_loss(
+    output: Tensor, degraded: Tensor, truth: Tensor, gradient_weight: float, squared_weight: float = 0.0
+) -> Tensor:
     """Mean over frames of the part of the input's error that is left: 1 for an output that is the input.
 
     Quiet frames, where there is only blur to remove, count as much as noisy ones, whose errors are many times larger:
-    otherwise the network learns to denoise and little else.
+    otherwise the network learns to denoise and little else. `squared_weight` adds as much of the part of the squared
+    error that is left; most of that lies in the few pixels at sharp edges, where the blur is.
     """
     left = frame_errors(output, truth, gradient_weight)
     with torch.no_grad():
         before = frame_errors(degraded, truth, gradient_weight) + LEAST_ERROR
-    return (left / before).mean()
+    loss = (left / before).mean()
+    if squared_weight:
+        errors = [((frames - truth) ** 2).mean(dim=(1, 2, 3)) for frames in (output, degraded)]
+        loss = loss + squared_weight * (errors[0] / (errors[1] + LEAST_ERROR**2)).mean()
+    return loss
 
 
 @torch.no_grad()

@@ -13,8 +13,9 @@ class Recipe:
     """Everything that decides a training besides the data's seeds.
 
     `schedule` is 'cosine' (from `learning_rate` down to a hundredth of it after a warm-up) or 'step' (the rate falls
-    to a tenth after `drop_at` of all steps). `gradient_weight` weighs gradients beside values, see `losses`.
-    `scenes` is the size of the scene cache, `region` the side of what is acquired at once.
+    to a tenth after `drop_at` of all steps). `gradient_weight` weighs gradients beside values, see `losses`;
+    after `squared_from` of all steps squared errors count beside. `scenes` is the size of the scene cache, `region`
+    the side of what is acquired at once.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Recipe:
     schedule: str = "cosine"
     drop_at: float = 0.6
     gradient_weight: float = 1.0
+    squared_from: float = 1.0
     average: float = 0.999
     scenes: int = 240
     region: int = 384
@@ -38,6 +40,10 @@ class Recipe:
         warm = min(1.0, (step + 1) / 500)
         cosine = 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1.0)))
         return self.learning_rate * warm * (0.01 + 0.99 * cosine)
+
+    def squared_weight(self, step: int) -> float:
+        """The weight of squared errors in the loss of a step."""
+        return float(step >= self.squared_from * self.steps)
 
     def as_dict(self) -> dict:
         """For model cards and checkpoints."""
@@ -58,7 +64,7 @@ PAPER = Recipe(
     scenes=1000,
 )
 # 0.16 M parameters; an hour or two on one core.
-COMPACT = Recipe(name="compact")
+COMPACT = Recipe(name="compact", squared_from=11000 / 36_000)
 # A few minutes, for trying things out and for tests.
 QUICK = Recipe(
     name="quick",

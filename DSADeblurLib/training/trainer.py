@@ -127,7 +127,8 @@ def _train_step(network, average, optimizer, recipe: Recipe, step: int, inputs, 
     # bfloat16 keeps float32's range, so no loss scaling is needed; twice as fast on processors that have it.
     with torch.autocast(device.type, torch.bfloat16):
         output = network(frames)
-    loss = restoration_loss(output.float(), frames, targets, recipe.gradient_weight)
+    squared = recipe.squared_weight(step - 1)
+    loss = restoration_loss(output.float(), frames, targets, recipe.gradient_weight, squared)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)

@@ -248,3 +248,24 @@ def test_torch_missing_or_half_installed(tmp_path, name, text, words):
     assert answer["type"] == "error" and answer["job"] is None
     assert words in answer["message"] and "PyTorch Utils" in answer["message"]
     assert process.end() == 1
+
+
+def test_needs_no_package_that_slicer_lacks(small_model):
+    """Slicer 5.12 bundles numpy, scipy and pydicom; PyTorch's extension brings torch. Nothing else may be needed."""
+    code = (
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name.split('.')[0] in {'safetensors', 'skimage', 'matplotlib', 'tqdm', 'rich', 'highdicom'}:\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+        "import numpy as np\n"
+        "from DSADeblurLib import worker\n"
+        "from DSADeblurLib.restoration.deblur import deblur\n"
+        "from DSADeblurLib.restoration.package import load_model\n"
+        "frames = np.random.default_rng(0).normal(size=(1, 32, 32)).astype(np.float32)\n"
+        "print(deblur(frames, load_model(sys.argv[1])).frames.shape)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(small_model.card.folder)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "(1, 32, 32)"
