@@ -103,6 +103,10 @@ def _parser() -> argparse.ArgumentParser:
 def _add_geometry(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--focal-spot", type=float, default=None, metavar="MM", help="where the header has none")
     parser.add_argument("--magnification", type=float, default=None, metavar="M", help="where the header has none")
+    parser.add_argument(
+        "--relationship", default=None, choices=("LIN", "LOG", "DISP"),
+        help="what pixel values mean (Pixel Intensity Relationship), where the header does not say",
+    )
 
 
 def _tile(text: str) -> int | None:
@@ -143,7 +147,12 @@ def _info(options: argparse.Namespace) -> int:
     from DSADeblurLib.report import print_info
     from DSADeblurLib.xa import read_run
 
-    run = read_run(options.file, focal_spot_mm=options.focal_spot, magnification=options.magnification)
+    run = read_run(
+        options.file,
+        focal_spot_mm=options.focal_spot,
+        magnification=options.magnification,
+        relationship=options.relationship,
+    )
     print_info(run, as_json=options.json)
     return FINE
 
@@ -154,7 +163,9 @@ def _deblur(options: argparse.Namespace) -> int:
     from DSADeblurLib.restoration.package import load_model
 
     settings = DeblurSettings(options.device, options.precision, options.tile, options.strength, options.frames)
-    choices = RunOptions(options.subtract, options.mask, options.focal_spot, options.magnification)
+    choices = RunOptions(
+        options.subtract, options.mask, options.focal_spot, options.magnification, options.relationship
+    )
     model = load_model(options.model)
     with BatchProgress() as progress:
         outcomes = deblur_files(

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from DSADeblurLib import __version__
 from DSADeblurLib.framefile import FrameFile
 from DSADeblurLib.restoration.settings import DeblurSettings
@@ -33,14 +31,15 @@ SUFFIX = "_deblurred.dcm"
 class RunOptions:
     """What a user may say about one run besides the restoration's settings.
 
-    `subtract` is auto, always or never; `mask_frames` (counted from 1) imply subtraction; `focal_spot_mm` and
-    `magnification` stand for missing or wrong header values.
+    `subtract` is auto, always or never; `mask_frames` (counted from 1) imply subtraction; `focal_spot_mm`,
+    `magnification` and `relationship` (LIN, LOG or DISP) stand for missing or wrong header values.
     """
 
     subtract: str = "auto"
     mask_frames: tuple[int, ...] | None = None
     focal_spot_mm: float | None = None
     magnification: float | None = None
+    relationship: str | None = None
 
     def as_dict(self) -> dict:
         """For the manifest."""
@@ -93,6 +92,42 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
 
 
+def restore(ready: Prepared, model, path: Path, *, progress=None, is_cancelled=None):
+    """Restore prepared frames into a new .npy file, frame by frame, so that memory does not grow with the run.
+
+    Args:
+        ready: from `prepare`.
+        model: from `restoration.package.load_model`.
+        path: of the file, (k, rows, columns): the frames' integer type, or float32 where they were subtracted.
+        progress, is_cancelled: as for `restoration.deblur.deblur`.
+
+    Returns:
+        The `DeblurResult`, its frame numbers counted in the run, its frames no longer readable.
+
+    Raises:
+        DeblurError, DeblurCancelled, ValueError: one sentence each; then the file is incomplete or absent.
+    """
+    from DSADeblurLib.restoration.deblur import deblur
+
+    count = len(ready.frames)
+    first, last = ready.settings.frames or (1, count)
+    if last > count:
+        raise ValueError(f"Frames {first} to {last} were asked for, but the run has {count}.")
+    with FrameFile.create(path, (last - first + 1, *ready.frames.shape[1:]), ready.frames.dtype) as out:
+        result = deblur(
+            ready.frames,
+            model,
+            ready.settings,
+            relationship=ready.relationship,
+            bits_stored=ready.bits_stored,
+            progress=progress,
+            is_cancelled=is_cancelled,
+            out=out,
+        )
+    numbers = tuple(int(ready.frame_numbers[number - 1]) for number in result.frame_numbers)
+    return replace(result, frame_numbers=numbers, frames=None)
+
+
 def deblur_run(
     run: Run,
     model,
@@ -105,46 +140,28 @@ def deblur_run(
 ):
     """Restore one run and write the derived object to `output`.
 
-    Frames pass through a file beside the output, so that memory does not grow with the run.
-
     Returns:
-        The restoration's `DeblurResult`, its frame numbers counted in the run, its frames no longer readable.
+        The `DeblurResult` as `restore` gives it.
 
     Raises:
         XAReadError, XAWriteError, DeblurError, DeblurCancelled, ValueError: one sentence each.
     """
-    from DSADeblurLib.restoration.deblur import deblur
-
     plan = plan_subtraction(run, options.subtract, options.mask_frames)
     ready = prepare(run.frames, run.relationship, run.bits_stored, plan, settings)
-    first, last = ready.settings.frames or (1, len(ready.frames))
-    if last > len(ready.frames):
-        raise ValueError(f"Frames {first} to {last} were asked for, but the run has {len(ready.frames)}.")
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".dsadeblur-") as scratch:
-        shape = (last - first + 1, *ready.frames.shape[1:])
-        dtype = np.float32 if plan is not None else ready.frames.dtype
-        with FrameFile.create(Path(scratch) / "frames.npy", shape, dtype) as frames:
-            result = deblur(
-                ready.frames,
-                model,
-                ready.settings,
-                relationship=ready.relationship,
-                bits_stored=ready.bits_stored,
-                progress=progress,
-                is_cancelled=is_cancelled,
-                out=frames,
-            )
-            numbers = tuple(ready.frame_numbers[n - 1] for n in result.frame_numbers)
-            provenance = Provenance(
-                model_name=result.model_name,
-                model_sha256=result.model_sha256,
-                software_version=__version__,
-                settings=f"strength {settings.strength:g}, {result.precision} on {result.device}",
-                assumed=run.acquisition.assumed(),
-            )
-            write_derived(output, run, frames, frame_numbers=numbers, provenance=provenance, plan=plan)
-    return replace(result, frame_numbers=numbers, frames=None)
+        path = Path(scratch) / "frames.npy"
+        result = restore(ready, model, path, progress=progress, is_cancelled=is_cancelled)
+        provenance = Provenance(
+            model_name=result.model_name,
+            model_sha256=result.model_sha256,
+            software_version=__version__,
+            settings=f"strength {settings.strength:g}, {result.precision} on {result.device}",
+            assumed=run.acquisition.assumed(),
+        )
+        with FrameFile.open(path) as frames:
+            write_derived(output, run, frames, frame_numbers=result.frame_numbers, provenance=provenance, plan=plan)
+    return result
 
 
 def deblur_files(
@@ -191,7 +208,12 @@ def _deblur_file(path: Path, output: Path, model, settings, options, progress) -
     chosen = {**settings.as_dict(), **options.as_dict()}
     outcome = Outcome(str(path), model=model.card.name, model_sha256=model.sha256, settings=chosen)
     try:
-        run = read_run(path, focal_spot_mm=options.focal_spot_mm, magnification=options.magnification)
+        run = read_run(
+            path,
+            focal_spot_mm=options.focal_spot_mm,
+            magnification=options.magnification,
+            relationship=options.relationship,
+        )
         outcome = replace(outcome, warnings=list(run.warnings))
         result = deblur_run(run, model, output, settings, options, progress=progress)
     except Exception as error:  # one run must not stop the others, whatever is wrong with it

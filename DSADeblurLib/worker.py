@@ -138,8 +138,8 @@ class Worker:
 
     def _deblur(self, job: str, message: dict) -> None:
         from DSADeblurLib.framefile import FrameFile
-        from DSADeblurLib.pipeline import prepare
-        from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
+        from DSADeblurLib.pipeline import prepare, restore
+        from DSADeblurLib.restoration.deblur import DeblurCancelled
         from DSADeblurLib.restoration.settings import DeblurSettings
         from DSADeblurLib.xa import SubtractionPlan
 
@@ -151,24 +151,16 @@ class Worker:
         plan = SubtractionPlan.from_dict(subtraction) if subtraction is not None else None
         with FrameFile.open(message["frames"]) as stored:
             ready = prepare(stored, message.get("relationship"), message.get("bits_stored"), plan, settings)
-            first, last = ready.settings.frames or (1, len(ready.frames))
-            if last > len(ready.frames):
-                raise ValueError(f"Frames {first} to {last} were asked for, but the run has {len(ready.frames)}.")
             output = Path(message["output"])
             unfinished = output.with_name(output.name + ".part")
             try:
-                shape = (last - first + 1, *ready.frames.shape[1:])
-                with FrameFile.create(unfinished, shape, ready.frames.dtype) as out:
-                    result = deblur(
-                        ready.frames,
-                        model,
-                        ready.settings,
-                        relationship=ready.relationship,
-                        bits_stored=ready.bits_stored,
-                        progress=_Progress(job, self._send),
-                        is_cancelled=lambda: self._inbox.is_cancelled(job),
-                        out=out,
-                    )
+                result = restore(
+                    ready,
+                    model,
+                    unfinished,
+                    progress=_Progress(job, self._send),
+                    is_cancelled=lambda: self._inbox.is_cancelled(job),
+                )
                 os.replace(unfinished, output)
             finally:
                 unfinished.unlink(missing_ok=True)
@@ -179,7 +171,7 @@ class Worker:
                 "type": "finished",
                 "job": job,
                 "output": str(output),
-                "frame_numbers": [int(ready.frame_numbers[number - 1]) for number in result.frame_numbers],
+                "frame_numbers": list(result.frame_numbers),
                 "model": model.card.name,
                 "model_sha256": model.sha256,
                 "device": str(result.device),

@@ -1,6 +1,5 @@
 """The frames of a run, decoded one at a time when they are asked for."""
 
-import operator
 import struct
 from collections.abc import Iterator
 
@@ -21,6 +20,7 @@ from pydicom.uid import (
 
 from DSADeblurLib.xa.errors import XAReadError, reading
 from DSADeblurLib.xa.layout import PixelLayout
+from DSADeblurLib.xa.lazy import LazyFrames
 
 # One fixed choice per syntax, so that the same file gives the same pixels whatever else is installed.
 _PLUGINS = {
@@ -42,7 +42,7 @@ _START_OF_SCAN = 0xDA
 _KNOWN_SEGMENTS = _FRAME_HEADERS | {0xFF, 0xC4, 0xDB, 0xDD, 0xFE} | frozenset(range(0xE0, 0xF0))
 
 
-class FrameStack:
+class FrameStack(LazyFrames):
     """The stored frames of a file as a lazy, read-only array of shape (n, rows, columns), uint8 or uint16.
 
     `stack[i]` decodes one frame, (rows, columns); `stack[2:5]` and `stack[[0, 7]]` give (k, rows, columns). Bits
@@ -54,33 +54,13 @@ class FrameStack:
         self.layout = layout
         self.shape = (layout.frames, layout.rows, layout.columns)
         self.dtype = np.dtype(np.uint8 if layout.bits_allocated == 8 else np.uint16)
-        self.ndim = 3
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[index] for index in range(len(self)))
-
-    def __getitem__(self, key) -> np.ndarray:
-        if isinstance(key, slice):
-            key = range(len(self))[key]
-        if isinstance(key, list | tuple | range | np.ndarray):
-            frames = np.empty((len(key), *self.shape[1:]), self.dtype)
-            for position, index in enumerate(key):
-                frames[position] = self[index]
-            return frames
-        index = operator.index(key)
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"frame index {index} outside 0..{len(self) - 1}")
-        index %= len(self)
+    def frame(self, index: int) -> np.ndarray:
+        """Return frame `index` with the bits above Bits Stored cleared."""
         with reading():
             frame = self.raw(index)
             frame &= self.dtype.type((1 << self.layout.bits_stored) - 1)
             return frame
-
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        return np.asarray(self[:], dtype=dtype)
 
     def raw(self, index: int) -> np.ndarray:
         """Return frame `index` as stored, (rows, columns), bits above Bits Stored included."""

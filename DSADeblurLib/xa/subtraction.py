@@ -1,8 +1,7 @@
 """Digital subtraction in log intensity (PS3.3 C.7.6.10, PS3.4 N.2.5): a plan, and frames computed one at a time."""
 
 import math
-import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy import ndimage
 
 from DSADeblurLib.xa.errors import XAReadError
 from DSADeblurLib.xa.header import RELATIONSHIP_MISSING, RELATIONSHIPS, RunHeader
+from DSADeblurLib.xa.lazy import LazyFrames
 
 MODES = ("auto", "always", "never")
 # Interpolation of the shifted mask blurs it and so biases deblurring; quintic splines blur least (0.92 of white noise
@@ -113,7 +113,7 @@ def plan_subtraction(
     return SubtractionPlan(masks, covered, shift, averaging, log_slope=header.log_slope, notes=tuple(notes))
 
 
-class SubtractedFrames:
+class SubtractedFrames(LazyFrames):
     """D = ln Ic - ln Im as a lazy, read-only float32 array of shape (k, rows, columns); vessels are negative.
 
     LIN values are intensities, ln(max(v, 1)). LOG and DISP values are differences of stored values, LOG multiplied by
@@ -134,34 +134,16 @@ class SubtractedFrames:
                 raise XAReadError(f"Contrast frame {number} does not exist.")
         self.plan, self.relationship, self._frames = plan, relationship, frames
         self.frame_numbers = plan.contrast_frames
-        self.shape, self.dtype, self.ndim = (len(plan.contrast_frames), rows, columns), np.dtype(np.float32), 3
+        self.shape, self.dtype = (len(plan.contrast_frames), rows, columns), np.dtype(np.float32)
         self.quantitative = relationship == "LIN" or (relationship == "LOG" and plan.log_slope is not None)
         self._log_mask = self._shifted(self._log_mean(plan.mask_frames))
         self.mask = self._log_mask.astype(np.float32)
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[index] for index in range(len(self)))
-
-    def __getitem__(self, key) -> np.ndarray:
-        if isinstance(key, slice):
-            key = range(len(self))[key]
-        if isinstance(key, list | tuple | range | np.ndarray):
-            result = np.empty((len(key), *self.shape[1:]), np.float32)
-            for position, index in enumerate(key):
-                result[position] = self[index]
-            return result
-        index = operator.index(key)
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"frame index {index} outside 0..{len(self) - 1}")
+    def frame(self, index: int) -> np.ndarray:
+        """Return difference `index`, float32."""
         first = self.frame_numbers[index]
         contrast = self._log_mean(range(first, first + self.plan.averaging))
         return (contrast - self._log_mask).astype(np.float32)
-
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        return np.asarray(self[:], dtype=dtype)
 
     def _log_mean(self, numbers: Iterable[int]) -> np.ndarray:
         """Return ln of the mean of frames `numbers`, float64; the cast comes first, unsigned differences wrap."""

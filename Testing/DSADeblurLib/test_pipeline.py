@@ -111,6 +111,18 @@ def test_user_geometry_is_recorded(tmp_path, small_model):
     assert outcome.settings["focal_spot_mm"] == 0.8
 
 
+def test_user_says_what_pixel_values_mean(tmp_path, small_model):
+    source = write_run(tmp_path / "run.dcm")
+    results = []
+    for relationship in (None, "LIN", "LOG"):
+        options = RunOptions(subtract="never", relationship=relationship)
+        (outcome,) = deblur_files([source], tmp_path / f"out-{relationship}", small_model, FAST, options)
+        assert outcome.error is None and outcome.settings["relationship"] == relationship
+        results.append(read_run(outcome.output).frames[:])
+    np.testing.assert_array_equal(results[0], results[1])
+    assert not np.array_equal(results[0], results[2])
+
+
 def test_user_mask_implies_subtraction(tmp_path, small_model):
     source = write_run(tmp_path / "run.dcm", mask=None)
     (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST, RunOptions(mask_frames=(1, 2)))
