@@ -1,4 +1,4 @@
-"""Training state on disk as safetensors: weights, their running average, Adam's moments and the step."""
+"""Training state on disk as safetensors: weights, their running average, Adam's moments, step and time spent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ class CheckpointError(Exception):
 
 
 def save_checkpoint(
-    path: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Adam, step: int, recipe: Recipe
+    path: Path,
+    network: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Adam,
+    step: int,
+    seconds: float,
+    recipe: Recipe,
 ) -> None:
     """Write aside, then rename: an interrupted save leaves the former checkpoint as it was."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
@@ -29,14 +35,18 @@ def save_checkpoint(
         tensors |= {f"adam.{names[index]}.{key}": torch.as_tensor(value) for key, value in state.items()}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     aside = path.with_suffix(".part")
-    save_file(tensors, aside, metadata={"step": str(step), "recipe": json.dumps(recipe.as_dict())})
+    save_file(tensors, aside, metadata={
+        "step": str(step),
+        "seconds": f"{seconds:.1f}",
+        "recipe": json.dumps(recipe.as_dict()),
+    })
     os.replace(aside, path)
 
 
 def load_checkpoint(
     path: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Adam, recipe: Recipe
-) -> int:
-    """Fill the three from a checkpoint and return the number of steps done.
+) -> tuple[int, float]:
+    """Fill the three from a checkpoint and return the steps done and the seconds they took.
 
     Raises:
         CheckpointError: the file is damaged or belongs to another recipe.
@@ -58,4 +68,4 @@ def load_checkpoint(
         if found:
             state[index] = found
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(metadata["step"])
+    return int(metadata["step"]), float(metadata.get("seconds", 0.0))

@@ -73,13 +73,13 @@ def train(
         resume: go on from the folder's checkpoint, if there is one; the weights come out as without the stop.
         device: where to train.
         scenes: folder of the scene cache, by default `folder`/scenes.
-        minutes: stop after this time, leaving a checkpoint.
+        minutes: stop this call after this time, leaving a checkpoint.
         validate_every: steps between validations and checkpoints.
         held_out: number and side of the validation frames.
         is_cancelled: asked after each step; a checkpoint is left.
 
     Returns:
-        The network with averaged weights, and a summary: steps, minutes, and psnr_gain_db for each kind of frame.
+        The network with averaged weights, and a summary: steps and minutes in all, psnr_gain_db for each kind.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,9 @@ def train(
     average = copy.deepcopy(network).requires_grad_(False)
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     checkpoint = folder / CHECKPOINT
-    first = load_checkpoint(checkpoint, network, average, optimizer, recipe) if resume and checkpoint.exists() else 0
+    first, spent = 0, 0.0
+    if resume and checkpoint.exists():
+        first, spent = load_checkpoint(checkpoint, network, average, optimizer, recipe)
     validation = HeldOut(*held_out)
     cache = SceneCache(scenes or folder / "scenes", recipe.scenes)
     started = time.monotonic()
@@ -104,9 +106,10 @@ def train(
         stop = overdue or is_cancelled() or step == recipe.steps
         if stop or step % validate_every == 0:
             gains = validation.gains(average, device)
-            save_checkpoint(checkpoint, network, average, optimizer, step, recipe)
+            seconds = spent + time.monotonic() - started
+            save_checkpoint(checkpoint, network, average, optimizer, step, seconds, recipe)
             entry = {"step": step, "loss": round(float(np.mean(recent)), 5), "psnr_gain_db": gains}
-            entry["seconds"] = round(time.monotonic() - started, 1)
+            entry["seconds"] = round(seconds, 1)
             with open(folder / LOG, "a", encoding="utf-8") as log:
                 log.write(json.dumps(entry) + "\n")
             recent = []
@@ -115,7 +118,7 @@ def train(
             break
     stream.close()
     bar.close()
-    summary = {"steps": step, "minutes": round((time.monotonic() - started) / 60, 1)}
+    summary = {"steps": step, "minutes": round((spent + time.monotonic() - started) / 60, 1)}
     return average, summary | {"psnr_gain_db": gains}
 
 
