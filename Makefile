@@ -49,7 +49,7 @@ train: $(VENV)/.installed
 	$(BIN)/dsadeblur train --recipe compact --output $(OUT)/compact --resume
 
 evaluate: $(VENV)/.installed
-	$(BIN)/dsadeblur evaluate --model compact --set test
+	$(BIN)/dsadeblur evaluate --model compact --set test --frames 30
 
 # The index of CPU builds first; where it cannot be reached, whatever pip finds.
 $(VENV)/.torch:

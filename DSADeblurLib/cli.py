@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = verbs.add_parser("evaluate", help="compare a model with classical methods on held-out simulated frames")
     evaluate.add_argument("--model", default="compact")
     evaluate.add_argument("--set", dest="split", default="test", choices=("validation", "test"))
-    evaluate.add_argument("--frames", type=int, default=10, help="frames of each kind")
+    evaluate.add_argument("--frames", type=int, default=30, help="frames of each kind")
     evaluate.add_argument("--size", type=int, default=1024, help="rows and columns")
     evaluate.add_argument("--json", action="store_true")
     evaluate.add_argument("--write-card", action="store_true", help="write the result into the model's card")

@@ -102,7 +102,7 @@ def tuned_methods(kind: str, progress: tqdm | None = None) -> dict[str, tuple[st
     return chosen
 
 
-def evaluate(model: Model, split: str = "test", frames: int = 10, size: int = 1024) -> Evaluation:
+def evaluate(model: Model, split: str = "test", frames: int = 30, size: int = 1024) -> Evaluation:
     """Compare the model with the input and with tuned classical methods that are told the true focal spot.
 
     Args:
