@@ -64,27 +64,6 @@ def gui(keep_modules):
     assert [*errors, *qtemu.slotErrors] == []
 
 
-@pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory) -> str:
-    """Folder of a small untrained network that does change its input."""
-    import torch
-
-    from DSADeblurLib.restoration.card import ModelCard
-    from DSADeblurLib.restoration.network import Architecture, build_network
-    from DSADeblurLib.restoration.package import save_model
-
-    torch.set_num_threads(1)
-    torch.manual_seed(1)
-    network = build_network(Architecture(features=4, growth=4, blocks=1, layers=1))
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, 0, 0.05)
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    facts = dict(architecture={}, training={}, physics_range={}, metrics={}, licence="Apache-2.0")
-    card = ModelCard(name="tiny", description="Untrained, for tests.", limits=("Not for images.",), **facts)
-    save_model(folder, network, card)
-    return str(folder)
-
-
 @pytest.fixture
 def run_file(tmp_path) -> Path:
     """An XA run of 6 frames with two mask frames."""

@@ -19,23 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> str:
-    import torch
-
-    from DSADeblurLib.restoration.card import ModelCard
-    from DSADeblurLib.restoration.network import Architecture, build_network
-    from DSADeblurLib.restoration.package import save_model
-
-    torch.set_num_threads(1)
-    torch.manual_seed(2)
-    network = build_network(Architecture(features=4, growth=4, blocks=1, layers=1))
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, 0, 0.05)
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    facts = dict(architecture={}, training={}, physics_range={}, metrics={}, licence="Apache-2.0")
-    save_model(folder, network, ModelCard(name="tiny", description="Untrained.", limits=("Test.",), **facts))
-    return str(folder)
+@pytest.fixture
+def model(tiny_model) -> str:
+    return tiny_model
 
 
 class Process:
