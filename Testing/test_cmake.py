@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 INSTALLED = {
     "DSADeblur": {".py", ".ui", ".png", ".svg"},
     "DSADeblurLib": {".py"},
-    "Resources": {".dcm", ".json", ".npy", ".safetensors", ".md"},
+    "Resources": {".py", ".dcm", ".json", ".npy", ".safetensors", ".md"},
 }
 # Shown on web pages only.
 NOT_INSTALLED = ("Resources/Screenshots/",)
@@ -64,6 +64,10 @@ macro(slicerMacroBuildScriptedModule)
   cmake_parse_arguments(M "WITH_SUBDIR;WITH_GENERIC_TESTS" "NAME" "SCRIPTS;RESOURCES" ${ARGN})
   if(M_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "unknown arguments ${M_UNPARSED_ARGUMENTS}")
+  endif()
+  # Slicer hands these on to ctkMacroCompilePythonScript, which has the same rule.
+  if(NOT M_NAME OR NOT M_SCRIPTS)
+    message(FATAL_ERROR "NAME and SCRIPTS are mandatory")
   endif()
   set(destination "modules")
   if(M_WITH_SUBDIR)

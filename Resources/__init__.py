@@ -1,0 +1,1 @@
+"""Bundled models and the simulated sample run; data only, found by DSADeblurLib.paths."""
