@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from DSADeblurLib import __version__
@@ -23,7 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        return options.run(options)
+        with _terminated_like_interrupted():
+            return options.run(options)
     except KeyboardInterrupt:
         print("Cancelled.", file=sys.stderr)
         return SOME_FAILED
@@ -32,6 +37,23 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(f"dsadeblur: {error}", file=sys.stderr)
         return SOME_FAILED
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Clean up on SIGTERM as on Ctrl+C: by itself it ends Python at once and would leave half-written files."""
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _is_told_in_a_sentence(error: Exception) -> bool:

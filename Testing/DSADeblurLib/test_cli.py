@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,27 @@ def test_deblur_exit_codes(run_file, tmp_path, small_model, capsys):
     manifest = json.loads(capsys.readouterr().out)
     assert [run["error"] for run in manifest["runs"]] == ["Not a DICOM file.", None]
     assert (tmp_path / "b" / "manifest.json").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
+def test_terminated_leaves_nothing_half_written(tmp_path, small_model):
+    frames = np.random.default_rng(0).integers(500, 3000, (40, 512, 512)).astype(np.uint16)
+    run = write_simulated_run(
+        tmp_path / "run.dcm", frames, frame_time_ms=100, focal_spot_mm=None, sid_mm=None, sod_mm=None,
+        imager_pixel_spacing_mm=None, transfer_syntax="1.2.840.10008.1.2.1",
+    )
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "DSADeblurLib", "deblur", str(run), "--output", str(out), "--tile", "64"]
+    command += ["--model", str(small_model.card.folder)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list(out.glob(".dsadeblur-*/frames.npy")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == SOME_FAILED and "Cancelled." in errors
+    assert list(out.iterdir()) == []
 
 
 def test_unknown_model_fails_before_anything_is_written(run_file, tmp_path, capsys):
