@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= out
+ROUNDS ?= 20
 
 # A CPU build of PyTorch. For a CUDA build: make demo TORCH_INDEX=https://download.pytorch.org/whl/cu128
 TORCH       ?= torch==2.13.0
@@ -11,11 +12,12 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint screenshots look benchmark sample evaluate train clean help
+.PHONY: demo test fuzz lint screenshots look benchmark sample evaluate train clean help
 
 help:
 	@echo "make demo         deblur the bundled sample run and draw the compare layout"
 	@echo "make test         the whole test suite"
+	@echo "make fuzz         the tests of damaged input and of properties, with new examples, many times"
 	@echo "make screenshots  pictures of the panel and of the compare layout, into $(OUT)"
 	@echo "make benchmark    timings on this machine"
 	@echo "make look         real and simulated frames in one picture, into $(OUT)"
@@ -29,6 +31,9 @@ demo: $(VENV)/.installed-scene
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
+
+fuzz: $(VENV)/.installed-test
+	for round in $$(seq $(ROUNDS)); do $(BIN)/python -m pytest -q --hypothesis-profile=fuzz -m hypothesis || exit 1; done
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

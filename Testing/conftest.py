@@ -1,6 +1,12 @@
 """What tests of the library and of the module share."""
 
 import pytest
+from hypothesis import settings
+
+# The suite draws the same examples every time and asks nothing of a machine's speed; `make fuzz` draws new ones.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.register_profile("fuzz", deadline=None, print_blob=True)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
