@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from DSADeblurLib import paths
-from DSADeblurLib.measurement.quality import psnr, ssim
+from DSADeblurLib.measurement.quality import DATA_RANGE, psnr, ssim
 from DSADeblurLib.measurement.width import vessel_width
 from DSADeblurLib.pipeline import RunOptions, deblur_run
 from DSADeblurLib.report import BatchProgress
@@ -23,7 +23,6 @@ from DSADeblurLib.xa import plan_subtraction, read_run, subtract
 from DSADeblurLib.xa.mapped import read_mapped
 
 MODEL = "compact"
-DATA_RANGE = 1.0
 # Bits of noise may come out differently on another processor; the scene may not.
 TOLERANCE_DN = 3.0
 

@@ -14,7 +14,7 @@ from DSADeblurScene.derived import (
     sourceOf,
 )
 from DSADeblurScene.dicom_facts import StoredFrames, factsForRun
-from DSADeblurScene.input import LazyFrames, readInput, shownVolume
+from DSADeblurScene.input import ComputedFrames, readInput, shownVolume
 
 # Ids up to 100 are Slicer's own.
 LAYOUT_ID = 6321
@@ -70,7 +70,7 @@ def comparable(derived):
     relationship = derived.GetAttribute(ATTRIBUTE + "Relationship")
     frames = subtract(StoredFrames(run.frames, factsForRun(run).rule), plan, relationship)
     numbers = frameNumbersOf(derived)
-    wanted = LazyFrames(len(numbers), lambda i: frames[plan.contrast_frames.index(numbers[i])])
+    wanted = ComputedFrames(len(numbers), lambda i: frames[plan.contrast_frames.index(numbers[i])])
     name = _("{name} subtracted").format(name=source.GetName())
     node = addDerived(run, wanted, numbers, name=name, attributes={"Role": "subtracted source"}, subtracted=True)
     shown, reference = shownVolume(node), shownVolume(derived).GetDisplayNode()
@@ -93,7 +93,7 @@ def differenceNode(derived, original):
     numbers = frameNumbersOf(derived)
     # The subtracted source holds the frames of the result; the native source holds all frames.
     indices = range(len(numbers)) if original is not sourceOf(derived) else [number - 1 for number in numbers]
-    frames = LazyFrames(
+    frames = ComputedFrames(
         len(numbers), lambda i: sharp.frames[i].astype(np.float32) - blurred.frames[indices[i]].astype(np.float32)
     )
     name = _("{name} difference").format(name=run.node.GetName())

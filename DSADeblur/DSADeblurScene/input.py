@@ -29,7 +29,7 @@ class NodeFrames:
         return slicer.util.arrayFromVolume(self._volumes[index])[0].copy()
 
 
-class LazyFrames:
+class ComputedFrames:
     """n frames that are computed when they are asked for, one at a time."""
 
     def __init__(self, count: int, make: Callable[[int], np.ndarray]) -> None:

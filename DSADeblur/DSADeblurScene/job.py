@@ -16,7 +16,7 @@ from DSADeblurLib.framefile import FrameFile
 from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurScene.derived import addDerived
 from DSADeblurScene.dicom_facts import DicomFacts, StoredFrames, factsForRun
-from DSADeblurScene.input import InputRun, LazyFrames, readInput
+from DSADeblurScene.input import ComputedFrames, InputRun, readInput
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Job:
             rule, dtype = self._facts.rule, self._run.frames.dtype
             frames = file
             if rule is not None and self._plan is None:
-                frames = LazyFrames(len(file), lambda i: rule.toNode(file[i], dtype))
+                frames = ComputedFrames(len(file), lambda i: rule.toNode(file[i], dtype))
             return addDerived(
                 self._run,
                 frames,

@@ -6,6 +6,9 @@ import numpy as np
 from scipy import ndimage
 from skimage import feature, metrics
 
+DATA_RANGE = 1.0
+"""What figures of this project are stated for: an optical density of 1, in log intensity, whatever the frame."""
+
 EDGE_DISTANCE = 3.0
 """Pixels from a truth edge that count as near it."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from DSADeblurLib.physics.acquisition import Slab, expected_intensity, expose, optical_density, shift_frame
+from DSADeblurLib.physics.acquisition import Slab, acquire, expected_intensity, optical_density, shift_frame
 from DSADeblurLib.physics.detector import Detector
 from DSADeblurLib.physics.focal_spot import FocalSpot, random_focal_spot
 
@@ -97,20 +97,19 @@ def acquire_pair(
     if kind not in KINDS:
         raise ValueError(f"Unknown kind of frame '{kind}'; use one of {', '.join(KINDS)}.")
     incident, detector = open_field(scene, conditions) if exposure is None else exposure
-    spacing = detector.spacing_mm
 
     def noisy(slabs: list[Slab]) -> np.ndarray:
-        return expose(expected_intensity(slabs, conditions.spot, spacing), detector, incident, rng, digital=True)
+        return acquire(slabs, conditions.spot, detector, incident, rng, digital=True)
 
     def noisy_mean(slabs: list[Slab], count: int) -> np.ndarray:
         # The mean of several exposures is one of so much more dose; the electronics add their noise at each.
         electronics = detector.electronic_noise_quanta * np.sqrt(count)
         longer = replace(detector, electronic_noise_quanta=float(electronics))
-        signal = expose(expected_intensity(slabs, conditions.spot, spacing), longer, count * incident, rng)
+        signal = acquire(slabs, conditions.spot, longer, count * incident, rng)
         return np.clip(signal * (detector.gain / count), 1, detector.max_dn)
 
     def exact(slabs: list[Slab]) -> np.ndarray:
-        return incident * detector.gain * expected_intensity(slabs, MICRO_SPOT, spacing, detector)
+        return incident * detector.gain * expected_intensity(slabs, MICRO_SPOT, detector.spacing_mm, detector)
 
     contrast = slabs_of(scene, iodine=True)
     if kind == "native":

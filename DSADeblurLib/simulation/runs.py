@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from DSADeblurLib.measurement.width import vessel_width
-from DSADeblurLib.physics.acquisition import expected_intensity, expose, optical_density
+from DSADeblurLib.physics.acquisition import acquire, expected_intensity, optical_density
 from DSADeblurLib.physics.detector import Detector
 from DSADeblurLib.physics.focal_spot import FocalSpot, random_focal_spot
 from DSADeblurLib.xa import write_simulated_run
@@ -94,12 +94,11 @@ def simulate_run(options: SimulationOptions) -> SimulatedRun:
         # The front passes the tree by two thirds of the run; the rest of it is well filled.
         progress = (index - o.mask_frames + 1) / max(1, 0.66 * (o.frames - o.mask_frames))
         injection = Injection(arrival_mm=progress * longest, front_mm=0.3 * longest, length_mm=2 * longest)
-        native = index < o.mask_frames
-        weights = None if native else injection.weights(vessels)
-        iodine = empty.iodine if native else attenuation * draw_tubes(vessels, view, SLAB_EDGES_MM, weights)
+        iodine = empty.iodine
+        if index >= o.mask_frames:
+            iodine = attenuation * draw_tubes(vessels, view, SLAB_EDGES_MM, injection.weights(vessels))
         slabs = slabs_of(Scene(view, static, iodine), iodine=True)
-        blurred = expected_intensity(slabs, spot, detector.spacing_mm)
-        frames[index] = expose(blurred, detector, incident, rng, digital=True)
+        frames[index] = acquire(slabs, spot, detector, incident, rng, digital=True)
         exact = expected_intensity(slabs, MICRO_SPOT, detector.spacing_mm, detector)
         truth[index] = detector.quantise(incident * exact)
     sites = measuring_sites(vessels, view, optical_density(truth[-1], truth[: o.mask_frames]))

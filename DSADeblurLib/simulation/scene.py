@@ -12,6 +12,10 @@ from .vessels import decouple_contrast, random_vessels
 
 # Iodine of 300 mg/ml, diluted by blood, at 60-80 kV: what makes a 5 mm carotid about 0.4 to 1 in optical density.
 IODINE_PER_MM = (0.08, 0.22)
+# As seen in headers of angiography systems; the magnification is that of the isocentre.
+SID_MM = (1000, 1200)
+MAGNIFICATIONS = (1.25, 1.65)
+SPACINGS_MM = (0.10, 0.25)
 # Real heads are 140 to 200 mm thick; three slabs hold the change of magnification over that depth.
 SLAB_EDGES_MM = np.array([-25.0, 25.0])
 SLAB_CENTRES_MM = np.array([-50.0, 0.0, 50.0])
@@ -33,17 +37,12 @@ class Scene:
         """Magnification of each slab's middle."""
         return tuple(float(m) for m in self.view.magnification(SLAB_CENTRES_MM))
 
-    def crop(self, rows: slice, columns: slice) -> Scene:
-        """The same scene seen by a part of the detector."""
-        part = (slice(None), rows, columns)
-        return Scene(self.view, self.static[part], self.iodine[part])
-
 
 def random_view(rng: np.random.Generator, shape: tuple[int, int]) -> View:
-    """A geometry as seen in headers: SID 1000-1200 mm, isocentre magnified 1.25-1.65 times, pixels 0.10-0.25 mm."""
-    sid = rng.uniform(1000, 1200)
-    spacing = float(np.exp(rng.uniform(np.log(0.10), np.log(0.25))))
-    return View(shape, spacing, sid, sid / rng.uniform(1.25, 1.65))
+    """A geometry within `SID_MM`, `MAGNIFICATIONS` and `SPACINGS_MM`, small pixels as likely as large ones."""
+    sid = rng.uniform(*SID_MM)
+    spacing = float(np.exp(rng.uniform(*np.log(SPACINGS_MM))))
+    return View(shape, spacing, sid, sid / rng.uniform(*MAGNIFICATIONS))
 
 
 def random_scene(rng: np.random.Generator, shape: tuple[int, int] = (1024, 1024)) -> Scene:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 from tqdm import tqdm
 
-from DSADeblurLib.measurement.quality import edge_psnr, psnr, ssim
+from DSADeblurLib.measurement.quality import DATA_RANGE, edge_psnr, psnr, ssim
 from DSADeblurLib.measurement.width import vessel_width
 from DSADeblurLib.restoration.classical import richardson_lucy, unsharp_mask, wiener
 from DSADeblurLib.restoration.deblur import deblur
@@ -18,8 +18,6 @@ from DSADeblurLib.simulation.pairs import KINDS, acquire_pair
 from DSADeblurLib.simulation.phantom import vessel_phantom
 from DSADeblurLib.simulation.sets import held_out_pair
 
-# In log intensity, for native and subtracted frames alike: an optical density of 1.
-DATA_RANGE = 1.0
 TUNING_FRAMES, TUNING_SIZE = 4, 512
 
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]

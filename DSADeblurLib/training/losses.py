@@ -35,9 +35,3 @@ def restoration_loss(
         errors = [((frames - truth) ** 2).mean(dim=(1, 2, 3)) for frames in (output, degraded)]
         loss = loss + squared_weight * (errors[0] / (errors[1] + LEAST_ERROR**2)).mean()
     return loss
-
-
-@torch.no_grad()
-def batch_psnr(output: Tensor, truth: Tensor, data_range: float) -> float:
-    """PSNR in dB of a whole batch for a given data range."""
-    return float(10 * torch.log10(data_range**2 / torch.mean((output - truth) ** 2)))

@@ -14,6 +14,7 @@ from DSADeblurLib.restoration.card import ModelCard, find_model
 from DSADeblurLib.restoration.network import ResidualDenseNetwork
 from DSADeblurLib.restoration.package import load_model, save_model
 from DSADeblurLib.simulation.pairs import MICRO_SPOT, NOMINAL_SPOTS_MM
+from DSADeblurLib.simulation.scene import MAGNIFICATIONS, SPACINGS_MM
 from DSADeblurLib.simulation.sets import QUANTA
 
 from .recipes import Recipe
@@ -48,8 +49,8 @@ def package_model(folder: Path, network: ResidualDenseNetwork, recipe: Recipe, s
             "nominal_focal_spot_mm": [min(NOMINAL_SPOTS_MM), max(NOMINAL_SPOTS_MM)],
             "focal_spot_shape": "rectangle, gaussian, two-line, trapezoid; width and length by IEC 60336",
             "target_focal_spot_mm": MICRO_SPOT.width_mm,
-            "magnification": [1.25, 1.65],
-            "imager_pixel_spacing_mm": [0.10, 0.25],
+            "magnification": list(MAGNIFICATIONS),
+            "imager_pixel_spacing_mm": list(SPACINGS_MM),
             "quanta_per_pixel": list(QUANTA),
         },
         metrics={},

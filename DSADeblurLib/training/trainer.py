@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from DSADeblurLib.measurement.quality import DATA_RANGE, psnr
 from DSADeblurLib.restoration.network import ResidualDenseNetwork, build_network
 from DSADeblurLib.restoration.normalisation import fit_normalisation
 from DSADeblurLib.simulation.pairs import KINDS
@@ -19,13 +20,11 @@ from DSADeblurLib.simulation.sets import SceneCache, held_out_pair
 
 from .batches import batches
 from .checkpoint import load_checkpoint, save_checkpoint
-from .losses import batch_psnr, restoration_loss
+from .losses import restoration_loss
 from .recipes import Recipe
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
-# In log intensity: an optical density of 1.
-DATA_RANGE = 1.0
 
 
 class HeldOut:
@@ -33,7 +32,7 @@ class HeldOut:
 
     def __init__(self, frames: int, size: int) -> None:
         self.pairs = [held_out_pair("validation", i, KINDS[i % 2], size=size)[0] for i in range(frames)]
-        self.input_psnr = np.array([_psnr(pair.degraded, pair.truth) for pair in self.pairs])
+        self.input_psnr = np.array([psnr(pair.degraded, pair.truth, data_range=DATA_RANGE) for pair in self.pairs])
 
     @torch.inference_mode()
     def gains(self, network: ResidualDenseNetwork, device: torch.device) -> dict[str, float]:
@@ -43,13 +42,9 @@ class HeldOut:
             normalisation = fit_normalisation(pair.degraded[None])
             frame = torch.from_numpy(normalisation.apply(pair.degraded))[None, None].to(device)
             output = normalisation.invert(network(frame)[0, 0].float().cpu().numpy())
-            values.append(_psnr(output, pair.truth))
+            values.append(psnr(output, pair.truth, data_range=DATA_RANGE))
         gains = np.array(values) - self.input_psnr
         return {kind: round(float(gains[k :: len(KINDS)].mean()), 3) for k, kind in enumerate(KINDS)}
-
-
-def _psnr(output: np.ndarray, truth: np.ndarray) -> float:
-    return batch_psnr(torch.from_numpy(output), torch.from_numpy(truth), DATA_RANGE)
 
 
 def train(
