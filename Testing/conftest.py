@@ -14,13 +14,14 @@ def tiny_model(tmp_path_factory) -> str:
     """Folder of a model package: a small untrained network that does change its input."""
     torch = pytest.importorskip("torch", reason="torch is not installed")
 
+    from DSADeblurLib.restoration.architecture import RDNArchitecture
     from DSADeblurLib.restoration.card import ModelCard
-    from DSADeblurLib.restoration.network import Architecture, build_network
+    from DSADeblurLib.restoration.network import build_network
     from DSADeblurLib.restoration.package import save_model
 
     torch.set_num_threads(1)
     torch.manual_seed(1)
-    network = build_network(Architecture(features=4, growth=4, blocks=1, layers=1))
+    network = build_network(RDNArchitecture(features=4, growth=4, blocks=1, layers=1))
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, 0, 0.05)
     folder = tmp_path_factory.mktemp("models") / "tiny"

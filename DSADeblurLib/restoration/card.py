@@ -29,7 +29,7 @@ class ModelCard:
 
     Attributes:
         name: of the model, as shown and as asked for.
-        architecture: numbers that rebuild the network, see `network.Architecture`.
+        architecture: numbers that rebuild the network, see `architecture.Architecture`.
         description: one or two sentences.
         training: data, schedule, seeds, software.
         physics_range: focal spots, magnifications, pixel spacings and noise that the training covered.

@@ -158,7 +158,7 @@ class _Restorer:
         self._settings = settings
         self._engines = engines
         self._shape = shape
-        self._factor = model.network.architecture.factor
+        self._factor = model.network.multiple
         self._halo = model.network.receptive_radius
         self._padded = tuple(side + -side % self._factor for side in shape)
         self.notices: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from DSADeblurLib.restoration.network import Architecture
+from DSADeblurLib.restoration.architecture import Architecture
 
 MEBIBYTE = 2**20
 _CPU_BUDGET = 768 * MEBIBYTE
@@ -142,14 +143,10 @@ def choose_precision(
 def bytes_per_pixel(architecture: Architecture, precision: str) -> int:
     """Memory that one input pixel takes at the widest place of the network.
 
-    There the outputs of all blocks are held, twice while they are concatenated, or one block's dense layers twice.
-    Convolution libraries keep reordered copies beside, hence one more time the wider of the two.
+    Some full-resolution float32 copies come on top.
     """
-    a = architecture
-    dense = a.features + a.layers * a.growth
-    channels = a.blocks * a.features + 2 * max(a.blocks * a.features, dense)
     width = 4 if precision == "float32" else 2
-    return -(-channels * width // a.factor**2) + 4 * 8  # plus some full-resolution float32 copies
+    return math.ceil(architecture.channels_alive * width) + 4 * 8
 
 
 def automatic_tile(

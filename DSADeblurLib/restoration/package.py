@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from DSADeblurLib.restoration.architecture import Architecture
 from DSADeblurLib.restoration.card import (
     CARD_FILE,
     TEST_INPUT_FILE,
@@ -25,7 +26,7 @@ from DSADeblurLib.restoration.card import (
     read_card,
 )
 from DSADeblurLib.restoration.engine import TorchEngine
-from DSADeblurLib.restoration.network import Architecture, ResidualDenseNetwork, build_network
+from DSADeblurLib.restoration.network import RestorationNetwork, build_network
 from DSADeblurLib.restoration.weights import read_weights
 
 _TEST_SHAPE = (61, 67)
@@ -37,7 +38,7 @@ class Model:
     """A network that passed its self-test, with its card and the hash of its weights."""
 
     card: ModelCard
-    network: ResidualDenseNetwork
+    network: RestorationNetwork
     sha256: str
 
 
@@ -63,7 +64,7 @@ def load_model(name_or_folder: str | Path) -> Model:
     return Model(card=card, network=network, sha256=sha256)
 
 
-def save_model(folder: str | Path, network: ResidualDenseNetwork, card: ModelCard) -> ModelCard:
+def save_model(folder: str | Path, network: RestorationNetwork, card: ModelCard) -> ModelCard:
     """Write a model package; an older one in this folder is replaced only when the new one is complete.
 
     Args:
@@ -125,7 +126,7 @@ def _read(path: Path, card: ModelCard) -> bytes:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _network_with(data: bytes, card: ModelCard) -> ResidualDenseNetwork:
+def _network_with(data: bytes, card: ModelCard) -> RestorationNetwork:
     try:
         architecture = Architecture.from_dict(card.architecture)
     except (ValueError, TypeError) as error:
@@ -146,7 +147,7 @@ def _network_with(data: bytes, card: ModelCard) -> ResidualDenseNetwork:
     return network.eval().requires_grad_(False)
 
 
-def _self_test(network: ResidualDenseNetwork, card: ModelCard, folder: Path) -> None:
+def _self_test(network: RestorationNetwork, card: ModelCard, folder: Path) -> None:
     test_input, expected = (_read_test(folder / name, card) for name in (TEST_INPUT_FILE, TEST_OUTPUT_FILE))
     if test_input.shape != expected.shape:
         raise ModelError(f"The self-test of model {card.name!r} is damaged: its two files differ in shape.")

@@ -11,7 +11,7 @@ import torch
 
 from DSADeblurLib import __version__
 from DSADeblurLib.restoration.card import ModelCard, find_model
-from DSADeblurLib.restoration.network import ResidualDenseNetwork
+from DSADeblurLib.restoration.network import RestorationNetwork
 from DSADeblurLib.restoration.package import load_model, save_model
 from DSADeblurLib.simulation.pairs import MICRO_SPOT, NOMINAL_SPOTS_MM
 from DSADeblurLib.simulation.scene import MAGNIFICATIONS, SPACINGS_MM
@@ -27,7 +27,7 @@ LIMITS = (
 )
 
 
-def package_model(folder: Path, network: ResidualDenseNetwork, recipe: Recipe, summary: dict) -> ModelCard:
+def package_model(folder: Path, network: RestorationNetwork, recipe: Recipe, summary: dict) -> ModelCard:
     """Write the package of a network that `trainer.train` returned with `summary`."""
     card = ModelCard(
         name=recipe.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field
 
-from DSADeblurLib.restoration.network import Architecture
+from DSADeblurLib.restoration.architecture import Architecture, RDNArchitecture
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Recipe:
     """
 
     name: str
-    architecture: Architecture = field(default_factory=Architecture)
+    architecture: Architecture = field(default_factory=RDNArchitecture)
     patch: int = 64
     batch: int = 8
     steps: int = 36_000
@@ -54,7 +54,7 @@ class Recipe:
 # The depth of the network is not given there; these are the sizes of Zhang et al. (CVPR 2018) halved twice.
 PAPER = Recipe(
     name="paper",
-    architecture=Architecture(features=64, growth=32, blocks=6, layers=6, factor=2),
+    architecture=RDNArchitecture(features=64, growth=32, blocks=6, layers=6, factor=2),
     patch=40,
     batch=128,
     steps=50 * 350_000 // 128,
@@ -69,7 +69,7 @@ COMPACT = Recipe(name="compact", squared_from=11000 / 36_000)
 # A few minutes, for trying things out and for tests.
 QUICK = Recipe(
     name="quick",
-    architecture=Architecture(features=8, growth=4, blocks=2, layers=2),
+    architecture=RDNArchitecture(features=8, growth=4, blocks=2, layers=2),
     patch=48,
     batch=4,
     steps=200,

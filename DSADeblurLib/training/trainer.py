@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from DSADeblurLib.measurement.quality import DATA_RANGE, psnr
-from DSADeblurLib.restoration.network import ResidualDenseNetwork, build_network
+from DSADeblurLib.restoration.network import RestorationNetwork, build_network
 from DSADeblurLib.restoration.normalisation import fit_normalisation
 from DSADeblurLib.simulation.pairs import KINDS
 from DSADeblurLib.simulation.sets import SceneCache, held_out_pair
@@ -35,7 +35,7 @@ class HeldOut:
         self.input_psnr = np.array([psnr(pair.degraded, pair.truth, data_range=DATA_RANGE) for pair in self.pairs])
 
     @torch.inference_mode()
-    def gains(self, network: ResidualDenseNetwork, device: torch.device) -> dict[str, float]:
+    def gains(self, network: RestorationNetwork, device: torch.device) -> dict[str, float]:
         """Mean gain in PSNR over the input, dB, for each kind of frame."""
         values = []
         for pair in self.pairs:
@@ -59,7 +59,7 @@ def train(
     held_out: tuple[int, int] = (8, 512),
     is_cancelled: Callable[[], bool] = lambda: False,
     show_progress: bool = True,
-) -> tuple[ResidualDenseNetwork, dict]:
+) -> tuple[RestorationNetwork, dict]:
     """Train a network, or go on with one.
 
     Args:

@@ -117,12 +117,16 @@ def test_simulate_then_deblur_then_info(tmp_path, small_model, capsys):
 def test_train_writes_a_package_that_loads(tmp_path, capsys, monkeypatch):
     from dataclasses import replace
 
-    from DSADeblurLib.restoration.network import Architecture
+    from DSADeblurLib.restoration.architecture import RDNArchitecture
     from DSADeblurLib.restoration.package import load_model
     from DSADeblurLib.training import recipes, trainer
 
     tiny = replace(
-        recipes.QUICK, architecture=Architecture(features=4, growth=4, blocks=1, layers=1), steps=2, scenes=1, region=64
+        recipes.QUICK,
+        architecture=RDNArchitecture(features=4, growth=4, blocks=1, layers=1),
+        steps=2,
+        scenes=1,
+        region=64,
     )
     monkeypatch.setitem(recipes.RECIPES, "quick", tiny)
     monkeypatch.setattr(trainer.HeldOut, "__init__", lambda self, frames, size: _few(self))

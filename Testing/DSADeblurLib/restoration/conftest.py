@@ -3,16 +3,17 @@
 import pytest
 import torch
 
+from DSADeblurLib.restoration.architecture import RDNArchitecture
 from DSADeblurLib.restoration.card import ModelCard
-from DSADeblurLib.restoration.network import Architecture, ResidualDenseNetwork, build_network
+from DSADeblurLib.restoration.network import RestorationNetwork, build_network
 from DSADeblurLib.restoration.package import Model
 
 
-def make_network(seed: int = 0, **numbers) -> ResidualDenseNetwork:
+def make_network(seed: int = 0, **numbers) -> RestorationNetwork:
     """A network whose last layer is not zero, so that it changes its input."""
     defaults = {"features": 8, "growth": 4, "blocks": 2, "layers": 2, "factor": 2}
     torch.manual_seed(seed)
-    network = build_network(Architecture(**{**defaults, **numbers})).eval()
+    network = build_network(RDNArchitecture(**{**defaults, **numbers})).eval()
     torch.nn.init.normal_(network.last.weight, std=0.3)
     return network
 
@@ -46,7 +47,7 @@ def _make_card():
 def make_model():
     """Builds a model around a network."""
 
-    def build(network: ResidualDenseNetwork | None = None, **numbers) -> Model:
+    def build(network: RestorationNetwork | None = None, **numbers) -> Model:
         return Model(card=make_card(), network=network or make_network(**numbers), sha256="0" * 64)
 
     return build

@@ -13,7 +13,8 @@ from DSADeblurLib.framefile import FrameFile
 from DSADeblurLib.restoration import DeblurSettings
 from DSADeblurLib.restoration.card import ModelCard
 from DSADeblurLib.restoration.deblur import deblur
-from DSADeblurLib.restoration.network import Architecture, build_network
+from DSADeblurLib.restoration.architecture import RDNArchitecture
+from DSADeblurLib.restoration.network import build_network
 from DSADeblurLib.restoration.package import Model
 
 torch.set_num_threads(1)
@@ -25,7 +26,7 @@ with FrameFile.create(folder + "/in.npy", (count, 1024, 1024), np.uint16) as sou
     for i in range(count):
         source[i] = frame + i
     card = ModelCard("tiny", {}, "", {}, {}, {}, "", ())
-    network = build_network(Architecture(features=4, growth=2, blocks=1, layers=1, factor=4))
+    network = build_network(RDNArchitecture(features=4, growth=2, blocks=1, layers=1, factor=4))
     watch = lambda done, total: peaks.append(process.memory_info().rss)
     with FrameFile.create(folder + "/out.npy", source.shape, source.dtype) as out:
         deblur(source, Model(card, network, ""), DeblurSettings(device="cpu", precision="float32"),

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from DSADeblurLib.restoration.architecture import RDNArchitecture
 from DSADeblurLib.restoration.engine import (
     EngineError,
     OutOfMemory,
@@ -18,7 +19,6 @@ from DSADeblurLib.restoration.engine import (
     probe_cuda,
     probe_kernel,
 )
-from DSADeblurLib.restoration.network import Architecture
 
 
 def no_gpu():
@@ -155,7 +155,7 @@ def test_other_errors_pass_through():
 
 
 def test_the_automatic_tile_fits_the_budget():
-    architecture, halo = Architecture(), 43
+    architecture, halo = RDNArchitecture(), 43
     cost = bytes_per_pixel(architecture, "float32")
     assert automatic_tile((1024, 1024), architecture, "float32", 1024**2 * cost, halo) is None
     assert automatic_tile((4096, 4096), architecture, "float32", 1024**2 * cost, halo) == 832  # five by five

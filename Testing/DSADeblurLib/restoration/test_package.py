@@ -84,8 +84,8 @@ def test_missing_files_are_named(folder, name):
 
 
 def test_an_unknown_architecture_is_refused(folder):
-    change_card(folder, architecture={"kind": "unet"})
-    with pytest.raises(ModelError, match="Unknown network architecture 'unet'"):
+    change_card(folder, architecture={"kind": "mamba"})
+    with pytest.raises(ModelError, match="Unknown network architecture 'mamba'"):
         load_model(folder)
 
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from DSADeblurLib.restoration.network import Architecture, build_network
+from DSADeblurLib.restoration.architecture import RDNArchitecture
+from DSADeblurLib.restoration.network import build_network
 from DSADeblurLib.restoration.weights import read_weights
 
 SOUND = safetensors.numpy.save({"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(2, np.float32)})
@@ -33,7 +34,7 @@ def test_reads_what_the_package_writes(tensors):
 
 
 def test_network_survives():
-    network = build_network(Architecture(features=4, growth=4, blocks=1, layers=1))
+    network = build_network(RDNArchitecture(features=4, growth=4, blocks=1, layers=1))
     found = read_weights(safetensors.torch.save(network.state_dict()))
     for name, value in network.state_dict().items():
         assert torch.equal(found[name], value)

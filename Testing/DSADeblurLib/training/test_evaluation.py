@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from DSADeblurLib.restoration.architecture import RDNArchitecture
 from DSADeblurLib.restoration.card import read_card
-from DSADeblurLib.restoration.network import Architecture, build_network
+from DSADeblurLib.restoration.network import build_network
 from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.simulation.pairs import KINDS, acquire_pair
 from DSADeblurLib.simulation.phantom import DIAMETERS_MM, vessel_phantom
@@ -20,7 +21,7 @@ from DSADeblurLib.training.recipes import QUICK
 def package(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "untrained"
     torch.manual_seed(0)
-    network = build_network(Architecture(features=4, growth=4, blocks=1, layers=1))
+    network = build_network(RDNArchitecture(features=4, growth=4, blocks=1, layers=1))
     package_model(folder, network, QUICK, {"steps": 0, "minutes": 0.0, "psnr_gain_db": {}})
     return folder
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from DSADeblurLib.restoration.network import Architecture
+from DSADeblurLib.restoration.architecture import RDNArchitecture
 from DSADeblurLib.simulation.pairs import KINDS
 from DSADeblurLib.simulation.sets import SceneCache
 from DSADeblurLib.training.batches import batches
@@ -17,7 +17,12 @@ from DSADeblurLib.training.recipes import QUICK
 from DSADeblurLib.training.trainer import CHECKPOINT, LOG, train
 
 TINY = replace(
-    QUICK, architecture=Architecture(features=4, growth=4, blocks=1, layers=2), patch=32, batch=16, steps=12, scenes=2,
+    QUICK,
+    architecture=RDNArchitecture(features=4, growth=4, blocks=1, layers=2),
+    patch=32,
+    batch=16,
+    steps=12,
+    scenes=2,
     region=96,
 )
 QUIET = {"held_out": (2, 96), "show_progress": False}
@@ -56,7 +61,7 @@ def test_other_seed_other_weights(tmp_path, scenes):
 
 
 def test_learns_and_keeps_a_log(tmp_path, scenes):
-    wider = Architecture(features=8, growth=8, blocks=1, layers=2)
+    wider = RDNArchitecture(features=8, growth=8, blocks=1, layers=2)
     recipe = replace(TINY, architecture=wider, steps=150, learning_rate=5e-3, average=0.9)
     network, _ = train(recipe, tmp_path, scenes=scenes, validate_every=50, **QUIET)
     stream = batches(SceneCache(scenes, recipe.scenes), recipe, first_step=10_000)

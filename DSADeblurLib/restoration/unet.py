@@ -1,0 +1,63 @@
+"""A residual U-Net: fewer operations a pixel and a wider view than the residual dense network."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from DSADeblurLib.restoration.architecture import UNetArchitecture
+from DSADeblurLib.restoration.network import RestorationNetwork, convolution
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions, added to the block's input."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.first = convolution(features, features)
+        self.second = convolution(features, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, features, H, W) to the same shape."""
+        return x + self.second(functional.relu(self.first(x)))
+
+
+class UNet(RestorationNetwork):
+    """Residual blocks on several scales in low-resolution space; the way up adds what the way down had.
+
+    After Ronneberger et al., MICCAI 2015. Sums instead of concatenations, and convolutions that halve and double
+    by 2x2 without overlap, keep memory traffic low.
+    """
+
+    kind = UNetArchitecture.kind
+
+    def __init__(self, architecture: UNetArchitecture) -> None:
+        super().__init__(architecture)
+        a, widths = architecture, architecture.widths
+        self.first = convolution(a.frames * a.factor**2, a.features)
+        self.down_blocks = nn.ModuleList(_blocks(width, a.blocks) for width in widths[:-1])
+        self.down = nn.ModuleList(
+            nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in zip(widths, widths[1:], strict=False)
+        )
+        self.bottom = _blocks(widths[-1], a.blocks)
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in zip(widths, widths[1:], strict=False)
+        )
+        self.up_blocks = nn.ModuleList(_blocks(width, a.blocks) for width in widths[:-1])
+
+    def body(self, x: Tensor) -> Tensor:
+        """(B, frames * factor^2, h, w), sides multiples of 2^levels, to (B, features, h, w)."""
+        y = self.first(x)
+        skips = []
+        for blocks, down in zip(self.down_blocks, self.down, strict=True):
+            y = blocks(y)
+            skips.append(y)
+            y = down(y)
+        y = self.bottom(y)
+        for blocks, up, skip in reversed(list(zip(self.up_blocks, self.up, skips, strict=True))):
+            y = blocks(skip + up(y))
+        return y
+
+
+def _blocks(features: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(features) for _ in range(count)))
