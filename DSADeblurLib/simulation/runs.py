@@ -84,7 +84,7 @@ def simulate_run(options: SimulationOptions) -> SimulatedRun:
     vessels = random_vessels(rng, view)
     spot = random_focal_spot(rng, o.nominal_spot_mm)
     detector = Detector(spacing_mm=(o.spacing_mm, o.spacing_mm), bits=12)
-    empty = Scene(view, static, np.zeros_like(static))
+    empty = Scene(view, static, np.zeros_like(static)[None])
     incident, detector = open_field(empty, Conditions(spot, detector, o.quanta))
     frames = np.empty((o.frames, o.size, o.size), np.uint16)
     truth = np.empty_like(frames)
@@ -96,7 +96,7 @@ def simulate_run(options: SimulationOptions) -> SimulatedRun:
         injection = Injection(arrival_mm=progress * longest, front_mm=0.3 * longest, length_mm=2 * longest)
         iodine = empty.iodine
         if index >= o.mask_frames:
-            iodine = attenuation * draw_tubes(vessels, view, SLAB_EDGES_MM, injection.weights(vessels))
+            iodine = attenuation * draw_tubes(vessels, view, SLAB_EDGES_MM, injection.weights(vessels))[None]
         slabs = slabs_of(Scene(view, static, iodine), iodine=True)
         frames[index] = acquire(slabs, spot, detector, incident, rng, digital=True)
         exact = expected_intensity(slabs, MICRO_SPOT, detector.spacing_mm, detector)

@@ -1,4 +1,4 @@
-"""A scene: what one patient puts between tube and detector, sorted by depth, at one moment of an injection."""
+"""A scene: what one patient puts between tube and detector, sorted by depth, at one or more moments of an injection."""
 
 from __future__ import annotations
 
@@ -23,14 +23,27 @@ SLAB_CENTRES_MM = np.array([-50.0, 0.0, 50.0])
 
 @dataclass(frozen=True)
 class Scene:
-    """Line integrals (slabs, rows, columns) float32 without unit, and the view that they were projected by.
+    """Line integrals float32 without unit, and the view that they were projected by.
 
-    `static` is tissue, bone and devices; `iodine` the contrast agent in the vessels at one moment.
+    `static` (slabs, rows, columns) is tissue, bone and devices; `iodine` (moments, slabs, rows, columns) the contrast
+    agent in the vessels at an odd number of moments, one frame time apart, the middle one the frame to restore.
     """
 
     view: View
     static: np.ndarray
     iodine: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.iodine.ndim != 4 or self.iodine.shape[1:] != self.static.shape or len(self.iodine) % 2 == 0:
+            raise ValueError(
+                f"A scene needs iodine (odd moments, slabs, rows, columns) over static (slabs, rows, columns), "
+                f"not {self.iodine.shape} over {self.static.shape}."
+            )
+
+    @property
+    def moments(self) -> int:
+        """How many moments of the injection the scene holds."""
+        return len(self.iodine)
 
     @property
     def magnifications(self) -> tuple[float, ...]:
@@ -45,8 +58,11 @@ def random_view(rng: np.random.Generator, shape: tuple[int, int]) -> View:
     return View(shape, spacing, sid, sid / rng.uniform(*MAGNIFICATIONS))
 
 
-def random_scene(rng: np.random.Generator, shape: tuple[int, int] = (1024, 1024)) -> Scene:
-    """A scene of its own geometry, anatomy, devices and vessels, some time into an injection."""
+def random_scene(rng: np.random.Generator, shape: tuple[int, int] = (1024, 1024), moments: int = 1) -> Scene:
+    """A scene of its own geometry, anatomy, devices and vessels, some time into an injection.
+
+    The same generator gives the same middle moment whatever the number of moments.
+    """
     view = random_view(rng, shape)
     static = random_anatomy(rng, view, SLAB_EDGES_MM)
     vessels = random_vessels(rng, view)
@@ -54,9 +70,11 @@ def random_scene(rng: np.random.Generator, shape: tuple[int, int] = (1024, 1024)
         vessels = decouple_contrast(vessels, power=rng.uniform(0.2, 1.0))
     attenuation = np.exp(rng.uniform(*np.log(IODINE_PER_MM)))
     longest = max(tube.distance_mm[-1] for tube in vessels)
-    injection = Injection(arrival_mm=rng.uniform(0.4, 1.6) * longest, front_mm=rng.uniform(20, 80), length_mm=longest)
-    iodine = attenuation * draw_tubes(vessels, view, SLAB_EDGES_MM, injection.weights(vessels))
-    return Scene(view, static, iodine)
+    arrival, front = rng.uniform(0.4, 1.6) * longest, rng.uniform(20, 80)
+    steps = rng.uniform(5, 40) * (np.arange(moments) - moments // 2)
+    weights = [Injection(arrival + step, front, longest).weights(vessels) for step in steps]
+    iodine = attenuation * draw_tubes(vessels, view, SLAB_EDGES_MM, [np.stack(w) for w in zip(*weights, strict=True)])
+    return Scene(view, static, iodine.astype(np.float32))
 
 
 @dataclass(frozen=True)
