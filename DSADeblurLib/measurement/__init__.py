@@ -1,1 +1,1 @@
-"""Image quality against a known truth, and widths of vessels."""
+"""Image quality against a known truth, widths and visibility of vessels, MTF and noise power."""
