@@ -5,7 +5,7 @@
     expose(intensity, detector, quanta, rng, digital=False) -> float32 quanta or uint16 DN
     acquire(slabs, spot, detector, quanta, rng, digital=False) -> the two in a row
     optical_density(contrast, mask, floor=None) -> float32 ln Ic - ln Im
-    shift_frame(frame, (rows, cols)) -> float32
+    shift_frame(frame, (rows, cols), rotation_deg=0.0) -> float32
 """
 
 from __future__ import annotations
@@ -131,14 +131,20 @@ def optical_density(contrast: np.ndarray, mask: np.ndarray, floor: float | None 
     return np.log(np.maximum(contrast, lowest, dtype=np.float32)) - np.log(np.maximum(mean_mask, lowest))
 
 
-def shift_frame(frame: np.ndarray, shift_px: tuple[float, float]) -> np.ndarray:
+def shift_frame(frame: np.ndarray, shift_px: tuple[float, float], rotation_deg: float = 0.0) -> np.ndarray:
     """Return a (rows, cols) frame moved by (rows, cols) pixels, down and to the right, float32; fractions allowed.
 
-    Cubic splines; what comes in from outside repeats the border. The result stays within the frame's own range, so
-    hard edges do not overshoot.
+    rotation_deg turns it about its middle first, from down towards the right. Cubic splines; what comes in from
+    outside repeats the border. The result stays within the frame's own range, so hard edges do not overshoot.
     """
     frame = np.asarray(frame, dtype=np.float32)
-    return _within(ndimage.shift(frame, shift_px, order=3, mode="nearest"), frame)
+    if not rotation_deg:
+        return _within(ndimage.shift(frame, shift_px, order=3, mode="nearest"), frame)
+    angle = np.radians(rotation_deg)
+    back = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    middle = (np.array(frame.shape) - 1) / 2
+    offset = middle - back @ (middle + np.asarray(shift_px, dtype=float))
+    return _within(ndimage.affine_transform(frame, back, offset, order=3, mode="nearest"), frame)
 
 
 def _within(image: np.ndarray, source: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
     Blur(transfer, shape_px, spacing_mm, reach_mm, padding='symmetric')
         .apply(frame) -> float32 (rows, cols)       also called as blur(frame)
         .adjoint(frame) -> float32 (rows, cols)     <A x, y> = <x, A' y>, padding included
-        .otf -> float32 (padded rows, padded cols // 2 + 1)   the cached transfer function on the rfft2 grid
+        .otf -> (padded rows, padded cols // 2 + 1)   the cached transfer function on the rfft2 grid
         .transfer(fu, fv)                           the analytic OTF at detector frequencies, cycles/mm
         first @ second -> Blur                      product of the OTFs
     focal_spot_blur(spot, magnification, shape_px, spacing_mm, padding='symmetric') -> Blur
@@ -31,10 +31,11 @@ PADDINGS = ("symmetric", "edge")
 
 
 class Blur:
-    """Convolution of (rows, cols) frames with a centro-symmetric kernel of unit sum, given by its real OTF.
+    """Convolution of (rows, cols) frames with a kernel of unit sum, given by its OTF.
 
-    transfer: function (fu, fv) -> real OTF at detector frequencies in cycles/mm (fu along columns, fv along rows,
-        broadcastable), with transfer(0, 0) = 1. shape_px: (rows, cols). spacing_mm: one number or (row, col).
+    transfer: function (fu, fv) -> OTF at detector frequencies in cycles/mm (fu along columns, fv along rows,
+        broadcastable), real for a centro-symmetric kernel, complex otherwise, with transfer(0, 0) = 1.
+    shape_px: (rows, cols). spacing_mm: one number or (row, col).
     reach_mm: how far (row, col) the kernel reaches from its centre; the frame is continued at least that far beyond
         its border: 'symmetric' (mirrored, border pixel repeated) or 'edge' (border pixel held).
 
@@ -63,12 +64,12 @@ class Blur:
 
     @functools.cached_property
     def otf(self) -> np.ndarray:
-        """The OTF on the rfft2 grid of the padded frame, float32 (padded rows, padded cols // 2 + 1)."""
+        """The OTF on the rfft2 grid of the padded frame, float32 or complex64 (padded rows, padded cols // 2 + 1)."""
         rows, cols = self.padded_shape
         fv = fft.fftfreq(rows, self.spacing_mm[0])[:, None]
         fu = fft.rfftfreq(cols, self.spacing_mm[1])[None, :]
         values = np.broadcast_to(self.transfer(fu, fv), (rows, cols // 2 + 1))
-        return np.ascontiguousarray(values, dtype=np.float32)
+        return np.ascontiguousarray(values, dtype=np.complex64 if np.iscomplexobj(values) else np.float32)
 
     def apply(self, frame: np.ndarray) -> np.ndarray:
         """Return the blurred frame, float32 (rows, cols). Raises ValueError when the shape is not shape_px."""
@@ -76,14 +77,14 @@ class Blur:
         # The kernel sums to 1, so a constant may be set aside: it comes back exact and float32 keeps its digits.
         level = np.float32(frame.mean(dtype=np.float64))
         padded = np.pad(frame - level, self._pads, mode=self.padding)
-        return self._crop(self._filter(padded)) + level
+        return self._crop(self._filter(padded, self.otf)) + level
 
     __call__ = apply
 
     def adjoint(self, frame: np.ndarray) -> np.ndarray:
         """Return the adjoint of `apply` (filter, then fold the padding back), float32 (rows, cols)."""
         frame = self._checked(frame)
-        filtered = self._filter(np.pad(frame, self._pads))
+        filtered = self._filter(np.pad(frame, self._pads), self.otf.conj())
         fold_rows, fold_cols = self._folds
         return np.ascontiguousarray((fold_cols @ (fold_rows @ filtered).T).T, dtype=np.float32)
 
@@ -107,9 +108,10 @@ class Blur:
             raise ValueError(f"This blur was made for frames of {self.shape_px} pixels, not {frame.shape}.")
         return frame
 
-    def _filter(self, padded: np.ndarray) -> np.ndarray:
+    @staticmethod
+    def _filter(padded: np.ndarray, otf: np.ndarray) -> np.ndarray:
         spectrum = fft.rfft2(padded, workers=1, overwrite_x=True)
-        spectrum *= self.otf
+        spectrum *= otf
         return fft.irfft2(spectrum, s=padded.shape, workers=1, overwrite_x=True)
 
     def _crop(self, padded: np.ndarray) -> np.ndarray:

@@ -5,6 +5,9 @@
         .mtf(fu, fv) -> ndarray            |otf|
         .psf(magnification, spacing_mm) -> float32 (odd, odd), sums to 1
         .half_extent_mm() -> (x, y)        half size of the box round the spot
+        .equivalent_widths_mm() -> (x, y)  widths of the rectangle of the same variance
+        .iec_widths_mm() -> (width, length) at 15 % of the maximum
+        .scaled(factor) -> FocalSpot
         .source_points(n_width, n_length) -> (n, 2) float64, equally weighted points (x, y) of the spot, mm
     focal_spot_from_iec(width_mm, length_mm, shape, rotation_deg) -> FocalSpot   from 15 % widths
     iec_60336_limits(nominal_mm) -> ((width_min, width_max), (length_min, length_max))
@@ -18,7 +21,7 @@ every OTF is real.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import erf, erfinv
@@ -105,6 +108,24 @@ class FocalSpot:
         cos, sin = (abs(value) for value in self._direction())
         return half_width * cos + half_length * sin, half_width * sin + half_length * cos
 
+    def equivalent_widths_mm(self) -> tuple[float, float]:
+        """Return the widths (x, y) in mm of the rectangle with the spot's variance along x and along y.
+
+        One measure for all shapes and rotations; for an unrotated rectangle its own width and length.
+        """
+        width, length = self._width_factor() * self.width_mm, self._profile_factor() * self.length_mm
+        cos, sin = self._direction()
+        return math.hypot(width * cos, length * sin), math.hypot(width * sin, length * cos)
+
+    def iec_widths_mm(self) -> tuple[float, float]:
+        """Return width and length in mm at the level at which IEC 60336 measures them (see `focal_spot_from_iec`)."""
+        factor = _iec_factor(self.shape, self.slope_fraction)
+        return self.width_mm * factor, self.length_mm * factor
+
+    def scaled(self, factor: float) -> FocalSpot:
+        """Return the spot `factor` times as wide and as long."""
+        return replace(self, width_mm=self.width_mm * factor, length_mm=self.length_mm * factor)
+
     def psf(self, magnification: float, spacing_mm) -> np.ndarray:
         """Return the spot's image at the detector as a small kernel, (odd, odd) float32, that sums to 1.
 
@@ -159,6 +180,17 @@ class FocalSpot:
         factor = {"gaussian": _GAUSSIAN_CUT * _SIGMA_PER_FWHM, "trapezoid": 0.5 * (1 + self.slope_fraction)}
         half = factor.get(self.shape, 0.5)
         return half * self.width_mm, half * self.length_mm
+
+    def _profile_factor(self) -> float:
+        # sqrt(12) standard deviations of a profile of width 1.
+        factor = {"gaussian": math.sqrt(12.0) * _SIGMA_PER_FWHM, "trapezoid": math.hypot(1.0, self.slope_fraction)}
+        return factor.get(self.shape, 1.0)
+
+    def _width_factor(self) -> float:
+        if self.shape == "two-line":
+            line = self.line_fraction
+            return math.sqrt(line**2 + 3.0 * (1.0 - line) ** 2)
+        return self._profile_factor()
 
     def _width_otf(self, f: np.ndarray) -> np.ndarray:
         if self.shape == "two-line":
@@ -224,10 +256,7 @@ def focal_spot_from_iec(
     IEC 60336 defines the focal spot's dimensions at that level. Uniform shapes have the same width at every level;
     a Gaussian of FWHM w is 1.654 w wide there, the trapezoid (1 + 0.7 slope_fraction) w.
     """
-    factor = {
-        "gaussian": math.sqrt(math.log(1.0 / _IEC_LEVEL) / math.log(2.0)),
-        "trapezoid": 1.0 + (1.0 - 2.0 * _IEC_LEVEL) * FocalSpot.slope_fraction,
-    }.get(shape, 1.0)
+    factor = _iec_factor(shape, FocalSpot.slope_fraction)
     return FocalSpot(width_mm / factor, length_mm / factor, shape, rotation_deg)
 
 
@@ -266,6 +295,14 @@ def checked_spacing(spacing_mm) -> tuple[float, float]:
     if not (math.isfinite(row_mm) and math.isfinite(col_mm) and row_mm > 0 and col_mm > 0):
         raise ValueError(f"The pixel spacing must be positive, in mm, not {spacing_mm}.")
     return row_mm, col_mm
+
+
+def _iec_factor(shape: str, slope_fraction: float) -> float:
+    """Width at IEC 60336's level over the width that describes the shape."""
+    return {
+        "gaussian": math.sqrt(math.log(1.0 / _IEC_LEVEL) / math.log(2.0)),
+        "trapezoid": 1.0 + (1.0 - 2.0 * _IEC_LEVEL) * slope_fraction,
+    }.get(shape, 1.0)
 
 
 def _checked_scale(magnification: float) -> float:

@@ -3,79 +3,59 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from DSADeblurLib.physics.acquisition import Slab, acquire, expected_intensity, optical_density, shift_frame
+from DSADeblurLib.physics.acquisition import Slab, expected_intensity, expose, optical_density, shift_frame
+from DSADeblurLib.physics.blur import detector_blur
 from DSADeblurLib.physics.detector import Detector
-from DSADeblurLib.physics.focal_spot import FocalSpot, random_focal_spot
 
+from .conditions import MICRO_SPOT, NOMINAL_SPOTS_MM, Conditions, blur_px, nominal_blur_px, random_conditions
+from .effects import DOMAINS, Effects, sharpened, zoomed
 from .scene import Scene
 
+__all__ = [
+    "KINDS", "MICRO_SPOT", "NOMINAL_SPOTS_MM", "Conditions", "Pair", "acquire_pair", "blur_px", "nominal_blur_px",
+    "open_field", "random_conditions", "slabs_of",
+]  # fmt: skip
+
 KINDS = ("native", "subtracted")
-# The small focus of angiographic tubes; what the large one is compared with in Geng et al. 2022.
-MICRO_SPOT = FocalSpot(0.3, 0.3, "rectangle")
-NOMINAL_SPOTS_MM = (0.4, 0.6, 0.6, 0.7, 0.8, 1.0, 1.0, 1.2)
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """How a pair is taken.
-
-    `quanta` is the mean number of absorbed quanta a pixel where the median patient attenuates, `mask_frames` how many
-    native frames the mask averages, `motion_px` the shift (rows, columns) of the patient between mask and contrast.
-    """
-
-    spot: FocalSpot
-    detector: Detector
-    quanta: float
-    mask_frames: int = 1
-    motion_px: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two frames (rows, columns) float32 in log intensity: native ln(DN), or subtracted optical density."""
+    """Degraded frames (moments, rows, columns) and the truth (rows, columns) of the middle one, float32.
+
+    Values are log intensity, native ln(DN) or subtracted optical density; through a display table (`Effects.tone`)
+    they keep that unit in the middle of the table only, and native ones are relative to the largest DN.
+    """
 
     degraded: np.ndarray
     truth: np.ndarray
     kind: str
 
-
-def random_conditions(rng: np.random.Generator, scene: Scene, quanta: tuple[float, float]) -> Conditions:
-    """Conditions with a nominal spot of 0.4-1.2 mm drawn by IEC 60336, and a dose log-uniform in `quanta`."""
-    spacing = scene.view.spacing_mm
-    detector = Detector(
-        spacing_mm=(spacing, spacing),
-        scintillator_mm2=float(rng.uniform(0.2, 0.8)) * (spacing / 0.2) ** 2,
-        glare_fraction=float(rng.uniform(0.0, 0.06)),
-        electronic_noise_quanta=float(rng.uniform(2, 10)),
-        bits=int(rng.choice([10, 12, 12, 12, 14])),
-    )
-    still = rng.random() < 0.4
-    motion = (0.0, 0.0) if still else tuple(float(m) for m in rng.normal(0, 0.3, 2))
-    return Conditions(
-        spot=random_focal_spot(rng, float(rng.choice(NOMINAL_SPOTS_MM))),
-        detector=detector,
-        quanta=float(np.exp(rng.uniform(*np.log(quanta)))),
-        mask_frames=int(rng.integers(1, 6)),
-        motion_px=motion,
-    )
+    @property
+    def frame(self) -> np.ndarray:
+        """The degraded frame (rows, columns) of the moment to restore."""
+        return self.degraded[len(self.degraded) // 2]
 
 
 def open_field(scene: Scene, conditions: Conditions, stride: int = 4) -> tuple[float, Detector]:
-    """Quanta at intensity 1 and the detector with its gain set, so that the brightest pixels nearly fill its bits."""
+    """Quanta at intensity 1 and the detector with its gain set, so that the brightest pixels fill its bits as far as
+    `Effects.fill` says."""
     transmission = np.exp(-scene.static.sum(axis=0)[::stride, ::stride])
     incident = conditions.quanta / float(np.median(transmission))
     brightest = incident * float(np.percentile(transmission, 99.9))
-    return incident, replace(conditions.detector, gain=0.85 * conditions.detector.max_dn / brightest)
+    detector = conditions.detector
+    return incident, replace(detector, gain=conditions.effects.fill * detector.max_dn / brightest)
 
 
-def slabs_of(scene: Scene, iodine: bool, shift_px: tuple[float, float] = (0.0, 0.0)) -> list[Slab]:
-    """The scene's depth slabs as the acquisition takes them, moved, with or without contrast agent."""
-    integrals = scene.static + scene.iodine if iodine else scene.static
-    if any(shift_px):
-        integrals = [shift_frame(integral, shift_px) for integral in integrals]
+def slabs_of(scene: Scene, iodine: bool, moment: int | None = None) -> list[Slab]:
+    """The scene's depth slabs as the acquisition takes them, with the contrast agent of a moment (by default the
+    middle one) or without."""
+    moment = scene.moments // 2 if moment is None else moment
+    integrals = scene.static + scene.iodine[moment] if iodine else scene.static
     return [Slab(integral, m) for integral, m in zip(integrals, scene.magnifications, strict=True)]
 
 
@@ -86,10 +66,12 @@ def acquire_pair(
     rng: np.random.Generator,
     exposure: tuple[float, Detector] | None = None,
 ) -> Pair:
-    """Take one pair: digitised and noisy through the large spot, exact through the micro spot.
+    """Take one pair: digitised and noisy through the large spot at every moment, exact through the micro spot.
 
-    Both pass the same detector, so the difference between them is focal-spot blur and noise alone. `exposure` is
-    what `open_field` gives for the whole frame, where `scene` is a part of it; by default the scene's own.
+    Both pass the same detector, so the difference between them is focal-spot blur and noise alone, and what
+    `Effects.sharpening` adds. Each moment has noise of its own; the moments of a subtracted run share the mask.
+    `exposure` is what `open_field` gives for the whole frame, where `scene` is a part of it; by default the scene's
+    own. The middle moment does not depend on how many there are.
 
     Raises:
         ValueError: unknown `kind`.
@@ -97,24 +79,97 @@ def acquire_pair(
     if kind not in KINDS:
         raise ValueError(f"Unknown kind of frame '{kind}'; use one of {', '.join(KINDS)}.")
     incident, detector = open_field(scene, conditions) if exposure is None else exposure
+    camera = Camera(conditions, incident, detector, rng)
+    middle = scene.moments // 2
+    spots = (conditions.spot, MICRO_SPOT)
+    beam, sharp_beam = camera.beams(slabs_of(scene, iodine=True), spots)
+    frames = {middle: camera.frame(beam)}
+    truth = camera.exact(sharp_beam)
+    in_log = np.log
+    if kind == "subtracted":
+        # The truth's mask has moved as much as the degraded one's. Taking misregistration away is another task than
+        # deblurring: a still truth would reward guessing where the patient had been, and would punish a network that
+        # sharpens the artefacts as it should. Sharp in the truth and blurred in the input, they are edges like others.
+        still, sharp_still = (camera.moved(b) for b in camera.beams(slabs_of(scene, iodine=False), spots))
+        mask = camera.frame(still, conditions.mask_frames)
+        truth = optical_density(truth, camera.exact(sharp_still))
+        in_log = partial(optical_density, mask=mask)
+    else:
+        truth = np.log(truth)
+    for moment in set(range(scene.moments)) - {middle}:
+        (beam,) = camera.beams(slabs_of(scene, True, moment), spots[:1])
+        frames[moment] = camera.frame(camera.drifted(beam, moment - middle))
+    degraded = np.stack([in_log(frames[moment]) for moment in range(scene.moments)])
+    return Pair(*_processed(degraded, truth, kind, conditions.effects, detector), kind)
 
-    def noisy(slabs: list[Slab]) -> np.ndarray:
-        return acquire(slabs, conditions.spot, detector, incident, rng, digital=True)
 
-    def noisy_mean(slabs: list[Slab], count: int) -> np.ndarray:
+@dataclass(frozen=True)
+class Camera:
+    """Tube, collimator and detector under the conditions of one pair; `incident` is quanta at intensity 1."""
+
+    conditions: Conditions
+    incident: float
+    detector: Detector
+    rng: np.random.Generator
+
+    def beams(self, slabs: list[Slab], spots: tuple) -> list[np.ndarray]:
+        """Intensity behind the patient for each spot, (rows, columns), 1 without a patient."""
+        return [expected_intensity(slabs, spot, self.detector.spacing_mm) for spot in spots]
+
+    def moved(self, beam: np.ndarray) -> np.ndarray:
+        """The beam behind the patient as he lies in the mask.
+
+        Blur comes before motion, which is the same for shifts and, for a degree or less, for rotations.
+        """
+        c = self.conditions
+        return shift_frame(beam, c.motion_px, c.motion_deg) if any(c.motion_px) or c.motion_deg else beam
+
+    def drifted(self, beam: np.ndarray, moments: int) -> np.ndarray:
+        """The beam behind the patient so many moments after the restored one."""
+        drift = self.conditions.drift_px
+        return shift_frame(beam, (drift[0] * moments, drift[1] * moments)) if any(drift) else beam
+
+    def frame(self, beam: np.ndarray, count: int = 1) -> np.ndarray:
+        """Digital numbers, float32 from 1 up, of one frame, or the mean of `count` frames of a still patient."""
+        if self.conditions.noise_free:
+            return self.exact(beam)
+        beam = self._collimated(beam)
+        if count == 1:
+            digital = expose(beam, self.detector, self.incident, self.rng, digital=True)
+            return np.maximum(digital, 1, dtype=np.float32)
         # The mean of several exposures is one of so much more dose; the electronics add their noise at each.
-        electronics = detector.electronic_noise_quanta * np.sqrt(count)
-        longer = replace(detector, electronic_noise_quanta=float(electronics))
-        signal = acquire(slabs, conditions.spot, longer, count * incident, rng)
-        return np.clip(signal * (detector.gain / count), 1, detector.max_dn)
+        electronics = self.detector.electronic_noise_quanta * np.sqrt(count)
+        longer = replace(self.detector, electronic_noise_quanta=float(electronics))
+        signal = expose(beam, longer, count * self.incident, self.rng)
+        return np.clip(signal * (self.detector.gain / count), 1, self.detector.max_dn)
 
-    def exact(slabs: list[Slab]) -> np.ndarray:
-        return incident * detector.gain * expected_intensity(slabs, MICRO_SPOT, detector.spacing_mm, detector)
+    def exact(self, beam: np.ndarray) -> np.ndarray:
+        """What `frame` is on average, without rounding. Overexposed pixels are cut here too: nobody can restore
+        them."""
+        beam = self._collimated(beam)
+        seen = detector_blur(self.detector, beam.shape).apply(beam)
+        return np.clip(self.incident * self.detector.gain * seen, 1, self.detector.max_dn)
 
-    contrast = slabs_of(scene, iodine=True)
-    if kind == "native":
-        degraded = np.log(np.maximum(noisy(contrast), 1, dtype=np.float32))
-        return Pair(degraded, np.log(np.clip(exact(contrast), 1, detector.max_dn)), kind)
-    mask = slabs_of(scene, iodine=False, shift_px=conditions.motion_px)
-    degraded = optical_density(noisy(contrast), noisy_mean(mask, conditions.mask_frames))
-    return Pair(degraded, optical_density(exact(contrast), exact(mask)), kind)
+    def _collimated(self, beam: np.ndarray) -> np.ndarray:
+        # The blades' penumbra is tens of pixels wide and out of reach of any network here: it is the same for both
+        # spots, so that nothing is gained or lost by it.
+        collimator = self.conditions.effects.collimator
+        return beam if collimator is None else beam * collimator.transmission(beam.shape)
+
+
+def _processed(
+    degraded: np.ndarray, truth: np.ndarray, kind: str, effects: Effects, detector: Detector
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log frames (moments, rows, columns) and truth (rows, columns) as the system stores them."""
+    degraded, truth = (zoomed(frames, effects.zoom, effects.zoom_order) for frames in (degraded, truth))
+    if effects.sharpening is not None:
+        degraded = sharpened(degraded, *effects.sharpening)
+    if effects.shutter is not None:
+        outside = effects.shutter.transmission(truth.shape) < 0.5
+        flat = np.float32(truth.min() if kind == "native" else 0.0)
+        degraded, truth = (np.where(outside, flat, frames) for frames in (degraded, truth))
+    if effects.tone is not None:
+        full = np.float32(np.log(detector.max_dn) if kind == "native" else 0.0)
+        degraded = effects.tone.apply(degraded - full, DOMAINS[kind], quantised=True)
+        truth = effects.tone.apply(truth - full, DOMAINS[kind], quantised=False)
+    return degraded, truth

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from .pairs import Conditions, Pair, acquire_pair, random_conditions
+from .conditions import foreign_spot
+from .pairs import KINDS, Conditions, Pair, acquire_pair, random_conditions
 from .scene import Scene, random_scene
 from .tubes import View
 
 SPLITS = {"train": 1, "validation": 2, "test": 3, "sample": 4}
-# Quanta per pixel: from fluoroscopy-like to the quiet frames of a phantom (restoration-grade DSA has 10^4 to 10^5).
-QUANTA = (1.5e3, 1.5e5)
-PAPER_LIKE_QUANTA = (4e3, 1.5e5)
+NOISE = {"quiet": (1.5e5, 1.5e6), "paper-like": (4e3, 1.5e5), "clinical": (1.5e3, 1.2e4)}
+"""Quanta per pixel of held-out frames: a phantom's averaged frames, restoration-grade DSA, DSA at clinical dose."""
+QUANTA = (3e2, 2e6)
+"""Quanta per pixel in training: from fluoroscopy-like to beyond the quietest held-out frames."""
+BLUR_PX = (0.5, 9.0)
+"""Mean width of the blur in training, in pixels."""
+FOREIGN_BLUR_PX = (9.0, 14.0)
+"""Blur beyond the trained range."""
 
 
 def generator(split: str, *numbers: int) -> np.random.Generator:
@@ -31,41 +37,72 @@ def generator(split: str, *numbers: int) -> np.random.Generator:
 
 
 def held_out_pair(
-    split: str, index: int, kind: str, quanta: tuple[float, float] = PAPER_LIKE_QUANTA, size: int = 1024
+    split: str,
+    index: int,
+    kind: str,
+    noise: str = "paper-like",
+    size: int = 1024,
+    blur_px: tuple[float, float] | None = None,
+    moments: int = 1,
+    foreign: bool = False,
+    effects: bool = False,
 ) -> tuple[Pair, Conditions, Scene]:
-    """Frame `index` of a held-out set, square with `size` pixels; the same wherever it is drawn."""
-    scene = random_scene(generator(split, index), (size, size))
-    rng = generator(split, index, 1)
-    conditions = random_conditions(rng, scene, quanta)
-    return acquire_pair(scene, conditions, kind, rng), conditions, scene
+    """Frame `index` of a held-out set; the same wherever it is drawn.
+
+    Scene, spot shape, detector and motion of an index are the same at every noise level and range of blur, and the
+    middle frame is the same however many moments there are.
+
+    Args:
+        split: one of SPLITS.
+        index: from 0.
+        kind: one of KINDS.
+        noise: one of NOISE.
+        size: rows and columns.
+        blur_px: range of the blur's mean width in pixels, see `random_conditions`; FOREIGN_BLUR_PX is out of range.
+        moments: odd number of frames one frame time apart.
+        foreign: a spot shape that no training has seen, of the same mean width.
+        effects: with effects in their shares, see `effects.SHARES`, as in training.
+
+    Raises:
+        ValueError: unknown split, kind or noise level.
+    """
+    if kind not in KINDS or noise not in NOISE:
+        raise ValueError(f"Unknown frames '{kind}' at '{noise}' noise; use {', '.join(KINDS)} and {', '.join(NOISE)}.")
+    scene = random_scene(generator(split, index), (size, size), moments)
+    conditions = random_conditions(generator(split, index, 1), scene, NOISE[noise], blur_px, effects)
+    if foreign:
+        conditions = replace(conditions, spot=foreign_spot(generator(split, index, 2), conditions.spot))
+    numbers = KINDS.index(kind), list(NOISE).index(noise), 0 if blur_px is None else int(100 * blur_px[0]) + 1
+    return acquire_pair(scene, conditions, kind, generator(split, index, 3, *numbers)), conditions, scene
 
 
 class SceneCache:
     """Rendered scenes on disk in half precision, each rendered when first asked for.
 
-    Spot and noise are drawn anew at each use, so a few hundred scenes last for a long training.
+    Spot, noise and effects are drawn anew at each use, so a few hundred scenes last for a long training. A scene of
+    1024 x 1024 pixels and m moments takes 6 (1 + m) MiB; only what is asked for is read.
     """
 
-    def __init__(self, folder: Path, count: int, size: int = 1024, split: str = "train") -> None:
-        self.folder, self.count, self.size, self.split = Path(folder), count, size, split
+    def __init__(self, folder: Path, count: int, size: int = 1024, split: str = "train", moments: int = 1) -> None:
+        self.folder, self.count, self.size, self.split, self.moments = Path(folder), count, size, split, moments
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def region(self, index: int, rows: slice, columns: slice) -> Scene:
-        """A part of a scene; only that part is read."""
+        """A part of a scene, all moments of it; only that part is read."""
         path = self._rendered(index)
         arrays = np.load(path, mmap_mode="r", allow_pickle=False)
         stored = json.loads(path.with_suffix(".json").read_text())
         view = View(**{**stored, "shape": tuple(stored["shape"])})
-        static, iodine = (np.array(part[:, rows, columns], np.float32) for part in arrays)
-        return Scene(view, static, iodine)
+        part = np.array(arrays[:, :, rows, columns], np.float32)
+        return Scene(view, part[0], part[1:])
 
     def _rendered(self, index: int) -> Path:
-        path = self.folder / f"{self.split}-{self.size}-{index:05d}.npy"
+        path = self.folder / f"{self.split}-{self.size}-{self.moments}-{index:05d}.npy"
         if not path.exists():
-            scene = random_scene(generator(self.split, index), (self.size, self.size))
+            scene = random_scene(generator(self.split, index), (self.size, self.size), self.moments)
             path.with_suffix(".json").write_text(json.dumps(asdict(scene.view)))
             aside = path.with_suffix(f".{os.getpid()}.part")
             with open(aside, "wb") as file:
-                np.save(file, np.stack((scene.static, scene.iodine)).astype(np.float16))
+                np.save(file, np.concatenate((scene.static[None], scene.iodine)).astype(np.float16))
             os.replace(aside, path)
         return path
