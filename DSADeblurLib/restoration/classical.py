@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import fft
 from skimage import filters, restoration
+
+# Of the split gradient; sets the pace, not the limit.
+_PENALTY = 1.0
 
 
 def unsharp_mask(frame: np.ndarray, radius: float = 1.5, amount: float = 0.5) -> np.ndarray:
@@ -42,11 +46,11 @@ def wiener(frame: np.ndarray, psf: np.ndarray, balance: float = 0.1) -> np.ndarr
     Raises:
         ValueError: one sentence, if frame, kernel or number are not usable.
     """
-    values, psf = _checked(frame).astype(np.float64), _checked_psf(psf)
+    values, psf = _checked(frame), _checked_psf(psf)
     _check_positive("Balance", balance)
     low, high = values.min(), values.max()
     if low == high:
-        return values.astype(np.float32)
+        return values
     padded, inner = _reflected(values - low, psf)
     return (restoration.wiener(padded, psf, balance, clip=False)[inner] + low).astype(np.float32)
 
@@ -70,9 +74,8 @@ def richardson_lucy(frame: np.ndarray, psf: np.ndarray, iterations: int = 20) ->
     Raises:
         ValueError: one sentence, if frame, kernel or number are not usable.
     """
-    values, psf = _checked(frame).astype(np.float64), _checked_psf(psf)
-    if isinstance(iterations, bool) or iterations != int(iterations) or iterations < 1:
-        raise ValueError(f"Iterations must be a whole number of at least 1, not {iterations!r}.")
+    values, psf = _checked(frame), _checked_psf(psf)
+    _check_iterations(iterations)
     low, high = values.min(), values.max()
     if low == high:
         return values.astype(np.float32)
@@ -82,11 +85,69 @@ def richardson_lucy(frame: np.ndarray, psf: np.ndarray, iterations: int = 20) ->
     return ((restored - 1) * (high - low) + low).astype(np.float32)
 
 
+def total_variation(frame: np.ndarray, psf: np.ndarray, weight: float = 0.003, iterations: int = 20) -> np.ndarray:
+    """Deconvolution with a known point spread function that keeps the total variation of the result low.
+
+    Minimises 0.5 |psf * x - frame|^2 + weight * sum |grad x| over x by the alternating direction method of
+    multipliers with the gradient split off (Y. Wang, J. Yang, W. Yin, Y. Zhang, SIAM J. Imaging Sci. 1 (2008)
+    248-272, doi 10.1137/080724265): each step is exact, in Fourier space for x and by shrinking for its gradient.
+    The frame is extended by reflection first, because the transform takes it as periodic.
+
+    Args:
+        frame: (rows, cols), optical density or logarithms of the intensity; any sign.
+        psf: (k, l), odd sides, sums to 1.
+        weight: of the total variation, in the unit of the frame, above 0; larger is smoother.
+        iterations: at least 1; stopping early is smoother and often nearer the truth than the minimum itself.
+
+    Returns:
+        (rows, cols) float32.
+
+    Raises:
+        ValueError: one sentence, if frame, kernel or number are not usable.
+    """
+    values, psf = _checked(frame), _checked_psf(psf)
+    _check_positive("Weight", weight)
+    _check_iterations(iterations)
+    padded, inner = _reflected(values - values.mean(), psf)
+    penalty = np.float32(_PENALTY)
+    transfer = _transfer(psf, padded.shape)
+    steps = [_transfer(kernel, padded.shape) for kernel in (np.array([[1.0], [-1], [0]]), np.array([[1.0, -1, 0]]))]
+    blurred_back = np.conj(transfer) * fft.rfft2(padded)
+    normal = np.abs(transfer) ** 2 + penalty * sum(np.abs(step) ** 2 for step in steps)
+    gradient = np.zeros((2, *padded.shape), np.float32)
+    multiplier = np.zeros_like(gradient)
+    for _ in range(int(iterations)):
+        back = sum(
+            np.conj(step) * fft.rfft2(part) for step, part in zip(steps, gradient - multiplier, strict=True)
+        )
+        spectrum = (blurred_back + penalty * back) / normal
+        multiplier += np.stack([fft.irfft2(step * spectrum, s=padded.shape) for step in steps])
+        length = np.maximum(np.hypot(*multiplier), np.float32(1e-12))
+        gradient = multiplier * np.maximum(1 - np.float32(weight) / (penalty * length), 0)
+        multiplier -= gradient
+    return (fft.irfft2(spectrum, s=padded.shape)[inner] + values.mean()).astype(np.float32)
+
+
+def _transfer(kernel: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Transfer function complex64 (rows, cols // 2 + 1) of a kernel whose middle is the origin."""
+    whole = np.zeros(shape, np.float32)
+    whole[: kernel.shape[0], : kernel.shape[1]] = kernel
+    return fft.rfft2(np.roll(whole, [-(side // 2) for side in kernel.shape], axis=(0, 1)))
+
+
 def _reflected(frame: np.ndarray, psf: np.ndarray) -> tuple[np.ndarray, tuple[slice, slice]]:
-    """The frame extended by reflection on all sides, and where the frame lies in it."""
-    margins = [3 * side for side in psf.shape]
-    padded = np.pad(frame, [(margin, margin) for margin in margins], mode="reflect")
-    return padded, tuple(slice(m, m + side) for m, side in zip(margins, frame.shape, strict=True))
+    """The frame extended by reflection to sides that transform fast, and where the frame lies in it."""
+    margins = []
+    for side, kernel in zip(frame.shape, psf.shape, strict=True):
+        before = 3 * kernel
+        margins.append((before, fft.next_fast_len(side + 2 * before, real=True) - side - before))
+    padded = np.pad(frame, margins, mode="reflect")
+    return padded, tuple(slice(m, m + side) for (m, _), side in zip(margins, frame.shape, strict=True))
+
+
+def _check_iterations(iterations: int) -> None:
+    if isinstance(iterations, bool) or iterations != int(iterations) or iterations < 1:
+        raise ValueError(f"Iterations must be a whole number of at least 1, not {iterations!r}.")
 
 
 def _checked(frame: np.ndarray) -> np.ndarray:
