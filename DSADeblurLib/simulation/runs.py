@@ -15,11 +15,12 @@ from DSADeblurLib.physics.focal_spot import FocalSpot, random_focal_spot
 from DSADeblurLib.xa import write_simulated_run
 
 from .anatomy import random_anatomy
+from .flow import Injection
 from .pairs import MICRO_SPOT, Conditions, open_field, slabs_of
-from .scene import SLAB_EDGES_MM, Injection, Scene
+from .scene import SLAB_EDGES_MM, Scene
 from .sets import generator
 from .tubes import Tube, View, draw_tubes
-from .vessels import random_vessels
+from .vessels import random_arteries
 
 RUN_FILE, TRUTH_FILE, FACTS_FILE = "dsa_large_focal_spot.dcm", "dsa_truth.dcm", "facts.json"
 MOST_SITES = 12
@@ -81,22 +82,23 @@ def simulate_run(options: SimulationOptions) -> SimulatedRun:
     rng = generator("sample", o.seed)
     view = View((o.size, o.size), o.spacing_mm, o.sid_mm, o.sod_mm)
     static = random_anatomy(rng, view, SLAB_EDGES_MM)
-    vessels = random_vessels(rng, view)
+    vessels = random_arteries(rng, view)
     spot = random_focal_spot(rng, o.nominal_spot_mm)
     detector = Detector(spacing_mm=(o.spacing_mm, o.spacing_mm), bits=12)
     empty = Scene(view, static, np.zeros_like(static)[None])
     incident, detector = open_field(empty, Conditions(spot, detector, o.quanta))
     frames = np.empty((o.frames, o.size, o.size), np.uint16)
     truth = np.empty_like(frames)
-    longest = max(tube.distance_mm[-1] for tube in vessels)
-    attenuation = 0.16
+    filled_s = float(np.percentile([tube.arrival_s[-1] for tube in vessels], 90))
+    injection, attenuation = Injection(duration_s=3 * filled_s, rise_s=0.3 * filled_s), 0.16
     for index in range(o.frames):
         # The front passes the tree by two thirds of the run; the rest of it is well filled.
         progress = (index - o.mask_frames + 1) / max(1, 0.66 * (o.frames - o.mask_frames))
-        injection = Injection(arrival_mm=progress * longest, front_mm=0.3 * longest, length_mm=2 * longest)
         iodine = empty.iodine
         if index >= o.mask_frames:
-            iodine = attenuation * draw_tubes(vessels, view, SLAB_EDGES_MM, injection.weights(vessels))[None]
+            iodine = attenuation * draw_tubes(
+                vessels, view, SLAB_EDGES_MM, injection.weights(vessels, progress * filled_s)
+            )
         slabs = slabs_of(Scene(view, static, iodine), iodine=True)
         frames[index] = acquire(slabs, spot, detector, incident, rng, digital=True)
         exact = expected_intensity(slabs, MICRO_SPOT, detector.spacing_mm, detector)

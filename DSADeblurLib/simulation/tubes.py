@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from scipy.interpolate import CubicSpline
 
 # Pixels of discs drawn by one product of matrices: bounds the memory at about 100 MB.
 ENTRIES_PER_CHUNK = 4_000_000
@@ -46,20 +47,26 @@ class View:
 class Tube:
     """A tube along a line: points (n, 3) mm, radii (n,) mm, and what fills it.
 
-    `content` (n,) scales the attenuation along the tube (1 = the scene's iodine), `distance_mm` (n,) is the way
-    the blood has come since the inlet.
+    `content` (n,) scales the attenuation along the tube (1 = the scene's iodine), `arrival_s` (n,) is when blood from
+    the inlet gets there.
     """
 
     points_mm: np.ndarray
     radii_mm: np.ndarray
     content: np.ndarray
-    distance_mm: np.ndarray
+    arrival_s: np.ndarray
 
     @classmethod
     def uniform(cls, points_mm: np.ndarray, radius_mm: float, content: float = 1.0) -> Tube:
         """A tube of one radius and content."""
         count = len(points_mm)
         return cls(points_mm, np.full(count, radius_mm), np.full(count, content), np.zeros(count))
+
+
+def smooth_line(knots: np.ndarray, step_mm: float = 0.5) -> np.ndarray:
+    """Points about `step_mm` apart on a cubic spline through knots (n, 3) in mm."""
+    position = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1)))
+    return CubicSpline(position, knots)(np.linspace(0, position[-1], max(int(position[-1] / step_mm), 8)))
 
 
 def draw_tubes(

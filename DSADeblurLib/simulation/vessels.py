@@ -1,25 +1,30 @@
-"""Arterial trees that branch by Murray's law, with stenoses, aneurysms and arteriovenous tangles."""
+"""Vessel trees that branch by Murray's law, wind and fill a head-like space; arteries of one injection."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
+from . import lesions
 from .tubes import Tube, View
 
-STEP_MM = 0.6
+STEP_MM = 0.4
 # Murray, PNAS 1926: the cube of a parent's radius is the sum of its children's cubes.
 MURRAY_EXPONENT = 3.0
+# Mean blood speed in a vessel of 1 mm radius, and how it falls with the radius (carotid 30 cm/s, cortex a few cm/s).
+SPEED_MM_PER_S = (90.0, 220.0)
+SPEED_EXPONENT = 0.6
 
 
 @dataclass(frozen=True)
 class TreeStyle:
-    """How a tree grows: smallest radius in mm, tortuosity in rad per mm, branch length, most branches.
+    """How a tree grows.
 
     `branch_length` is in mm for a radius of 1 mm and goes with the square root of the radius: cortical branches are
-    thin and long.
+    thin and long. `tortuosity` is the rms curvature in rad per mm, `curl` that of regular winding on top of it (scalp
+    and face). `survival` is the share of branches that go on at each division, `evenness` the smallest ratio of a
+    smaller child's radius to its sister's, `speed_mm_s` the blood's speed at a radius of 1 mm.
     """
 
     smallest_radius_mm: float = 0.1
@@ -27,16 +32,41 @@ class TreeStyle:
     branch_length: tuple[float, float] = (8.0, 30.0)
     most_branches: int = 160
     depth_mm: float = 60.0
+    curl: float = 0.0
+    survival: float = 0.85
+    evenness: float = 0.2
+    speed_mm_s: float = 150.0
 
 
-def random_style(rng: np.random.Generator) -> TreeStyle:
+@dataclass(frozen=True)
+class Buds:
+    """Where branches start: points (n, 3) mm, direction there and direction to turn to (n, 3), radii, arrival (n,)."""
+
+    points: np.ndarray
+    directions: np.ndarray
+    towards: np.ndarray
+    radii: np.ndarray
+    arrival: np.ndarray
+
+    def __getitem__(self, index: np.ndarray) -> Buds:
+        fields = (self.points, self.directions, self.towards, self.radii, self.arrival)
+        return Buds(*(field[index] for field in fields))
+
+
+def random_style(rng: np.random.Generator, view: View) -> TreeStyle:
     """A style drawn over the range seen between carotid and distal cortical injections."""
-    shortest = rng.uniform(5, 12)
+    # A magnified view shows shorter ways between branches and thinner ones.
+    zoom = np.clip(min(view.field_mm) / 150, 0.45, 1.3)
+    shortest = rng.uniform(7, 16) * zoom
     return TreeStyle(
-        smallest_radius_mm=rng.uniform(0.06, 0.16),
-        tortuosity=float(np.exp(rng.uniform(np.log(0.03), np.log(0.22)))),
-        branch_length=(shortest, shortest * rng.uniform(2, 4)),
-        most_branches=int(rng.integers(80, 320)),
+        smallest_radius_mm=rng.uniform(0.08, 0.17) * zoom,
+        tortuosity=float(np.exp(rng.uniform(np.log(0.05), np.log(0.18)))),
+        branch_length=(shortest, shortest * rng.uniform(3, 5)),
+        most_branches=int(np.exp(rng.uniform(np.log(200), np.log(900)))),
+        curl=float(rng.choice([0.0, 0.0, 0.0, rng.uniform(0.15, 0.5)])),
+        survival=rng.uniform(0.85, 0.98),
+        evenness=rng.uniform(0.15, 0.4),
+        speed_mm_s=rng.uniform(*SPEED_MM_PER_S),
     )
 
 
@@ -44,139 +74,125 @@ def grow_tree(rng: np.random.Generator, view: View, style: TreeStyle, radius_mm:
     """A tree that enters from the edge of the field and fills it; one tube a branch, parents before children."""
     half = np.array(view.field_mm[::-1]) / 2
     side = rng.integers(4)
-    edge = rng.uniform(-0.7, 0.7) * half[1 - side % 2]
-    sign = 1.0 if side < 2 else -1.0
     start = np.zeros(3)
-    start[side % 2], start[1 - side % 2], start[2] = sign * (half[side % 2] + 4), edge, rng.uniform(-20, 20)
-    direction = _unit(np.append(rng.uniform(-0.4, 0.4, 2) * half, 0.0) - start)
-    waiting = [(start, direction, direction, radius_mm, 0.0)]
+    start[side % 2] = (half[side % 2] + 6) * (1.0 if side < 2 else -1.0)
+    start[1 - side % 2], start[2] = rng.uniform(-0.7, 0.7) * half[1 - side % 2], rng.uniform(-20, 20)
+    direction = _unit(np.append(rng.uniform(-0.4, 0.4, 2) * half, 0.0) - start)[None]
+    bud = Buds(start[None], direction, direction, np.array([radius_mm]), np.zeros(1))
+    return grow(rng, view, style, bud, trunk_mm=rng.uniform(0.4, 1.1) * half.min())
+
+
+def grow(rng: np.random.Generator, view: View, style: TreeStyle, buds: Buds, trunk_mm: float = 0.0) -> list[Tube]:
+    """All branches that spring from buds, generation by generation; the first branches are `trunk_mm` long or more."""
+    half = np.array([*view.field_mm[::-1], 0.0]) / 2
+    half[2] = style.depth_mm
     tree: list[Tube] = []
-    while waiting and len(tree) < style.most_branches:
-        point, direction, towards, radius, distance = waiting.pop(0)
-        trunk = not tree
-        tube, direction = _grow_branch(rng, point, direction, towards, radius, distance, half, style, trunk)
-        tree.append(tube)
-        end, radius = tube.points_mm[-1], tube.radii_mm[-1]
-        if np.any(np.abs(end[:2]) > half * 1.15):
-            continue
-        asymmetry = rng.uniform(0.25, 1.0)
-        first = radius / (1 + asymmetry**MURRAY_EXPONENT) ** (1 / MURRAY_EXPONENT)
-        # The smaller child leaves at the larger angle, as flow and drag demand.
-        for child, degrees in ((first, rng.uniform(5, 30)), (first * asymmetry, rng.uniform(25, 75))):
-            if child >= style.smallest_radius_mm:
-                towards = _tilt(rng, direction, np.deg2rad(degrees))
-                waiting.append((end, direction, towards, child, tube.distance_mm[-1]))
-    return tree
+    while len(buds.radii) and len(tree) < style.most_branches:
+        first = not tree
+        branches, ends = _grow_branches(rng, buds, half, style, trunk_mm if first else 0.0)
+        tree.extend(branches)
+        ends = ends[np.all(np.abs(ends.points[:, :2]) < half[:2] * 1.2, axis=1)]
+        if not first:
+            ends = ends[(rng.random(len(ends.radii)) < style.survival) | (ends.radii > 0.6)]
+        buds = _divide(rng, ends, style)
+        # The widest generations are thinned out, so that a tree reaches its thinnest branches.
+        most = max(4, style.most_branches // 5)
+        if len(buds.radii) > most:
+            buds = buds[np.sort(rng.permutation(len(buds.radii))[:most])]
+    return tree[: style.most_branches]
 
 
-def _grow_branch(rng, point, direction, towards, radius, distance, half, style, trunk):
-    """One tube that leaves its parent in `direction` and turns `towards` its own within about its radius."""
-    length = np.clip(np.sqrt(radius) * rng.uniform(*style.branch_length), 4.0, 70.0)
-    if trunk:
-        length = max(length, rng.uniform(0.4, 0.9) * half.min())
-    count = max(int(length / STEP_MM), 8)
-    # Curvature wanders smoothly around zero; small vessels wind more than trunks.
-    wind = min(style.tortuosity * (1.0 if radius > 1.0 else 2.0), 0.35 / radius)
-    turn = np.zeros(2)
-    points = np.empty((count + 1, 3))
-    points[0] = point
-    bend = 1 + int(1.2 * radius / STEP_MM)
-    turning = (towards - direction) / bend
-    memory = rng.uniform(0.90, 0.98)
-    steepest = 0.6 if radius > 0.8 else 0.9
-    for index in range(count):
-        if index < bend:
-            direction = _unit(direction + turning)
-        turn = memory * turn + np.sqrt(1 - memory**2) * rng.normal(0, wind, 2)
+def _divide(rng: np.random.Generator, ends: Buds, style: TreeStyle) -> Buds:
+    """Two children at each end, where they are not too thin; sisters stay beside each other."""
+    count = len(ends.radii)
+    asymmetry = style.evenness + (1 - style.evenness) * rng.beta(1.2, 1.6, count)
+    first = ends.radii / (1 + asymmetry**MURRAY_EXPONENT) ** (1 / MURRAY_EXPONENT)
+    radii = np.stack((first, first * asymmetry), axis=1).ravel()
+    # The smaller child leaves at the larger angle, as flow and drag demand.
+    angles = np.deg2rad(np.stack((rng.uniform(3, 28, count), rng.uniform(25, 85, count)), axis=1).ravel())
+    twice = ends[np.repeat(np.arange(count), 2)]
+    across = _unit(np.cross(twice.directions, rng.normal(size=(2 * count, 3))))
+    towards = np.cos(angles)[:, None] * twice.directions + np.sin(angles)[:, None] * across
+    return Buds(twice.points, twice.directions, towards, radii, twice.arrival)[radii >= style.smallest_radius_mm]
+
+
+def _grow_branches(
+    rng: np.random.Generator, buds: Buds, half: np.ndarray, style: TreeStyle, shortest_mm: float
+) -> tuple[list[Tube], Buds]:
+    """One tube for each bud, which leaves in `directions` and turns `towards` its own within about its radius.
+
+    All branches take their steps together. Curvature wanders smoothly around zero; thin vessels wind more than
+    trunks, and all turn back softly at the border (half axes `half` in mm) of the space that they fill.
+    """
+    count = len(buds.radii)
+    length = np.sqrt(buds.radii) * rng.uniform(*style.branch_length, count)
+    length = np.maximum(np.clip(length, 2.0, 70.0), shortest_mm)
+    steps = np.maximum((length / STEP_MM).astype(int), 8)
+    wind = np.minimum(style.tortuosity * np.clip(buds.radii, 0.2, 2.0) ** -0.4, 0.3 / buds.radii)
+    wind = wind * np.exp(rng.normal(0, 0.3, count))
+    memory = rng.uniform(0.93, 0.99, count)[:, None]
+    curl = np.minimum(style.curl * np.exp(rng.normal(0, 0.4, count)), 0.35 / buds.radii)
+    wave, phase = rng.uniform(6, 16, count) * np.sqrt(np.clip(buds.radii, 0.3, 1.5)), rng.uniform(0, 6.28, count)
+    bend = 1 + (1.2 * buds.radii / STEP_MM).astype(int)
+    turning = (buds.towards - buds.directions) / bend[:, None]
+    # Each branch has a place where it is needed; so the space fills evenly.
+    aims = half * rng.uniform(0, 0.9, (count, 1)) ** (1 / 2) * _unit(rng.normal(size=(count, 3)))
+    drift = _unit(aims - buds.points) * np.where(buds.radii > 0.6, 0.03, 0.015)[:, None]
+    turn = rng.normal(0, 1, (count, 2)) * wind[:, None]
+    kicks = np.sqrt(1 - memory**2) * wind[:, None]
+    direction, point = buds.directions, buds.points
+    points = [point]
+    for index in range(steps.max()):
+        direction = _unit(direction + turning * (index < bend)[:, None])
+        turn = memory * turn + kicks * rng.standard_normal((count, 2))
         across = _unit(np.cross(direction, [0.31, 0.21, 0.93]))
-        direction = _unit(direction + STEP_MM * (turn[0] * across + turn[1] * np.cross(direction, across)))
-        # The head is finite: vessels turn back softly near its front and back, trunks are drawn to the middle.
-        direction[2] -= 0.02 * points[index, 2] / style.depth_mm
-        if trunk:
-            direction[:2] -= 0.01 * points[index, :2] / half
-        # Wide vessels keep across the beam: seen end-on, a bent tube has no path length a projection can draw.
-        direction[2] = np.clip(direction[2], -steepest, steepest)
-        direction = _unit(direction)
-        points[index + 1] = points[index] + STEP_MM * direction
-    s = np.linspace(0, 1, count + 1)
-    taper = 1 - rng.uniform(0.02, 0.18) * s
-    radii = radius * taper * (1 + 0.04 * np.sin(2 * np.pi * (s * rng.uniform(0, 3) + rng.uniform())))
-    tube = Tube(points, radii, np.ones(count + 1), distance + STEP_MM * np.arange(count + 1))
-    return tube, direction
+        regular = curl * np.sin(2 * np.pi * index * STEP_MM / wave + phase)
+        sideways = STEP_MM * (turn[:, :1] + regular[:, None])
+        upwards = STEP_MM * turn[:, 1:]
+        direction = direction + sideways * across + upwards * np.cross(direction, across)
+        # The head is finite: vessels turn back before its border.
+        inside = point / (1.05 * half)
+        beyond = np.maximum(np.linalg.norm(inside, axis=1) - 0.75, 0)[:, None]
+        direction = _unit(direction + drift - 0.25 * STEP_MM * beyond * inside)
+        point = point + STEP_MM * direction
+        points.append(point)
+    points = np.stack(points, axis=1)
+    tubes, ends = [], []
+    taper, swell, beats = rng.uniform(0.02, 0.18, count), rng.uniform(0, 0.04, count), rng.uniform(0, 3, count)
+    speed = style.speed_mm_s * np.exp(rng.normal(0, 0.25, count))
+    for branch in range(count):
+        stop = steps[branch] + 1
+        course = points[branch, :stop]
+        s = np.linspace(0, 1, stop)
+        radii = buds.radii[branch] * (1 - taper[branch] * s)
+        seconds = STEP_MM / (speed[branch] * radii**SPEED_EXPONENT)
+        arrival = buds.arrival[branch] + np.cumsum(seconds) - seconds[0]
+        radii = radii * (1 + swell[branch] * np.sin(2 * np.pi * beats[branch] * s))
+        tubes.append(Tube(course, radii, np.ones(stop), arrival))
+        ends.append((course[-1], _unit(course[-1] - course[-2]), radii[-1], arrival[-1]))
+    last, heading, radii, arrival = (np.array(values) for values in zip(*ends, strict=True))
+    return tubes, Buds(last, heading, heading, radii, arrival)
 
 
-def add_stenosis(rng: np.random.Generator, tube: Tube) -> Tube:
-    """The same vessel with one smooth narrowing of 30 to 85 % in diameter."""
-    s = STEP_MM * np.arange(len(tube.radii_mm))
-    width = rng.uniform(0.8, 3.0) * max(tube.radii_mm[0], 0.4)
-    profile = np.exp(-(((s - rng.uniform(0.3, 0.7) * s[-1]) / width) ** 2))
-    return replace(tube, radii_mm=tube.radii_mm * (1 - rng.uniform(0.3, 0.85) * profile))
-
-
-def aneurysm(rng: np.random.Generator, tube: Tube) -> Tube:
-    """A saccular aneurysm at the end of a vessel: a short tube whose radius is that of a sphere on a neck."""
-    neck = tube.radii_mm[-1]
-    radius = neck * rng.uniform(1.2, 3.0)
-    # The sac lies across the beam, where a tube of varying radius is the sphere it stands for.
-    direction = _unit(_tilt(rng, _unit(tube.points_mm[-1] - tube.points_mm[-2]), rng.uniform(0.3, 1.2)) * [1, 1, 0.1])
-    s = np.linspace(0, 2 * radius, 24)
-    radii = np.sqrt(np.maximum(radius**2 - (s - radius) ** 2, (0.5 * neck) ** 2 * (s < radius)))
-    points = tube.points_mm[-1] + s[:, None] * direction
-    count = len(s)
-    return Tube(points, np.maximum(radii, 0.02), np.ones(count), np.full(count, tube.distance_mm[-1] + radius))
-
-
-def nidus(rng: np.random.Generator, tube: Tube) -> list[Tube]:
-    """An arteriovenous malformation at the end of a vessel: a tangle of winding channels and one draining vein."""
-    centre, extent = tube.points_mm[-1], rng.uniform(3.0, 12.0)
-    arrival = tube.distance_mm[-1]
-    tangle = []
-    for _ in range(int(rng.integers(12, 40))):
-        knots = centre + rng.normal(0, extent * 0.45, (int(rng.integers(5, 9)), 3))
-        points = _smooth_line(knots)
-        count = len(points)
-        radius = np.exp(rng.uniform(np.log(0.12), np.log(0.7)))
-        content = np.full(count, rng.uniform(0.5, 1.0))
-        tangle.append(Tube(points, np.full(count, radius), content, arrival + np.linspace(0, 20, count)))
-    away = _unit(rng.normal(size=3) * [1, 1, 0.3])
-    knots = centre + np.outer(np.linspace(0, 60, 8), away) + rng.normal(0, 3.0, (8, 3))
-    points = _smooth_line(knots)
-    count = len(points)
-    radii = np.full(count, rng.uniform(0.9, 2.0))
-    vein = Tube(points, radii, np.full(count, 0.8), arrival + 20 + np.linspace(0, 60, count))
-    return [*tangle, vein]
-
-
-def _smooth_line(knots: np.ndarray, step_mm: float = STEP_MM) -> np.ndarray:
-    """Points about `step_mm` apart on a cubic spline through knots (n, 3)."""
-    position = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1)))
-    return CubicSpline(position, knots)(np.linspace(0, position[-1], max(int(position[-1] / step_mm), 8)))
-
-
-def random_line(rng: np.random.Generator, view: View) -> np.ndarray:
-    """A smooth line (n, 3) in mm that enters from one edge and ends inside or leaves again: a catheter's course."""
-    half = np.array([*view.field_mm[::-1], 60.0]) / 2
-    knots = rng.uniform(-0.8, 0.8, (int(rng.integers(4, 7)), 3)) * half
-    knots = knots[np.argsort(knots[:, int(rng.integers(2))])]
-    side = rng.integers(2)
-    knots[0, side] = rng.choice([-1.2, 1.2]) * half[side]
-    return _smooth_line(knots)
-
-
-def random_vessels(rng: np.random.Generator, view: View) -> list[Tube]:
-    """One injection's vessels: one to four trees, some with a stenosis, an aneurysm or a nidus."""
-    vessels: list[Tube] = []
-    for _ in range(int(rng.integers(1, 5))):
-        tree = grow_tree(rng, view, random_style(rng), radius_mm=float(np.exp(rng.uniform(np.log(0.6), np.log(2.6)))))
+def random_arteries(rng: np.random.Generator, view: View) -> list[Tube]:
+    """One injection's arteries: a main tree and up to three more, some with stenoses, an aneurysm or a nidus."""
+    arteries: list[Tube] = []
+    zoom = np.clip(min(view.field_mm) / 150, 0.5, 1.1)
+    count = int(rng.choice([1, 2, 2, 3, 4]))
+    for number in range(count):
+        # The first is as wide as a carotid or its main branches, the others lie beside it.
+        wide = (1.2, 2.6) if number == 0 else (0.4, 1.6)
+        radius = zoom * np.exp(rng.uniform(*np.log(wide)))
+        tree = grow_tree(rng, view, random_style(rng, view), radius_mm=float(radius))
         for _ in range(int(rng.integers(0, 4))):
             index = int(rng.integers(len(tree)))
-            tree[index] = add_stenosis(rng, tree[index])
+            tree[index] = lesions.add_stenosis(rng, tree[index])
         if rng.random() < 0.35:
-            tree.append(aneurysm(rng, tree[int(rng.integers(min(len(tree), 12)))]))
-        if rng.random() < 0.2:
-            tree.extend(nidus(rng, tree[int(rng.integers(len(tree)))]))
-        vessels.extend(tree)
-    return vessels
+            tree.extend(lesions.aneurysm(rng, tree[int(rng.integers(min(len(tree), 12)))]))
+        if rng.random() < 0.1:
+            tree.extend(lesions.nidus(rng, tree[int(rng.integers(len(tree)))]))
+        arteries.extend(tree)
+    return arteries
 
 
 def decouple_contrast(vessels: list[Tube], power: float, reference_mm: float = 1.0) -> list[Tube]:
@@ -189,10 +205,12 @@ def decouple_contrast(vessels: list[Tube], power: float, reference_mm: float = 1
     return [replace(tube, content=tube.content * factor) for tube, factor in zip(vessels, factors, strict=True)]
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / max(np.linalg.norm(vector), 1e-9)
+def scatter_contrast(rng: np.random.Generator, vessels: list[Tube], spread: float) -> list[Tube]:
+    """Give each branch a content of its own, log-normal with the given spread, whatever its diameter."""
+    factors = np.exp(rng.normal(0, spread, len(vessels)))
+    return [replace(tube, content=tube.content * factor) for tube, factor in zip(vessels, factors, strict=True)]
 
 
-def _tilt(rng: np.random.Generator, direction: np.ndarray, angle: float) -> np.ndarray:
-    across = _unit(np.cross(direction, rng.normal(size=3)))
-    return np.cos(angle) * direction + np.sin(angle) * across
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., 3) of length 1."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
