@@ -6,7 +6,8 @@
         .otf -> (padded rows, padded cols // 2 + 1)   the cached transfer function on the rfft2 grid
         .transfer(fu, fv)                           the analytic OTF at detector frequencies, cycles/mm
         first @ second -> Blur                      product of the OTFs
-    focal_spot_blur(spot, magnification, shape_px, spacing_mm, padding='symmetric') -> Blur
+    apply_each(blurs, frame) -> list of float32 (rows, cols)    several blurs of one padded size share a transform
+    focal_spot_blur(spot, magnification, shape_px, spacing_mm, padding='symmetric', reach_mm=None) -> Blur
     detector_blur(detector, shape_px, padding='symmetric') -> Blur
 
 `focal_spot_blur` and `detector_blur` keep the operators made last, so calling them again for the same arguments is
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import fft, sparse
@@ -66,25 +67,24 @@ class Blur:
     def otf(self) -> np.ndarray:
         """The OTF on the rfft2 grid of the padded frame, float32 or complex64 (padded rows, padded cols // 2 + 1)."""
         rows, cols = self.padded_shape
-        fv = fft.fftfreq(rows, self.spacing_mm[0])[:, None]
-        fu = fft.rfftfreq(cols, self.spacing_mm[1])[None, :]
+        # Single precision is that of the frames, and its sines cost a fifth.
+        fv = fft.fftfreq(rows, self.spacing_mm[0])[:, None].astype(np.float32)
+        fu = fft.rfftfreq(cols, self.spacing_mm[1])[None, :].astype(np.float32)
         values = np.broadcast_to(self.transfer(fu, fv), (rows, cols // 2 + 1))
         return np.ascontiguousarray(values, dtype=np.complex64 if np.iscomplexobj(values) else np.float32)
 
     def apply(self, frame: np.ndarray) -> np.ndarray:
         """Return the blurred frame, float32 (rows, cols). Raises ValueError when the shape is not shape_px."""
-        frame = self._checked(frame)
-        # The kernel sums to 1, so a constant may be set aside: it comes back exact and float32 keeps its digits.
-        level = np.float32(frame.mean(dtype=np.float64))
-        padded = np.pad(frame - level, self._pads, mode=self.padding)
-        return self._crop(self._filter(padded, self.otf)) + level
+        return apply_each((self,), frame)[0]
 
     __call__ = apply
 
     def adjoint(self, frame: np.ndarray) -> np.ndarray:
         """Return the adjoint of `apply` (filter, then fold the padding back), float32 (rows, cols)."""
         frame = self._checked(frame)
-        filtered = self._filter(np.pad(frame, self._pads), self.otf.conj())
+        spectrum = fft.rfft2(np.pad(frame, self._pads), workers=1, overwrite_x=True)
+        spectrum *= self.otf.conj()
+        filtered = fft.irfft2(spectrum, s=self.padded_shape, workers=1, overwrite_x=True)
         fold_rows, fold_cols = self._folds
         return np.ascontiguousarray((fold_cols @ (fold_rows @ filtered).T).T, dtype=np.float32)
 
@@ -108,12 +108,6 @@ class Blur:
             raise ValueError(f"This blur was made for frames of {self.shape_px} pixels, not {frame.shape}.")
         return frame
 
-    @staticmethod
-    def _filter(padded: np.ndarray, otf: np.ndarray) -> np.ndarray:
-        spectrum = fft.rfft2(padded, workers=1, overwrite_x=True)
-        spectrum *= otf
-        return fft.irfft2(spectrum, s=padded.shape, workers=1, overwrite_x=True)
-
     def _crop(self, padded: np.ndarray) -> np.ndarray:
         (top, _), (left, _) = self._pads
         rows, cols = self.shape_px
@@ -130,16 +124,43 @@ class Blur:
         return tuple(folds)
 
 
-def focal_spot_blur(spot: FocalSpot, magnification: float, shape_px, spacing_mm, padding: str = "symmetric") -> Blur:
+def apply_each(blurs: Sequence[Blur], frame: np.ndarray) -> list[np.ndarray]:
+    """Return the frame blurred by each of `blurs`, float32 (rows, cols); all cost one forward transform together.
+
+    Raises ValueError when the blurs' padded shapes or paddings differ, or the frame's shape is not theirs.
+    """
+    first = blurs[0]
+    if any((blur.padded_shape, blur.padding) != (first.padded_shape, first.padding) for blur in blurs):
+        raise ValueError("Only blurs of one padded shape can share a transform.")
+    frame = first._checked(frame)
+    # The kernel sums to 1, so a constant may be set aside: it comes back exact and float32 keeps its digits.
+    level = np.float32(frame.mean(dtype=np.float64))
+    spectrum = fft.rfft2(np.pad(frame - level, first._pads, mode=first.padding), workers=1, overwrite_x=True)
+    filtered = [fft.irfft2(spectrum * blur.otf, s=first.padded_shape, workers=1, overwrite_x=True) for blur in blurs]
+    return [first._crop(image) + level for image in filtered]
+
+
+def focal_spot_blur(
+    spot: FocalSpot, magnification: float, shape_px, spacing_mm, padding: str = "symmetric", reach_mm=None
+) -> Blur:
     """Return the blur of an object plane at this magnification by the focal spot.
 
     magnification: M = SID / (source to plane distance), >= 1. The spot's image at the detector is the spot scaled by
     M - 1, so OTF_detector(u, v) = OTF_spot(u (M - 1), v (M - 1)); a width w gives a blur of w (M - 1) mm at the
-    detector. The pixel's own aperture is not in it; it belongs to the detector.
+    detector. The pixel's own aperture is not in it; it belongs to the detector. reach_mm: (row, col) of the padding,
+    by default the spot's own reach.
     """
     if not (math.isfinite(magnification) and magnification >= 1):
         raise ValueError(f"The magnification must be 1 or more, not {magnification}.")
-    return _cached_spot_blur(spot, float(magnification), _checked_shape(shape_px), checked_spacing(spacing_mm), padding)
+    reach_mm = spot_reach_mm(spot, magnification) if reach_mm is None else tuple(reach_mm)
+    shape_px, spacing_mm = _checked_shape(shape_px), checked_spacing(spacing_mm)
+    return _cached_spot_blur(spot, float(magnification), shape_px, spacing_mm, padding, reach_mm)
+
+
+def spot_reach_mm(spot: FocalSpot, magnification: float) -> tuple[float, float]:
+    """Return how far (row, col) in mm at the detector the spot's blur reaches from its centre."""
+    reach_x, reach_y = spot.half_extent_mm()
+    return reach_y * (magnification - 1.0), reach_x * (magnification - 1.0)
 
 
 def detector_blur(detector: Detector, shape_px, padding: str = "symmetric") -> Blur:
@@ -148,10 +169,8 @@ def detector_blur(detector: Detector, shape_px, padding: str = "symmetric") -> B
 
 
 @functools.lru_cache(maxsize=12)
-def _cached_spot_blur(spot, magnification, shape_px, spacing_mm, padding) -> Blur:
+def _cached_spot_blur(spot, magnification, shape_px, spacing_mm, padding, reach_mm) -> Blur:
     scale = magnification - 1.0
-    reach_x, reach_y = spot.half_extent_mm()
-    reach_mm = (reach_y * scale, reach_x * scale)
     return Blur(lambda fu, fv: spot.otf(fu * scale, fv * scale), shape_px, spacing_mm, reach_mm, padding)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .focal_spot import FocalSpot, checked_spacing
+from .focal_spot import FocalSpot, as_frequencies, checked_spacing
 
 # Gaussians of which a ring is made: their spacing stays below their width.
 _RING_PARTS = 24
@@ -44,7 +44,7 @@ class CompoundSpot:
 
     def otf(self, fu, fv) -> np.ndarray:
         """Return the complex OTF at spot-plane frequencies (see `FocalSpot.otf`); otf(0, 0) = 1."""
-        fu, fv = np.asarray(fu, dtype=np.float64), np.asarray(fv, dtype=np.float64)
+        fu, fv = as_frequencies(fu, fv)
         return sum(
             weight * spot.otf(fu, fv) * (np.exp(-2j * np.pi * x * fu) * np.exp(-2j * np.pi * y * fv))
             for weight, x, y, spot in self.parts
@@ -77,7 +77,7 @@ class CompoundSpot:
         kernel = np.zeros((2 * rows + 1, 2 * columns + 1))
         for weight, x, y, spot in self.parts:
             points = scale * (spot.source_points(_POINTS_PER_SIDE, _POINTS_PER_SIDE) + (x, y))
-            kernel += weight * np.histogram2d(points[:, 1], points[:, 0], bins=(y_edges, x_edges), density=False)[0]
+            kernel += weight * np.histogram2d(points[:, 1], points[:, 0], bins=(y_edges, x_edges))[0]
         return (kernel / kernel.sum()).astype(np.float32)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .focal_spot import checked_spacing
+from .focal_spot import as_frequencies, checked_spacing
 
 # The blur is followed this many decay lengths out: e^-8 of the scintillator's, e^-3 of the (weak) glare's.
 _SCINTILLATOR_LENGTHS = 8.0
@@ -76,7 +76,7 @@ class Detector:
         fu, fv broadcast together; mtf(0, 0) = 1. Real; the aperture's sinc is negative beyond 1 / pixel size, which
         lies above the Nyquist frequency.
         """
-        fu, fv = np.asarray(fu, dtype=np.float64), np.asarray(fv, dtype=np.float64)
+        fu, fv = as_frequencies(fu, fv)
         squared = fu**2 + fv**2
         response = 1.0 / (1.0 + self.scintillator_mm2 * squared)
         if self.aperture:

@@ -88,10 +88,11 @@ class FocalSpot:
     def otf(self, fu, fv) -> np.ndarray:
         """Return the real OTF at spot-plane frequencies fu (along columns) and fv (along rows), cycles/mm.
 
-        fu, fv: arrays that broadcast together, for instance (1, n) and (m, 1). Returns float64 of the broadcast
-        shape; otf(0, 0) = 1. At the detector, OTF_detector(u, v) = otf(u (M - 1), v (M - 1)).
+        fu, fv: arrays that broadcast together, for instance (1, n) and (m, 1). Returns float64 (float32 for float32
+        frequencies) of the broadcast shape; otf(0, 0) = 1. At the detector, OTF_detector(u, v) = otf(u (M - 1),
+        v (M - 1)).
         """
-        fu, fv = np.asarray(fu, dtype=np.float64), np.asarray(fv, dtype=np.float64)
+        fu, fv = as_frequencies(fu, fv)
         cos, sin = self._direction()
         # Kept apart so that unrotated spots stay separable: each factor is then evaluated on a vector only.
         across = fu if sin == 0 else (fv * sin if cos == 0 else fu * cos + fv * sin)
@@ -303,6 +304,13 @@ def _iec_factor(shape: str, slope_fraction: float) -> float:
         "gaussian": math.sqrt(math.log(1.0 / _IEC_LEVEL) / math.log(2.0)),
         "trapezoid": 1.0 + (1.0 - 2.0 * _IEC_LEVEL) * slope_fraction,
     }.get(shape, 1.0)
+
+
+def as_frequencies(fu, fv) -> tuple[np.ndarray, np.ndarray]:
+    """Return frequencies as float64 arrays, or as float32 where both are that already."""
+    fu, fv = np.asarray(fu), np.asarray(fv)
+    dtype = np.float32 if fu.dtype == fv.dtype == np.float32 else np.float64
+    return fu.astype(dtype, copy=False), fv.astype(dtype, copy=False)
 
 
 def _checked_scale(magnification: float) -> float:

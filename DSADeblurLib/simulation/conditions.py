@@ -22,7 +22,7 @@ IEC_NOMINALS_MM = (*(n / 10 for n in range(3, 20)), 2.0, 2.2, 2.4, 2.6, 2.8, 3.0
 # Among all draws with effects: inputs without noise, and without blur. A network learns from them to leave alone what
 # is clean or sharp already.
 NOISE_FREE_SHARE, MICRO_SPOT_SHARE = 0.04, 0.06
-STILL_SHARE, LARGE_MOTION_SHARE = 0.35, 0.15
+STILL_SHARE, LARGE_MOTION_SHARE, TURN_SHARE = 0.35, 0.15, 0.4
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,13 @@ def _random_motion(rng: np.random.Generator) -> tuple[tuple[float, float], float
     """Shift and rotation between mask and contrast frames, mostly below a pixel, and the drift between moments."""
     kind, direction = rng.random(), rng.uniform(0, 2 * np.pi)
     small, large = rng.normal(0, 0.35), rng.uniform(1, 3)
-    turn, drift = rng.normal(), rng.normal(0, 0.12, 2)
+    turn, turned, drift = rng.normal(), rng.random() < TURN_SHARE, rng.normal(0, 0.12, 2)
     if kind < STILL_SHARE:
         return (0.0, 0.0), 0.0, (0.0, 0.0)
     far = kind > 1 - LARGE_MOTION_SHARE
     distance = large if far else small
     motion = (float(distance * np.sin(direction)), float(distance * np.cos(direction)))
-    return motion, float(turn * (0.2 if far else 0.05)), (float(drift[0]), float(drift[1]))
+    return motion, float(turn * turned * (0.2 if far else 0.05)), (float(drift[0]), float(drift[1]))
 
 
 def _random_detector(rng: np.random.Generator, spacing_mm: float, binned: bool) -> Detector:

@@ -26,9 +26,6 @@ SHARES = {
     "sharpening": 0.15,
     "tone": 0.20,
 }
-# Usual exposures leave some room above the brightest pixels.
-USUAL_FILL = 0.85
-
 
 class Domain(NamedTuple):
     """Values that a display table takes: it is linear round `anchor` and ends at `low` and `high`."""
@@ -68,8 +65,8 @@ class Aperture:
             np.minimum(inside, np.float32(reach) - (columns * np.float32(x) + rows * np.float32(y)), out=inside)
         if self.radius is not None:
             np.minimum(inside, np.float32(self.radius * np.hypot(*half)) - np.hypot(rows, columns), out=inside)
-        # Twice the distance over the width: 1.8 % and 98.2 % of the step lie one penumbra apart.
-        passed = 0.5 + 0.5 * np.tanh(4.0 * inside / (2.0 * self.penumbra_px))
+        # 1.8 % and 98.2 % of the step lie one penumbra apart.
+        passed = 0.5 + 0.5 * np.tanh(4.0 * inside / self.penumbra_px)
         return (self.leak + (1.0 - self.leak) * passed).astype(np.float32)
 
 
@@ -108,13 +105,13 @@ class Tone:
 class Effects:
     """What is done to a pair; the defaults do nothing.
 
-    fill: part of the detector's range that the brightest pixels take; above 1 they are cut. collimator: in the beam,
+    overexposed: part of the pixels that are too bright for the detector's range and cut. collimator: in the beam,
     dark and noisy outside. shutter: drawn by the system, flat outside. binned: the detector's pixels are 2 x 2 of a
     finer panel. zoom and zoom_order: the middle of the field on the whole matrix. sharpening: (radius_px, amount) of
     the vendor's unsharp mask, on the degraded frames only. tone: the display table of both frames.
     """
 
-    fill: float = USUAL_FILL
+    overexposed: float = 0.0
     collimator: Aperture | None = None
     shutter: Aperture | None = None
     binned: bool = False
@@ -128,7 +125,7 @@ def random_effects(rng: np.random.Generator) -> Effects:
     """Effects by their SHARES; the draws are the same in number whatever comes out."""
     has = {name: bool(rng.random() < share) for name, share in SHARES.items()}
     collimator, shutter = _random_aperture(rng), _random_aperture(rng)
-    fill = float(np.exp(rng.uniform(0.0, np.log(3.0))))
+    overexposed = float(np.exp(rng.uniform(*np.log((0.003, 0.2)))))
     zoom, order = float(rng.uniform(1.05, 1.6)), int(rng.choice([1, 3]))
     sharpening = (float(np.exp(rng.uniform(*np.log((0.6, 4.0))))), float(rng.uniform(0.2, 1.5)))
     tone = Tone(
@@ -137,7 +134,7 @@ def random_effects(rng: np.random.Generator) -> Effects:
         bits=int(rng.integers(8, 13)),
     )
     return Effects(
-        fill=fill if has["overexposed"] else USUAL_FILL,
+        overexposed=overexposed if has["overexposed"] else 0.0,
         collimator=collimator if has["collimator"] else None,
         shutter=shutter if has["shutter"] else None,
         binned=has["binned"],

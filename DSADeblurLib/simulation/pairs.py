@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from DSADeblurLib.physics.acquisition import Slab, expected_intensity, expose, optical_density, shift_frame
+from DSADeblurLib.physics.acquisition import Slab, expected_intensities, expose, optical_density, shift_frame
 from DSADeblurLib.physics.blur import detector_blur
 from DSADeblurLib.physics.detector import Detector
 
@@ -21,6 +21,8 @@ __all__ = [
 ]  # fmt: skip
 
 KINDS = ("native", "subtracted")
+# Usual exposures leave some of the detector's range above the brightest pixels.
+USUAL_FILL = 0.85
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,14 @@ class Pair:
 
 
 def open_field(scene: Scene, conditions: Conditions, stride: int = 4) -> tuple[float, Detector]:
-    """Quanta at intensity 1 and the detector with its gain set, so that the brightest pixels fill its bits as far as
-    `Effects.fill` says."""
+    """Quanta at intensity 1 and the detector with its gain set, so that the brightest pixels nearly fill its bits, or
+    so many are cut as `Effects.overexposed` says."""
     transmission = np.exp(-scene.static.sum(axis=0)[::stride, ::stride])
     incident = conditions.quanta / float(np.median(transmission))
-    brightest = incident * float(np.percentile(transmission, 99.9))
-    detector = conditions.detector
-    return incident, replace(detector, gain=conditions.effects.fill * detector.max_dn / brightest)
+    detector, cut = conditions.detector, conditions.effects.overexposed
+    percentile, fill = (100 * (1 - cut), 1.0) if cut else (99.9, USUAL_FILL)
+    brightest = incident * float(np.percentile(transmission, percentile))
+    return incident, replace(detector, gain=fill * detector.max_dn / brightest)
 
 
 def slabs_of(scene: Scene, iodine: bool, moment: int | None = None) -> list[Slab]:
@@ -114,7 +117,7 @@ class Camera:
 
     def beams(self, slabs: list[Slab], spots: tuple) -> list[np.ndarray]:
         """Intensity behind the patient for each spot, (rows, columns), 1 without a patient."""
-        return [expected_intensity(slabs, spot, self.detector.spacing_mm) for spot in spots]
+        return expected_intensities(slabs, spots, self.detector.spacing_mm)
 
     def moved(self, beam: np.ndarray) -> np.ndarray:
         """The beam behind the patient as he lies in the mask.

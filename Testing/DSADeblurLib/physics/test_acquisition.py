@@ -9,6 +9,7 @@ from scipy import ndimage
 from DSADeblurLib.physics.acquisition import (
     Slab,
     acquire,
+    expected_intensities,
     expected_intensity,
     expose,
     optical_density,
@@ -122,6 +123,28 @@ def test_motion_moves_the_slab_by_fractions_of_a_pixel(down, right):
     still = expected_intensity([(moved, 1.3)], FocalSpot(0.5, 0.5), SPACING)
     slab = Slab(line, 1.3, (down, right))
     np.testing.assert_array_equal(expected_intensity([slab], FocalSpot(0.5, 0.5), SPACING), still)
+
+
+def test_rotation_turns_about_the_middle_and_back():
+    line = vessel(25, 6, 1.0)
+    turned = shift_frame(line, (0.0, 0.0), 30.0)
+    inside = np.s_[32:-32, 32:-32]
+    # `vessel` counts angles the other way round.
+    np.testing.assert_allclose(turned[inside], vessel(-5, 6, 1.0)[inside], atol=0.08)
+    both = shift_frame(line, (1.5, -2.0), 1.0)
+    apart = shift_frame(shift_frame(line, (0.0, 0.0), 1.0), (1.5, -2.0))
+    # Two interpolations soften the vessel's wall a little more than one.
+    np.testing.assert_allclose(both[inside], apart[inside], atol=0.02)
+
+
+def test_several_spots_at_once_are_the_same_as_one_by_one():
+    slabs = [(vessel(0, 4, 1.0), 1.2), (vessel(70, 3, 1.0), 1.6)]
+    spots = [FocalSpot(0.3, 0.3), FocalSpot(1.0, 1.4, "gaussian", 20.0)]
+    for spot, image in zip(spots, expected_intensities(slabs, spots, SPACING), strict=True):
+        alone = expected_intensity(slabs, spot, SPACING)
+        np.testing.assert_allclose(image[CENTRE], alone[CENTRE], atol=1e-4)
+        # At the border what the sharp spot's sinc-like kernel sees depends on how far the frame is continued.
+        np.testing.assert_allclose(image, alone, atol=5e-3)
 
 
 def test_frames_have_the_dose_and_the_expected_image():

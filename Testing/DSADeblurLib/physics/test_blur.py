@@ -6,12 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from DSADeblurLib.physics.blur import PADDINGS, Blur, detector_blur, focal_spot_blur
+from DSADeblurLib.physics.blur import PADDINGS, Blur, apply_each, detector_blur, focal_spot_blur
+from DSADeblurLib.physics.compound_spot import unequal_spots
 from DSADeblurLib.physics.detector import Detector
 from DSADeblurLib.physics.focal_spot import SHAPES, FocalSpot
 
 SPOT = FocalSpot(0.6, 1.0, "trapezoid", rotation_deg=25)
+UNEQUAL = unequal_spots(0.7, 0.7, 0.4, 25.0)
 FRAMES = st.tuples(st.integers(1, 70), st.integers(1, 70))
+KINDS = ("spot", "unequal", "detector", "both")
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -25,11 +28,11 @@ def inner(a, b):
 
 
 @settings(max_examples=40, deadline=None)
-@given(FRAMES, SEEDS, st.sampled_from(PADDINGS), st.floats(1, 2.5), st.sampled_from(["spot", "detector", "both"]))
+@given(FRAMES, SEEDS, st.sampled_from(PADDINGS), st.floats(1, 2.5), st.sampled_from(KINDS))
 def test_adjoint_is_exact(shape, seed, padding, magnification, kind):
-    spot = focal_spot_blur(SPOT, magnification, shape, (0.15, 0.2), padding)
+    spot = focal_spot_blur(UNEQUAL if kind == "unequal" else SPOT, magnification, shape, (0.15, 0.2), padding)
     panel = detector_blur(Detector((0.15, 0.2)), shape, padding)
-    blur = {"spot": spot, "detector": panel, "both": panel @ spot}[kind]
+    blur = {"spot": spot, "unequal": spot, "detector": panel, "both": panel @ spot}[kind]
     x, y = random_frames(seed, shape)
     scale = float(np.linalg.norm(x) * np.linalg.norm(y))
     assert inner(blur.apply(x), y) == pytest.approx(inner(x, blur.adjoint(y)), abs=3e-6 * scale)
@@ -60,6 +63,15 @@ def test_constant_frames_come_back_exactly(shape, level, padding):
     frame = np.full(shape, level, dtype=np.float32)
     blur = detector_blur(Detector(), shape, padding) @ focal_spot_blur(SPOT, 1.7, shape, 0.154, padding)
     np.testing.assert_array_equal(blur.apply(frame), frame)
+
+
+def test_only_blurs_of_one_padded_shape_share_a_transform():
+    frame = random_frames(3, (40, 50), 1)[0]
+    blurs = [focal_spot_blur(spot, 1.6, frame.shape, 0.15, reach_mm=(2.0, 2.0)) for spot in (SPOT, UNEQUAL)]
+    for blur, image in zip(blurs, apply_each(blurs, frame), strict=True):
+        np.testing.assert_allclose(image, blur.apply(frame), atol=1e-6)
+    with pytest.raises(ValueError, match="one padded shape"):
+        apply_each([blurs[0], focal_spot_blur(SPOT, 1.6, frame.shape, 0.15, reach_mm=(9.0, 9.0))], frame)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

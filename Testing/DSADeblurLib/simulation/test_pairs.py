@@ -9,12 +9,28 @@ from DSADeblurLib.physics.detector import Detector
 from DSADeblurLib.physics.focal_spot import FocalSpot
 from DSADeblurLib.simulation.effects import Aperture, Effects, Tone
 from DSADeblurLib.simulation.pairs import KINDS, MICRO_SPOT, Conditions, acquire_pair
-from DSADeblurLib.simulation.scene import Scene, random_scene
+from DSADeblurLib.simulation.scene import Scene
+from DSADeblurLib.simulation.tubes import View
 
 
 @pytest.fixture(scope="module")
 def scene():
-    return random_scene(np.random.default_rng(11), (256, 256))
+    return patient(moments=1)
+
+
+def patient(moments, size=256):
+    """A bone with a hard edge in tissue, and crossing vessels into which the contrast agent runs."""
+    rows, columns = np.indices((size, size)) / size
+    static, iodine = np.zeros((3, size, size), np.float32), np.zeros((moments, 3, size, size), np.float32)
+    static[1] = 2 - 1.5 * np.hypot(rows - 0.5, columns - 0.5)
+    static[0] = 0.8 * (np.hypot(rows - 0.7, columns - 0.4) < 0.2)
+    for slab, slope, width in ((0, 0.9, 4.0), (1, -0.5, 2.5), (2, 0.2, 1.5)):
+        distance = size * (rows - 0.45 - slope * (columns - 0.5)) / np.hypot(1, slope)
+        vessel = np.sqrt(np.maximum(1 - (distance / width) ** 2, 0)) * 0.2 * width
+        for moment in range(moments):
+            arrived = 1 / (1 + np.exp(20 * (columns - 0.6 - 0.1 * (moment - moments // 2))))
+            iodine[moment, slab] = vessel * arrived
+    return Scene(View((size, size), 0.15, 1100.0, 1100.0 / 1.5), static, iodine)
 
 
 def conditions(scene, **changes):
@@ -34,7 +50,7 @@ def test_micro_spot_without_noise_is_the_truth(scene, kind):
 def test_large_spot_blurs_and_keeps_the_mean(scene, kind):
     sharp = acquire_pair(scene, conditions(scene), kind, np.random.default_rng(0))
     blurred = acquire_pair(scene, conditions(scene, spot=FocalSpot(1.2, 1.6)), kind, np.random.default_rng(0))
-    np.testing.assert_array_equal(sharp.truth, blurred.truth)
+    np.testing.assert_allclose(sharp.truth, blurred.truth, atol=1e-3)
     assert np.abs(np.diff(blurred.degraded)).mean() < 0.95 * np.abs(np.diff(blurred.truth)).mean()
     assert np.exp(blurred.degraded).mean() == pytest.approx(np.exp(blurred.truth).mean(), rel=2e-3)
 
@@ -64,7 +80,7 @@ def test_unknown_kind_is_refused(scene):
 @pytest.fixture(scope="module")
 def moving():
     """A scene of five moments in which the contrast agent runs in."""
-    return random_scene(np.random.default_rng(12), (96, 96), moments=5)
+    return patient(moments=5, size=96)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -102,17 +118,17 @@ def test_drift_moves_the_other_moments_and_not_the_middle(scene):
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_noise_and_blur_nothing_is_left_to_restore(scene, kind):
     shutter = Aperture(blades=((0.0, 0.7),))
-    effects = Effects(fill=1.5, collimator=shutter, zoom=1.3, tone=Tone(exponent=0.5, bits=16))
+    effects = Effects(overexposed=0.05, collimator=shutter, zoom=1.3, tone=Tone(exponent=0.5, bits=16))
     pair = acquire_pair(scene, conditions(scene, noise_free=True, effects=effects), kind, None)
     # A quarter of a step of 16 bits is the mean of what rounding leaves.
     assert np.abs(pair.frame - pair.truth).mean() < 2e-4
 
 
 def test_overexposed_pixels_are_cut_in_both(scene):
-    pair = acquire_pair(scene, conditions(scene, effects=Effects(fill=4.0)), "native", np.random.default_rng(5))
+    pair = acquire_pair(scene, conditions(scene, effects=Effects(overexposed=0.1)), "native", np.random.default_rng(5))
     most = np.log(2**16 - 1)
     assert pair.truth.max() == pytest.approx(most) and pair.frame.max() == pytest.approx(most)
-    assert 0.005 < np.mean(pair.truth > most - 1e-5) < 0.9
+    assert np.mean(pair.truth > most - 1e-5) == pytest.approx(0.1, abs=0.02)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -134,4 +150,4 @@ def test_only_the_degraded_frame_is_sharpened(scene):
         for effects in (Effects(), Effects(sharpening=(1.5, 1.0)))
     )
     np.testing.assert_array_equal(plain.truth, sharpened.truth)
-    assert np.abs(np.diff(sharpened.frame)).mean() > 1.3 * np.abs(np.diff(plain.frame)).mean()
+    assert np.abs(np.diff(sharpened.frame)).mean() > 1.15 * np.abs(np.diff(plain.frame)).mean()
