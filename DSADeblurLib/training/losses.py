@@ -1,15 +1,20 @@
-"""Losses on batches (B, 1, H, W) of normalised frames."""
+"""Losses on batches (B, 1, H, W) of normalised frames; each takes output, degraded middle frame and truth."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
 # Of the normalised range; keeps patches that hold neither blur nor noise from counting without bound.
 LEAST_ERROR = 1e-3
+GRADIENT_WEIGHT = 1.0
 
 
-def frame_errors(output: Tensor, truth: Tensor, gradient_weight: float) -> Tensor:
+def frame_errors(output: Tensor, truth: Tensor, gradient_weight: float = GRADIENT_WEIGHT) -> Tensor:
     """For each frame (B,) the L1 distance of values plus `gradient_weight` times that of neighbours' differences."""
     error = (output - truth).abs().mean(dim=(1, 2, 3))
     if gradient_weight:
@@ -18,20 +23,83 @@ def frame_errors(output: Tensor, truth: Tensor, gradient_weight: float) -> Tenso
     return error
 
 
-def restoration_loss(
-    output: Tensor, degraded: Tensor, truth: Tensor, gradient_weight: float, squared_weight: float = 0.0
-) -> Tensor:
+def squared_errors(output: Tensor, truth: Tensor) -> Tensor:
+    """For each frame (B,) the mean squared error."""
+    return ((output - truth) ** 2).mean(dim=(1, 2, 3))
+
+
+def l1(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute error."""
+    return (output - truth).abs().mean()
+
+
+def l2(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
+    """Mean squared error."""
+    return ((output - truth) ** 2).mean()
+
+
+def l1_gradient(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute error of values and of neighbours' differences."""
+    return frame_errors(output, truth).mean()
+
+
+def frequency(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute error of values and of the orthonormal Fourier transform."""
+    difference = torch.fft.rfft2(output - truth, norm="ortho")
+    return l1(output, degraded, truth) + difference.abs().mean()
+
+
+def ssim(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute error plus a tenth of 1 - SSIM (window and constants of Wang et al. 2004, data range 1)."""
+    from pytorch_msssim import ssim as similarity
+
+    return l1(output, degraded, truth) + 0.1 * (1 - similarity(output, truth, data_range=1.0))
+
+
+def ms_ssim(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute error plus a tenth of 1 - MS-SSIM (Wang et al. 2003, a window of 5 that suits small patches)."""
+    from pytorch_msssim import ms_ssim as similarity
+
+    return l1(output, degraded, truth) + 0.1 * (1 - similarity(output, truth, data_range=1.0, win_size=5))
+
+
+def relative(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
     """Mean over frames of the part of the input's error that is left: 1 for an output that is the input.
 
     Quiet frames, where there is only blur to remove, count as much as noisy ones, whose errors are many times larger:
-    otherwise the network learns to denoise and little else. `squared_weight` adds as much of the part of the squared
-    error that is left; most of that lies in the few pixels at sharp edges, where the blur is.
+    otherwise the network learns to denoise and little else.
     """
-    left = frame_errors(output, truth, gradient_weight)
     with torch.no_grad():
-        before = frame_errors(degraded, truth, gradient_weight) + LEAST_ERROR
-    loss = (left / before).mean()
-    if squared_weight:
-        errors = [((frames - truth) ** 2).mean(dim=(1, 2, 3)) for frames in (output, degraded)]
-        loss = loss + squared_weight * (errors[0] / (errors[1] + LEAST_ERROR**2)).mean()
-    return loss
+        before = frame_errors(degraded, truth) + LEAST_ERROR
+    return (frame_errors(output, truth) / before).mean()
+
+
+def relative_squared(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
+    """`relative` plus the same of squared errors; most of those lie in the few pixels at sharp edges."""
+    with torch.no_grad():
+        before = squared_errors(degraded, truth) + LEAST_ERROR**2
+    return relative(output, degraded, truth) + (squared_errors(output, truth) / before).mean()
+
+
+def logarithmic(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
+    """Mean over frames of the logarithm of what is left of values and differences, and of squared errors.
+
+    Its gradient is relative to the error that is left now, not to the input's: frames that could be restored well
+    go on counting when they nearly are. The squared part is the mean gain in PSNR but for a factor.
+    """
+    values = torch.log(frame_errors(output, truth) + LEAST_ERROR)
+    squares = 0.5 * torch.log(squared_errors(output, truth) + LEAST_ERROR**2)
+    return (values + squares).mean()
+
+
+LOSSES: dict[str, Loss] = {
+    "l1": l1,
+    "l2": l2,
+    "l1+gradient": l1_gradient,
+    "l1+frequency": frequency,
+    "l1+ssim": ssim,
+    "l1+ms-ssim": ms_ssim,
+    "relative": relative,
+    "relative+squared": relative_squared,
+    "logarithmic": logarithmic,
+}

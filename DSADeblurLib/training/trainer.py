@@ -1,50 +1,33 @@
-"""The training loop: deterministic by seed, resumable to the step, with a held-out figure while it runs."""
+"""The training loop: deterministic by seed, resumable to the step, alone or on several processes."""
 
 from __future__ import annotations
 
 import copy
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 from tqdm import tqdm
 
-from DSADeblurLib.measurement.quality import DATA_RANGE, psnr
 from DSADeblurLib.restoration.network import RestorationNetwork, build_network
-from DSADeblurLib.restoration.normalisation import fit_normalisation
-from DSADeblurLib.simulation.pairs import KINDS
-from DSADeblurLib.simulation.sets import SceneCache, held_out_pair
+from DSADeblurLib.simulation.sets import generator
 
-from .batches import batches
 from .checkpoint import load_checkpoint, save_checkpoint
-from .losses import restoration_loss
+from .losses import LOSSES, Loss
+from .pool import Patches, Pool
+from .processes import Process, this_process
 from .recipes import Recipe
+from .validation import HeldOut
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
-
-
-class HeldOut:
-    """A small validation set, simulated once: the gain in PSNR over the input says how the training goes."""
-
-    def __init__(self, frames: int, size: int) -> None:
-        self.pairs = [held_out_pair("validation", i, KINDS[i % 2], size=size)[0] for i in range(frames)]
-        self.input_psnr = np.array([psnr(pair.degraded, pair.truth, data_range=DATA_RANGE) for pair in self.pairs])
-
-    @torch.inference_mode()
-    def gains(self, network: RestorationNetwork, device: torch.device) -> dict[str, float]:
-        """Mean gain in PSNR over the input, dB, for each kind of frame."""
-        values = []
-        for pair in self.pairs:
-            normalisation = fit_normalisation(pair.degraded[None])
-            frame = torch.from_numpy(normalisation.apply(pair.degraded))[None, None].to(device)
-            output = normalisation.invert(network(frame)[0, 0].float().cpu().numpy())
-            values.append(psnr(output, pair.truth, data_range=DATA_RANGE))
-        gains = np.array(values) - self.input_psnr
-        return {kind: round(float(gains[k :: len(KINDS)].mean()), 3) for k, kind in enumerate(KINDS)}
+# Batches that are read ahead while the network learns.
+AHEAD = 4
 
 
 def train(
@@ -53,87 +36,129 @@ def train(
     *,
     resume: bool = False,
     device: torch.device | str = "cpu",
-    scenes: Path | None = None,
+    pool: Path | None = None,
+    workers: int = 1,
     minutes: float | None = None,
-    validate_every: int = 500,
-    held_out: tuple[int, int] = (8, 512),
+    validate_every: int = 2000,
+    held_out: HeldOut | None = None,
     is_cancelled: Callable[[], bool] = lambda: False,
     show_progress: bool = True,
 ) -> tuple[RestorationNetwork, dict]:
-    """Train a network, or go on with one.
+    """Train a network, or go on with one. Under torchrun several processes share each batch.
 
     Args:
         recipe: what to train and how.
         folder: where the checkpoint and the log (one JSON object a line) are kept.
         resume: go on from the folder's checkpoint, if there is one; the weights come out as without the stop.
         device: where to train.
-        scenes: folder of the scene cache, by default `folder`/scenes.
+        pool: folder of simulated regions, by default `folder`/pool; what it lacks is rendered first.
+        workers: processes that render.
         minutes: stop this call after this time, leaving a checkpoint.
         validate_every: steps between validations and checkpoints.
-        held_out: number and side of the validation frames.
+        held_out: validation frames; by default four scenes of 512 x 512.
         is_cancelled: asked after each step; a checkpoint is left.
 
     Returns:
-        The network with averaged weights, and a summary: steps and minutes in all, psnr_gain_db for each kind.
+        The network with averaged weights, and a summary: steps and minutes in all, psnr_gain_db for each condition.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    device = torch.device(device)
-    torch.manual_seed(recipe.seed)
-    network = build_network(recipe.architecture).to(device, memory_format=torch.channels_last)
-    average = copy.deepcopy(network).requires_grad_(False)
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
-    checkpoint = folder / CHECKPOINT
-    first, spent = 0, 0.0
-    if resume and checkpoint.exists():
-        first, spent = load_checkpoint(checkpoint, network, average, optimizer, recipe)
-    validation = HeldOut(*held_out)
-    cache = SceneCache(scenes or folder / "scenes", recipe.scenes)
-    started = time.monotonic()
-    gains = validation.gains(average, device)
-    bar = tqdm(total=recipe.steps, initial=first, desc=recipe.name, unit="step", disable=not show_progress)
-    stream = batches(cache, recipe, first)
-    step, recent = first, []
-    for step, (inputs, truths) in zip(range(first + 1, recipe.steps + 1), stream, strict=False):
-        recent.append(_train_step(network, average, optimizer, recipe, step, inputs, truths, device))
-        bar.update()
-        overdue = minutes is not None and time.monotonic() - started > 60 * minutes
-        stop = overdue or is_cancelled() or step == recipe.steps
-        if stop or step % validate_every == 0:
-            gains = validation.gains(average, device)
-            seconds = spent + time.monotonic() - started
-            save_checkpoint(checkpoint, network, average, optimizer, step, seconds, recipe)
-            entry = {"step": step, "loss": round(float(np.mean(recent)), 5), "psnr_gain_db": gains}
-            entry["seconds"] = round(seconds, 1)
-            with open(folder / LOG, "a", encoding="utf-8") as log:
-                log.write(json.dumps(entry) + "\n")
-            recent = []
-            bar.set_postfix(loss=entry["loss"], psnr_gain=" ".join(f"{k} {v:+.2f} dB" for k, v in gains.items()))
-        if stop:
-            break
-    stream.close()
-    bar.close()
-    summary = {"steps": step, "minutes": round((spent + time.monotonic() - started) / 60, 1)}
-    return average, summary | {"psnr_gain_db": gains}
+    regions = Pool(pool or folder / "pool", recipe.pool)
+    with this_process(device) as process:
+        if process.leads:
+            regions.complete(workers, show_progress)
+        process.together()
+        session = Session(recipe, process)
+        checkpoint = folder / CHECKPOINT
+        spent = 0.0
+        if resume and checkpoint.exists():
+            session.step, spent = load_checkpoint(
+                checkpoint, session.network, session.average, session.optimizer, recipe
+            )
+        validation = (held_out or HeldOut(4, 512, recipe.architecture.frames)) if process.leads else None
+        started = time.monotonic()
+        bar = tqdm(
+            total=recipe.steps, initial=session.step, desc=recipe.name, unit="step",
+            disable=not (show_progress and process.leads),
+        )
+        gains, recent = {}, []
+        for patches in _stream(regions, recipe, session.step, process):
+            recent.append(session.learn(patches))
+            bar.update()
+            overdue = minutes is not None and time.monotonic() - started > 60 * minutes
+            stop = process.agreed(overdue or is_cancelled()) or session.step == recipe.steps
+            if process.leads and (stop or session.step % validate_every == 0):
+                gains = validation.gains(session.average, process.device)
+                seconds = spent + time.monotonic() - started
+                save_checkpoint(
+                    checkpoint, session.network, session.average, session.optimizer, session.step, seconds, recipe
+                )
+                entry = {"step": session.step, "loss": round(float(np.mean(recent)), 5), "psnr_gain_db": gains}
+                with open(folder / LOG, "a", encoding="utf-8") as log:
+                    log.write(json.dumps({**entry, "seconds": round(seconds, 1)}) + "\n")
+                recent = []
+                bar.set_postfix(loss=entry["loss"])
+            if stop:
+                break
+        bar.close()
+        if process.leads and not gains:
+            gains = validation.gains(session.average, process.device)
+        minutes_in_all = round((spent + time.monotonic() - started) / 60, 1)
+        return session.average, {"steps": session.step, "minutes": minutes_in_all, "psnr_gain_db": gains}
 
 
-def _train_step(network, average, optimizer, recipe: Recipe, step: int, inputs, truths, device) -> float:
-    for group in optimizer.param_groups:
-        group["lr"] = recipe.rate(step - 1)
-    frames = torch.from_numpy(inputs).to(device, memory_format=torch.channels_last)
-    targets = torch.from_numpy(truths).to(device)
-    # bfloat16 keeps float32's range, so no loss scaling is needed; twice as fast on processors that have it.
-    with torch.autocast(device.type, torch.bfloat16):
-        output = network(frames)
-    squared = recipe.squared_weight(step - 1)
-    loss = restoration_loss(output.float(), frames, targets, recipe.gradient_weight, squared)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-    optimizer.step()
-    # A short memory at first, so that the average does not drag the untrained weights along.
-    keep = min(recipe.average, step / (step + 10))
-    with torch.no_grad():
-        for mean, value in zip(average.parameters(), network.parameters(), strict=True):
-            mean.lerp_(value, 1 - keep)
-    return float(loss.detach())
+class Session:
+    """Network, running average and optimiser of one training, and the step that changes them."""
+
+    def __init__(
+        self, recipe: Recipe, process: Process | None = None, network: nn.Module | None = None, loss: Loss | None = None
+    ) -> None:
+        self.recipe, self.process = recipe, process or Process()
+        self.loss = loss or LOSSES[recipe.loss]
+        torch.manual_seed(recipe.seed)
+        network = build_network(recipe.architecture) if network is None else network
+        self.network = network.to(self.process.device, memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=recipe.learning_rate)
+        self._shared = self.process.distributed(self.network)
+        self.step = 0
+
+    def learn(self, patches: Patches) -> float:
+        """One step on this process's share of a batch; returns its loss."""
+        recipe, device = self.recipe, self.process.device
+        for group in self.optimizer.param_groups:
+            group["lr"] = recipe.rate(self.step)
+        self.step += 1
+        frames = torch.from_numpy(patches.inputs).to(device, memory_format=torch.channels_last)
+        truths = torch.from_numpy(patches.truths).to(device)
+        # bfloat16 keeps float32's range, so no loss scaling is needed; twice as fast on processors that have it.
+        with torch.autocast(device.type, torch.bfloat16):
+            output = self._shared(frames)
+        middle = recipe.architecture.frames // 2
+        loss = self.loss(output.float(), frames[:, middle : middle + 1], truths)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
+        self.optimizer.step()
+        # A short memory at first, so that the average does not drag the untrained weights along.
+        keep = min(recipe.average, self.step / (self.step + 10))
+        with torch.no_grad():
+            averages, values = list(self.average.parameters()), list(self.network.parameters())
+            torch._foreach_lerp_(averages, values, 1 - keep)
+        return float(loss.detach())
+
+
+def _stream(pool: Pool, recipe: Recipe, first: int, process: Process) -> Iterator[Patches]:
+    """Batches for steps `first`, `first` + 1, ... to the last; each depends on seed and number alone."""
+    share = process.share(recipe.batch)
+
+    def batch(step: int) -> Patches:
+        return pool.patches(generator("train", 1, recipe.seed, step), recipe.batch, recipe.patch, share)
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        waiting = [reader.submit(batch, step) for step in range(first, min(first + AHEAD, recipe.steps))]
+        for step in range(first, recipe.steps):
+            patches = waiting.pop(0).result()
+            if step + AHEAD < recipe.steps:
+                waiting.append(reader.submit(batch, step + AHEAD))
+            yield patches

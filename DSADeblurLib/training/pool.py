@@ -1,0 +1,208 @@
+"""A pool of simulated regions on disk, rendered once, from which every training draws its patches.
+
+A region holds the degraded frames and the truth of one acquisition of its own spot, dose and effects, normalised as
+the run would be. Its class, the number modulo `CLASSES`, decides what it shows, so that a batch which draws one region
+of each class has line pairs, wires and edges, native and subtracted frames in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from DSADeblurLib.restoration.normalisation import Normalisation, fit_normalisation
+from DSADeblurLib.simulation.pairs import (
+    KINDS,
+    MICRO_SPOT,
+    Pair,
+    acquire_pair,
+    blur_px,
+    open_field,
+    random_conditions,
+)
+from DSADeblurLib.simulation.scene import Scene
+from DSADeblurLib.simulation.sets import BLUR_PX, QUANTA, SceneCache, generator
+
+CLASSES = 8
+# Regions of these classes, one native and one subtracted, show line pairs, wires and edges; the others patients.
+TARGET_CLASSES = (0, 1)
+SHARD = 16
+# A run's scale comes from whole frames that hold more or less of the vessels than this one.
+SCALE_JITTER = 0.25
+EVEN_BLUR_SHARE = 0.6
+# The whole frame is looked at through every so many-th pixel, for its exposure and its scale.
+THINNED = 8
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """`regions` squares of `side` pixels with `frames` successive frames, from `scenes` patients of `size` pixels."""
+
+    regions: int = 4096
+    side: int = 384
+    scenes: int = 240
+    frames: int = 1
+    size: int = 1024
+
+    def __post_init__(self) -> None:
+        if self.regions < 1 or self.regions % SHARD:
+            raise ValueError(f"A pool holds a multiple of {SHARD} regions, not {self.regions}.")
+        if not 0 < self.side <= self.size:
+            raise ValueError(f"A region's side must be from 1 to {self.size} pixels, not {self.side}.")
+
+
+class Patches(NamedTuple):
+    """A batch, float32: inputs (B, frames, P, P), truths (B, 1, P, P), and blur_px (B, 2), its rows and columns."""
+
+    inputs: np.ndarray
+    truths: np.ndarray
+    blur_px: np.ndarray
+
+
+class Pool:
+    """The regions of one folder; shards that are missing are rendered by `complete`."""
+
+    def __init__(self, folder: Path, options: PoolOptions) -> None:
+        self.folder, self.options = Path(folder), options
+        self._shards: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def complete(self, workers: int = 1, show_progress: bool = True) -> None:
+        """Render what is missing; an interrupted call can be made again."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _check_same_options(self.folder / "pool.json", self.options)
+        missing = [n for n in range(self.options.regions // SHARD) if not _shard_path(self.folder, n).exists()]
+        bar = tqdm(total=len(missing) * SHARD, desc="regions", unit="region", disable=not (show_progress and missing))
+        if workers == 1:
+            for number in missing:
+                _render_shard(self.folder, self.options, number)
+                bar.update(SHARD)
+        else:
+            with ProcessPoolExecutor(workers) as processes:
+                jobs = [processes.submit(_render_shard, self.folder, self.options, number) for number in missing]
+                for job in jobs:
+                    job.result()
+                    bar.update(SHARD)
+        bar.close()
+
+    def patches(
+        self,
+        rng: np.random.Generator,
+        batch: int,
+        side: int,
+        share: slice = slice(None),
+        among: np.ndarray | None = None,
+    ) -> Patches:
+        """A batch of turned and mirrored patches, one class after the other.
+
+        Args:
+            rng: decides everything; the whole batch is drawn whatever the share.
+            batch: number of patches of the whole batch.
+            side: of a patch in pixels.
+            share: which of them are read, for trainings on several processes.
+            among: (regions,) bool, the regions to choose from; by default all.
+        """
+        o = self.options
+        regions = self._choose(rng, np.arange(batch) % CLASSES, among)
+        corners = rng.integers(0, o.side - side + 1, (batch, 2))
+        turns, mirrored = rng.integers(0, 4, batch), rng.random(batch) < 0.5
+        inputs, truths, blurs = [], [], []
+        for region, (row, column), turn, mirror in zip(
+            regions[share], corners[share], turns[share], mirrored[share], strict=True
+        ):
+            frames, facts = self._shard(region // SHARD)
+            blur = facts[region % SHARD, :2]
+            patch = frames[region % SHARD, :, row : row + side, column : column + side]
+            patch = np.rot90(patch, turn, (1, 2))
+            patch = patch[:, ::-1] if mirror else patch
+            inputs.append(patch[:-1])
+            truths.append(patch[-1:])
+            blurs.append(blur[::-1] if turn % 2 else blur)
+        return Patches(*(np.stack(arrays).astype(np.float32) for arrays in (inputs, truths, blurs)))
+
+    def _choose(self, rng: np.random.Generator, classes: np.ndarray, among: np.ndarray | None) -> np.ndarray:
+        """For each class (B,) the number of a region of it."""
+        if among is None:
+            return classes + CLASSES * rng.integers(0, self.options.regions // CLASSES, len(classes))
+        return np.array([rng.choice(np.flatnonzero(among[c::CLASSES])) * CLASSES + c for c in classes])
+
+    def quanta(self) -> np.ndarray:
+        """Quanta per pixel of every region, (regions,)."""
+        return np.concatenate([self._shard(n)[1][:, 2] for n in range(self.options.regions // SHARD)])
+
+    def _shard(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        if number not in self._shards:
+            path = _shard_path(self.folder, number)
+            frames = np.load(path, mmap_mode="r", allow_pickle=False)
+            self._shards[number] = frames, np.load(path.with_suffix(".facts.npy"), allow_pickle=False)
+        return self._shards[number]
+
+
+def _check_same_options(path: Path, options: PoolOptions) -> None:
+    if path.exists():
+        known = json.loads(path.read_text(encoding="utf-8"))
+        # More regions of the same kind may be added to a pool.
+        if {**known, "regions": 0} != {**asdict(options), "regions": 0}:
+            raise ValueError(f"The pool in '{path.parent}' was rendered with other options; choose another folder.")
+    path.write_text(json.dumps(asdict(options)) + "\n", encoding="utf-8")
+
+
+def _shard_path(folder: Path, number: int) -> Path:
+    return folder / f"shard-{number:05d}.npy"
+
+
+def _render_shard(folder: Path, options: PoolOptions, number: int) -> None:
+    """Regions (SHARD, frames + 1, side, side) float16, the truth last, and blur and quanta of each (SHARD, 3)."""
+    frames = np.empty((SHARD, options.frames + 1, options.side, options.side), np.float16)
+    facts = np.empty((SHARD, 3), np.float32)
+    for place in range(SHARD):
+        region = number * SHARD + place
+        pair, normalisation, facts[place] = training_pair(folder, options, region)
+        frames[place, :-1] = normalisation.apply(pair.degraded)
+        frames[place, -1] = normalisation.apply(pair.truth)
+    path = _shard_path(folder, number)
+    np.save(path.with_suffix(".facts.npy"), facts)
+    aside = path.with_suffix(f".{os.getpid()}.part")
+    with open(aside, "wb") as file:
+        np.save(file, frames)
+    os.replace(aside, path)
+
+
+def training_pair(folder: Path, options: PoolOptions, region: int) -> tuple[Pair, Normalisation, np.ndarray]:
+    """Region number `region` of a pool, its run's normalisation, and its blur (rows, columns) in pixels and quanta."""
+    o = options
+    rng = generator("train", 0, region)
+    kind = KINDS[region % 2]
+    style, scenes = ("targets", -(-o.scenes // 4)) if region % CLASSES in TARGET_CLASSES else ("patient", o.scenes)
+    cache = SceneCache(folder / "scenes", scenes, o.size, moments=o.frames, style=style)
+    index = int(rng.integers(scenes))
+    whole = cache.region(index, slice(None, None, THINNED), slice(None, None, THINNED))
+    corner = _corner_with_vessels(whole, o, rng)
+    scene = cache.region(index, *(slice(c, c + o.side) for c in corner))
+    # Either the spots of real tubes, or every blur as often as any other.
+    blur = BLUR_PX if rng.random() < EVEN_BLUR_SHARE else None
+    conditions = random_conditions(rng, whole, QUANTA, blur)
+    exposure = open_field(whole, conditions, stride=1)
+    # The frame's scale does not depend on a few pixels of blur, but thinned pixels would make them many.
+    sharp = acquire_pair(whole, replace(conditions, spot=MICRO_SPOT), kind, rng, exposure)
+    fitted = fit_normalisation(sharp.frame[None])
+    scale = fitted.scale * float(np.exp(rng.normal(0, SCALE_JITTER)))
+    normalisation = Normalisation(fitted.offset + float(rng.normal(0, 0.1)) * scale, scale)
+    pair = acquire_pair(scene, conditions, kind, rng, exposure)
+    blurred = blur_px(conditions.spot, whole, conditions.effects.zoom)
+    return pair, normalisation, np.array([*blurred, conditions.quanta], np.float32)
+
+
+def _corner_with_vessels(whole: Scene, options: PoolOptions, rng: np.random.Generator) -> np.ndarray:
+    """Of four places the one with most change in its iodine, three times out of four."""
+    corners = rng.integers(0, options.size - options.side + 1, (4, 2))
+    iodine = whole.iodine[whole.iodine.shape[0] // 2].sum(axis=0)
+    low, high = corners // THINNED, (corners + options.side) // THINNED
+    amounts = [iodine[a:c, b:d].std() for (a, b), (c, d) in zip(low, high, strict=True)]
+    return corners[int(np.argmax(amounts))] if rng.random() < 0.75 else corners[0]

@@ -1,0 +1,306 @@
+"""What makes a network restore and not just denoise: equal steps, three seeds, validation frames only.
+
+    python -m DSADeblurLib.training.study --output FOLDER --pool FOLDER
+
+trains every variant that FOLDER/study.jsonl does not have yet and prints the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from DSADeblurLib.restoration.architecture import RDNArchitecture, UNetArchitecture
+from DSADeblurLib.restoration.network import build_network
+from DSADeblurLib.restoration.unet import UNet
+from DSADeblurLib.simulation.sets import generator
+
+from .losses import LOSSES, Loss, l1_gradient
+from .pool import Patches, Pool, PoolOptions
+from .recipes import Recipe
+from .trainer import Session
+from .validation import NOISE_FREE, HeldOut
+from .variants import (
+    TAG_PLANES,
+    TAG_SCALE,
+    ModulatedUNet,
+    UnrolledNetwork,
+    with_pooled_attention,
+    without_attention,
+    without_biases,
+)
+
+SEEDS = (1, 2, 3)
+BASE = Recipe(
+    name="base", architecture=UNetArchitecture(features=16, growth=16), steps=1500, learning_rate=2e-3, patch=96
+)
+SEQUENCE_POOL = PoolOptions(regions=1024, frames=5)
+# A header's spot is nominal; IEC 60336 lets the width be half as large again and the length more.
+TAG_NOISE = 0.2
+# Two networks for two ranges of noise part here: quanta per pixel.
+NOISE_BORDER = 1.2e4
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One answer to one question.
+
+    `change` alters the built network, `build` replaces it, `loss` replaces the recipe's, `told` gives the network
+    the blur (and measures it with tags that are wrong by each of these factors), `quanta` keeps regions of this dose
+    only. A variant without any of them is the base, which is trained once for all questions.
+    """
+
+    question: str
+    name: str
+    recipe: Recipe = BASE
+    change: Callable[[nn.Module], nn.Module] | None = None
+    build: Callable = build_network
+    loss: Callable[[Pool, HeldOut], Loss] | None = None
+    told: tuple[float, ...] = ()
+    quanta: tuple[float, float] | None = None
+    frames: int = 1
+
+    @property
+    def is_base(self) -> bool:
+        """Whether this is the network that the others are compared with."""
+        return replace(self, question="", name="", recipe=replace(self.recipe, seed=BASE.seed)) == Variant("", "")
+
+
+@dataclass
+class Data:
+    """The pools, and the validation frames."""
+
+    single: Pool
+    sequence: Pool
+    held_out: dict[int, HeldOut] = field(default_factory=dict)
+
+    def pool(self, frames: int) -> Pool:
+        """Regions with this many frames, or the five of which the middle ones are taken."""
+        return self.single if frames == 1 else self.sequence
+
+    def validation(self, frames: int) -> HeldOut:
+        """Validation frames with their neighbours."""
+        if frames not in self.held_out:
+            self.held_out[frames] = HeldOut(4, 512, frames)
+        return self.held_out[frames]
+
+
+def _sized(**numbers) -> Recipe:
+    return replace(BASE, architecture=UNetArchitecture(**{"features": 16, "growth": 16, **numbers}))
+
+
+def _dense(**numbers) -> Recipe:
+    return replace(BASE, architecture=RDNArchitecture(**numbers))
+
+
+def variants() -> list[Variant]:
+    """Everything the study compares."""
+    found = [Variant("loss", name, replace(BASE, loss=name)) for name in LOSSES]
+    found.append(Variant("loss", "l1+gradient+perceptual", loss=_perceptual))
+    found += [
+        Variant("attention", "local (paper)"),
+        Variant("attention", "none", change=without_attention),
+        Variant("attention", "pooled", change=with_pooled_attention),
+        Variant("skip", "residual"),
+        Variant("skip", "none", _sized(global_skip=False)),
+        Variant("low-resolution factor, equal compute", "1", _sized(features=8, growth=8, factor=1)),
+        Variant("low-resolution factor, equal compute", "2"),
+        Variant("low-resolution factor, equal compute", "4", _sized(features=40, growth=24, factor=4, levels=1)),
+        Variant("depth and width, equal compute", "2 levels, width 16"),
+        Variant("depth and width, equal compute", "3 levels, width 16", _sized(growth=8, levels=3)),
+        Variant("depth and width, equal compute", "1 level, width 20", _sized(features=20, growth=20, levels=1)),
+        Variant("depth and width, equal compute", "twice as many blocks, width 11", _sized(
+            features=11, growth=11, blocks=2, attention_reduction=3)),
+        Variant("depth and width, equal compute", "residual dense, 12 + 8, 3 x 3", _dense(
+            features=12, growth=8, blocks=3, layers=3)),
+        Variant("paper's layout at full resolution", "residual dense, factor 1, 8 + 4, 2 x 2", _dense(
+            features=8, growth=4, blocks=2, layers=2, factor=1)),
+        Variant("paper's layout at full resolution", "residual dense, factor 2, 12 + 8, 3 x 3", _dense(
+            features=12, growth=8, blocks=3, layers=3)),
+        *(
+            Variant("frames", str(n), replace(
+                _sized(frames=n), pool=replace(SEQUENCE_POOL, frames=n)), frames=n)
+            for n in (1, 3, 5)
+        ),
+        Variant("equivariance", "biases and gate"),
+        Variant("equivariance", "neither: scale- and shift-equivariant", change=_equivariant),
+        Variant("conditioning on the blur", "not told"),
+        Variant("conditioning on the blur", "modulated", build=ModulatedUNet, told=(1.0, 0.5)),
+        Variant("unrolled physics, equal compute", "none"),
+        Variant("unrolled physics, equal compute", "2 steps", _sized(
+            features=11, growth=11, attention_reduction=3), build=UnrolledNetwork, told=(1.0, 0.5)),
+        Variant("noise levels", "one network for all"),
+        Variant("noise levels", f"two: above {NOISE_BORDER:g} quanta", quanta=(NOISE_BORDER, np.inf)),
+        Variant("noise levels", f"two: below {NOISE_BORDER:g} quanta", quanta=(0, NOISE_BORDER)),
+    ]
+    return found
+
+
+class _Equivariant(nn.Module):
+    """A network without biases on frames without their mean: an offset or a factor passes through unchanged."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        mean = x.mean(dim=(1, 2, 3), keepdim=True)
+        return self.network(x - mean) + mean
+
+
+def _equivariant(network: nn.Module) -> nn.Module:
+    return _Equivariant(without_biases(network))
+
+
+def _perceptual(pool: Pool, held_out: HeldOut) -> Loss:
+    """L1 of values, differences, and features of a network that was trained here on other seeds."""
+    teacher: UNet = learned(Variant("", "teacher", replace(BASE, loss="l1+gradient", seed=0)), pool).eval()
+
+    def features(frames):
+        return teacher.down[0](teacher.down_blocks[0](teacher.first(nn.functional.pixel_unshuffle(8.0 * frames, 2))))
+
+    def loss(output, degraded, truth):
+        return l1_gradient(output, degraded, truth) + 0.1 * (features(output) - features(truth)).abs().mean()
+
+    return loss
+
+
+def learned(variant: Variant, pool: Pool, loss: Loss | None = None) -> nn.Module:
+    """The network of a variant after its steps, its weights averaged."""
+    recipe = variant.recipe
+    torch.manual_seed(recipe.seed)
+    network = variant.build(recipe.architecture)
+    network = network if variant.change is None else variant.change(network)
+    session = Session(recipe, network=network, loss=loss)
+    allowed = _allowed(pool, variant.quanta)
+    for step in range(recipe.steps):
+        rng = generator("train", 2, recipe.seed, step)
+        patches = pool.patches(rng, recipe.batch, recipe.patch, among=allowed)
+        session.learn(_as_told(_middle(patches, variant.frames), variant, rng))
+    return session.average.eval()
+
+
+def _allowed(pool: Pool, quanta: tuple[float, float] | None) -> np.ndarray | None:
+    if quanta is None:
+        return None
+    found = pool.quanta()
+    return (found >= quanta[0]) & (found < quanta[1])
+
+
+def _middle(patches: Patches, frames: int) -> Patches:
+    spare = (patches.inputs.shape[1] - frames) // 2
+    return patches._replace(inputs=patches.inputs[:, spare : spare + frames])
+
+
+def _as_told(patches: Patches, variant: Variant, rng: np.random.Generator) -> Patches:
+    if not variant.told:
+        return patches
+    told = patches.blur_px / TAG_SCALE * np.exp(rng.normal(0, TAG_NOISE, patches.blur_px.shape))
+    planes = np.broadcast_to(told[..., None, None], (*told.shape, *patches.inputs.shape[2:]))
+    return patches._replace(inputs=np.concatenate((patches.inputs, planes), axis=1, dtype=np.float32))
+
+
+class _Told(nn.Module):
+    """A network that is told each validation frame's blur, times a factor."""
+
+    def __init__(self, network: nn.Module, blurs: list[tuple[float, float]], factor: float) -> None:
+        super().__init__()
+        self.network, self.factor = network, factor
+        self.waiting = iter(blurs)
+
+    def forward(self, x):
+        told = torch.tensor(next(self.waiting)) * self.factor / TAG_SCALE
+        return self.network(torch.cat((x, told.view(1, TAG_PLANES, 1, 1).expand(-1, -1, *x.shape[2:])), dim=1))
+
+
+def figures(network: nn.Module, held_out: HeldOut) -> dict[str, float]:
+    """Means over validation frames: gains in PSNR and near edges, noisy and noise-free, in dB."""
+    gains = held_out.gains(network, torch.device("cpu"))
+    noisy = {name: gain for name, gain in gains.items() if NOISE_FREE not in name}
+    edge = [name for name in gains if name.endswith(" edge")]
+    return {
+        "psnr": float(np.mean([gain for name, gain in noisy.items() if name not in edge])),
+        "edge": float(np.mean([noisy[name] for name in edge if name in noisy])),
+        "clean edge": float(np.mean([gains[name] for name in edge if name not in noisy])),
+        "low dose": float(np.mean([gain for name, gain in noisy.items() if "clinical" in name and name not in edge])),
+        "high dose": float(np.mean([gain for name, gain in noisy.items() if "quiet" in name and name not in edge])),
+    }
+
+
+def gflop(network: nn.Module, planes: int) -> float:
+    """Of one frame of 1024 x 1024."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, planes, 256, 256))
+    return counter.get_total_flops() * 16 / 1e9
+
+
+def run(output: Path, data: Data, wanted: str | None = None) -> list[dict]:
+    """Train what is missing; each result is a line of output/study.jsonl."""
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / "study.jsonl"
+    results = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    done = {(r["question"], r["name"], r["seed"]) for r in results}
+    trained = [Variant("base", "base")] + [v for v in variants() if not v.is_base]
+    todo = [(v, seed) for seed in SEEDS for v in trained if (v.question, v.name, seed) not in done]
+    for variant, seed in tqdm([t for t in todo if wanted is None or wanted in t[0].question], unit="training"):
+        variant = replace(variant, recipe=replace(variant.recipe, seed=seed))
+        pool, held_out = data.pool(variant.frames), data.validation(variant.frames)
+        started = time.monotonic()
+        network = learned(variant, pool, None if variant.loss is None else variant.loss(pool, held_out))
+        seconds = time.monotonic() - started
+        planes = variant.frames + (TAG_PLANES if variant.told else 0)
+        facts = {
+            "question": variant.question, "name": variant.name, "seed": seed, "steps": variant.recipe.steps,
+            "gflop": round(gflop(network, planes), 1), "seconds": round(seconds),
+        }  # fmt: skip
+        for factor in variant.told or (None,):
+            asked = network if factor is None else _Told(network, held_out.blurs, factor)
+            found = {name: round(value, 3) for name, value in figures(asked, held_out).items()}
+            results.append({**facts, "told": factor, **found})
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(results[-1]) + "\n")
+    return results
+
+
+def table(results: list[dict]) -> str:
+    """Markdown: for each variant the mean over seeds and the standard deviation between them."""
+    columns = ("psnr", "edge", "clean edge", "low dose", "high dose")
+    lines = ["| question | variant | GFLOP | steps | seeds | " + " | ".join(columns) + " |", "|---" * 10 + "|"]
+    for variant in variants():
+        place = ("base", "base") if variant.is_base else (variant.question, variant.name)
+        for factor in variant.told or (None,):
+            found = [r for r in results if (r["question"], r["name"]) == place and r["told"] == factor]
+            if not found:
+                continue
+            name = variant.name if factor is None else f"{variant.name}, told {factor:g} x the blur"
+            values = [f"{np.mean(x):+.2f} ± {np.std(x):.2f}" for x in ([r[c] for r in found] for c in columns)]
+            head = f"| {variant.question} | {name} | {found[0]['gflop']:g} | {found[0]['steps']} | {len(found)} | "
+            lines.append(head + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--pool", type=Path, required=True, help="holds the pools 'single' and 'sequence'")
+    parser.add_argument("--question", default=None, help="only questions with these words")
+    options = parser.parse_args()
+    data = Data(Pool(options.pool / "single", PoolOptions()), Pool(options.pool / "sequence", SEQUENCE_POOL))
+    data.single.complete()
+    data.sequence.complete()
+    torch.set_num_threads(1)
+    print(table(run(options.output, data, options.question)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Held-out frames that say how a training goes: gains over the input, simulated, from the validation set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from DSADeblurLib.measurement.quality import DATA_RANGE, edge_psnr, near_edges, psnr
+from DSADeblurLib.restoration.network import RestorationNetwork
+from DSADeblurLib.restoration.normalisation import fit_normalisation
+from DSADeblurLib.simulation.pairs import KINDS, Pair, acquire_pair, blur_px
+from DSADeblurLib.simulation.sets import NOISE, generator, held_out_pair
+
+NOISE_FREE = "noise-free"
+
+
+class HeldOut:
+    """Validation frames of every kind and noise, and without noise, simulated once.
+
+    `blurs` are their true blurs (rows, columns) in pixels, in the order in which a network sees the frames.
+    """
+
+    def __init__(self, frames: int, size: int, moments: int) -> None:
+        self._cells = [(kind, noise) for kind in KINDS for noise in (*NOISE, NOISE_FREE)]
+        self._cases = []
+        self.blurs: list[tuple[float, float]] = []
+        for index in range(frames):
+            for kind, noise in self._cells:
+                pair, blur = _pair(index, kind, noise, size, moments)
+                self.blurs.append(blur)
+                edges = near_edges(pair.truth, data_range=DATA_RANGE)
+                self._cases.append((pair, edges, _scores(pair.frame, pair.truth, edges)))
+
+    @torch.inference_mode()
+    def gains(self, network: RestorationNetwork, device: torch.device) -> dict[str, float]:
+        """Mean gain in PSNR over the input in dB for each kind and noise, and near edges ('... edge')."""
+        gains: dict[str, list[float]] = {}
+        for number, (pair, edges, before) in enumerate(self._cases):
+            normalisation = fit_normalisation(pair.degraded)
+            frames = torch.from_numpy(normalisation.apply(pair.degraded))[None].to(device)
+            output = normalisation.invert(network(frames)[0, 0].float().cpu().numpy())
+            gain = _scores(output, pair.truth, edges) - before
+            name = " ".join(self._cells[number % len(self._cells)])
+            gains.setdefault(name, []).append(gain[0])
+            gains.setdefault(f"{name} edge", []).append(gain[1])
+        return {name: round(float(np.nanmean(values)), 3) for name, values in gains.items()}
+
+
+def _pair(index: int, kind: str, noise: str, size: int, moments: int) -> tuple[Pair, tuple[float, float]]:
+    level = noise if noise in NOISE else "quiet"
+    pair, conditions, scene = held_out_pair("validation", index, kind, level, size=size, moments=moments)
+    if noise == NOISE_FREE:
+        conditions = replace(conditions, noise_free=True)
+        pair = acquire_pair(scene, conditions, kind, generator("validation", index))
+    return pair, blur_px(conditions.spot, scene)
+
+
+def _scores(frame: np.ndarray, truth: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    return np.array([
+        psnr(frame, truth, data_range=DATA_RANGE),
+        edge_psnr(frame, truth, data_range=DATA_RANGE, edge_mask=edges),
+    ])
