@@ -13,7 +13,7 @@ from DSADeblurLib.physics.focal_spot import random_focal_spot
 
 from .conditions import foreign_spot
 from .pairs import KINDS, Conditions, Pair, acquire_pair, random_conditions
-from .scene import Scene, body_phantom_scene, random_scene
+from .scene import Scene, random_scene
 from .tubes import View
 
 SPLITS = {"train": 1, "validation": 2, "test": 3, "sample": 4}
@@ -92,7 +92,7 @@ def paper_pair(
     such figures depend on; PAPER_QUANTA and PAPER_DATA_RANGE are what gives both figures here, see `calibration`. Their
     micro-focus frames hold noise of their own, this truth does not.
     """
-    scene = body_phantom_scene(generator(split, index, 4), (size, size))
+    scene = random_scene(generator(split, index, 4), (size, size), style="patient")
     rng = generator(split, index, 5)
     drawn = random_conditions(rng, scene, (quanta, quanta), effects=False)
     nominal = float(rng.choice(PAPER_NOMINAL_SPOTS_MM))
