@@ -105,7 +105,7 @@ def patient_scene(rng: np.random.Generator, view: View, moments: int = 1) -> Sce
     if devices.filled and rng.random() < 0.5:
         amount = rng.uniform(0.05, 0.2)
         iodine += amount * draw_tubes(devices.filled, view, SLAB_EDGES_MM)
-    if devices.loose and rng.random() < 0.2:
+    if devices.loose and rng.random() < 0.12:
         iodine += _moved(rng, view, devices.loose, moments)
     return Scene(view, static, iodine.astype(np.float32))
 
@@ -158,8 +158,8 @@ def _contrasted(rng: np.random.Generator, vessels: list[Tube]) -> list[Tube]:
     """In many scenes a contrast that does not go with the diameter."""
     if rng.random() < 0.5:
         vessels = decouple_contrast(vessels, power=rng.uniform(0.2, 1.0))
-    if rng.random() < 0.5:
-        vessels = scatter_contrast(rng, vessels, rng.uniform(0.1, 0.5))
+    if rng.random() < 0.35:
+        vessels = scatter_contrast(rng, vessels, rng.uniform(0.1, 0.4))
     return vessels
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .textures import random_texture, spread
+from .textures import smooth_texture
 from .tubes import Tube, View, draw_tubes, smooth_line
 
 LINE_PAIRS_PER_MM = (0.6, 5.0)
@@ -25,9 +25,7 @@ def target_scene_parts(rng: np.random.Generator, view: View, moments: int, slabs
     """
     static = np.zeros((slabs, *view.shape), np.float32)
     iodine = np.zeros((moments, slabs, *view.shape), np.float32)
-    coarse = 8
-    small = tuple(-(-n // coarse) + 2 for n in view.shape)
-    uneven = spread(random_texture(rng, small, rng.uniform(3, 4), max(small)), coarse, view.shape)
+    uneven = smooth_texture(rng, view.shape, rng.uniform(3, 4), max(view.shape), coarse=8)
     static[slabs // 2] = 2.5 + rng.uniform(0, 0.25) * uneven
     count = int(rng.integers(8, 30))
     swing = rng.uniform(0, 1.0) * rng.normal(0, 1, (99, 2)) * (rng.random() < 0.5)

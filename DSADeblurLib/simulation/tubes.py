@@ -9,8 +9,13 @@ import numpy as np
 from scipy import sparse
 from scipy.interpolate import CubicSpline
 
+from .textures import spread
+
 # Pixels of discs drawn by one product of matrices: bounds the memory at about 100 MB.
 ENTRIES_PER_CHUNK = 4_000_000
+# Discs wider than this radius are drawn on a grid 2, 4 ... times coarser, so that none has more than so many pixels.
+COARSE_ABOVE_PX = 40
+COARSENESS = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -95,12 +100,15 @@ def draw_tubes(
     moments = [np.ndim(weight) > 1 for weight in weights]
     slabs = len(slab_edges_mm) + 1
     count = len(weights[0]) if any(moments) else 1
-    image = np.zeros((slabs * view.shape[0] * view.shape[1], count), np.float32)
-    if tubes:
-        discs = _discs(tubes, weights, view, slab_edges_mm)
-        for chunk in _stamps(discs, view.shape, slabs):
-            image += chunk
-    image = np.ascontiguousarray(image.T).reshape(count, slabs, *view.shape)
+    image = np.zeros((count, slabs, *view.shape), np.float32)
+    discs = _discs(tubes, weights, view, slab_edges_mm) if tubes else None
+    for factor in COARSENESS if tubes else ():
+        # Wide tubes need no fine grid: their discs would cover too many of its pixels.
+        least = COARSE_ABOVE_PX * factor / 2 if factor > 1 else -np.inf
+        most = COARSE_ABOVE_PX * factor if factor < COARSENESS[-1] else np.inf
+        chosen = np.flatnonzero((discs.radii > least) & (discs.radii <= most))
+        if len(chosen):
+            image += _drawn(discs.part(chosen, factor), view.shape, slabs, factor)
     return image if any(moments) else image[0]
 
 
@@ -112,6 +120,11 @@ class _Discs:
     radii: np.ndarray
     slabs: np.ndarray
     weights: np.ndarray
+
+    def part(self, chosen: np.ndarray, factor: int) -> _Discs:
+        """Some of the discs, as they lie on a grid `factor` times coarser."""
+        centres, radii = self.centres[chosen] / factor, self.radii[chosen] / factor
+        return _Discs(centres, radii, self.slabs[chosen], self.weights[chosen])
 
 
 def _discs(tubes: list[Tube], weights: list[np.ndarray], view: View, slab_edges_mm: np.ndarray) -> _Discs:
@@ -131,7 +144,7 @@ def _discs(tubes: list[Tube], weights: list[np.ndarray], view: View, slab_edges_
     length_px = np.linalg.norm(pixels[first + 1] - pixels[first], axis=1)
     length_mm = np.linalg.norm(points[first + 1] - points[first], axis=1)
     thickness = 0.5 * (radii[first] + radii[first + 1])
-    count = np.ceil(length_px / np.where(thickness < 2, 0.5, 1.0)).clip(1).astype(int)
+    count = np.ceil(length_px / (_step(thickness) * np.clip(thickness / COARSE_ABOVE_PX, 1, None))).clip(1).astype(int)
     segment = np.repeat(first, count)
     number = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     t = (number + 0.5) / np.repeat(count, count)
@@ -148,9 +161,30 @@ def _discs(tubes: list[Tube], weights: list[np.ndarray], view: View, slab_edges_
     )
 
 
+def _drawn(discs: _Discs, shape: tuple[int, int], slabs: int, factor: int) -> np.ndarray:
+    """What the discs on a grid `factor` times coarser add up to on the whole grid, (t, slabs, rows, columns)."""
+    small = shape if factor == 1 else tuple(-(-n // factor) + 2 for n in shape)
+    total = np.zeros((slabs * small[0] * small[1], discs.weights.shape[1]), np.float32)
+    for chunk in _stamps(discs, small, slabs):
+        total += chunk
+    image = np.ascontiguousarray(total.T).reshape(-1, slabs, *small)
+    if factor == 1:
+        return image
+    whole = np.zeros((*image.shape[:2], *shape), np.float32)
+    for moment, layer in np.ndindex(*image.shape[:2]):
+        if image[moment, layer].any():
+            whole[moment, layer] = spread(image[moment, layer], factor, shape)
+    return whole
+
+
+def _step(radii_px: np.ndarray) -> np.ndarray:
+    """How far apart discs may lie in pixels, and how soft their edges then are."""
+    return np.where(radii_px < 2, 0.5, np.clip(radii_px / 16, 1.0, 2.0))
+
+
 def _stamps(discs: _Discs, shape: tuple[int, int], slabs: int) -> Iterator[np.ndarray]:
     """Images (slabs * rows * columns, t) whose sum is what the discs add up to."""
-    reach = np.floor(discs.radii + 1).astype(int)
+    reach = np.floor(discs.radii + 0.5 * np.maximum(_step(discs.radii), 1.0) + 0.5).astype(int)
     # Few sizes of stamp: exact for thin vessels, where most of the discs are.
     reach = np.where(reach > 8, np.ceil(reach / 4).astype(int) * 4, reach)
     pending, size = [], 0
@@ -177,7 +211,9 @@ def _coverage(discs: _Discs, part: np.ndarray, half: int, shape: tuple[int, int]
     down, right = (offset[None, :] - fraction[:, axis, None] for axis in (0, 1))
     cover = np.sqrt((down**2)[:, :, None] + (right**2)[:, None, :])
     # Under a pixel's width a disc is spread as a pixel would see it; its area is what remains.
-    np.subtract(np.maximum(radii, 0.5) + 0.5, cover, out=cover)
+    soft = np.maximum(_step(radii), 1.0).astype(np.float32)
+    np.subtract(np.maximum(radii, 0.5) + 0.5 * soft, cover, out=cover)
+    cover /= soft
     np.clip(cover, 0, 1, out=cover)
     cover *= np.pi * radii**2 / cover.sum(axis=(1, 2), keepdims=True)
     rows, columns = centre[:, 0, None] + offset, centre[:, 1, None] + offset

@@ -15,6 +15,9 @@ MURRAY_EXPONENT = 3.0
 # Mean blood speed in a vessel of 1 mm radius, and how it falls with the radius (carotid 30 cm/s, cortex a few cm/s).
 SPEED_MM_PER_S = (90.0, 220.0)
 SPEED_EXPONENT = 0.6
+# Any direction that vessels rarely take, to find what lies across them; and the axes as a cross product needs them.
+UPRIGHT = np.array([0.31, 0.21, 0.93])
+TURNED, TURNED_BACK = [1, 2, 0], [2, 0, 1]
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class TreeStyle:
     `branch_length` is in mm for a radius of 1 mm and goes with the square root of the radius: cortical branches are
     thin and long. `tortuosity` is the rms curvature in rad per mm, `curl` that of regular winding on top of it (scalp
     and face). `survival` is the share of branches that go on at each division, `evenness` the smallest ratio of a
-    smaller child's radius to its sister's, `speed_mm_s` the blood's speed at a radius of 1 mm.
+    smaller child's radius to its sister's; thin side branches leave on the way. `speed_mm_s` is the
+    blood's speed at a radius of 1 mm.
     """
 
     smallest_radius_mm: float = 0.1
@@ -35,6 +39,7 @@ class TreeStyle:
     curl: float = 0.0
     survival: float = 0.85
     evenness: float = 0.2
+    side_branches_per_mm: float = 0.03
     speed_mm_s: float = 150.0
 
 
@@ -57,46 +62,55 @@ def random_style(rng: np.random.Generator, view: View) -> TreeStyle:
     """A style drawn over the range seen between carotid and distal cortical injections."""
     # A magnified view shows shorter ways between branches and thinner ones.
     zoom = np.clip(min(view.field_mm) / 150, 0.45, 1.3)
-    shortest = rng.uniform(7, 16) * zoom
+    shortest = rng.uniform(8, 20) * zoom
     return TreeStyle(
         smallest_radius_mm=rng.uniform(0.08, 0.17) * zoom,
-        tortuosity=float(np.exp(rng.uniform(np.log(0.05), np.log(0.18)))),
+        tortuosity=float(np.exp(rng.uniform(np.log(0.06), np.log(0.2)))),
         branch_length=(shortest, shortest * rng.uniform(3, 5)),
-        most_branches=int(np.exp(rng.uniform(np.log(200), np.log(900)))),
-        curl=float(rng.choice([0.0, 0.0, 0.0, rng.uniform(0.15, 0.5)])),
+        most_branches=int(np.exp(rng.uniform(np.log(350), np.log(1500)))),
+        curl=float(rng.choice([0.0, 0.0, 0.0, 0.0, rng.uniform(0.1, 0.35)])),
         survival=rng.uniform(0.85, 0.98),
         evenness=rng.uniform(0.15, 0.4),
+        side_branches_per_mm=rng.uniform(0.02, 0.08),
         speed_mm_s=rng.uniform(*SPEED_MM_PER_S),
     )
 
 
 def grow_tree(rng: np.random.Generator, view: View, style: TreeStyle, radius_mm: float) -> list[Tube]:
     """A tree that enters from the edge of the field and fills it; one tube a branch, parents before children."""
+    return grow(rng, view, style, roots(rng, view, np.array([radius_mm])))
+
+
+def roots(rng: np.random.Generator, view: View, radii_mm: np.ndarray) -> Buds:
+    """Vessels (n,) about to enter the field from random places just outside its edges."""
     half = np.array(view.field_mm[::-1]) / 2
-    side = rng.integers(4)
-    start = np.zeros(3)
-    start[side % 2] = (half[side % 2] + 6) * (1.0 if side < 2 else -1.0)
-    start[1 - side % 2], start[2] = rng.uniform(-0.7, 0.7) * half[1 - side % 2], rng.uniform(-20, 20)
-    direction = _unit(np.append(rng.uniform(-0.4, 0.4, 2) * half, 0.0) - start)[None]
-    bud = Buds(start[None], direction, direction, np.array([radius_mm]), np.zeros(1))
-    return grow(rng, view, style, bud, trunk_mm=rng.uniform(0.4, 1.1) * half.min())
+    count = len(radii_mm)
+    side, row = rng.integers(4, size=count), np.arange(count)
+    start = np.zeros((count, 3))
+    start[row, side % 2] = (half[side % 2] + 6) * np.where(side < 2, 1.0, -1.0)
+    start[row, 1 - side % 2] = rng.uniform(-0.7, 0.7, count) * half[1 - side % 2]
+    start[:, 2] = rng.uniform(-20, 20, count)
+    direction = _unit(np.column_stack((rng.uniform(-0.4, 0.4, (count, 2)) * half, np.zeros(count))) - start)
+    return Buds(start, direction, direction, radii_mm, np.zeros(count))
 
 
-def grow(rng: np.random.Generator, view: View, style: TreeStyle, buds: Buds, trunk_mm: float = 0.0) -> list[Tube]:
-    """All branches that spring from buds, generation by generation; the first branches are `trunk_mm` long or more."""
+def grow(rng: np.random.Generator, view: View, style: TreeStyle, buds: Buds) -> list[Tube]:
+    """All branches that spring from buds, generation by generation; those from outside the field reach well into it."""
     half = np.array([*view.field_mm[::-1], 0.0]) / 2
     half[2] = style.depth_mm
     tree: list[Tube] = []
     while len(buds.radii) and len(tree) < style.most_branches:
+        outside = np.any(np.abs(buds.points[:, :2]) > half[:2], axis=1)
+        shortest = np.where(outside & (len(tree) == 0), rng.uniform(0.4, 1.1, len(outside)) * half[:2].min(), 0.0)
+        branches, ends = _grow_branches(rng, buds, half, style, shortest)
         first = not tree
-        branches, ends = _grow_branches(rng, buds, half, style, trunk_mm if first else 0.0)
         tree.extend(branches)
         ends = ends[np.all(np.abs(ends.points[:, :2]) < half[:2] * 1.2, axis=1)]
         if not first:
             ends = ends[(rng.random(len(ends.radii)) < style.survival) | (ends.radii > 0.6)]
-        buds = _divide(rng, ends, style)
+        buds = joined(_divide(rng, ends, style), _side_buds(rng, branches, style))
         # The widest generations are thinned out, so that a tree reaches its thinnest branches.
-        most = max(4, style.most_branches // 5)
+        most = max(4, style.most_branches // 4)
         if len(buds.radii) > most:
             buds = buds[np.sort(rng.permutation(len(buds.radii))[:most])]
     return tree[: style.most_branches]
@@ -116,8 +130,29 @@ def _divide(rng: np.random.Generator, ends: Buds, style: TreeStyle) -> Buds:
     return Buds(twice.points, twice.directions, towards, radii, twice.arrival)[radii >= style.smallest_radius_mm]
 
 
+def _side_buds(rng: np.random.Generator, branches: list[Tube], style: TreeStyle) -> Buds:
+    """Thin branches, a fifth to a half as wide as theirs, that leave on the way and hardly matter to Murray's law."""
+    lengths = np.array([len(tube.radii_mm) - 1 for tube in branches])
+    owners = np.repeat(np.arange(len(branches)), rng.poisson(style.side_branches_per_mm * STEP_MM * lengths))
+    places = (rng.uniform(0.05, 0.95, len(owners)) * lengths[owners]).astype(int)
+    where = list(zip(owners, places, strict=True))
+    points = np.array([branches[o].points_mm[p] for o, p in where]).reshape(-1, 3)
+    along = _unit(np.array([branches[o].points_mm[p + 1] for o, p in where]).reshape(-1, 3) - points)
+    radii = np.array([branches[o].radii_mm[p] for o, p in where]) * rng.uniform(0.2, 0.5, len(where))
+    arrival = np.array([branches[o].arrival_s[p] for o, p in where])
+    angles = np.deg2rad(rng.uniform(40, 100, len(where)))[:, None]
+    towards = np.cos(angles) * along + np.sin(angles) * _unit(np.cross(along, rng.normal(size=points.shape)))
+    return Buds(points, along, towards, radii, arrival)[radii >= style.smallest_radius_mm]
+
+
+def joined(first: Buds, second: Buds) -> Buds:
+    """The buds of both, those of the first before those of the second."""
+    names = ("points", "directions", "towards", "radii", "arrival")
+    return Buds(*(np.concatenate((getattr(first, name), getattr(second, name))) for name in names))
+
+
 def _grow_branches(
-    rng: np.random.Generator, buds: Buds, half: np.ndarray, style: TreeStyle, shortest_mm: float
+    rng: np.random.Generator, buds: Buds, half: np.ndarray, style: TreeStyle, shortest_mm: np.ndarray
 ) -> tuple[list[Tube], Buds]:
     """One tube for each bud, which leaves in `directions` and turns `towards` its own within about its radius.
 
@@ -136,8 +171,8 @@ def _grow_branches(
     bend = 1 + (1.2 * buds.radii / STEP_MM).astype(int)
     turning = (buds.towards - buds.directions) / bend[:, None]
     # Each branch has a place where it is needed; so the space fills evenly.
-    aims = half * rng.uniform(0, 0.9, (count, 1)) ** (1 / 2) * _unit(rng.normal(size=(count, 3)))
-    drift = _unit(aims - buds.points) * np.where(buds.radii > 0.6, 0.03, 0.015)[:, None]
+    aims = half * rng.uniform(-0.9, 0.9, (count, 3))
+    drift = _unit(aims - buds.points) * np.where(buds.radii > 0.3, 0.03, 0.012)[:, None]
     turn = rng.normal(0, 1, (count, 2)) * wind[:, None]
     kicks = np.sqrt(1 - memory**2) * wind[:, None]
     direction, point = buds.directions, buds.points
@@ -145,11 +180,11 @@ def _grow_branches(
     for index in range(steps.max()):
         direction = _unit(direction + turning * (index < bend)[:, None])
         turn = memory * turn + kicks * rng.standard_normal((count, 2))
-        across = _unit(np.cross(direction, [0.31, 0.21, 0.93]))
+        across = _unit(_cross(direction, UPRIGHT))
         regular = curl * np.sin(2 * np.pi * index * STEP_MM / wave + phase)
         sideways = STEP_MM * (turn[:, :1] + regular[:, None])
         upwards = STEP_MM * turn[:, 1:]
-        direction = direction + sideways * across + upwards * np.cross(direction, across)
+        direction = direction + sideways * across + upwards * _cross(direction, across)
         # The head is finite: vessels turn back before its border.
         inside = point / (1.05 * half)
         beyond = np.maximum(np.linalg.norm(inside, axis=1) - 0.75, 0)[:, None]
@@ -176,22 +211,19 @@ def _grow_branches(
 
 def random_arteries(rng: np.random.Generator, view: View) -> list[Tube]:
     """One injection's arteries: a main tree and up to three more, some with stenoses, an aneurysm or a nidus."""
-    arteries: list[Tube] = []
     zoom = np.clip(min(view.field_mm) / 150, 0.5, 1.1)
     count = int(rng.choice([1, 2, 2, 3, 4]))
-    for number in range(count):
-        # The first is as wide as a carotid or its main branches, the others lie beside it.
-        wide = (1.2, 2.6) if number == 0 else (0.4, 1.6)
-        radius = zoom * np.exp(rng.uniform(*np.log(wide)))
-        tree = grow_tree(rng, view, random_style(rng, view), radius_mm=float(radius))
-        for _ in range(int(rng.integers(0, 4))):
-            index = int(rng.integers(len(tree)))
-            tree[index] = lesions.add_stenosis(rng, tree[index])
-        if rng.random() < 0.35:
-            tree.extend(lesions.aneurysm(rng, tree[int(rng.integers(min(len(tree), 12)))]))
-        if rng.random() < 0.1:
-            tree.extend(lesions.nidus(rng, tree[int(rng.integers(len(tree)))]))
-        arteries.extend(tree)
+    # The first is as wide as a carotid or its main branches, the others lie beside it.
+    radii = zoom * np.exp([rng.uniform(*np.log((1.2, 2.6) if number == 0 else (0.4, 1.6))) for number in range(count)])
+    arteries = grow(rng, view, random_style(rng, view), roots(rng, view, radii))
+    for _ in range(int(rng.integers(0, 6))):
+        index = int(rng.integers(len(arteries)))
+        arteries[index] = lesions.add_stenosis(rng, arteries[index])
+    sick = arteries[int(rng.integers(min(len(arteries), 20)))]
+    if rng.random() < 0.4:
+        arteries.extend(lesions.aneurysm(rng, sick))
+    if rng.random() < 0.12:
+        arteries.extend(lesions.nidus(rng, arteries[int(rng.integers(len(arteries)))]))
     return arteries
 
 
@@ -211,6 +243,11 @@ def scatter_contrast(rng: np.random.Generator, vessels: list[Tube], spread: floa
     return [replace(tube, content=tube.content * factor) for tube, factor in zip(vessels, factors, strict=True)]
 
 
+def _cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Cross product of (n, 3); numpy's own is slow for few vectors."""
+    return first[:, TURNED] * second[..., TURNED_BACK] - first[:, TURNED_BACK] * second[..., TURNED]
+
+
 def _unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors (..., 3) of length 1."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+    return vectors / np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True) + 1e-18)
