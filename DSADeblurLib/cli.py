@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import signal
 import sys
 import threading
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from DSADeblurLib import __version__
-from DSADeblurLib.restoration.settings import DEVICES, PRECISIONS, DeblurSettings
+from DSADeblurLib.restoration.settings import DEVICES, ENGINES, PRECISIONS, DeblurSettings
 
 FINE, SOME_FAILED, WRONG_USE = 0, 1, 2
 NOTICE = "Research use only: not for diagnosis or treatment."
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     deblur.add_argument("--model", default="compact", help="name of a bundled model or folder of a model package")
     deblur.add_argument("--device", default="auto", choices=DEVICES)
     deblur.add_argument("--precision", default="auto", choices=PRECISIONS)
+    deblur.add_argument("--engine", default="auto", choices=ENGINES, help="what runs the network")
     deblur.add_argument("--tile", default=None, type=_tile, help="side of the tiles in pixels, or auto")
     deblur.add_argument("--strength", default=1.0, type=_strength, help="0 (input) to 1 (network)")
     deblur.add_argument("--frames", default=None, type=_frame_range, metavar="FIRST-LAST", help="for instance 1-20")
@@ -99,8 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     simulate.set_defaults(run=_simulate)
 
     train = verbs.add_parser("train", help="train a network on simulated pairs")
-    train.add_argument("--recipe", default="compact", help="compact, paper or quick")
+    train.add_argument("--recipe", default="compact", help="compact, quality, sequence, paper or quick")
     train.add_argument("--output", required=True, type=Path, help="folder for checkpoint, log and model package")
+    train.add_argument("--pool", type=Path, default=None, help="folder of simulated regions; by default OUTPUT/pool")
+    train.add_argument("--workers", type=int, default=1, help="processes that render the regions")
     train.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
     train.add_argument("--minutes", type=float, default=None, help="stop after this time, leaving a checkpoint")
     train.add_argument("--threads", type=int, default=None, help="processor threads for the network")
@@ -184,7 +188,9 @@ def _deblur(options: argparse.Namespace) -> int:
     from DSADeblurLib.report import BatchProgress, print_outcomes
     from DSADeblurLib.restoration.package import load_model
 
-    settings = DeblurSettings(options.device, options.precision, options.tile, options.strength, options.frames)
+    settings = DeblurSettings(
+        options.device, options.precision, options.tile, options.strength, options.frames, options.engine
+    )
     choices = RunOptions(
         options.subtract, options.mask, options.focal_spot, options.magnification, options.relationship
     )
@@ -229,10 +235,18 @@ def _train(options: argparse.Namespace) -> int:
     device, reason = choose_device(options.device)
     print(reason, file=sys.stderr)
     network, summary = train(
-        recipe, options.output, resume=options.resume, device=device, minutes=options.minutes
+        recipe,
+        options.output,
+        resume=options.resume,
+        device=device,
+        pool=options.pool,
+        workers=options.workers,
+        minutes=options.minutes,
     )
-    card = package_model(options.output / "model", network, recipe, summary)
-    print(json.dumps({**summary, "model": str(card.folder)}))
+    # Of the processes that torchrun starts only the first writes.
+    if os.environ.get("RANK", "0") == "0":
+        card = package_model(options.output / "model", network, recipe, summary)
+        print(json.dumps({**summary, "model": str(card.folder)}))
     return FINE
 
 

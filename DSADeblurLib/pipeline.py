@@ -156,7 +156,7 @@ def deblur_run(
             model_name=result.model_name,
             model_sha256=result.model_sha256,
             software_version=__version__,
-            settings=f"strength {settings.strength:g}, {result.precision} on {result.device}",
+            settings=f"strength {settings.strength:g}, {result.precision} on {result.device} by {result.engine}",
             assumed=run.acquisition.assumed(),
         )
         with FrameFile.open(path) as frames:

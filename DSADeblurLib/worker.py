@@ -10,8 +10,8 @@ Messages from it:
   {"type": "ready", "protocol", "version", "torch", "device"}
   {"type": "progress", "job", "done", "total", "seconds_left"}
   {"type": "notice", "job", "message"}
-  {"type": "finished", "job", "output", "frame_numbers", "model", "model_sha256", "device", "precision", "tile",
-   "seconds", "notices"}
+  {"type": "finished", "job", "output", "frame_numbers", "model", "model_sha256", "device", "engine",
+   "precision", "tile", "seconds", "notices"}
   {"type": "cancelled", "job"}
   {"type": "error", "job", "message"}
 `frames` and `output` are paths of .npy files of shape (n, rows, cols); `subtraction` is a SubtractionPlan as a
@@ -175,6 +175,7 @@ class Worker:
                 "model": model.card.name,
                 "model_sha256": model.sha256,
                 "device": str(result.device),
+                "engine": str(result.engine),
                 "precision": str(result.precision),
                 "tile": result.tile,
                 "seconds": float(result.seconds),

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 INSTALLED = {
     "DSADeblur": {".py", ".ui", ".png", ".svg"},
     "DSADeblurLib": {".py"},
-    "Resources": {".py", ".dcm", ".json", ".npy", ".safetensors", ".md"},
+    "Resources": {".py", ".dcm", ".json", ".npy", ".safetensors", ".md", ".xml", ".bin"},
 }
 # Shown on web pages only.
 NOT_INSTALLED = ("Resources/Screenshots/",)

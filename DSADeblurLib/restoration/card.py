@@ -14,6 +14,7 @@ CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
 TEST_INPUT_FILE = "test_input.npy"
 TEST_OUTPUT_FILE = "test_output.npy"
+EXPORT_FILES = ("openvino.xml", "openvino.bin")
 FORMAT_VERSION = 1
 
 _logger = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class ModelCard:
         parameters: number of weights.
         created: ISO 8601 date.
         self_test_tolerance: largest allowed difference to test_output.npy, in the network's normalised values.
+        openvino: SHA-256 of each of the two files of the OpenVINO export, and under `made_from` that of the weights
+            it was made from; empty without an export.
         format_version: of this card.
     """
 
@@ -55,6 +58,7 @@ class ModelCard:
     parameters: int = 0
     created: str = ""
     self_test_tolerance: float = 1e-4
+    openvino: dict = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
     folder: Path | None = field(default=None, compare=False)
 
@@ -79,6 +83,7 @@ _KINDS = {
     "parameters": (int, "a whole number"),
     "created": (str, "text"),
     "self_test_tolerance": ((int, float), "a number"),
+    "openvino": (dict, "a table"),
     "format_version": (int, "a whole number"),
 }
 
@@ -141,7 +146,8 @@ def _checked(values: object, path: Path) -> ModelCard:
     version = values.get("format_version", FORMAT_VERSION)
     if version != FORMAT_VERSION:
         raise ModelError(f"The model card {path} has format {version!r}; this version of DSADeblur reads 1.")
-    required = {f.name for f in fields(ModelCard) if f.default is MISSING} | {"sha256", "parameters"}
+    required = {f.name for f in fields(ModelCard) if f.default is f.default_factory is MISSING}
+    required |= {"sha256", "parameters"}
     for name in sorted(required - set(values)):
         raise ModelError(f"The model card {path} lacks {name!r}; install the model again.")
     for name, value in values.items():
@@ -154,11 +160,21 @@ def _checked(values: object, path: Path) -> ModelCard:
         raise ModelError(f"The model card {path} must give 'limits' as a list of sentences.")
     if not values["name"].strip():
         raise ModelError(f"The model card {path} gives no name.")
-    if not re.fullmatch(r"[0-9a-f]{64}", values["sha256"]):
+    if not _is_hash(values["sha256"]):
         raise ModelError(f"The model card {path} must give 'sha256' as 64 hexadecimal digits.")
+    export = values.get("openvino")
+    if export and (set(export) != {*EXPORT_FILES, "made_from"} or not all(map(_is_hash, export.values()))):
+        raise ModelError(
+            f"The model card {path} must give 'openvino' as the SHA-256 of {' and '.join(EXPORT_FILES)}, "
+            "and of the weights they were made from."
+        )
     if not 0 < values.get("self_test_tolerance", 1e-4) <= 0.01:
         raise ModelError(f"The model card {path} must give a 'self_test_tolerance' above 0 and at most 0.01.")
     return ModelCard(**{**values, "limits": tuple(values["limits"])}, folder=path.parent)
+
+
+def _is_hash(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
 
 
 def _refuse_constant(name: str) -> None:

@@ -1,22 +1,14 @@
-"""Restore a run: frame by frame, tile by tile, with progress, cancelling and a way out when memory is short."""
+"""Restore a run: frames are read with their neighbours, restored one after the other, and written."""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from DSADeblurLib.restoration.engine import (
-    Choice,
-    Engine,
-    Engines,
-    OutOfMemory,
-    automatic_tile,
-    choose_device,
-    choose_precision,
-)
 from DSADeblurLib.restoration.normalisation import (
     Normalisation,
     fit_normalisation,
@@ -25,19 +17,15 @@ from DSADeblurLib.restoration.normalisation import (
     to_working,
 )
 from DSADeblurLib.restoration.package import Model
+from DSADeblurLib.restoration.restorer import DeblurCancelled, DeblurError, Restorer
+from DSADeblurLib.restoration.selection import Engines
 from DSADeblurLib.restoration.settings import DeblurSettings
-from DSADeblurLib.restoration.tiles import SMALLEST_READ, Tile, pad_to_multiple, plan_tiles
+from DSADeblurLib.restoration.stream import WriteBehind, read_ahead
+from DSADeblurLib.restoration.tiles import SMALLEST_READ, pad_to_multiple
 
-SMALLEST_RETRY_TILE = 64
-"""Tiles are not halved below this side when memory is short: the halo would be most of the work."""
+__all__ = ["DeblurCancelled", "DeblurError", "DeblurResult", "deblur"]
 
-
-class DeblurCancelled(Exception):
-    """The caller asked to stop; frames finished so far may lie in `out`."""
-
-
-class DeblurError(RuntimeError):
-    """The run cannot be restored; the message is one sentence."""
+_ENGINES = Engines()
 
 
 @dataclass(frozen=True)
@@ -48,11 +36,12 @@ class DeblurResult:
         frames: array-like (k, rows, cols): `out`, or a new array.
         frame_numbers: the k frames, counted from 1 in the frames given.
         device: 'cpu' or 'cuda', where the last tile ran.
+        engine: 'torch' or 'openvino', what ran it.
         precision: of the convolutions there.
         tile: side of the tiles in pixels at the end; None for whole frames.
         seconds: wall time of the call.
         notices: sentences a user should see, for instance that the GPU's memory was too small.
-        device_reason, precision_reason: one sentence each, why they were chosen.
+        device_reason, engine_reason, precision_reason: why they were chosen, in a sentence or two.
         model_name, model_sha256: the model that did it.
         normalisation: the scale of the run; None where strength 0 needed none.
     """
@@ -60,11 +49,13 @@ class DeblurResult:
     frames: object
     frame_numbers: tuple[int, ...]
     device: str
+    engine: str
     precision: str
     tile: int | None
     seconds: float
     notices: tuple[str, ...]
     device_reason: str
+    engine_reason: str
     precision_reason: str
     model_name: str
     model_sha256: str
@@ -86,8 +77,10 @@ def deblur(
     """Remove focal-spot blur from the frames of a run.
 
     Args:
-        frames_or_run: array-like (n, rows, cols), read one frame at a time, or a run with the attributes `frames`,
-            `relationship` and `bits_stored`, which then stand for the arguments of these names.
+        frames_or_run: array-like (n, rows, cols), read one frame at a time and in a thread of its own, or a run with
+            the attributes `frames`, `relationship` and `bits_stored`, which then stand for the arguments of these
+            names. A network of several frames sees the neighbours of each, also those outside the range chosen; at
+            the ends of the run the last frame stands for what is missing.
         model: from `package.load_model`.
         settings: choices of the user; the defaults if None.
         relationship: LIN, LOG, DISP, or None for optical density, see `normalisation.to_working`.
@@ -95,8 +88,9 @@ def deblur(
         progress: called with the tiles done and the tiles in all, at the start and after every tile. When memory
             runs short the frame is begun again with smaller tiles and the total changes.
         is_cancelled: asked before every tile.
-        out: takes frames by `out[i] = frame`, i from 0 for the first frame chosen; None for a new array.
-        engines: how devices are probed and engines built.
+        out: takes frames by `out[i] = frame` in a thread of its own, i from 0 for the first frame chosen; None for a
+            new array. It must not be what the frames are read from.
+        engines: how devices are probed and engines built, timed and remembered.
 
     Returns:
         The result. Integer frames keep their type, rounded and clipped; floating frames give float32. With strength
@@ -118,31 +112,39 @@ def deblur(
     chosen = _chosen_frames(shape[0], settings)
     dtype = source_dtype if source_dtype.kind in "iu" else np.dtype(np.float32)
     out = _checked_out(out, (len(chosen), *shape[1:]), dtype)
+    if out is frames:
+        raise ValueError("The place for the result must not be the frames themselves.")
     normalisation = _fit(frames, relationship) if settings.strength > 0 else None
-    restorer = _Restorer(model, settings, shape[1:], engines or Engines())
+    restorer = Restorer(model, settings, shape[1:], engines or _ENGINES)
     restorer.watch(len(chosen), progress, is_cancelled)
-    for i, index in enumerate(chosen):
-        frame = np.asarray(frames[index])
-        if settings.strength == 0:
-            restorer.skip_frame(i)
-            out[i] = frame.astype(dtype, copy=False)
-            continue
-        working = to_working(frame, relationship)
-        if not np.isfinite(working).all():
-            raise DeblurError(f"Frame {index + 1} holds values that are not finite; export the run again.")
-        restored = normalisation.invert(restorer.restore(normalisation.apply(working), i, index + 1))
+
+    def write(position: int, restored: np.ndarray, working: np.ndarray) -> None:
+        values = normalisation.invert(restored)
         if settings.strength < 1:
-            restored = working + np.float32(settings.strength) * (restored - working)
-        out[i] = from_working(restored, relationship, dtype, bits_stored)
+            values = working + np.float32(settings.strength) * (values - working)
+        out[position] = from_working(values, relationship, dtype, bits_stored)
+
+    if settings.strength == 0:
+        for position, index in enumerate(chosen):
+            restorer.skip_frame(position)
+            out[position] = np.asarray(frames[index]).astype(dtype, copy=False)
+    else:
+        windows = read_ahead(_windows(frames, chosen, model, relationship, normalisation))
+        with contextlib.closing(windows), WriteBehind() as writer:
+            for position, (number, window) in enumerate(windows):
+                restored = restorer.restore([padded for _, padded in window], position, number)
+                writer.submit(write, position, restored, window[len(window) // 2][0])
     return DeblurResult(
         frames=out,
         frame_numbers=tuple(index + 1 for index in chosen),
         device=restorer.device.value,
+        engine=restorer.engine.value,
         precision=restorer.precision.value,
         tile=restorer.tile,
         seconds=time.perf_counter() - started,
         notices=tuple(restorer.notices),
         device_reason=restorer.device.reason,
+        engine_reason=restorer.engine.reason,
         precision_reason=restorer.precision.reason,
         model_name=model.card.name,
         model_sha256=model.sha256,
@@ -150,104 +152,30 @@ def deblur(
     )
 
 
-class _Restorer:
-    """The tiles of one run on one engine, which gives way to smaller tiles and then to the CPU."""
+_Read = tuple[np.ndarray, np.ndarray]
+"""A frame in working values, and normalised with sides that are multiples of the network's."""
 
-    def __init__(self, model: Model, settings: DeblurSettings, shape: tuple[int, int], engines: Engines) -> None:
-        self._network = model.network
-        self._settings = settings
-        self._engines = engines
-        self._shape = shape
-        self._factor = model.network.multiple
-        self._halo = model.network.receptive_radius
-        self._padded = tuple(side + -side % self._factor for side in shape)
-        self.notices: list[str] = []
-        self._tiles: tuple[Tile, ...] = ()
-        self._engine: Engine | None = None
-        self._start(choose_device(settings.device, engines.probe), settings.precision)
 
-    def _start(self, device: Choice, precision: str) -> None:
-        self._engine = None  # frees its memory before the next one is built
-        self.device = device
-        self.precision = choose_precision(precision, device.value)
-        # Strength 0 needs no network; the device is still checked, so that a wrong choice is told in any case.
-        if self._settings.strength > 0:
-            self._engine = self._engines.build(self._network, device.value, self.precision.value)
-        self._use_tile(self._settings.tile or self._automatic_tile())
+def _windows(
+    frames, chosen: range, model: Model, relationship: str | None, normalisation: Normalisation
+) -> Iterator[tuple[int, list[_Read]]]:
+    """The number of every frame chosen, and the frames that the network takes to restore it, each read once."""
+    radius, last = model.network.architecture.frames // 2, len(frames) - 1
+    held: dict[int, _Read] = {}
+    for index in chosen:
+        needed = [min(max(neighbour, 0), last) for neighbour in range(index - radius, index + radius + 1)]
+        held = {
+            neighbour: held.get(neighbour) or _read(frames, neighbour, model, relationship, normalisation)
+            for neighbour in dict.fromkeys(needed)
+        }
+        yield index + 1, [held[neighbour] for neighbour in needed]
 
-    def _automatic_tile(self) -> int | None:
-        if self._engine is None:
-            return None
-        budget = self._engine.memory_budget()
-        return automatic_tile(self._padded, self._network.architecture, self.precision.value, budget, self._halo)
 
-    def _use_tile(self, tile: int | None) -> None:
-        self.tile = None if tile is None or tile >= max(self._padded) else tile
-        self._tiles = plan_tiles(self._padded, self.tile, self._halo, self._factor)
-
-    def watch(self, frames: int, progress: Callable | None, is_cancelled: Callable | None) -> None:
-        """Report to these from now on, and that nothing is done yet."""
-        self._frames, self._progress, self._is_cancelled = frames, progress, is_cancelled
-        self._report(0, 0)
-
-    def skip_frame(self, position: int) -> None:
-        """Count a frame that needs no work."""
-        self._stop_if_cancelled()
-        self._report(position + 1, 0)
-
-    def restore(self, frame: np.ndarray, position: int, number: int) -> np.ndarray:
-        """Normalised frame (rows, cols) float32 to the same; `position` counts progress, `number` names it."""
-        padded = pad_to_multiple(frame, self._factor)
-        while True:
-            try:
-                restored = self._run_tiles(padded, position)
-                break
-            except OutOfMemory as error:
-                message = str(error)
-            # Outside the except block nothing holds the failed tile any more.
-            self._give_way(message)
-        if not np.isfinite(restored).all():
-            if self.precision.value == "float32":
-                raise DeblurError(f"Network produced invalid values in frame {number}.")
-            # float16 ends at 65504, which a pixel far outside the run's normal range can pass inside the network.
-            reason = f"Half precision was not enough for frame {number}; float32 is used from there on."
-            self.notices.append(reason)
-            self._start(self.device, "float32")
-            return self.restore(frame, position, number)
-        return restored[: self._shape[0], : self._shape[1]]
-
-    def _run_tiles(self, padded: np.ndarray, position: int) -> np.ndarray:
-        restored = np.empty_like(padded)
-        for done, tile in enumerate(self._tiles, start=1):
-            self._stop_if_cancelled()
-            restored[tile.core] = self._engine.run(padded[tile.read])[tile.keep]
-            self._report(position, done)
-        return restored
-
-    def _give_way(self, message: str) -> None:
-        """Halve the tile; below the smallest leave the GPU for the CPU; there is nothing below the CPU."""
-        half = (self.tile or max(self._padded)) // 2
-        if half >= SMALLEST_RETRY_TILE:
-            self._use_tile(half)
-            place = "GPU" if self.device.value == "cuda" else "computer"
-            self.notices.append(f"The memory of the {place} was too small; tiles of {half} pixels are used.")
-        elif self.device.value == "cuda":
-            reason = "The memory of the GPU was too small even for small tiles; the CPU is used."
-            self.notices.append(reason)
-            # float16 is not for the CPU, whatever was asked for.
-            precision = self._settings.precision
-            self._start(Choice("cpu", reason), "auto" if precision == "float16" else precision)
-        else:
-            raise DeblurError(f"This computer has too little free memory ({message}); close other programs.")
-
-    def _stop_if_cancelled(self) -> None:
-        if self._is_cancelled is not None and self._is_cancelled():
-            raise DeblurCancelled("The restoration was cancelled.")
-
-    def _report(self, frames_done: int, tiles_done: int) -> None:
-        if self._progress is not None:
-            per_frame = len(self._tiles)
-            self._progress(frames_done * per_frame + tiles_done, self._frames * per_frame)
+def _read(frames, index: int, model: Model, relationship: str | None, normalisation: Normalisation) -> _Read:
+    working = to_working(np.asarray(frames[index]), relationship)
+    if not np.isfinite(working).all():
+        raise DeblurError(f"Frame {index + 1} holds values that are not finite; export the run again.")
+    return working, pad_to_multiple(normalisation.apply(working), model.network.multiple)
 
 
 def _checked_frames(frames, bits_stored: int | None) -> tuple[tuple[int, int, int], np.dtype]:

@@ -1,12 +1,15 @@
-"""Where and how precisely a network is run: the device, the precision, and the arithmetic on one tile."""
+"""Where and how precisely a network is run: device, precision, memory for a tile, and the engine of PyTorch."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
+import ctypes
 import math
+import re
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -18,6 +21,7 @@ from DSADeblurLib.restoration.architecture import Architecture
 
 MEBIBYTE = 2**20
 _CPU_BUDGET = 768 * MEBIBYTE
+_LARGEST_CPU_BUDGET = 4096 * MEBIBYTE
 # How PyTorch says it without a class of its own: the CPU on Linux and macOS, the CPU on Windows, cuDNN and cuBLAS.
 _OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "ALLOC_FAILED")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -39,13 +43,14 @@ class Choice(NamedTuple):
 
 
 class Engine(Protocol):
-    """Runs a network on one tile at a time."""
+    """Runs a network on one tile at a time; `name` is torch or openvino."""
 
+    name: str
     device: str
     precision: str
 
     def run(self, tile: np.ndarray) -> np.ndarray:
-        """(h, w) float32, normalised, to the same shape; raises OutOfMemory."""
+        """(frames, h, w) float32, normalised, or (h, w) for one frame, to (h, w) float32; raises OutOfMemory."""
 
     def memory_budget(self) -> int:
         """Bytes that one tile may take."""
@@ -140,6 +145,24 @@ def choose_precision(
     return Choice("float32", "This processor has no fast bfloat16.")
 
 
+def free_memory() -> int | None:
+    """Bytes that programs may take without swapping; None where the system does not say (macOS)."""
+    if sys.platform == "win32":
+        # MEMORYSTATUSEX: two 32-bit and seven 64-bit numbers, of which the third is the free physical memory.
+        status = (ctypes.c_uint64 * 8)(64)
+        return status[2] if ctypes.windll.kernel32.GlobalMemoryStatusEx(status) else None
+    with contextlib.suppress(OSError):
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+        return int(found[1]) * 1024 if found else None
+    return None
+
+
+def free_memory_budget(free: Callable[[], int | None] = free_memory) -> int:
+    """Bytes that one tile may take on the CPU: half of what is free, at most 4 GiB; 768 MiB where nobody knows."""
+    available = free()
+    return _CPU_BUDGET if available is None else min(available // 2, _LARGEST_CPU_BUDGET)
+
+
 def bytes_per_pixel(architecture: Architecture, precision: str) -> int:
     """Memory that one input pixel takes at the widest place of the network.
 
@@ -169,6 +192,8 @@ class TorchEngine:
     are channels-last, which PyTorch's convolutions prefer on CPUs and GPUs alike.
     """
 
+    name = "torch"
+
     def __init__(self, network: nn.Module, device: str = "cpu", precision: str = "float32") -> None:
         self.device = device
         self.precision = precision
@@ -176,7 +201,7 @@ class TorchEngine:
         self._pinned: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def run(self, tile: np.ndarray) -> np.ndarray:
-        """(h, w) float32, normalised, to a new (h, w) float32.
+        """(frames, h, w) float32, normalised, or (h, w) for one frame, to a new (h, w) float32.
 
         Raises:
             OutOfMemory: the device has no memory for this tile; what it held is freed.
@@ -199,10 +224,10 @@ class TorchEngine:
         raise OutOfMemory(message)
 
     def memory_budget(self) -> int:
-        """Bytes that one tile may take: half of what is free on a GPU, a fixed 768 MiB on a CPU."""
+        """Bytes that one tile may take: half of what is free on a GPU, on a CPU see `free_memory_budget`."""
         if self.device == "cuda" and torch.cuda.is_available():
             return torch.cuda.mem_get_info()[0] // 2
-        return _CPU_BUDGET
+        return free_memory_budget()
 
     def _autocast(self):
         if self.precision == "float32":
@@ -216,7 +241,7 @@ class TorchEngine:
         # Page-locked buffers are copied by the GPU itself; they are kept, because making them is slow.
         batch = _as_batch(tile)
         if self._pinned is None or self._pinned[0].shape != batch.shape:
-            self._pinned = (torch.empty_like(batch).pin_memory(), torch.empty(tile.shape).pin_memory())
+            self._pinned = (torch.empty_like(batch).pin_memory(), torch.empty(tile.shape[-2:]).pin_memory())
         upload, download = self._pinned
         upload.copy_(batch)
         download.copy_(self._forward(upload.to(self.device, non_blocking=True)), non_blocking=True)
@@ -226,12 +251,4 @@ class TorchEngine:
 
 def _as_batch(tile: np.ndarray) -> torch.Tensor:
     # A copy: torch warns of read-only arrays, and the caller's array stays its own.
-    return torch.from_numpy(np.array(tile, dtype=np.float32, order="C"))[None, None]
-
-
-@dataclass(frozen=True)
-class Engines:
-    """How engines are found and built; tests hand in a probe and engines that fail on purpose."""
-
-    probe: Callable[[], str] = probe_cuda
-    build: Callable[[nn.Module, str, str], Engine] = TorchEngine
+    return torch.from_numpy(np.array(tile, dtype=np.float32, order="C").reshape(1, -1, *tile.shape[-2:]))

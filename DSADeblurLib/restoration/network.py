@@ -19,6 +19,26 @@ def convolution(inputs: int, outputs: int, size: int = 3) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, size, padding=size // 2)
 
 
+class EntryConvolution(nn.Conv2d):
+    """The first convolution, in float32 under autocast too; what it gives is of autocast's type.
+
+    Frames are large and slow, and their correction is small: rounded to bfloat16's eight bits on the way in, a frame
+    loses more than all other convolutions together.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) to (B, outputs, H, W)."""
+        kind = x.device.type
+        if not torch.is_autocast_enabled(kind):
+            return super().forward(x)
+        with torch.autocast(kind, enabled=False):
+            y = super().forward(x.float())
+        return y.to(torch.get_autocast_dtype(kind))
+
+
 class Attention(nn.Module):
     """A gate per channel and pixel: 3x3 reduces the channels, ReLU, 1x1 recovers them, sigmoid, product.
 

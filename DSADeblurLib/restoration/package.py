@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import torch
 from DSADeblurLib.restoration.architecture import Architecture
 from DSADeblurLib.restoration.card import (
     CARD_FILE,
+    EXPORT_FILES,
     TEST_INPUT_FILE,
     TEST_OUTPUT_FILE,
     WEIGHTS_FILE,
@@ -26,6 +27,13 @@ from DSADeblurLib.restoration.card import (
     read_card,
 )
 from DSADeblurLib.restoration.engine import TorchEngine
+from DSADeblurLib.restoration.export import (
+    Export,
+    ExportError,
+    export_network,
+    openvino_is_installed,
+    read_export,
+)
 from DSADeblurLib.restoration.network import RestorationNetwork, build_network
 from DSADeblurLib.restoration.weights import read_weights
 
@@ -35,11 +43,16 @@ _LARGEST_TEST_SIDE = 1024
 
 @dataclass(frozen=True)
 class Model:
-    """A network that passed its self-test, with its card and the hash of its weights."""
+    """A network that passed its self-test, with its card and the hash of its weights.
+
+    `export` is its verified form for OpenVINO, if the package has one; `notices` say why one could not be used.
+    """
 
     card: ModelCard
     network: RestorationNetwork
     sha256: str
+    export: Export | None = field(default=None, repr=False)
+    notices: tuple[str, ...] = ()
 
 
 def load_model(name_or_folder: str | Path) -> Model:
@@ -61,7 +74,10 @@ def load_model(name_or_folder: str | Path) -> Model:
         )
     network = _network_with(data, card)
     _self_test(network, card, folder)
-    return Model(card=card, network=network, sha256=sha256)
+    try:
+        return Model(card, network, sha256, read_export(folder, card))
+    except ExportError as error:
+        return Model(card, network, sha256, notices=(str(error),))
 
 
 def save_model(folder: str | Path, network: RestorationNetwork, card: ModelCard) -> ModelCard:
@@ -71,7 +87,7 @@ def save_model(folder: str | Path, network: RestorationNetwork, card: ModelCard)
         folder: of the package.
         network: the trained network, on any device.
         card: its facts; architecture, sha256 and parameters are filled in from the network, an empty date from
-            the clock.
+            the clock. The OpenVINO export is made when OpenVINO is installed, else kept if it is of these weights.
 
     Returns:
         The card as written.
@@ -90,22 +106,28 @@ def save_model(folder: str | Path, network: RestorationNetwork, card: ModelCard)
     import safetensors.torch
 
     weights = safetensors.torch.save(state, metadata={"format": "pt"})
+    sha256 = hashlib.sha256(weights).hexdigest()
+    fresh = build_network(network.architecture)
+    fresh.load_state_dict(state)
+    export = export_network(fresh) if openvino_is_installed() else _former_export(card, sha256)
     card = replace(
         card,
         architecture=network.architecture.as_dict(),
-        sha256=hashlib.sha256(weights).hexdigest(),
+        sha256=sha256,
+        openvino=export.hashes(sha256) if export else {},
         parameters=sum(value.numel() for value in state.values()),
         created=card.created or datetime.now(timezone.utc).date().isoformat(),
         folder=folder,
     )
-    fresh = build_network(network.architecture)
-    fresh.load_state_dict(state)
-    test_input = _test_input()
+    test_input = _test_input(network.architecture.frames)
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         aside.chmod(0o755)  # mkdtemp makes it private
         (aside / WEIGHTS_FILE).write_bytes(weights)
+        if export:
+            for name, data in zip(EXPORT_FILES, (export.graph, export.weights), strict=True):
+                (aside / name).write_bytes(data)
         text = json.dumps(card.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
         (aside / CARD_FILE).write_text(text + "\n", encoding="utf-8")
         np.save(aside / TEST_INPUT_FILE, test_input, allow_pickle=False)
@@ -115,6 +137,13 @@ def save_model(folder: str | Path, network: RestorationNetwork, card: ModelCard)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return card
+
+
+def _former_export(card: ModelCard, sha256: str) -> Export | None:
+    try:
+        return read_export(card.folder, replace(card, sha256=sha256)) if card.folder else None
+    except ExportError:
+        return None
 
 
 def _read(path: Path, card: ModelCard) -> bytes:
@@ -149,8 +178,12 @@ def _network_with(data: bytes, card: ModelCard) -> RestorationNetwork:
 
 def _self_test(network: RestorationNetwork, card: ModelCard, folder: Path) -> None:
     test_input, expected = (_read_test(folder / name, card) for name in (TEST_INPUT_FILE, TEST_OUTPUT_FILE))
-    if test_input.shape != expected.shape:
-        raise ModelError(f"The self-test of model {card.name!r} is damaged: its two files differ in shape.")
+    frames = network.architecture.frames
+    if expected.ndim != 2 or test_input.shape != (expected.shape if frames == 1 else (frames, *expected.shape)):
+        raise ModelError(
+            f"The self-test of model {card.name!r} is damaged: {TEST_INPUT_FILE} and {TEST_OUTPUT_FILE} do not fit "
+            "in shape; install it again."
+        )
     difference = np.abs(TorchEngine(network).run(test_input) - expected).max()
     # Written so that NaN fails as well.
     if not difference <= card.self_test_tolerance:
@@ -168,18 +201,19 @@ def _read_test(path: Path, card: ModelCard) -> np.ndarray:
             values = np.load(file, allow_pickle=False)
     except Exception as error:  # numpy parses the header with Python's tokenizer, which has its own errors
         raise ModelError(f"The self-test file {path} cannot be read; install the model again.") from error
-    usable = isinstance(values, np.ndarray) and values.dtype == np.float32 and values.ndim == 2
-    if not usable or not 16 <= min(values.shape) <= max(values.shape) <= _LARGEST_TEST_SIDE:
-        raise ModelError(f"The self-test file {path} must hold one float32 frame; install the model again.")
+    usable = isinstance(values, np.ndarray) and values.dtype == np.float32 and values.ndim in (2, 3)
+    if not usable or not 16 <= min(values.shape[-2:]) <= max(values.shape) <= _LARGEST_TEST_SIDE:
+        raise ModelError(f"The self-test file {path} must hold float32 frames; install the model again.")
     return values
 
 
-def _test_input() -> np.ndarray:
-    """A normalised frame with odd sides: dark vessels on a slope, and noise. (61, 67) float32."""
+def _test_input(frames: int) -> np.ndarray:
+    """Normalised frames with odd sides: dark vessels on a slope, and noise. (61, 67), or (frames, 61, 67), float32."""
     rows, cols = np.meshgrid(*(np.linspace(-1, 1, side) for side in _TEST_SHAPE), indexing="ij")
-    noise = np.random.default_rng(20221143168).normal(scale=0.05, size=_TEST_SHAPE)
+    noise = np.random.default_rng(20221143168).normal(scale=0.05, size=(frames, *_TEST_SHAPE))
     vessels = np.exp(-((rows - 0.4 * cols) ** 2) / 0.01) + 0.5 * np.exp(-((cols + 0.5 * rows**2) ** 2) / 0.002)
-    return (0.2 * rows - vessels + noise).astype(np.float32)
+    values = (0.2 * rows - vessels + noise).astype(np.float32)
+    return values[0] if frames == 1 else values
 
 
 def _put_in_place(aside: Path, folder: Path) -> None:

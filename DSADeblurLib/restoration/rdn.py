@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from DSADeblurLib.restoration.architecture import RDNArchitecture
-from DSADeblurLib.restoration.network import RestorationNetwork, convolution
+from DSADeblurLib.restoration.network import EntryConvolution, RestorationNetwork, convolution
 
 
 class ResidualDenseBlock(nn.Module):
@@ -38,7 +38,7 @@ class ResidualDenseNetwork(RestorationNetwork):
     def __init__(self, architecture: RDNArchitecture) -> None:
         super().__init__(architecture)
         a = architecture
-        self.shallow_first = convolution(a.frames * a.factor**2, a.features)
+        self.shallow_first = EntryConvolution(a.frames * a.factor**2, a.features)
         self.shallow_second = convolution(a.features, a.features)
         self.blocks = nn.ModuleList(ResidualDenseBlock(a.features, a.growth, a.layers) for _ in range(a.blocks))
         self.fusion = nn.Sequential(

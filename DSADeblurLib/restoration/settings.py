@@ -9,6 +9,7 @@ from numbers import Integral, Real
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+ENGINES = ("auto", "torch", "openvino")
 SMALLEST_TILE = 16
 
 
@@ -22,6 +23,8 @@ class DeblurSettings:
         tile: side of the square tiles in pixels, at least 16; None works on whole frames when they fit in memory.
         strength: 0 returns the input as it is, 1 the network's output; between them a blend.
         frames: first and last frame, counted from 1, both included; None for all.
+        engine: what runs the network; `auto` takes the one that a short trial on this computer finds fastest.
+            `openvino` is for the CPU and models that bring an export.
 
     Raises:
         ValueError: one sentence, if a choice is not usable.
@@ -32,12 +35,15 @@ class DeblurSettings:
     tile: int | None = None
     strength: float = 1.0
     frames: tuple[int, int] | None = None
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
             raise ValueError(f"Device must be one of {', '.join(DEVICES)}, not {self.device!r}.")
         if self.precision not in PRECISIONS:
             raise ValueError(f"Precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}.")
+        if self.engine not in ENGINES:
+            raise ValueError(f"Engine must be one of {', '.join(ENGINES)}, not {self.engine!r}.")
         if self.tile is not None and (not _is_whole(self.tile) or self.tile < SMALLEST_TILE):
             raise ValueError(
                 f"Tile must be empty for automatic or a whole number of at least {SMALLEST_TILE} pixels, "

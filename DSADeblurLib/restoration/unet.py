@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from DSADeblurLib.restoration.architecture import UNetArchitecture
-from DSADeblurLib.restoration.network import RestorationNetwork, convolution
+from DSADeblurLib.restoration.network import EntryConvolution, RestorationNetwork, convolution
 
 
 class ResidualBlock(nn.Module):
@@ -34,7 +34,7 @@ class UNet(RestorationNetwork):
     def __init__(self, architecture: UNetArchitecture) -> None:
         super().__init__(architecture)
         a, widths = architecture, architecture.widths
-        self.first = convolution(a.frames * a.factor**2, a.features)
+        self.first = EntryConvolution(a.frames * a.factor**2, a.features)
         self.down_blocks = nn.ModuleList(_blocks(width, a.blocks) for width in widths[:-1])
         self.down = nn.ModuleList(
             nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in zip(widths, widths[1:], strict=False)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from DSADeblurLib.framefile import FrameFile
 from DSADeblurLib.restoration import DeblurSettings, fit_normalisation
 from DSADeblurLib.restoration.deblur import DeblurCancelled, DeblurError, deblur
-from DSADeblurLib.restoration.engine import EngineError, Engines, OutOfMemory, TorchEngine
+from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngine
+from DSADeblurLib.restoration.selection import Engines
 
 CPU = {"device": "cpu", "precision": "float32"}
 

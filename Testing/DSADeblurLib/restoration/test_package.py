@@ -121,7 +121,7 @@ def test_unusable_test_files_are_refused(folder, values):
 
 def test_test_files_of_different_shapes_are_refused(folder):
     np.save(folder / "test_input.npy", np.zeros((20, 20), np.float32))
-    with pytest.raises(ModelError, match="differ in shape"):
+    with pytest.raises(ModelError, match="do not fit in shape"):
         load_model(folder)
 
 

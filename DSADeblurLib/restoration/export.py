@@ -1,0 +1,135 @@
+"""The OpenVINO form of a network beside its weights: made when the package is, hash-checked before it is parsed.
+
+`python -m DSADeblurLib.restoration.export FOLDER ...` makes it again for packages that exist.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import tempfile
+import warnings
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from DSADeblurLib.restoration.card import EXPORT_FILES, ModelCard
+from DSADeblurLib.restoration.network import RestorationNetwork
+
+
+class ExportError(Exception):
+    """The export of a package cannot be used; the message is one sentence, and PyTorch still can run the model."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """An OpenVINO intermediate representation, verified: the graph (XML) and its weights."""
+
+    graph: bytes
+    weights: bytes
+
+    def hashes(self, sha256: str) -> dict[str, str]:
+        """What the card says of it: the hash of each file, and that of the weights it was made from."""
+        contents = zip(EXPORT_FILES, (self.graph, self.weights), strict=True)
+        return {**{name: _hash(data) for name, data in contents}, "made_from": sha256}
+
+
+def openvino_is_installed() -> bool:
+    """Whether OpenVINO is there; it is not imported for this."""
+    return find_spec("openvino") is not None
+
+
+class _Correction(nn.Module):
+    """What the network adds to the middle frame; the sum is left to the engine, which does it in float32."""
+
+    def __init__(self, network: RestorationNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network.correction(x)
+
+
+def export_network(network: RestorationNetwork) -> Export:
+    """Convert a network with OpenVINO: float32 weights, one input (1, frames, H, W) of free height and width.
+
+    The graph gives the network's correction (1, 1, H, W), without the global skip.
+
+    Raises:
+        ImportError: OpenVINO is not installed.
+    """
+    import openvino
+
+    frames, side = network.architecture.frames, 8 * network.multiple
+    with warnings.catch_warnings():
+        # OpenVINO traces with torch.jit, which warns of its age and of shapes that become constants.
+        warnings.simplefilter("ignore")
+        graph = openvino.convert_model(
+            _Correction(network).eval(), example_input=torch.zeros(1, frames, side, side), verbose=False
+        )
+    graph.reshape([1, frames, -1, -1])
+    _keep_entry_in_float32(graph)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in EXPORT_FILES]
+        openvino.save_model(graph, paths[0], compress_to_fp16=False)
+        return Export(*(path.read_bytes() for path in paths))
+
+
+def _keep_entry_in_float32(graph) -> None:
+    """Up to and with the first convolution nothing is rounded to bfloat16, as `network.EntryConvolution` has it.
+
+    OpenVINO heeds the mark in what it reads from files: https://github.com/openvinotoolkit/openvino/pull/21440.
+    """
+    for operation in graph.get_ordered_ops():
+        kind = operation.get_type_name()
+        if kind not in ("Parameter", "Constant"):
+            operation.get_rt_info()["precise_0"] = ""
+        if kind == "Convolution":
+            break
+
+
+def read_export(folder: Path, card: ModelCard) -> Export | None:
+    """The export of a package; None if its card names none.
+
+    Raises:
+        ExportError: one sentence: a file is missing or changed, or was made from other weights.
+    """
+    if not card.openvino:
+        return None
+    if card.openvino.get("made_from") != card.sha256:
+        raise ExportError(f"The OpenVINO export of model {card.name!r} was made from other weights; PyTorch is used.")
+    try:
+        export = Export(*((folder / name).read_bytes() for name in EXPORT_FILES))
+    except OSError:
+        raise ExportError(f"The OpenVINO export of model {card.name!r} cannot be read; PyTorch is used.") from None
+    if export.hashes(card.sha256) != card.openvino:
+        raise ExportError(
+            f"The OpenVINO export of model {card.name!r} is not that of its card (SHA-256 differs); PyTorch is used."
+        )
+    return export
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def main(folders: list[str]) -> int:
+    """Make the export of each package again and put it into the package and its card."""
+    from DSADeblurLib.restoration.card import find_model
+    from DSADeblurLib.restoration.package import load_model, save_model
+
+    if not folders or not openvino_is_installed():
+        print("Name the folders of model packages." if not folders else "OpenVINO is not installed.", file=sys.stderr)
+        return 2
+    for folder in map(find_model, folders):
+        model = load_model(folder)
+        card = save_model(folder, model.network, model.card)
+        print(f"{folder}: {card.name}, {', '.join(EXPORT_FILES)}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,197 @@
+"""Which engine and precision run a network on this computer: what is there, what agrees, and what is fastest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from torch import nn
+
+from DSADeblurLib.restoration.engine import (
+    Choice,
+    Engine,
+    EngineError,
+    OutOfMemory,
+    TorchEngine,
+    choose_precision,
+    cpu_has_fast_bfloat16,
+    probe_cuda,
+)
+from DSADeblurLib.restoration.export import openvino_is_installed
+from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
+from DSADeblurLib.restoration.package import Model
+
+TOLERANCES = {"float32": 1e-5, "bfloat16": 1e-3}
+"""Largest difference to PyTorch in float32 on the trial tile, as a fraction of the range of its output."""
+
+_NAMES = {"torch": "PyTorch", "openvino": "OpenVINO"}
+# The trial as a whole, with what is compiled and warmed up before, stays within a second.
+_TRIAL_SECONDS = 0.4
+_TRIAL_ROUNDS = 8
+# A trial tile is as large as this many multiplications allow, within the sides.
+_TRIAL_OPERATIONS = 2e9
+_TRIAL_SIDES = (64, 256)
+
+
+class Selection(NamedTuple):
+    """Engine and precision, each with one sentence why, and what a user should be told."""
+
+    engine: Choice
+    precision: Choice
+    notices: tuple[str, ...] = ()
+
+
+def _build_openvino(model: Model, precision: str) -> Engine:
+    if model.export is None:
+        cause = (model.notices or (f"Model {model.card.name!r} brings no OpenVINO export;",))[0].split(";")[0]
+        raise EngineError(f"{cause}; choose the engine torch or auto.")
+    if not openvino_is_installed():
+        raise EngineError("OpenVINO is not installed; choose the engine torch or auto.")
+    return OpenVINOEngine(model.export, model.network.architecture, precision)
+
+
+@dataclass(frozen=True)
+class Engines:
+    """How engines are found, built and timed; tests hand in what fails on purpose.
+
+    Attributes:
+        probe: the name of the GPU, or raises, see `engine.probe_cuda`.
+        build: an engine of PyTorch from network, device and precision.
+        build_openvino: an engine of OpenVINO from model and precision; EngineError where there is none.
+        fast_bfloat16: whether the CPU has it in hardware.
+        clock: seconds.
+    """
+
+    probe: Callable[[], str] = probe_cuda
+    build: Callable[[nn.Module, str, str], Engine] = TorchEngine
+    build_openvino: Callable[[Model, str], Engine] = _build_openvino
+    fast_bfloat16: Callable[[], bool] = cpu_has_fast_bfloat16
+    clock: Callable[[], float] = time.perf_counter
+    # One trial a network and process: the answer would hardly change, and a run of a few frames should not wait.
+    _known: WeakKeyDictionary = field(default_factory=WeakKeyDictionary, repr=False, compare=False)
+
+    def start(self, model: Model, device: str, engine: str, precision: str) -> tuple[Engine, Selection]:
+        """An engine for the model, chosen by a trial where the choices leave one open.
+
+        Args:
+            model: with or without an export.
+            device: 'cpu' or 'cuda'; OpenVINO is for the CPU.
+            engine: 'auto', 'torch' or 'openvino'.
+            precision: 'auto', 'float32', 'bfloat16' or 'float16'.
+
+        Raises:
+            EngineError: one sentence: what was asked for cannot be used here.
+        """
+        if device == "cuda":
+            if engine == "openvino":
+                raise EngineError("OpenVINO runs on the CPU only; choose the CPU or another engine.")
+            selection = Selection(
+                Choice("torch", "PyTorch runs on the GPU."), choose_precision(precision, device, self.fast_bfloat16)
+            )
+            return self.build(model.network, device, selection.precision.value), selection
+        known = self._known.setdefault(model.network, {})
+        if (engine, precision) in known:
+            selection = known[engine, precision]
+            return self._build(model, selection.engine.value, selection.precision.value), selection
+        built, known[engine, precision] = self._choose(model, engine, precision)
+        return built, known[engine, precision]
+
+    def _build(self, model: Model, engine: str, precision: str) -> Engine:
+        if engine == "openvino":
+            return self.build_openvino(model, precision)
+        return self.build(model.network, "cpu", precision)
+
+    def _choose(self, model: Model, engine: str, precision: str) -> tuple[Engine, Selection]:
+        fastest = choose_precision(precision, "cpu", self.fast_bfloat16)
+        precisions = sorted({fastest.value, "float32"} if precision == "auto" else {fastest.value})
+        candidates: dict[tuple[str, str], Engine] = {}
+        absent = ""
+        if engine != "torch":
+            try:
+                candidates = {("openvino", name): self.build_openvino(model, name) for name in precisions}
+            except EngineError as error:
+                if engine == "openvino":
+                    raise
+                absent = str(error).split(";")[0] + "."
+        if engine != "openvino":
+            candidates |= {("torch", name): self.build(model.network, "cpu", name) for name in precisions}
+        notices = model.notices if engine == "auto" else ()
+        only_torch = Selection(Choice("torch", absent or "PyTorch was asked for."), fastest, notices)
+        if list(candidates) == [("torch", fastest.value)]:
+            return candidates["torch", fastest.value], only_torch
+        try:
+            best, times, differing = self._try(model, candidates)
+        except OutOfMemory:
+            # There is hardly any memory; PyTorch is known to end in OutOfMemory, which smaller tiles can answer.
+            built = self.build(model.network, "cpu", fastest.value)
+            return built, only_torch._replace(engine=Choice("torch", "There was too little memory for a trial."))
+        if best is None:
+            raise EngineError(f"{differing[0]}; choose the engine torch.")
+        reason = f"{_comparison(times)} {absent}".rstrip()
+        kind = Choice(best[1], fastest.reason if precision != "auto" else reason)
+        told = (*notices, *(f"{sentence}; it is not used." for sentence in differing))
+        return candidates[best], Selection(Choice(best[0], reason), kind, told)
+
+    def _try(self, model: Model, candidates: dict) -> tuple[tuple[str, str] | None, dict, list[str]]:
+        """The fastest candidate that agrees with PyTorch, the seconds of all that do, and what is wrong with others."""
+        reference = candidates.get(("torch", "float32")) or self.build(model.network, "cpu", "float32")
+        trial = _Trial(model, reference)
+        differing, agreeing = [], {}
+        for (engine, precision), candidate in candidates.items():
+            found = trial.difference(candidate)
+            if found <= TOLERANCES[precision]:
+                agreeing[engine, precision] = candidate
+            elif engine == "openvino":
+                differing.append(f"OpenVINO in {precision} differs from PyTorch by {found:.1g} of the range")
+        # A precision that was asked for is given by PyTorch, however coarse; OpenVINO is taken only where it agrees.
+        agreeing = agreeing or {key: value for key, value in candidates.items() if key[0] == "torch"}
+        times = trial.times(agreeing, self.clock) if agreeing else {}
+        return min(times, key=times.get, default=None), times, differing
+
+
+def _comparison(times: dict) -> str:
+    """For instance: OpenVINO bfloat16: 18 ms, against PyTorch bfloat16: 62 ms on a trial tile."""
+    words = [f"{_NAMES[name]} {kind}: {1000 * times[name, kind]:.3g} ms" for name, kind in sorted(times, key=times.get)]
+    return f"{words[0]}{', against ' if words[1:] else ''}{', '.join(words[1:])} on a trial tile."
+
+
+class _Trial:
+    """One small tile, the same for every engine, and what PyTorch makes of it in float32."""
+
+    def __init__(self, model: Model, reference: Engine) -> None:
+        self._tile = trial_tile(model.network)
+        self._expected = reference.run(self._tile)
+
+    def difference(self, engine: Engine) -> float:
+        """Largest difference to the reference, as a fraction of its range; infinite where one is not finite."""
+        difference = float(np.abs(engine.run(self._tile) - self._expected).max()) / float(np.ptp(self._expected))
+        return difference if np.isfinite(difference) else float("inf")
+
+    def times(self, candidates: dict, clock: Callable[[], float]) -> dict:
+        """Median seconds a tile of each, taken in turns within the time for it."""
+        taken: dict = {key: [] for key in candidates}
+        begun = clock()
+        for _ in range(_TRIAL_ROUNDS):
+            for key, engine in candidates.items():
+                before = clock()
+                engine.run(self._tile)
+                taken[key].append(clock() - before)
+            if clock() - begun > _TRIAL_SECONDS:
+                break
+        return {key: float(np.median(seconds)) for key, seconds in taken.items()}
+
+
+def trial_tile(network) -> np.ndarray:
+    """Normalised frames like those of a run, dark vessels on a slope and noise: (frames, side, side) float32."""
+    low, high = _TRIAL_SIDES
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    side = (_TRIAL_OPERATIONS / weights) ** 0.5 * network.architecture.factor
+    side = int(min(max(side, low), high)) // network.multiple * network.multiple
+    rows, cols = np.meshgrid(*2 * [np.linspace(-1, 1, side)], indexing="ij")
+    vessels = np.exp(-((rows - 0.4 * cols) ** 2) / 0.01) + 0.5 * np.exp(-((cols + 0.5 * rows**2) ** 2) / 0.002)
+    noise = np.random.default_rng(1).normal(scale=0.03, size=(network.architecture.frames, side, side))
+    return (0.2 * rows - 0.6 * vessels + noise).astype(np.float32)
