@@ -166,5 +166,5 @@ def _random_detector(rng: np.random.Generator, spacing_mm: float, binned: bool) 
         glare_fraction=float(rng.uniform(0.0, 0.12)),
         glare_width_mm=float(rng.uniform(2.0, 6.0)),
         electronic_noise_quanta=2 * electronics if binned else electronics,
-        bits=int(rng.choice([8, 10, 12, 12, 12, 14, 14, 16])),
+        bits=int(rng.choice([10, 12, 12, 12, 14, 14, 16])),
     )

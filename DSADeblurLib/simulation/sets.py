@@ -28,8 +28,8 @@ FOREIGN_BLUR_PX = (9.0, 14.0)
 PAPER_NOMINAL_SPOTS_MM = (1.0, 1.2)
 """Large focal spots of angiographic tubes."""
 # Both by `python -m DSADeblurLib.simulation.calibration`, on validation frames.
-PAPER_QUANTA = 2e4
-PAPER_DATA_RANGE = 1.0
+PAPER_QUANTA = 4.0e3
+PAPER_DATA_RANGE = 0.505
 
 
 def generator(split: str, *numbers: int) -> np.random.Generator:
