@@ -9,7 +9,7 @@ import numpy as np
 from .anatomy import random_anatomy
 from .blush import random_blush
 from .devices import random_devices, shifted
-from .flow import random_injection, random_motion, with_streams
+from .flow import Injection, random_injection, random_motion, with_streams
 from .targets import target_scene_parts
 from .tubes import Tube, View, draw_tubes
 from .veins import random_veins
@@ -98,9 +98,15 @@ def target_scene(rng: np.random.Generator, view: View, moments: int = 1) -> Scen
 def patient_scene(rng: np.random.Generator, view: View, moments: int = 1) -> Scene:
     """Anatomy, devices, and the vessels at some phase of an injection: arterial, capillary or venous."""
     static = random_anatomy(rng, view, SLAB_EDGES_MM)
-    arteries, veins = random_arteries(rng, view), random_veins(rng, view)
+    return injected_scene(rng, view, static, random_arteries(rng, view), random_veins(rng, view), moments)
+
+
+def injected_scene(
+    rng: np.random.Generator, view: View, static: np.ndarray, arteries: list[Tube], veins: list[Tube], moments: int
+) -> Scene:
+    """The given anatomy (slabs, rows, columns) and vessels with random devices, at some phase of an injection."""
     devices = random_devices(rng, view, arteries)
-    static += draw_tubes([*devices.still, *devices.loose], view, SLAB_EDGES_MM)
+    static = static + draw_tubes([*devices.still, *devices.loose], view, SLAB_EDGES_MM)
     iodine = np.exp(rng.uniform(*np.log(IODINE_PER_MM))) * _contrast(rng, view, arteries, veins, moments)
     if devices.filled and rng.random() < 0.5:
         amount = rng.uniform(0.05, 0.2)
@@ -110,7 +116,16 @@ def patient_scene(rng: np.random.Generator, view: View, moments: int = 1) -> Sce
     return Scene(view, static, iodine.astype(np.float32))
 
 
-def _contrast(rng: np.random.Generator, view: View, arteries: list[Tube], veins: list[Tube], moments: int):
+def body_phantom_scene(rng: np.random.Generator, shape: tuple[int, int] = (1024, 1024)) -> Scene:
+    """Spine and ribs, pelvis or long bones without any contrast agent: what a body phantom shows in native frames."""
+    view = random_view(rng, shape)
+    static = random_anatomy(rng, view, SLAB_EDGES_MM, style="body")
+    return Scene(view, static, np.zeros_like(static)[None])
+
+
+def _contrast(
+    rng: np.random.Generator, view: View, arteries: list[Tube], veins: list[Tube], moments: int
+) -> np.ndarray:
     """Path length in mm of fully contrasted blood at each moment, (t, k, rows, columns)."""
     bolus = random_injection(rng)
     # A few thin branches are slow; the phases go by the many.
@@ -130,9 +145,8 @@ def _contrast(rng: np.random.Generator, view: View, arteries: list[Tube], veins:
     times = time + frame_s * (np.arange(moments) - moments // 2)
     arteries = with_streams(rng, _contrasted(rng, arteries))
     veins = with_streams(rng, _contrasted(rng, veins), wider_than_mm=1.2)
-    later = random_injection(rng)
     # Capillaries have spread the bolus before the veins see it.
-    dispersed = type(later)(bolus.duration_s + rng.uniform(1.0, 3.0), rng.uniform(0.6, 1.5), 0.3)
+    dispersed = Injection(bolus.duration_s + rng.uniform(1.0, 3.0), rng.uniform(0.6, 1.5), 0.3)
     weaker = rng.uniform(0.25, 0.6)
     weights = bolus.weights(arteries, times)
     weights += [weaker * weight for weight in dispersed.weights(veins, times - transit_s)]
@@ -147,7 +161,7 @@ def _contrast(rng: np.random.Generator, view: View, arteries: list[Tube], veins:
         iodine = np.stack(drawn)
     else:
         iodine = draw_tubes(tubes, view, SLAB_EDGES_MM, weights)
-    tissue = type(later)(bolus.duration_s + rng.uniform(0.5, 1.5), rng.uniform(0.5, 1.2), 0.0)
+    tissue = Injection(bolus.duration_s + rng.uniform(0.5, 1.5), rng.uniform(0.5, 1.2), 0.0)
     amounts = tissue.concentration(times, np.array([filled_s]))
     if rng.random() < 0.8:
         iodine[:, len(SLAB_CENTRES_MM) // 2] += amounts[:, None, None] * random_blush(rng, view)

@@ -15,8 +15,7 @@ MURRAY_EXPONENT = 3.0
 # Mean blood speed in a vessel of 1 mm radius, and how it falls with the radius (carotid 30 cm/s, cortex a few cm/s).
 SPEED_MM_PER_S = (90.0, 220.0)
 SPEED_EXPONENT = 0.6
-# Any direction that vessels rarely take, to find what lies across them; and the axes as a cross product needs them.
-UPRIGHT = np.array([0.31, 0.21, 0.93])
+# The axes as a cross product needs them.
 TURNED, TURNED_BACK = [1, 2, 0], [2, 0, 1]
 
 
@@ -176,11 +175,13 @@ def _grow_branches(
     turn = rng.normal(0, 1, (count, 2)) * wind[:, None]
     kicks = np.sqrt(1 - memory**2) * wind[:, None]
     direction, point = buds.directions, buds.points
+    across = rng.normal(size=(count, 3))
     points = [point]
     for index in range(steps.max()):
         direction = _unit(direction + turning * (index < bend)[:, None])
         turn = memory * turn + kicks * rng.standard_normal((count, 2))
-        across = _unit(_cross(direction, UPRIGHT))
+        # The plane of a bend is carried along: a fixed one would draw all vessels in one direction.
+        across = _unit(across - (across * direction).sum(axis=1, keepdims=True) * direction)
         regular = curl * np.sin(2 * np.pi * index * STEP_MM / wave + phase)
         sideways = STEP_MM * (turn[:, :1] + regular[:, None])
         upwards = STEP_MM * turn[:, 1:]
