@@ -99,7 +99,7 @@ def acquire_pair(
         in_log = partial(optical_density, mask=mask)
     else:
         truth = np.log(truth)
-    for moment in set(range(scene.moments)) - {middle}:
+    for moment in [moment for moment in range(scene.moments) if moment != middle]:
         (beam,) = camera.beams(slabs_of(scene, True, moment), spots[:1])
         frames[moment] = camera.frame(camera.drifted(beam, moment - middle))
     degraded = np.stack([in_log(frames[moment]) for moment in range(scene.moments)])

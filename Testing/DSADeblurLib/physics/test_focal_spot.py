@@ -186,3 +186,26 @@ def test_impossible_geometry_is_refused():
         FocalSpot(1, 1).psf(1.5, (0.1, 0))
     with pytest.raises(ValueError, match="0.1 to 3.0"):
         iec_60336_limits(0.05)
+
+
+@given(SPOTS)
+def test_equivalent_widths_are_the_curvature_of_the_otf(spot):
+    # Near zero frequency every OTF falls as 1 - 2 (pi f sigma)^2, a rectangle's with sigma = width / sqrt(12).
+    f = 1e-3
+    falls = np.array([1 - spot.otf(f, 0.0), 1 - spot.otf(0.0, f)])
+    np.testing.assert_allclose(np.sqrt(12 * falls / 2) / (np.pi * f), spot.equivalent_widths_mm(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_iec_widths_are_those_that_a_spot_was_made_with(shape):
+    spot = focal_spot_from_iec(0.9, 1.3, shape, 20.0)
+    np.testing.assert_allclose(spot.iec_widths_mm(), (0.9, 1.3))
+    np.testing.assert_allclose(spot.scaled(2.0).iec_widths_mm(), (1.8, 2.6))
+
+
+def test_single_precision_in_single_precision_out():
+    f = np.linspace(-3, 3, 50)
+    spot = FocalSpot(0.6, 1.1, "two-line", 30.0)
+    single = spot.otf(f.astype(np.float32), f[::-1].astype(np.float32))
+    assert single.dtype == np.float32 and spot.otf(f, f).dtype == np.float64
+    np.testing.assert_allclose(single, spot.otf(f, f[::-1]), atol=2e-6)
