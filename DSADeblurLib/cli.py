@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from DSADeblurLib import __version__
@@ -104,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--recipe", default="compact", help="compact, quality, sequence, paper or quick")
     train.add_argument("--output", required=True, type=Path, help="folder for checkpoint, log and model package")
     train.add_argument("--pool", type=Path, default=None, help="folder of simulated regions; by default OUTPUT/pool")
+    train.add_argument(
+        "--volumes", action="store_true", help="real anatomy too, from the folder that DSADEBLUR_ANATOMY names"
+    )
     train.add_argument("--workers", type=int, default=1, help="processes that render the regions")
     train.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
     train.add_argument("--minutes", type=float, default=None, help="stop after this time, leaving a checkpoint")
@@ -111,13 +115,17 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--device", default="auto", choices=DEVICES)
     train.set_defaults(run=_train)
 
-    evaluate = verbs.add_parser("evaluate", help="compare a model with classical methods on held-out simulated frames")
-    evaluate.add_argument("--model", default="compact")
+    evaluate = verbs.add_parser("evaluate", help="compare models with classical methods on held-out simulated frames")
+    evaluate.add_argument("--model", dest="models", action="append", help="may be given several times; default compact")
     evaluate.add_argument("--set", dest="split", default="test", choices=("validation", "test"))
-    evaluate.add_argument("--frames", type=int, default=30, help="frames of each kind")
-    evaluate.add_argument("--size", type=int, default=1024, help="rows and columns")
-    evaluate.add_argument("--json", action="store_true")
-    evaluate.add_argument("--write-card", action="store_true", help="write the result into the model's card")
+    evaluate.add_argument("--frames", type=int, default=24, help="scenes in each condition")
+    evaluate.add_argument("--size", type=int, default=512, help="rows and columns")
+    evaluate.add_argument("--workers", type=int, default=2, help="processes, one thread each")
+    evaluate.add_argument("--quick", action="store_true", help="a few small frames, to see that it works")
+    evaluate.add_argument("--output", type=Path, default=Path("out/evaluate"), help="for evaluation.json and pictures")
+    evaluate.add_argument("--real", type=Path, default=None, metavar="FOLDER", help="draw real frames before and after")
+    evaluate.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    evaluate.add_argument("--write-card", action="store_true", help="write the result into the models' cards")
     evaluate.set_defaults(run=_evaluate)
 
     demo = verbs.add_parser("demo", help="deblur the bundled sample run and draw the compare layout")
@@ -232,6 +240,8 @@ def _train(options: argparse.Namespace) -> int:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     recipe = RECIPES[options.recipe]
+    if options.volumes:
+        recipe = replace(recipe, pool=replace(recipe.pool, volumes=True))
     device, reason = choose_device(options.device)
     print(reason, file=sys.stderr)
     network, summary = train(
@@ -251,15 +261,29 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from DSADeblurLib.report import print_evaluation
-    from DSADeblurLib.restoration.package import load_model
-    from DSADeblurLib.training.evaluation import evaluate
+    from DSADeblurLib.evaluation.pictures import save_pictures
+    from DSADeblurLib.evaluation.plan import Plan
+    from DSADeblurLib.evaluation.real import check_real_output, save_real
+    from DSADeblurLib.evaluation.run import evaluate
+    from DSADeblurLib.evaluation.tables import print_tables
     from DSADeblurLib.training.packaging import write_metrics
 
-    result = evaluate(load_model(options.model), options.split, frames=options.frames, size=options.size)
-    print_evaluation(result, as_json=options.json)
+    models = options.models or ["compact"]
+    if options.real is not None:
+        check_real_output(options.output)  # before the work, not after it
+    plan = Plan(options.split, options.frames, options.size, options.workers)
+    result = evaluate(models, Plan.quick(options.split) if options.quick else plan)
+    written = [result.save(options.output), *save_pictures(result, models, options.output)]
+    if options.real is not None:
+        written += save_real(options.real, models, options.output)
+    if options.json:
+        print(json.dumps(result.as_dict(), indent=1, allow_nan=False))
+    else:
+        print_tables(result)
+        print(*written, sep="\n")
     if options.write_card:
-        write_metrics(options.model, result)
+        for folder, model in zip(models, result.models, strict=True):
+            write_metrics(folder, result.for_card(model.name))
     return FINE
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from DSADeblurLib.physics.focal_spot import random_focal_spot
 
 from .conditions import foreign_spot
 from .pairs import KINDS, Conditions, Pair, acquire_pair, random_conditions
-from .scene import Scene, random_scene
+from .scene import Scene, body_phantom_scene, random_scene
 from .tubes import View
 
 SPLITS = {"train": 1, "validation": 2, "test": 3, "sample": 4}
@@ -25,11 +26,13 @@ BLUR_PX = (0.5, 9.0)
 """Mean width of the blur in training, in pixels."""
 FOREIGN_BLUR_PX = (9.0, 14.0)
 """Blur beyond the trained range."""
+VOLUMES = "volumes"
+"""The style of scenes from real anatomy, see `SceneCache`."""
 PAPER_NOMINAL_SPOTS_MM = (1.0, 1.2)
 """Large focal spots of angiographic tubes."""
 # Both by `python -m DSADeblurLib.simulation.calibration`, on validation frames.
-PAPER_QUANTA = 4.0e3
-PAPER_DATA_RANGE = 0.505
+PAPER_QUANTA = 1.74e4
+PAPER_DATA_RANGE = 0.229
 
 
 def generator(split: str, *numbers: int) -> np.random.Generator:
@@ -92,7 +95,7 @@ def paper_pair(
     such figures depend on; PAPER_QUANTA and PAPER_DATA_RANGE are what gives both figures here, see `calibration`. Their
     micro-focus frames hold noise of their own, this truth does not.
     """
-    scene = random_scene(generator(split, index, 4), (size, size), style="patient")
+    scene = body_phantom_scene(generator(split, index, 4), (size, size))
     rng = generator(split, index, 5)
     drawn = random_conditions(rng, scene, (quanta, quanta), effects=False)
     nominal = float(rng.choice(PAPER_NOMINAL_SPOTS_MM))
@@ -104,7 +107,8 @@ class SceneCache:
     """Rendered scenes on disk in half precision, each rendered when first asked for.
 
     Spot, noise and effects are drawn anew at each use, so a few hundred scenes last for a long training. A scene of
-    1024 x 1024 pixels and m moments takes 6 (1 + m) MiB; only what is asked for is read.
+    1024 x 1024 pixels and m moments takes 6 (1 + m) MiB; only what is asked for is read. `style` is one of those of
+    `random_scene`, or VOLUMES for real anatomy, see `volumes`.
     """
 
     def __init__(
@@ -132,10 +136,25 @@ class SceneCache:
     def _rendered(self, index: int) -> Path:
         path = self.folder / f"{self.split}-{self.style or 'any'}-{self.size}-{self.moments}-{index:05d}.npy"
         if not path.exists():
-            scene = random_scene(generator(self.split, index), (self.size, self.size), self.moments, self.style)
+            scene = self._drawn(generator(self.split, index))
             path.with_suffix(".json").write_text(json.dumps(asdict(scene.view)))
             aside = path.with_suffix(f".{os.getpid()}.part")
             with open(aside, "wb") as file:
                 np.save(file, np.concatenate((scene.static[None], scene.iodine)).astype(np.float16))
             os.replace(aside, path)
         return path
+
+    def _drawn(self, rng: np.random.Generator) -> Scene:
+        if self.style != VOLUMES:
+            return random_scene(rng, (self.size, self.size), self.moments, self.style)
+        from .volumes import volume_scene
+
+        return volume_scene(rng, (self.size, self.size), self.moments, _volumes())
+
+
+@cache
+def _volumes():
+    """Traced once a process: it takes a minute."""
+    from .volumes import Volumes
+
+    return Volumes.load()

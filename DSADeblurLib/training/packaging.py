@@ -15,7 +15,7 @@ from DSADeblurLib.restoration.network import RestorationNetwork
 from DSADeblurLib.restoration.package import load_model, save_model
 from DSADeblurLib.simulation.pairs import MICRO_SPOT, NOMINAL_SPOTS_MM
 from DSADeblurLib.simulation.scene import MAGNIFICATIONS, SPACINGS_MM
-from DSADeblurLib.simulation.sets import QUANTA
+from DSADeblurLib.simulation.sets import BLUR_PX, QUANTA
 
 from .recipes import Recipe
 
@@ -27,26 +27,36 @@ LIMITS = (
 )
 
 
+DESCRIPTIONS = {
+    "unet": "Residual U-Net with the attention gate of Geng et al. (Interv Neuroradiol 2022)",
+    "rdn": "Residual dense network after Geng et al. (Interv Neuroradiol 2022, doi 10.1177/15910199221143168)",
+}
+
+
 def package_model(folder: Path, network: RestorationNetwork, recipe: Recipe, summary: dict) -> ModelCard:
     """Write the package of a network that `trainer.train` returned with `summary`."""
+    architecture = recipe.architecture
+    frames = "one frame" if architecture.frames == 1 else f"{architecture.frames} successive frames"
     card = ModelCard(
         name=recipe.name,
-        architecture=recipe.architecture.as_dict(),
+        architecture=architecture.as_dict(),
         description=(
-            "Residual dense network after Geng et al. (Interv Neuroradiol 2022, doi 10.1177/15910199221143168), "
-            "trained on simulated pairs of large and micro focal spot."
+            f"{DESCRIPTIONS[architecture.kind]}, {frames} in, trained on simulated pairs of large and micro focal spot."
         ),
         training={
-            "data": "simulated: random scenes of DSADeblurLib.simulation, training seeds, native and subtracted",
+            "data": "simulated: random scenes of DSADeblurLib.simulation, training seeds, native and subtracted"
+            + (", a quarter of them projections of real anatomy" if recipe.pool.volumes else ""),
             "recipe": recipe.as_dict(),
             "steps": summary["steps"],
             "minutes": summary["minutes"],
             "validation_psnr_gain_db": summary["psnr_gain_db"],
-            "command": f"dsadeblur train --recipe {recipe.name} --output FOLDER",
+            "command": f"dsadeblur train --recipe {recipe.name} --output FOLDER"
+            + (" --volumes" if recipe.pool.volumes else ""),
             "software": f"dsadeblur {__version__}, torch {torch.__version__}",
         },
         physics_range={
             "nominal_focal_spot_mm": [min(NOMINAL_SPOTS_MM), max(NOMINAL_SPOTS_MM)],
+            "blur_px": list(BLUR_PX),
             "focal_spot_shape": "rectangle, gaussian, two-line, trapezoid; width and length by IEC 60336",
             "target_focal_spot_mm": MICRO_SPOT.width_mm,
             "magnification": list(MAGNIFICATIONS),

@@ -28,11 +28,12 @@ from DSADeblurLib.simulation.pairs import (
     random_conditions,
 )
 from DSADeblurLib.simulation.scene import Scene
-from DSADeblurLib.simulation.sets import BLUR_PX, QUANTA, SceneCache, generator
+from DSADeblurLib.simulation.sets import BLUR_PX, QUANTA, VOLUMES, SceneCache, generator
 
 CLASSES = 8
-# Regions of these classes, one native and one subtracted, show line pairs, wires and edges; the others patients.
-TARGET_CLASSES = (0, 1)
+# Regions of these classes, one native and one subtracted each, show line pairs, wires and edges, or real anatomy;
+# the others simulated patients.
+TARGET_CLASSES, VOLUME_CLASSES = (0, 1), (2, 3)
 SHARD = 16
 # A run's scale comes from whole frames that hold more or less of the vessels than this one.
 SCALE_JITTER = 0.25
@@ -43,13 +44,17 @@ THINNED = 8
 
 @dataclass(frozen=True)
 class PoolOptions:
-    """`regions` squares of `side` pixels with `frames` successive frames, from `scenes` patients of `size` pixels."""
+    """`regions` squares of `side` pixels with `frames` successive frames, from `scenes` patients of `size` pixels.
+
+    With `volumes` a quarter of the regions shows real anatomy, see `simulation.volumes`.
+    """
 
     regions: int = 4096
     side: int = 384
     scenes: int = 240
     frames: int = 1
     size: int = 1024
+    volumes: bool = False
 
     def __post_init__(self) -> None:
         if self.regions < 1 or self.regions % SHARD:
@@ -179,7 +184,7 @@ def training_pair(folder: Path, options: PoolOptions, region: int) -> tuple[Pair
     o = options
     rng = generator("train", 0, region)
     kind = KINDS[region % 2]
-    style, scenes = ("targets", -(-o.scenes // 4)) if region % CLASSES in TARGET_CLASSES else ("patient", o.scenes)
+    style, scenes = _style(o, region % CLASSES)
     cache = SceneCache(folder / "scenes", scenes, o.size, moments=o.frames, style=style)
     index = int(rng.integers(scenes))
     whole = cache.region(index, slice(None, None, THINNED), slice(None, None, THINNED))
@@ -197,6 +202,16 @@ def training_pair(folder: Path, options: PoolOptions, region: int) -> tuple[Pair
     pair = acquire_pair(scene, conditions, kind, rng, exposure)
     blurred = blur_px(conditions.spot, whole, conditions.effects.zoom)
     return pair, normalisation, np.array([*blurred, conditions.quanta], np.float32)
+
+
+def _style(options: PoolOptions, number: int) -> tuple[str, int]:
+    """What regions of this class show, and from how many scenes."""
+    few = -(-options.scenes // 4)
+    if number in TARGET_CLASSES:
+        return "targets", few
+    if number in VOLUME_CLASSES and options.volumes:
+        return VOLUMES, few
+    return "patient", options.scenes
 
 
 def _corner_with_vessels(whole: Scene, options: PoolOptions, rng: np.random.Generator) -> np.ndarray:

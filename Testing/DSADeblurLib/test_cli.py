@@ -120,30 +120,23 @@ def test_train_writes_a_package_that_loads(tmp_path, capsys, monkeypatch):
     from DSADeblurLib.restoration.architecture import RDNArchitecture
     from DSADeblurLib.restoration.package import load_model
     from DSADeblurLib.training import recipes, trainer
+    from DSADeblurLib.training.pool import PoolOptions
+    from DSADeblurLib.training.validation import HeldOut
 
     tiny = replace(
         recipes.QUICK,
         architecture=RDNArchitecture(features=4, growth=4, blocks=1, layers=1),
         steps=2,
-        scenes=1,
-        region=64,
+        pool=PoolOptions(regions=16, side=64, scenes=1, size=128),
     )
     monkeypatch.setitem(recipes.RECIPES, "quick", tiny)
-    monkeypatch.setattr(trainer.HeldOut, "__init__", lambda self, frames, size: _few(self))
+    monkeypatch.setattr(trainer, "HeldOut", lambda frames, size, moments: HeldOut(1, 96, moments))
     assert main(["train", "--recipe", "quick", "--output", str(tmp_path), "--device", "cpu"]) == FINE
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert summary["steps"] == 2
     assert load_model(summary["model"]).card.training["steps"] == 2
     assert main(["train", "--recipe", "slow", "--output", str(tmp_path)]) == SOME_FAILED
     assert "Unknown recipe 'slow'" in capsys.readouterr().err
-
-
-def _few(held_out):
-    from DSADeblurLib.simulation.sets import held_out_pair
-
-    kinds = enumerate(("native", "subtracted"))
-    held_out.pairs = [held_out_pair("validation", i, kind, size=96)[0] for i, kind in kinds]
-    held_out.input_psnr = np.zeros(2)
 
 
 def test_module_is_the_command():
