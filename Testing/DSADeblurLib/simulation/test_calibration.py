@@ -18,10 +18,9 @@ def test_matching_range_gives_the_psnr_asked_for(pairs):
 
 
 def test_the_constants_are_calibrated():
-    found = [paper_pair("validation", index)[0] for index in range(6)]
-    # Half of the frames that the constants come from.
+    found = [paper_pair("validation", index)[0] for index in range(12)]
     decibels, similarity = input_quality(found, PAPER_DATA_RANGE)
-    assert decibels == pytest.approx(PAPER_PSNR, abs=1.5) and similarity == pytest.approx(PAPER_SSIM, abs=0.02)
+    assert decibels == pytest.approx(PAPER_PSNR, abs=0.5) and similarity == pytest.approx(PAPER_SSIM, abs=0.01)
 
 
 def test_calibration_finds_the_dose_between_its_bounds():
