@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from DSADeblurLib.restoration.architecture import RDNArchitecture
 from DSADeblurLib.restoration.network import EntryConvolution, RestorationNetwork, convolution
+
+
+def _add_share(total: Tensor | None, layer: nn.Conv2d, x: Tensor, start: int) -> Tensor:
+    """Add to `total` what x gives to a convolution over a concatenation in which x begins at channel `start`.
+
+    The shares of all parts are added up in place of concatenating them first: the same sum, without copies that take
+    as long as the convolutions themselves. The first share, without a total, brings the bias.
+    """
+    weight = layer.weight[:, start : start + x.shape[1]]
+    if total is None:
+        return functional.conv2d(x, weight, layer.bias, padding=layer.padding)
+    total += functional.conv2d(x, weight, padding=layer.padding)
+    return total
 
 
 class ResidualDenseBlock(nn.Module):
@@ -20,10 +32,15 @@ class ResidualDenseBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, features, H, W) to the same shape."""
-        dense = x
-        for layer in self.layers:
-            dense = torch.cat((dense, functional.relu(layer(dense))), dim=1)
-        return x + self.fusion(dense)
+        readers = [*self.layers, self.fusion]
+        sums = [_add_share(None, reader, x, 0) for reader in readers]
+        start = x.shape[1]
+        for index in range(len(self.layers)):
+            dense = functional.relu(sums[index])
+            for later in range(index + 1, len(readers)):
+                sums[later] = _add_share(sums[later], readers[later], dense, start)
+            start += dense.shape[1]
+        return x + sums[-1]
 
 
 class ResidualDenseNetwork(RestorationNetwork):
@@ -50,8 +67,8 @@ class ResidualDenseNetwork(RestorationNetwork):
         """(B, frames * factor^2, h, w) to (B, features, h, w)."""
         first = self.shallow_first(x)
         y = self.shallow_second(first)
-        outputs = []
-        for block in self.blocks:
+        fused = None
+        for index, block in enumerate(self.blocks):
             y = block(y)
-            outputs.append(y)
-        return self.fusion(torch.cat(outputs, dim=1)) + first
+            fused = _add_share(fused, self.fusion[0], y, index * y.shape[1])
+        return self.fusion[1](fused) + first

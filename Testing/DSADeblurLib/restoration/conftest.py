@@ -3,17 +3,22 @@
 import pytest
 import torch
 
-from DSADeblurLib.restoration.architecture import RDNArchitecture
+from DSADeblurLib.restoration.architecture import ARCHITECTURES
 from DSADeblurLib.restoration.card import ModelCard
 from DSADeblurLib.restoration.network import RestorationNetwork, build_network
 from DSADeblurLib.restoration.package import Model
 
 
-def make_network(seed: int = 0, **numbers) -> RestorationNetwork:
+_SMALL = {
+    "rdn": {"features": 8, "growth": 4, "blocks": 2, "layers": 2, "factor": 2},
+    "unet": {"features": 8, "growth": 4, "blocks": 1, "levels": 1, "factor": 2},
+}
+
+
+def make_network(seed: int = 0, kind: str = "rdn", **numbers) -> RestorationNetwork:
     """A network whose last layer is not zero, so that it changes its input."""
-    defaults = {"features": 8, "growth": 4, "blocks": 2, "layers": 2, "factor": 2}
     torch.manual_seed(seed)
-    network = build_network(RDNArchitecture(**{**defaults, **numbers})).eval()
+    network = build_network(ARCHITECTURES[kind](**{**_SMALL[kind], **numbers})).eval()
     torch.nn.init.normal_(network.last.weight, std=0.3)
     return network
 

@@ -1,0 +1,122 @@
+"""An export is used only if it is that of its card and made of its weights; PyTorch runs the model all the same."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("openvino", reason="OpenVINO is not installed")
+
+from DSADeblurLib.restoration import DeblurSettings, export, package
+from DSADeblurLib.restoration.card import EXPORT_FILES, read_card
+from DSADeblurLib.restoration.deblur import deblur
+from DSADeblurLib.restoration.engine import EngineError
+from DSADeblurLib.restoration.package import load_model, save_model
+from DSADeblurLib.restoration.selection import Engines
+
+
+@pytest.fixture
+def folder(tmp_path, make_network, make_card):
+    save_model(tmp_path / "tiny", make_network(), make_card())
+    return tmp_path / "tiny"
+
+
+def change_card(folder, **facts):
+    path = folder / "card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
+
+
+def test_a_package_brings_an_export_of_its_weights(folder):
+    model = load_model(folder)
+    card = read_card(folder).openvino
+    assert card["made_from"] == model.sha256 and not model.notices
+    for name, data in zip(EXPORT_FILES, (model.export.graph, model.export.weights), strict=True):
+        assert card[name] == hashlib.sha256(data).hexdigest() and (folder / name).read_bytes() == data
+
+
+def test_the_weights_of_an_export_are_those_of_the_network(folder):
+    """In float32, so that results agree to 1e-5: half of them would be lost in OpenVINO's default."""
+    model = load_model(folder)
+    stored = model.export.weights
+    for parameter in model.network.parameters():
+        if parameter.dim() == 4 and parameter.shape[-1] == 3:
+            piece = parameter.detach().numpy()[:4, :4].tobytes() if parameter.shape[1] <= 4 else None
+            assert piece is None or piece in stored
+
+
+def test_a_changed_export_is_not_parsed_and_pytorch_runs_the_model(folder):
+    path = folder / EXPORT_FILES[1]
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    model = load_model(folder)
+    assert model.export is None and "SHA-256 differs" in model.notices[0]
+    result = deblur(np.random.default_rng(0).normal(size=(1, 32, 32)), model, DeblurSettings(device="cpu"))
+    assert result.engine == "torch" and model.notices[0] in result.notices
+    with pytest.raises(EngineError, match="SHA-256 differs.*choose the engine torch"):
+        deblur(np.zeros((1, 32, 32)), model, DeblurSettings(engine="openvino"))
+
+
+def test_a_missing_file_is_told(folder):
+    (folder / EXPORT_FILES[0]).unlink()
+    assert "cannot be read" in load_model(folder).notices[0]
+
+
+def test_an_export_of_other_weights_is_told(folder):
+    change_card(folder, openvino={**read_card(folder).openvino, "made_from": "0" * 64})
+    assert "made from other weights" in load_model(folder).notices[0]
+
+
+def test_an_export_that_computes_something_else_is_not_used(folder, make_network):
+    """Its hashes are right, so only its values can tell."""
+    other = export.export_network(make_network(seed=1))
+    for name, data in zip(EXPORT_FILES, (other.graph, other.weights), strict=True):
+        (folder / name).write_bytes(data)
+    change_card(folder, openvino=other.hashes(read_card(folder).sha256))
+    model = load_model(folder)
+    result = deblur(np.random.default_rng(0).normal(size=(1, 32, 32)), model, engines=Engines(probe=no_gpu))
+    assert result.engine == "torch" and "differs from PyTorch" in result.notices[0]
+    with pytest.raises(EngineError, match="differs from PyTorch"):
+        deblur(np.zeros((1, 32, 32)), model, DeblurSettings(engine="openvino"))
+
+
+def no_gpu():
+    raise EngineError("no GPU")
+
+
+def test_a_package_without_export_is_whole(folder, monkeypatch, make_network, make_card):
+    monkeypatch.setattr(package, "openvino_is_installed", lambda: False)
+    save_model(folder, make_network(seed=3), make_card())
+    assert not (folder / EXPORT_FILES[0]).exists()
+    model = load_model(folder)
+    assert model.export is None and not model.notices and model.card.openvino == {}
+    with pytest.raises(EngineError, match="brings no OpenVINO export"):
+        deblur(np.zeros((1, 32, 32)), model, DeblurSettings(engine="openvino"))
+
+
+def test_saving_the_same_weights_without_openvino_keeps_the_export(folder, monkeypatch):
+    before = {name: (folder / name).read_bytes() for name in EXPORT_FILES}
+    model = load_model(folder)
+    monkeypatch.setattr(package, "openvino_is_installed", lambda: False)
+    save_model(folder, model.network, model.card)
+    assert {name: (folder / name).read_bytes() for name in EXPORT_FILES} == before
+    assert load_model(folder).export == model.export
+
+
+def test_packages_are_exported_again_from_the_shell(folder, monkeypatch, capsys):
+    change_card(folder, openvino={})
+    for name in EXPORT_FILES:
+        (folder / name).unlink()
+    assert export.main([str(folder)]) == 0
+    assert load_model(folder).export is not None and "tiny" in capsys.readouterr().out
+    assert export.main([]) == 2
+    monkeypatch.setattr(export, "openvino_is_installed", lambda: False)
+    assert export.main([str(folder)]) == 2
+
+
+@pytest.mark.parametrize("value", [{"openvino.xml": "a" * 64}, {**dict.fromkeys(EXPORT_FILES, "a"), "made_from": ""}])
+def test_a_malformed_card_entry_is_refused(folder, value):
+    change_card(folder, openvino=value)
+    with pytest.raises(package.ModelError, match="must give 'openvino' as the SHA-256"):
+        load_model(folder)

@@ -1,0 +1,124 @@
+"""OpenVINO gives what PyTorch gives, for every network, shape and number of frames."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("openvino", reason="OpenVINO is not installed")
+
+from DSADeblurLib.restoration import openvino_engine
+from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngine
+from DSADeblurLib.restoration.export import Export, export_network
+from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
+
+NETWORKS = {
+    "rdn": {"factor": 2},
+    "rdn, 3 frames, full size": {"factor": 1, "frames": 3},
+    "rdn without skip": {"global_skip": False},
+    "unet": {"kind": "unet", "levels": 2},
+    "unet, 3 frames": {"kind": "unet", "levels": 1, "frames": 3, "factor": 4},
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request, make_network):
+    return make_network(**NETWORKS[request.param])
+
+
+@pytest.fixture(scope="module")
+def engines(network):
+    export = export_network(network)
+    return {
+        precision: (OpenVINOEngine(export, network.architecture, precision), TorchEngine(network, "cpu", precision))
+        for precision in ("float32", "bfloat16")
+    }
+
+
+@settings(max_examples=6)
+@given(rows=st.integers(1, 5), cols=st.integers(1, 5), seed=st.integers(0, 99))
+def test_float32_agrees_with_pytorch(network, engines, rows, cols, seed):
+    a = network.architecture
+    shape = (a.frames, *(side * a.multiple + 16 + -16 % a.multiple for side in (rows, cols)))
+    tile = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    openvino, pytorch = (engine.run(tile) for engine in engines["float32"])
+    assert openvino.dtype == np.float32 and openvino.shape == shape[1:]
+    assert np.abs(openvino - pytorch).max() <= 1e-5 * np.ptp(pytorch)
+
+
+def test_bfloat16_rounds_no_more_than_pytorch_does(network, engines):
+    a = network.architecture
+    tile = np.random.default_rng(5).normal(size=(a.frames, 64, 64)).astype(np.float32)
+    exact = engines["float32"][1].run(tile)
+    openvino, pytorch = (np.abs(engine.run(tile) - exact).max() for engine in engines["bfloat16"])
+    assert openvino <= 1.5 * pytorch
+    assert openvino < 0.03 * np.ptp(exact)
+
+
+def test_a_large_offset_survives_bfloat16(make_network):
+    """Both the skip and the first convolution are in float32: 100 times the range costs no digits of the rest."""
+    network = make_network()
+    weight = network.shallow_first.weight.data
+    weight -= weight.mean((1, 2, 3), keepdim=True)  # the network no longer sees a constant
+    tile = np.random.default_rng(6).normal(size=(64, 64)).astype(np.float32)
+    engine = OpenVINOEngine(export_network(network), network.architecture, "bfloat16")
+    inner = (slice(16, -16), slice(16, -16))  # what is padded by zeros at the border sees the offset
+    np.testing.assert_allclose((engine.run(tile + 100) - 100)[inner], engine.run(tile)[inner], atol=2e-2)
+    np.testing.assert_allclose((engine.run(tile + 100) - 100)[inner], TorchEngine(network).run(tile)[inner], atol=4e-2)
+
+
+def test_results_are_the_callers_own(make_network):
+    for skip in (True, False):
+        network = make_network(global_skip=skip)
+        engine = OpenVINOEngine(export_network(network), network.architecture)
+        first = engine.run(np.ones((32, 32), np.float32))
+        before = first.copy()
+        engine.run(np.zeros((32, 32), np.float32))
+        np.testing.assert_array_equal(first, before)
+
+
+def test_unusable_tiles_and_precisions_are_refused(make_network):
+    network = make_network(factor=4)
+    export = export_network(network)
+    with pytest.raises(ValueError, match="multiples of 4"):
+        OpenVINOEngine(export, network.architecture).run(np.zeros((18, 20), np.float32))
+    with pytest.raises(ValueError, match="1 x h x w"):
+        OpenVINOEngine(export, network.architecture).run(np.zeros((3, 20, 20), np.float32))
+    with pytest.raises(EngineError, match="not float16"):
+        OpenVINOEngine(export, network.architecture, "float16")
+
+
+def test_an_export_that_does_not_parse_is_one_sentence(make_network):
+    with pytest.raises(EngineError, match=r"^OpenVINO cannot be used, because .*; choose the engine torch\.$"):
+        OpenVINOEngine(Export(b"<net", b""), make_network().architecture)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("Check failed:\nFailed to allocate 8 bytes of memory")])
+def test_a_lack_of_memory_has_its_name_and_the_engine_goes_on(make_network, error):
+    network, tile = make_network(), np.ones((32, 32), np.float32)
+    engine = OpenVINOEngine(export_network(network), network.architecture)
+    expected = engine.run(tile)
+
+    class Failing:
+        def infer(self, *_, **__):
+            raise error
+
+    engine._request = Failing()
+    with pytest.raises(OutOfMemory):
+        engine.run(tile)
+    np.testing.assert_array_equal(engine.run(tile), expected)
+
+
+def test_other_errors_pass_through(make_network):
+    network = make_network()
+    engine = OpenVINOEngine(export_network(network), network.architecture)
+
+    class Failing:
+        def infer(self, *_, **__):
+            raise RuntimeError("broken")
+
+    engine._request = Failing()
+    with pytest.raises(RuntimeError, match="broken") as error:
+        engine.run(np.zeros((32, 32), np.float32))
+    assert not isinstance(error.value, OutOfMemory)
+    assert openvino_engine.OpenVINOEngine.device == "cpu"
