@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -79,33 +77,3 @@ def print_outcomes(outcomes, notice: str) -> None:
     console.print(table)
     failed = sum(outcome.error is not None for outcome in outcomes)
     console.print(f"{len(outcomes) - failed} deblurred, {failed} not. {notice}", highlight=False)
-
-
-def print_evaluation(evaluation, as_json: bool) -> None:
-    """Both tables of `training.evaluation.Evaluation`."""
-    if as_json:
-        print(json.dumps(asdict(evaluation), indent=1))
-        return
-    console = Console(width=120)
-    e = evaluation
-    title = (
-        f"{e.model} on the simulated {e.split} set: {e.frames} frames of {e.size} x {e.size} of each kind, "
-        f"data range {e.data_range:g} (log intensity)"
-    )
-    table = Table(title=title, title_justify="left")
-    for heading in ("kind", "method", "PSNR dB", "gain", "worst gain", "edge gain", "SSIM", "gain"):
-        table.add_column(heading, justify="left" if heading in ("kind", "method") else "right")
-    for row in e.rows:
-        method = f"{row.method} ({row.setting})" if row.setting else row.method
-        numbers = (row.psnr, row.psnr_gain, row.worst_gain, row.edge_psnr_gain)
-        table.add_row(
-            row.kind, method, *(f"{n:.2f}" for n in numbers), f"{row.ssim:.4f}", f"{row.ssim_gain:+.4f}"
-        )
-    console.print(table)
-    table = Table(title="Vessel width in the simulated phantom, 0.3-2 mm, mean absolute error", title_justify="left")
-    for heading in ("method", "contrast", "error px", "vessels missed"):
-        table.add_column(heading)
-    for row in e.widths:
-        error = "-" if math.isnan(row.error_px) else f"{row.error_px:.3f}"
-        table.add_row(row.method, row.contrast, error, str(row.missed))
-    console.print(table)

@@ -62,7 +62,7 @@ def noise_threshold(responses: np.ndarray, rate: float = FALSE_ALARM_RATE) -> fl
     """
     responses = np.asarray(responses, dtype=np.float64)
     responses = responses[np.isfinite(responses)]
-    if responses.size * rate < 2:
+    if responses.size * rate < 1:
         raise ValueError(f"{responses.size} places in noise are too few for a false-alarm rate of {rate:g}.")
     return float(np.quantile(responses, 1 - rate))
 

@@ -1,0 +1,1 @@
+"""`dsadeblur evaluate`: models against classical methods on held-out simulated frames and in simulated phantoms."""

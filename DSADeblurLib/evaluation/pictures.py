@@ -1,0 +1,30 @@
+"""All pictures of an evaluation in one call: plots and sheets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import processes
+from .methods import network_method
+from .plots import save_plots
+from .result import Evaluation
+from .sheet import save_sheets
+
+
+def save_pictures(evaluation: Evaluation, models: list[str], folder: Path) -> list[Path]:
+    """Plots of the figures and sheets of frames into a folder, which is made.
+
+    Args:
+        evaluation: what to draw.
+        models: names or folders, those that were evaluated.
+        folder: for the PNG files.
+
+    Returns:
+        Their paths.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    loaded = processes.load_models([str(model) for model in models])
+    methods = {name: network_method(model) for name, model in loaded.items()}
+    sheets = save_sheets(evaluation.split, methods, folder, evaluation.size, processes.moments())
+    return save_plots(evaluation, folder) + sheets

@@ -1,0 +1,44 @@
+"""How much an evaluation measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .conditions import BLURS, Blur
+from .methods import FAMILIES, Family
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured: frames of each condition and their size, phantoms' sizes and takes, processes."""
+
+    split: str = "test"
+    frames: int = 24
+    size: int = 512
+    workers: int = 2
+    blurs: tuple[Blur, ...] = BLURS
+    families: tuple[Family, ...] = FAMILIES
+    tuning_frames: int = 4
+    tuning_size: int = 256
+    takes: int = 4
+    still_takes: int = 9
+    phantom_size: int = 512
+    edge_size: int = 256
+
+    @classmethod
+    def quick(cls, split: str = "validation") -> Plan:
+        """A few small frames, in one process: to see that it works, not to learn anything."""
+        return cls(
+            split,
+            frames=2,
+            size=96,
+            workers=1,
+            blurs=(BLURS[1], *BLURS[-2:]),
+            families=tuple(family.coarse() for family in FAMILIES),
+            tuning_frames=1,
+            tuning_size=64,
+            takes=1,
+            still_takes=5,
+            phantom_size=192,
+            edge_size=128,
+        )

@@ -1,0 +1,90 @@
+"""Real frames before and after, to look at: there is no truth to measure them against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from skimage import io
+
+from DSADeblurLib.pipeline import prepare
+from DSADeblurLib.restoration.deblur import deblur
+from DSADeblurLib.restoration.package import Model
+from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.xa import XAReadError, find_inputs, plan_subtraction, read_run
+
+from . import processes
+from .sheet import interesting_crops
+
+PICTURE = "real_frames.png"
+CROP = 320
+
+
+def check_real_output(folder: Path) -> None:
+    """Pictures of patients must not get into a source tree and from there into the world.
+
+    Raises:
+        ValueError: one sentence, if the folder lies in a git repository.
+    """
+    folder = Path(folder).resolve()
+    if any((parent / ".git").exists() for parent in (folder, *folder.parents)):
+        raise ValueError("Pictures of real frames must not lie in a git repository; choose another --output.")
+
+
+def save_real(source: Path, models: list[str], folder: Path) -> list[Path]:
+    """Draw frames of a folder of PNG or DICOM files before and after each model into one picture.
+
+    PNG files are taken as log-subtracted frames; of a DICOM run the middle frame is shown, subtracted where the run
+    has a mask. Files that are neither are left out.
+
+    Args:
+        source: searched recursively.
+        models: names or folders.
+        folder: for the picture; not inside a git repository.
+
+    Raises:
+        ValueError: one sentence, if there is nothing to draw or the folder lies in a repository.
+    """
+    check_real_output(folder)
+    loaded = processes.load_models([str(model) for model in models])
+    lines = [line for path in find_inputs([source]) if (line := _line(path, loaded)) is not None]
+    if not lines:
+        raise ValueError(f"There is no PNG or DICOM frame in {source}.")
+    names = ["real frame", *loaded]
+    figure = Figure(figsize=(4 * len(names), 4.1 * len(lines) + 0.4), dpi=90, layout="constrained")
+    axes = figure.subplots(len(lines), len(names), squeeze=False)
+    for row, (line, pictures) in enumerate(zip(axes, lines, strict=True)):
+        low, high = np.percentile(pictures[0], (0.2, 99.8))
+        for ax, name, picture in zip(line, names, pictures, strict=True):
+            ax.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+            ax.set(xticks=[], yticks=[], title=name if row == 0 else "")
+    path = Path(folder) / PICTURE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure).print_png(path)
+    return [path]
+
+
+def _line(path: Path, models: dict[str, Model]) -> list[np.ndarray] | None:
+    """The same crop of the frame and of each model's result; None for a file that holds no frame."""
+    if path.suffix.lower() == ".png":
+        frames, relationship, bits = io.imread(path, as_gray=True).astype(np.float32)[None], None, None
+    else:
+        try:
+            run = read_run(path)
+            ready = prepare(run.frames, run.relationship, run.bits_stored, plan_subtraction(run), DeblurSettings())
+        except XAReadError:
+            return None
+        frames, relationship, bits = ready.frames, ready.relationship, ready.bits_stored
+    middle = len(frames) // 2
+    settings = DeblurSettings(frames=(middle + 1, middle + 1))
+    before = np.asarray(frames[middle])
+    pictures = [before]
+    for model in models.values():
+        result = deblur(frames, model, settings, relationship=relationship, bits_stored=bits)
+        pictures.append(np.asarray(result.frames[0]))
+    side = min(CROP, *before.shape)
+    corners = interesting_crops(before, side, count=1) if side < min(before.shape) else [(0, 0)]
+    row, column = corners[0]
+    return [picture[row : row + side, column : column + side] for picture in pictures]

@@ -1,0 +1,102 @@
+"""The evaluation itself: tune the classical methods, score all methods on frames, measure phantoms, collect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from DSADeblurLib.measurement.quality import DATA_RANGE
+from DSADeblurLib.simulation.pairs import KINDS
+from DSADeblurLib.simulation.sets import NOISE
+
+from . import processes
+from .conditions import NOISE_FREE, Cell, draw_cases
+from .frames import Score, margins, rows, score_case
+from .methods import Family, Tuned, tune
+from .phantom_tables import measure_phantoms
+from .plan import Plan
+from .result import Choice, EvaluatedModel, Evaluation
+from .targets import targets_of
+
+# Frames of the validation set that nothing else looks at: tuning on those shown would flatter the classical methods.
+_TUNING_INDEX = 500
+
+
+def evaluate(models: Iterable[str | Path], plan: Plan | None = None) -> Evaluation:
+    """Measure models, tuned classical methods and the untouched input on the same simulated frames and phantoms.
+
+    Args:
+        models: names of bundled models or folders of packages, at least one; compared in the order given.
+        plan: how much is measured.
+
+    Returns:
+        All figures; nothing is written.
+
+    Raises:
+        ModelError: a model cannot be loaded.
+        ValueError: one sentence: no model, or no frames.
+    """
+    plan = plan or Plan()
+    folders = [str(model) for model in models]
+    if not folders or plan.frames < 1:
+        raise ValueError("An evaluation needs at least one model and one frame.")
+    loaded = processes.load_models(folders)
+    with processes.workers(folders, plan.workers) as run:
+        chosen = _tuned(plan, run)
+        scores = _scores(plan, chosen, run)
+        measured = measure_phantoms(plan, {noise: chosen["subtracted", noise] for noise in NOISE}, run)
+    table = rows(scores)
+    ahead = margins(scores, tuple(loaded), tuple(family.name for family in plan.families))
+    judged = table, ahead, measured["widths"], measured["still"]
+    return Evaluation(
+        models=tuple(
+            EvaluatedModel(name, model.sha256, model.network.architecture.frames, model.card.parameters)
+            for name, model in loaded.items()
+        ),
+        split=plan.split,
+        frames=plan.frames,
+        size=plan.size,
+        data_range=DATA_RANGE,
+        choices=tuple(Choice(*key, tuned) for key, part in chosen.items() for tuned in part),
+        rows=table,
+        margins=ahead,
+        targets=tuple(target for name in loaded for target in targets_of(name, *judged)),
+        **measured,
+    )
+
+
+def _tuned(plan: Plan, run: Callable) -> dict[tuple[str, str], tuple[Tuned, ...]]:
+    """For each kind and noise level the best setting of every classical method."""
+    conditions = [(kind, noise) for kind in KINDS for noise in NOISE]
+    tasks = [partial(_tune, plan, kind, noise, family) for kind, noise in conditions for family in plan.families]
+    count = len(plan.families)
+    found = run("tune classical methods", tasks)
+    return {key: tuple(found[i * count : (i + 1) * count]) for i, key in enumerate(conditions)}
+
+
+def _tune(plan: Plan, kind: str, noise: str, family: Family) -> Tuned:
+    trained = [blur for blur in plan.blurs if blur.trained]
+    cases = []
+    for i in range(plan.tuning_frames):
+        blur = trained[i % len(trained)]
+        case = draw_cases("validation", _TUNING_INDEX + i, kind, blur, (noise,), plan.tuning_size)[noise]
+        cases.append((case.frames, case.truth, case.psf))
+    return tune(family, cases)
+
+
+def _scores(plan: Plan, chosen: dict, run: Callable) -> list[Score]:
+    tasks = [partial(_score, plan, index, kind, chosen) for index in range(plan.frames) for kind in KINDS]
+    return [score for part in run("frames", tasks) for score in part]
+
+
+def _score(plan: Plan, index: int, kind: str, chosen: dict) -> list[Score]:
+    quietest = next(iter(NOISE))
+    scores = []
+    for blur in plan.blurs:
+        cases = draw_cases(plan.split, index, kind, blur, (*NOISE, NOISE_FREE), plan.size, processes.moments())
+        for noise, case in cases.items():
+            # There is nothing to tune to in frames without noise; the settings for least noise come next.
+            methods = processes.methods(chosen[kind, quietest if noise == NOISE_FREE else noise])
+            scores += score_case(Cell(kind, noise, blur), index, case, methods)
+    return scores

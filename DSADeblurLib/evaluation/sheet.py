@@ -1,0 +1,80 @@
+"""Picture sheets: input, models and truth of crops of every condition, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from scipy import ndimage
+
+from DSADeblurLib.simulation.pairs import KINDS
+from DSADeblurLib.simulation.sets import NOISE
+
+from .conditions import BLURS, draw_cases
+from .methods import INPUT, TRUTH, Method
+
+CROPS = 3
+
+
+def save_sheets(split: str, methods: dict[str, Method], folder: Path, size: int = 512, moments: int = 1) -> list[Path]:
+    """One sheet for each kind of frame: frame 0 of the set at every noise level, blurred by 2-4 and 4-6 pixels.
+
+    Args:
+        split: of `sets.SPLITS`.
+        methods: what to show between input and truth.
+        folder: that exists.
+        size: rows and columns of the frames; crops are a quarter of it.
+        moments: frames that methods are given.
+
+    Returns:
+        The pictures' paths.
+    """
+    paths = []
+    for kind in KINDS:
+        lines = []
+        for blur in BLURS[1:3]:
+            for noise, case in draw_cases(split, 0, kind, blur, tuple(NOISE), size, moments).items():
+                pictures = {INPUT: case.frames[moments // 2]}
+                pictures |= {name: method(case.frames, case.psf) for name, method in methods.items()}
+                pictures[TRUTH] = case.truth
+                for corner in interesting_crops(case.truth, size // 4):
+                    lines.append((f"{noise}\n{blur.name}", pictures, corner))
+        paths.append(Path(folder) / f"sheet_{kind}.png")
+        _save(paths[-1], lines, size // 4, f"Simulated {split} set, {kind} frames; one grey scale in each line")
+    return paths
+
+
+def interesting_crops(truth: np.ndarray, side: int, count: int = CROPS) -> list[tuple[int, int]]:
+    """Upper left corners (row, column) of squares with the most edges, one beside the other."""
+    strength = ndimage.uniform_filter(ndimage.gaussian_gradient_magnitude(np.asarray(truth, np.float64), 1.0), side)
+    half = side // 2
+    inside = np.full(truth.shape, -np.inf)
+    inside[half : truth.shape[0] - half, half : truth.shape[1] - half] = strength[half:-half, half:-half]
+    corners = []
+    for _ in range(count):
+        row, column = np.unravel_index(int(inside.argmax()), inside.shape)
+        if not np.isfinite(inside[row, column]):
+            break
+        corners.append((int(row) - half, int(column) - half))
+        inside[max(row - side, 0) : row + side, max(column - side, 0) : column + side] = -np.inf
+    return corners
+
+
+def _save(path: Path, lines: list, side: int, title: str) -> None:
+    names = list(lines[0][1])
+    figure = Figure(figsize=(2.2 * len(names) + 0.6, 2.2 * len(lines) + 0.5), dpi=100, layout="constrained")
+    axes = figure.subplots(len(lines), len(names), squeeze=False)
+    for line, (text, pictures, (row, column)) in zip(axes, lines, strict=True):
+        crops = {name: image[row : row + side, column : column + side] for name, image in pictures.items()}
+        low, high = np.percentile(crops[TRUTH], (0.2, 99.8))
+        margin = 0.1 * (high - low)
+        for ax, (name, crop) in zip(line, crops.items(), strict=True):
+            ax.imshow(crop, cmap="gray", vmin=low - margin, vmax=high + margin, interpolation="nearest")
+            ax.set(xticks=[], yticks=[])
+            if line is axes[0]:
+                ax.set_title(name, fontsize=8)
+        line[0].set_ylabel(text, fontsize=7)
+    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+    FigureCanvasAgg(figure).print_png(path)
