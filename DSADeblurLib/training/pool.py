@@ -194,8 +194,9 @@ def training_pair(folder: Path, options: PoolOptions, region: int) -> tuple[Pair
     blur = BLUR_PX if rng.random() < EVEN_BLUR_SHARE else None
     conditions = random_conditions(rng, whole, QUANTA, blur)
     exposure = open_field(whole, conditions, stride=1)
-    # The frame's scale does not depend on a few pixels of blur, but thinned pixels would make them many.
-    sharp = acquire_pair(whole, replace(conditions, spot=MICRO_SPOT), kind, rng, exposure)
+    # The frame's scale does not depend on a few pixels of blur or motion, but thinned pixels would make them many.
+    still = replace(conditions, spot=MICRO_SPOT, motion_px=(0.0, 0.0), motion_deg=0.0, drift_px=(0.0, 0.0))
+    sharp = acquire_pair(whole, still, kind, rng, exposure)
     fitted = fit_normalisation(sharp.frame[None])
     scale = fitted.scale * float(np.exp(rng.normal(0, SCALE_JITTER)))
     normalisation = Normalisation(fitted.offset + float(rng.normal(0, 0.1)) * scale, scale)
