@@ -11,6 +11,8 @@ from .tubes import View, draw_tubes
 # Linear attenuation at about 45 keV effective, per mm (NIST XCOM: water 0.024).
 SOFT_TISSUE_PER_MM = 0.022
 STYLES = ("head", "body")
+# Of the middle of a frame: one quantum in 150 gets through a big patient.
+MOST_ATTENUATION = 5.0
 
 
 def random_anatomy(
@@ -38,7 +40,8 @@ def random_anatomy(
     for _ in range(int(rng.choice([0, 0, 1, 2]))):
         static[rng.integers(slabs)] -= _air(rng, view)
     low, high = np.percentile(static.sum(axis=0)[::8, ::8], (1, 99))
-    static *= rng.uniform(0.6, 2.2) / max(high - low, 0.3)
+    most = MOST_ATTENUATION / max(float(np.median(static.sum(axis=0)[::8, ::8])), 0.1)
+    static *= min(rng.uniform(0.6, 2.2) / max(high - low, 0.3), most)
     for _ in range(int(rng.choice([0, 0, 1, 2]))):
         static[0 if rng.random() < 0.7 else -1] += _table(rng, view)
     # Cavities and sutures take away from what is around them, never more than all of it.

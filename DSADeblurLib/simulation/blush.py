@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from scipy.special import expit
 
 from .textures import random_texture, spread
 from .tubes import View
@@ -24,7 +25,7 @@ def random_blush(rng: np.random.Generator, view: View) -> np.ndarray:
     down = (rows - rng.uniform(0.2, 0.8) * height) / (rng.uniform(0.3, 0.9) * height)
     across = (columns - rng.uniform(0.2, 0.8) * width) / (rng.uniform(0.3, 0.9) * width)
     border = 1 - np.hypot(down, across) + 0.12 * random_texture(rng, shape, 5.0, 80 / step)
-    territory = 1 / (1 + np.exp(-border / rng.uniform(0.06, 0.2)))
+    territory = expit(border / rng.uniform(0.06, 0.2))
     fold = rng.uniform(6, 14) / step
     # Noise between two scales; where it is near zero runs a fold.
     band = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), fold / 5)
@@ -32,4 +33,4 @@ def random_blush(rng: np.random.Generator, view: View) -> np.ndarray:
     gyri = np.exp(-((band / band.std()) ** 2) / 0.5)
     cloud = np.exp(rng.uniform(0.1, 0.3) * random_texture(rng, shape, rng.uniform(3.2, 4.2), 50 / step))
     amount = territory * cloud * (1 + rng.uniform(0.05, 0.4) * gyri)
-    return rng.uniform(0.05, 0.35) * spread(amount.astype(np.float32), coarse, view.shape)
+    return rng.uniform(0.05, 0.35) * np.maximum(spread(amount.astype(np.float32), coarse, view.shape), 0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft, ndimage, sparse
 
+BORDER = 3
+
 
 def random_texture(rng: np.random.Generator, shape: tuple[int, int], slope: float, largest_px: float) -> np.ndarray:
     """A random field (rows, columns) float32 of unit variance with power spectrum 1/f^slope, flat below 1/largest."""
@@ -27,17 +29,19 @@ def spread(coarse: np.ndarray, factor: int, shape: tuple[int, int]) -> np.ndarra
     """A field on a grid `factor` times coarser, smoothly on all pixels: float32 (rows, columns) of `shape`."""
     if factor == 1:
         return coarse[: shape[0], : shape[1]]
-    smooth = ndimage.spline_filter(coarse, order=3, output=np.float32, mode="nearest")
-    down, across = (_spline_matrix(np.arange(n) / factor, m) for n, m in zip(shape, coarse.shape, strict=True))
+    # Continued beyond its border with the slope that it has there.
+    padded = np.pad(coarse, BORDER, mode="reflect", reflect_type="odd")
+    smooth = ndimage.spline_filter(padded, order=3, output=np.float32, mode="mirror")
+    down, across = (_spline_matrix(np.arange(n) / factor + BORDER, m) for n, m in zip(shape, padded.shape, strict=True))
     return np.ascontiguousarray((across @ (down @ smooth).T).T)
 
 
 def _spline_matrix(positions: np.ndarray, count: int) -> sparse.csr_matrix:
-    """Cubic B-spline weights (positions, count) of coefficients at 0 .. count - 1, held at the border."""
+    """Cubic B-spline weights (positions, count) of coefficients at 0 .. count - 1."""
     base = np.floor(positions).astype(int)
     nodes = base[:, None] + np.arange(-1, 3)
     distance = np.abs(positions[:, None] - nodes)
     weight = np.where(distance < 1, 2 / 3 - distance**2 + distance**3 / 2, (2 - distance).clip(0) ** 3 / 6)
     rows = np.repeat(np.arange(len(positions)), 4)
-    entries = (weight.ravel().astype(np.float32), (rows, nodes.clip(0, count - 1).ravel()))
+    entries = (weight.ravel().astype(np.float32), (rows, nodes.ravel()))
     return sparse.csr_matrix(entries, shape=(len(positions), count))

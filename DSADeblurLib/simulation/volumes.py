@@ -103,7 +103,7 @@ def trace_vessels(
 ) -> tuple[list[Tube], np.ndarray]:
     """A mask's vessels as smooth tubes along its skeleton, and the point (3,) in mm that they are centred on.
 
-    Radii are the distances to the wall, scaled so that the tubes hold as much as the mask. `arrival_s` is the time
+    Radii are the distances to the wall. `arrival_s` is the time
     that blood takes along the vessels from the widest low end, where a head's vessels come in or go out.
 
     Raises:
@@ -128,9 +128,7 @@ def trace_vessels(
     radii = np.maximum(walls[tuple(nodes.T)] - 0.5 * spacing.min(), 0.4 * spacing.min())
     paths, seconds = _paths(nodes, points, radii)
     tubes = [_smooth_tube(points[path] - middle, radii[path], seconds[path]) for path in paths]
-    held = sum(np.pi * np.trapezoid(t.radii_mm**2, _way(t.points_mm)) for t in tubes)
-    scale = np.clip(np.sqrt(inner.sum() * spacing.prod() / max(held, 1e-6)), 0.7, 1.4)
-    return [replace(tube, radii_mm=tube.radii_mm * scale) for tube in tubes], middle
+    return tubes, middle
 
 
 def _paths(nodes: np.ndarray, points: np.ndarray, radii: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
@@ -175,10 +173,6 @@ def _smooth_tube(points: np.ndarray, radii: np.ndarray, seconds: np.ndarray) -> 
     return Tube(course, np.interp(after, before, radii), np.ones(len(course)), arrival)
 
 
-def _way(points: np.ndarray) -> np.ndarray:
-    return np.append(0.0, np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1)))
-
-
 def volume_scene(rng: np.random.Generator, shape: tuple[int, int], moments: int, volumes: Volumes) -> Scene:
     """A head from a random side, bent a little and of random size, in a field about one of its arteries.
 
@@ -197,7 +191,10 @@ def volume_scene(rng: np.random.Generator, shape: tuple[int, int], moments: int,
         moved = [replace(t, points_mm=(t.points_mm + bend.displacement(t.points_mm)) @ turn.T - centre) for t in tubes]
         return [tube for tube in moved if _near(tube, view)]
 
-    arteries = placed(volumes.arteries)
+    # As often as not one side is injected: what lies across the middle of the head stays empty.
+    side = rng.choice([-1.0, 0.0, 1.0], p=[0.25, 0.5, 0.25])
+    injected = [tube for tube in volumes.arteries if side * tube.points_mm[:, 0].mean() > -8.0]
+    arteries = placed(injected) or placed(volumes.arteries)
     arteries += _thinner(rng, view, arteries)
     veins = placed(volumes.veins) if volumes.veins else random_veins(rng, view)
     if volumes.ct is None:

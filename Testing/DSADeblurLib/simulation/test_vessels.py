@@ -1,38 +1,52 @@
-"""Trees branch by Murray's law; lesions change what they should and nothing else."""
+"""Trees branch by Murray's law and fill the field in every direction; contrast may not go with the diameter."""
 
 import numpy as np
 import pytest
 
 from DSADeblurLib.simulation import vessels
 from DSADeblurLib.simulation.tubes import View
+from DSADeblurLib.simulation.veins import random_veins
 
-VIEW = View((256, 256), 0.3, 1100.0, 750.0)
+VIEW = View((256, 256), 0.6, 1100.0, 750.0)
 
 
 @pytest.fixture(params=range(4))
 def tree(request):
     rng = np.random.default_rng(request.param)
-    return vessels.grow_tree(rng, VIEW, vessels.random_style(rng), 2.0)
+    return vessels.grow_tree(rng, VIEW, vessels.random_style(rng, VIEW), 2.0)
 
 
-def children(tree, parent):
-    return [t for t in tree if t is not parent and np.array_equal(t.points_mm[0], parent.points_mm[-1])]
+def families(tree):
+    """Each parent with the branches that start at its end."""
+    starting = {}
+    for tube in tree:
+        starting.setdefault(tuple(tube.points_mm[0]), []).append(tube)
+    return [(tube, starting.get(tuple(tube.points_mm[-1]), [])) for tube in tree]
 
 
 def test_murrays_law_at_every_full_bifurcation(tree):
-    pairs = [(p, c) for p in tree if len(c := children(tree, p)) == 2]
+    pairs = [(parent, children) for parent, children in families(tree) if len(children) == 2]
     assert pairs
     for parent, both in pairs:
         # The wobble of each branch's radius is up to 4 % at its very start.
         cubes = sum(child.radii_mm[0] ** 3 for child in both)
-        assert cubes == pytest.approx(parent.radii_mm[-1] ** 3, rel=0.15)
+        assert cubes == pytest.approx(parent.radii_mm[-1] ** 3, rel=0.27)
 
 
 def test_children_are_joined_and_blood_flows_on(tree):
-    for parent in tree:
-        for child in children(tree, parent):
-            assert child.distance_mm[0] == pytest.approx(parent.distance_mm[-1])
-            assert np.all(np.diff(child.distance_mm) > 0)
+    assert any(children for _, children in families(tree))
+    for parent, children in families(tree):
+        for child in children:
+            assert child.arrival_s[0] == pytest.approx(parent.arrival_s[-1])
+            assert np.all(np.diff(child.arrival_s) > 0)
+
+
+def test_side_branches_leave_from_a_vessel_and_are_thinner(tree):
+    ends = {tuple(t.points_mm[-1]) for t in tree}
+    places = {tuple(p): r for t in tree for p, r in zip(t.points_mm[1:-1], t.radii_mm[1:-1], strict=True)}
+    side = [t for t in tree[1:] if tuple(t.points_mm[0]) not in ends]
+    assert side
+    assert all(t.radii_mm[0] < 0.6 * places[tuple(t.points_mm[0])] for t in side)
 
 
 def test_tree_enters_from_outside(tree):
@@ -40,21 +54,24 @@ def test_tree_enters_from_outside(tree):
     assert np.any(np.abs(tree[0].points_mm[0, :2]) > half)
 
 
+def test_no_direction_is_preferred():
+    steps = []
+    for seed in range(16):
+        rng = np.random.default_rng(seed)
+        tree = vessels.random_arteries(rng, VIEW)
+        steps.append(np.concatenate([np.diff(t.points_mm[:, :2], axis=0) for t in tree if t.radii_mm[0] < 0.4]))
+    # Direction without sign, doubled so that opposite ways count as one.
+    angles = [2 * np.arctan2(s[:, 1], s[:, 0]) for s in steps]
+    means = np.array([np.exp(1j * a).mean() for a in angles])
+    assert np.abs(means.mean()) < 0.15
+
+
 def test_same_seed_same_vessels():
-    first, second = (vessels.random_vessels(np.random.default_rng(5), VIEW) for _ in range(2))
-    assert len(first) == len(second)
-    for a, b in zip(first, second, strict=True):
-        np.testing.assert_array_equal(a.points_mm, b.points_mm)
-
-
-def test_stenosis_narrows_and_leaves_the_ends(tree):
-    rng = np.random.default_rng(0)
-    before = max(tree, key=lambda tube: len(tube.radii_mm))
-    after = vessels.add_stenosis(rng, before)
-    ratio = after.radii_mm / before.radii_mm
-    assert 0.1 < ratio.min() < 0.75
-    assert ratio.max() <= 1.0
-    np.testing.assert_array_equal(after.points_mm, before.points_mm)
+    for make in (vessels.random_arteries, random_veins):
+        first, second = (make(np.random.default_rng(5), VIEW) for _ in range(2))
+        assert len(first) == len(second)
+        for a, b in zip(first, second, strict=True):
+            np.testing.assert_array_equal(a.points_mm, b.points_mm)
 
 
 def test_contrast_without_diameter_dependence():
@@ -63,3 +80,9 @@ def test_contrast_without_diameter_dependence():
     decoupled = vessels.decouple_contrast(tubes, power=1.0)
     density = np.concatenate([tube.content * tube.radii_mm for tube in decoupled])
     assert density.std() / density.mean() < 0.01
+
+
+def test_scattered_contrast_is_one_factor_a_branch(tree):
+    scattered = vessels.scatter_contrast(np.random.default_rng(2), tree, 0.3)
+    factors = np.array([np.unique(t.content).item() for t in scattered])
+    assert np.log(factors).std() == pytest.approx(0.3, rel=0.4)
