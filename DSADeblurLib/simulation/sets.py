@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -78,12 +78,18 @@ def held_out_pair(
     """
     if kind not in KINDS or noise not in NOISE:
         raise ValueError(f"Unknown frames '{kind}' at '{noise}' noise; use {', '.join(KINDS)} and {', '.join(NOISE)}.")
-    scene = random_scene(generator(split, index), (size, size), moments)
+    scene = _held_out_scene(split, index, size, moments)
     conditions = random_conditions(generator(split, index, 1), scene, NOISE[noise], blur_px, effects)
     if foreign:
         conditions = replace(conditions, spot=foreign_spot(generator(split, index, 2), conditions.spot))
     numbers = KINDS.index(kind), list(NOISE).index(noise), 0 if blur_px is None else int(100 * blur_px[0]) + 1
     return acquire_pair(scene, conditions, kind, generator(split, index, 3, *numbers)), conditions, scene
+
+
+@lru_cache(maxsize=1)
+def _held_out_scene(split: str, index: int, size: int, moments: int) -> Scene:
+    """Kept, because an evaluation takes the same scene under many conditions in a row."""
+    return random_scene(generator(split, index), (size, size), moments)
 
 
 def paper_pair(
