@@ -8,7 +8,6 @@ from DSADeblurLib.restoration.card import ModelCard
 from DSADeblurLib.restoration.network import RestorationNetwork, build_network
 from DSADeblurLib.restoration.package import Model
 
-
 _SMALL = {
     "rdn": {"features": 8, "growth": 4, "blocks": 2, "layers": 2, "factor": 2},
     "unet": {"features": 8, "growth": 4, "blocks": 1, "levels": 1, "factor": 2},

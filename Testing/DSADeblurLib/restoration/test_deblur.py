@@ -1,5 +1,6 @@
 """Runs are restored the same whole or in tiles, can be stopped, and get around a lack of memory."""
 
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -27,16 +28,22 @@ def assert_same(test, truth):
     assert np.abs(test - truth).max() <= 1e-5 * np.ptp(truth)
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    rows=st.integers(16, 90),
-    cols=st.integers(16, 90),
-    tile=st.integers(16, 100),
-    factor=st.sampled_from([1, 2, 4]),
+NETWORKS = st.sampled_from(
+    [
+        {"factor": 1},
+        {"factor": 2},
+        {"factor": 4, "frames": 3},
+        {"kind": "unet", "levels": 2},
+        {"kind": "unet", "levels": 1, "frames": 3, "factor": 1},
+    ]
 )
-def test_tiled_equals_whole(make_model, rows, cols, tile, factor):
-    model = make_model(factor=factor)
-    frames = run_of((1, rows, cols), np.float32, seed=rows * cols)
+
+
+@settings(max_examples=25)
+@given(rows=st.integers(16, 90), cols=st.integers(16, 90), tile=st.integers(16, 100), numbers=NETWORKS)
+def test_tiled_equals_whole(make_model, rows, cols, tile, numbers):
+    model = make_model(**numbers)
+    frames = run_of((2, rows, cols), np.float32, seed=rows * cols)
     whole = deblur(frames, model, DeblurSettings(**CPU)).frames
     tiled = deblur(frames, model, DeblurSettings(tile=tile, **CPU)).frames
     assert_same(tiled, whole)
@@ -101,6 +108,90 @@ def test_chosen_frames_are_those_of_the_whole_run(make_model):
     part = deblur(frames, model, DeblurSettings(frames=(2, 4), **CPU))
     assert part.frame_numbers == (2, 3, 4) and whole.frame_numbers == (1, 2, 3, 4, 5)
     np.testing.assert_array_equal(part.frames, whole.frames[1:4])
+
+
+class Counted:
+    """Frames that count how often each is read."""
+
+    def __init__(self, frames):
+        self.frames, self.shape, self.dtype = frames, frames.shape, frames.dtype
+        self.reads = [0] * len(frames)
+
+    def __len__(self):
+        return len(self.frames)
+
+    def __getitem__(self, index):
+        self.reads[index] += 1
+        return self.frames[index]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("radius", [0, 1, 2])
+def test_a_network_sees_the_neighbours_of_each_frame(make_model, count, radius):
+    model, frames = make_model(frames=2 * radius + 1), run_of((count, 32, 32), np.float32)
+    scale = fit_normalisation(frames)
+    padded = np.pad(frames, ((radius, radius), (0, 0), (0, 0)), mode="edge")
+    windows = np.stack([padded[i : i + 2 * radius + 1] for i in range(count)])
+    with torch.no_grad():
+        expected = scale.invert(model.network(torch.from_numpy(scale.apply(windows)))[:, 0].numpy())
+    source = Counted(frames)
+    assert_same(deblur(source, model, DeblurSettings(**CPU)).frames, expected)
+    fitted = Counted(frames)
+    fit_normalisation(fitted)
+    assert source.reads == [1 + fits for fits in fitted.reads]
+
+
+def test_neighbours_outside_the_range_are_seen(make_model):
+    model, frames = make_model(frames=3), run_of((6, 32, 32), np.float32)
+    whole = deblur(frames, model, DeblurSettings(**CPU)).frames
+    part = deblur(frames, model, DeblurSettings(frames=(3, 4), **CPU))
+    assert part.frame_numbers == (3, 4)
+    np.testing.assert_array_equal(part.frames, whole[2:4])
+
+
+def test_reading_goes_on_while_the_network_runs(make_model):
+    """The second frame is read before the first one is done, and the third is not."""
+    frames, seen = run_of((4, 32, 32), np.float32), []
+    begun = [threading.Event() for _ in frames]
+
+    class Source(Counted):
+        def __getitem__(self, index):
+            if self.counting:
+                begun[index].set()
+            return super().__getitem__(index)
+
+    class Watching(TorchEngine):
+        def run(self, tile):
+            if not seen:
+                seen.extend([begun[1].wait(5), begun[2].wait(0.05)])
+            return super().run(tile)
+
+    def build(network, device, precision):
+        source.counting = True  # the scale was fitted before
+        return Watching(network, device, precision)
+
+    source = Source(frames)
+    source.counting = False
+    result = deblur(source, make_model(), DeblurSettings(engine="torch", **CPU), engines=Engines(build=build))
+    assert seen == [True, False]
+    assert_same(result.frames, deblur(frames, make_model(), DeblurSettings(**CPU)).frames)
+
+
+def test_a_failed_write_ends_the_run(make_model):
+    class Full:
+        shape, dtype = (4, 32, 32), np.uint16
+
+        def __setitem__(self, index, frame):
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        deblur(run_of((4, 32, 32)), make_model(), DeblurSettings(**CPU), out=Full())
+
+
+def test_frames_are_not_overwritten_while_they_are_read(make_model):
+    frames = run_of((2, 32, 32), np.float32)
+    with pytest.raises(ValueError, match="must not be the frames themselves"):
+        deblur(frames, make_model(), DeblurSettings(**CPU), out=frames)
 
 
 def test_frames_are_read_from_and_written_to_files(make_model, tmp_path):
@@ -179,6 +270,8 @@ def test_what_does_not_fit_is_refused_in_one_sentence(make_model, frames, choice
 
 class SmallMemory:
     """An engine on a pretended device that holds tiles of at most so many pixels; it computes on the CPU."""
+
+    name = "torch"
 
     def __init__(self, network, device, precision, limits):
         self.device, self.precision = device, precision

@@ -1,5 +1,7 @@
 """Devices are taken only after they computed rightly, and a lack of memory has a name of its own."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,8 @@ from DSADeblurLib.restoration.engine import (
     choose_device,
     choose_precision,
     cpu_has_fast_bfloat16,
+    free_memory,
+    free_memory_budget,
     probe_cuda,
     probe_kernel,
 )
@@ -66,8 +70,11 @@ def test_the_real_probe_accepts_a_gpu():
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
-def test_the_gpu_gives_what_the_cpu_gives(make_network):
-    network, tile = make_network(), np.random.default_rng(3).normal(size=(51, 67)).astype(np.float32)
+@pytest.mark.parametrize("numbers", [{}, {"frames": 3}, {"kind": "unet"}, {"kind": "unet", "frames": 3}])
+def test_the_gpu_gives_what_the_cpu_gives(make_network, numbers):
+    network = make_network(**numbers)
+    shape = (network.architecture.frames, 51, 67)
+    tile = np.random.default_rng(3).normal(size=shape).astype(np.float32)
     expected = TorchEngine(network).run(tile)
     np.testing.assert_allclose(TorchEngine(network, "cuda").run(tile), expected, atol=2e-3)
     np.testing.assert_allclose(TorchEngine(network, "cuda", "float16").run(tile), expected, atol=2e-2)
@@ -152,6 +159,25 @@ def test_other_errors_pass_through():
     with pytest.raises(RuntimeError, match="broken") as error:
         TorchEngine(Failing(RuntimeError("broken"))).run(np.zeros((16, 16), np.float32))
     assert not isinstance(error.value, OutOfMemory)
+
+
+@pytest.mark.parametrize(("free", "budget"), [(2**30, 2**29), (2**40, 2**32), (None, 768 * 2**20)])
+def test_a_tile_may_take_half_of_what_is_free(free, budget):
+    assert free_memory_budget(lambda: free) == budget
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not say how much memory is free")
+def test_free_memory_is_what_the_system_says():
+    psutil = pytest.importorskip("psutil")
+    assert free_memory() == pytest.approx(psutil.virtual_memory().available, rel=0.2)
+
+
+@pytest.mark.parametrize("numbers", [{"frames": 3}, {"kind": "unet", "frames": 5}])
+def test_several_frames_give_the_middle_one(make_network, numbers):
+    network = make_network(**numbers)
+    torch.nn.init.zeros_(network.last.weight)
+    stack = np.random.default_rng(4).normal(size=(numbers["frames"], 33, 40)).astype(np.float32)
+    np.testing.assert_array_equal(TorchEngine(network).run(stack), stack[numbers["frames"] // 2])
 
 
 def test_the_automatic_tile_fits_the_budget():

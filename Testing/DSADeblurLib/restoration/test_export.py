@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +18,16 @@ from DSADeblurLib.restoration.package import load_model, save_model
 from DSADeblurLib.restoration.selection import Engines
 
 
+@pytest.fixture(scope="module")
+def package_as_saved(tmp_path_factory, make_network, make_card):
+    folder = tmp_path_factory.mktemp("saved") / "tiny"
+    save_model(folder, make_network(), make_card())
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path, make_network, make_card):
-    save_model(tmp_path / "tiny", make_network(), make_card())
-    return tmp_path / "tiny"
+def folder(package_as_saved, tmp_path):
+    return Path(shutil.copytree(package_as_saved, tmp_path / "tiny"))
 
 
 def change_card(folder, **facts):
@@ -33,16 +41,6 @@ def test_a_package_brings_an_export_of_its_weights(folder):
     assert card["made_from"] == model.sha256 and not model.notices
     for name, data in zip(EXPORT_FILES, (model.export.graph, model.export.weights), strict=True):
         assert card[name] == hashlib.sha256(data).hexdigest() and (folder / name).read_bytes() == data
-
-
-def test_the_weights_of_an_export_are_those_of_the_network(folder):
-    """In float32, so that results agree to 1e-5: half of them would be lost in OpenVINO's default."""
-    model = load_model(folder)
-    stored = model.export.weights
-    for parameter in model.network.parameters():
-        if parameter.dim() == 4 and parameter.shape[-1] == 3:
-            piece = parameter.detach().numpy()[:4, :4].tobytes() if parameter.shape[1] <= 4 else None
-            assert piece is None or piece in stored
 
 
 def test_a_changed_export_is_not_parsed_and_pytorch_runs_the_model(folder):

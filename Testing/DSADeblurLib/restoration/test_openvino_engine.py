@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
-from DSADeblurLib.restoration import openvino_engine
 from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngine
 from DSADeblurLib.restoration.export import Export, export_network
 from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
@@ -33,6 +32,12 @@ def engines(network):
         precision: (OpenVINOEngine(export, network.architecture, precision), TorchEngine(network, "cpu", precision))
         for precision in ("float32", "bfloat16")
     }
+
+
+@pytest.fixture(scope="module")
+def plain(make_network):
+    network = make_network()
+    return export_network(network), network.architecture
 
 
 @settings(max_examples=6)
@@ -77,48 +82,43 @@ def test_results_are_the_callers_own(make_network):
         np.testing.assert_array_equal(first, before)
 
 
-def test_unusable_tiles_and_precisions_are_refused(make_network):
-    network = make_network(factor=4)
-    export = export_network(network)
-    with pytest.raises(ValueError, match="multiples of 4"):
-        OpenVINOEngine(export, network.architecture).run(np.zeros((18, 20), np.float32))
+def test_unusable_tiles_and_precisions_are_refused(plain):
+    with pytest.raises(ValueError, match="multiples of 2"):
+        OpenVINOEngine(*plain).run(np.zeros((17, 20), np.float32))
     with pytest.raises(ValueError, match="1 x h x w"):
-        OpenVINOEngine(export, network.architecture).run(np.zeros((3, 20, 20), np.float32))
+        OpenVINOEngine(*plain).run(np.zeros((3, 20, 20), np.float32))
     with pytest.raises(EngineError, match="not float16"):
-        OpenVINOEngine(export, network.architecture, "float16")
+        OpenVINOEngine(*plain, "float16")
 
 
-def test_an_export_that_does_not_parse_is_one_sentence(make_network):
+def test_an_export_that_does_not_parse_is_one_sentence(plain):
     with pytest.raises(EngineError, match=r"^OpenVINO cannot be used, because .*; choose the engine torch\.$"):
-        OpenVINOEngine(Export(b"<net", b""), make_network().architecture)
+        OpenVINOEngine(Export(b"<net", b""), plain[1])
+
+
+class Failing:
+    """An inference request that raises."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def infer(self, *_, **__):
+        raise self.error
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("Check failed:\nFailed to allocate 8 bytes of memory")])
-def test_a_lack_of_memory_has_its_name_and_the_engine_goes_on(make_network, error):
-    network, tile = make_network(), np.ones((32, 32), np.float32)
-    engine = OpenVINOEngine(export_network(network), network.architecture)
+def test_a_lack_of_memory_has_its_name_and_the_engine_goes_on(plain, error):
+    engine, tile = OpenVINOEngine(*plain), np.ones((32, 32), np.float32)
     expected = engine.run(tile)
-
-    class Failing:
-        def infer(self, *_, **__):
-            raise error
-
-    engine._request = Failing()
+    engine._request = Failing(error)
     with pytest.raises(OutOfMemory):
         engine.run(tile)
     np.testing.assert_array_equal(engine.run(tile), expected)
 
 
-def test_other_errors_pass_through(make_network):
-    network = make_network()
-    engine = OpenVINOEngine(export_network(network), network.architecture)
-
-    class Failing:
-        def infer(self, *_, **__):
-            raise RuntimeError("broken")
-
-    engine._request = Failing()
+def test_other_errors_pass_through(plain):
+    engine = OpenVINOEngine(*plain)
+    engine._request = Failing(RuntimeError("broken"))
     with pytest.raises(RuntimeError, match="broken") as error:
         engine.run(np.zeros((32, 32), np.float32))
     assert not isinstance(error.value, OutOfMemory)
-    assert openvino_engine.OpenVINOEngine.device == "cpu"

@@ -14,6 +14,12 @@ from DSADeblurLib.restoration.card import ModelError, list_models
 from DSADeblurLib.restoration.package import load_model, save_model
 
 
+@pytest.fixture(autouse=True)
+def without_openvino(monkeypatch):
+    """Exports have tests of their own, and making one takes a second."""
+    monkeypatch.setattr(package, "openvino_is_installed", lambda: False)
+
+
 @pytest.fixture
 def folder(tmp_path, make_network, make_card):
     save_model(tmp_path / "tiny", make_network(), make_card())
@@ -149,6 +155,17 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path, make_network, make
     with pytest.raises(ModelError, match="is not a model package"):
         save_model(tmp_path, make_network(), make_card())
     assert (tmp_path / "thesis.txt").read_text() == "do not lose me"
+
+
+@pytest.mark.parametrize("numbers", [{"frames": 3}, {"kind": "unet", "frames": 5}])
+def test_a_network_of_several_frames_is_tested_with_several(tmp_path, make_network, make_card, numbers):
+    save_model(tmp_path / "tiny", make_network(**numbers), make_card())
+    test_input = np.load(tmp_path / "tiny" / "test_input.npy")
+    assert test_input.shape == (numbers["frames"], 61, 67)
+    assert load_model(tmp_path / "tiny").network.architecture.frames == numbers["frames"]
+    np.save(tmp_path / "tiny" / "test_input.npy", test_input[:-1])
+    with pytest.raises(ModelError, match="do not fit in shape"):
+        load_model(tmp_path / "tiny")
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path, make_network, make_card):

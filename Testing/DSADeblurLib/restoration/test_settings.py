@@ -8,7 +8,7 @@ from DSADeblurLib.restoration import DeblurSettings
 
 
 def test_settings_survive_json():
-    settings = DeblurSettings("cpu", "bfloat16", 256, 0.5, (2, 7))
+    settings = DeblurSettings("cpu", "bfloat16", 256, 0.5, (2, 7), "torch")
     assert DeblurSettings.from_dict(json.loads(json.dumps(settings.as_dict()))) == settings
 
 
@@ -21,6 +21,7 @@ def test_missing_entries_take_defaults():
     [
         ({"device": "tpu"}, "Device must be one of"),
         ({"precision": "int8"}, "Precision must be one of"),
+        ({"engine": "onnx"}, "Engine must be one of auto, torch, openvino"),
         ({"tile": 8}, "at least 16 pixels"),
         ({"tile": 64.5}, "at least 16 pixels"),
         ({"tile": True}, "at least 16 pixels"),
