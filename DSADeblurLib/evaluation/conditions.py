@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from DSADeblurLib.simulation.pairs import KINDS, Conditions, acquire_pair
+from DSADeblurLib.simulation.pairs import Conditions, acquire_pair
 from DSADeblurLib.simulation.scene import Scene
-from DSADeblurLib.simulation.sets import FOREIGN_BLUR_PX, NOISE, generator, held_out_pair
+from DSADeblurLib.simulation.sets import FOREIGN_BLUR_PX, generator, held_out_pair, paper_pair
 
 NOISE_FREE = "none"
 
@@ -31,6 +31,8 @@ BLURS = (
     Blur(f"{FOREIGN_BLUR_PX[0]:g}-{FOREIGN_BLUR_PX[1]:g} px", FOREIGN_BLUR_PX, trained=False),
     Blur("other shapes", (1.0, 8.0), trained=False, foreign=True),
 )
+PAPER = Blur("body phantom", (0.0, 0.0), trained=False)
+"""The frames of `sets.paper_pair`, a condition of its own."""
 ALL_TRAINED = "1-8 px"
 """Name of the frames of all trained ranges of blur together, each range counting the same."""
 
@@ -59,11 +61,6 @@ class Case:
     exact: np.ndarray
     truth: np.ndarray
     psf: np.ndarray
-
-
-def grid(blurs: tuple[Blur, ...] = BLURS) -> tuple[Cell, ...]:
-    """Every combination of kind, noise level (with noise-free frames last) and blur."""
-    return tuple(Cell(kind, noise, blur) for kind in KINDS for blur in blurs for noise in (*NOISE, NOISE_FREE))
 
 
 def draw_cases(
@@ -97,6 +94,14 @@ def draw_cases(
         frames = np.repeat(noisy.exact[None], moments, axis=0)
         cases[NOISE_FREE] = replace(noisy, frames=frames)
     return cases
+
+
+def draw_paper_case(split: str, index: int, size: int, moments: int = 1) -> Case:
+    """Frame `index` of the body phantoms, as bad as the paper's input; a still object, but new noise in each frame is
+    not drawn for it: with several moments the one frame is repeated."""
+    pair, conditions, scene = paper_pair(split, index, size)
+    frames = np.repeat(pair.frame[None], moments, axis=0)
+    return Case(frames, _exact(scene, conditions, "native"), pair.truth, true_psf(conditions, scene))
 
 
 def true_psf(conditions: Conditions, scene: Scene) -> np.ndarray:

@@ -65,9 +65,11 @@ class Margin:
     frames: int
 
 
-def score_case(cell: Cell, index: int, case: Case, methods: dict[str, Method]) -> list[Score]:
+def score_case(
+    cell: Cell, index: int, case: Case, methods: dict[str, Method], data_range: float = DATA_RANGE
+) -> list[Score]:
     """Run all methods on a case; with noise, the exact frame counts as the perfect denoiser's result."""
-    edges = near_edges(case.truth, data_range=DATA_RANGE)
+    edges = near_edges(case.truth, data_range=data_range)
     results = {name: method(case.frames, case.psf) for name, method in methods.items()}
     if cell.noise != NOISE_FREE:
         results[PERFECT_DENOISER] = case.exact
@@ -76,9 +78,9 @@ def score_case(cell: Cell, index: int, case: Case, methods: dict[str, Method]) -
             cell,
             name,
             index,
-            psnr(result, case.truth, data_range=DATA_RANGE),
-            edge_psnr(result, case.truth, data_range=DATA_RANGE, edge_mask=edges),
-            ssim(result, case.truth, data_range=DATA_RANGE),
+            psnr(result, case.truth, data_range=data_range),
+            edge_psnr(result, case.truth, data_range=data_range, edge_mask=edges),
+            ssim(result, case.truth, data_range=data_range),
             float(np.mean(result - case.truth, dtype=np.float64)),
         )
         for name, result in results.items()

@@ -122,6 +122,8 @@ class CardFigures:
     size: int
     data_range: float
     rows: tuple[Row, ...]
+    paper: tuple[Row, ...]
+    paper_data_range: float
     margins: tuple[Margin, ...]
     widths: tuple[Widths, ...]
     targets: tuple[Target, ...]
@@ -129,7 +131,11 @@ class CardFigures:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `dsadeblur evaluate` finds. `frames` is how many scenes each condition has, `size` their sides."""
+    """What `dsadeblur evaluate` finds.
+
+    `frames` is how many scenes each condition has, `size` their sides; `rows` are all conditions but the body phantoms
+    of `paper`, whose figures have a data range of their own.
+    """
 
     models: tuple[EvaluatedModel, ...]
     split: str
@@ -138,6 +144,8 @@ class Evaluation:
     data_range: float
     choices: tuple[Choice, ...]
     rows: tuple[Row, ...]
+    paper: tuple[Row, ...]
+    paper_data_range: float
     margins: tuple[Margin, ...]
     widths: tuple[Widths, ...]
     edges: tuple[Edge, ...]
@@ -166,6 +174,7 @@ class Evaluation:
         rows = kept(row for row in self.rows if row.blur == ALL_TRAINED or not row.trained_blur)
         return CardFigures(
             model.name, model.sha256, self.split, self.frames, self.size, self.data_range, rows,
+            kept(self.paper), self.paper_data_range,
             tuple(m for m in self.margins if m.model == name and m.blur == ALL_TRAINED),
             kept(self.widths), tuple(t for t in self.targets if t.model == name),
         )

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from DSADeblurLib.measurement.quality import DATA_RANGE
 from DSADeblurLib.simulation.pairs import KINDS
-from DSADeblurLib.simulation.sets import NOISE
+from DSADeblurLib.simulation.sets import NOISE, PAPER_DATA_RANGE
 
 from . import processes
-from .conditions import NOISE_FREE, Cell, draw_cases
+from .conditions import NOISE_FREE, PAPER, Cell, draw_cases, draw_paper_case
 from .frames import Score, margins, rows, score_case
 from .methods import Family, Tuned, tune
 from .phantom_tables import measure_phantoms
@@ -21,6 +21,7 @@ from .targets import targets_of
 
 # Frames of the validation set that nothing else looks at: tuning on those shown would flatter the classical methods.
 _TUNING_INDEX = 500
+_PAPER = ("native", PAPER.name)
 
 
 def evaluate(models: Iterable[str | Path], plan: Plan | None = None) -> Evaluation:
@@ -45,10 +46,12 @@ def evaluate(models: Iterable[str | Path], plan: Plan | None = None) -> Evaluati
     with processes.workers(folders, plan.workers) as run:
         chosen = _tuned(plan, run)
         scores = _scores(plan, chosen, run)
+        paper = [score for part in run("body phantoms", _paper_tasks(plan, chosen)) for score in part]
         measured = measure_phantoms(plan, {noise: chosen["subtracted", noise] for noise in NOISE}, run)
     table = rows(scores)
+    body = rows(paper)
     ahead = margins(scores, tuple(loaded), tuple(family.name for family in plan.families))
-    judged = table, ahead, measured["widths"], measured["still"]
+    judged = table, body, ahead, measured["widths"], measured["still"]
     return Evaluation(
         models=tuple(
             EvaluatedModel(name, model.sha256, model.network.architecture.frames, model.card.parameters)
@@ -60,6 +63,8 @@ def evaluate(models: Iterable[str | Path], plan: Plan | None = None) -> Evaluati
         data_range=DATA_RANGE,
         choices=tuple(Choice(*key, tuned) for key, part in chosen.items() for tuned in part),
         rows=table,
+        paper=body,
+        paper_data_range=PAPER_DATA_RANGE,
         margins=ahead,
         targets=tuple(target for name in loaded for target in targets_of(name, *judged)),
         **measured,
@@ -68,7 +73,7 @@ def evaluate(models: Iterable[str | Path], plan: Plan | None = None) -> Evaluati
 
 def _tuned(plan: Plan, run: Callable) -> dict[tuple[str, str], tuple[Tuned, ...]]:
     """For each kind and noise level the best setting of every classical method."""
-    conditions = [(kind, noise) for kind in KINDS for noise in NOISE]
+    conditions = [(kind, noise) for kind in KINDS for noise in NOISE] + [_PAPER]
     tasks = [partial(_tune, plan, kind, noise, family) for kind, noise in conditions for family in plan.families]
     count = len(plan.families)
     found = run("tune classical methods", tasks)
@@ -79,8 +84,11 @@ def _tune(plan: Plan, kind: str, noise: str, family: Family) -> Tuned:
     trained = [blur for blur in plan.blurs if blur.trained]
     cases = []
     for i in range(plan.tuning_frames):
-        blur = trained[i % len(trained)]
-        case = draw_cases("validation", _TUNING_INDEX + i, kind, blur, (noise,), plan.tuning_size)[noise]
+        if (kind, noise) == _PAPER:
+            case = draw_paper_case("validation", _TUNING_INDEX + i, plan.tuning_size)
+        else:
+            blur = trained[i % len(trained)]
+            case = draw_cases("validation", _TUNING_INDEX + i, kind, blur, (noise,), plan.tuning_size)[noise]
         cases.append((case.frames, case.truth, case.psf))
     return tune(family, cases)
 
@@ -100,3 +108,12 @@ def _score(plan: Plan, index: int, kind: str, chosen: dict) -> list[Score]:
             methods = processes.methods(chosen[kind, quietest if noise == NOISE_FREE else noise])
             scores += score_case(Cell(kind, noise, blur), index, case, methods)
     return scores
+
+
+def _paper_tasks(plan: Plan, chosen: dict) -> list[Callable]:
+    return [partial(_score_paper, plan, index, chosen[_PAPER]) for index in range(plan.frames)]
+
+
+def _score_paper(plan: Plan, index: int, tuned: tuple[Tuned, ...]) -> list[Score]:
+    case = draw_paper_case(plan.split, index, plan.size, processes.moments())
+    return score_case(Cell(*_PAPER, PAPER), index, case, processes.methods(tuned), PAPER_DATA_RANGE)

@@ -23,11 +23,9 @@ def print_tables(evaluation: Evaluation) -> None:
         + ", ".join(f"{m.name} ({m.sha256[:8]}, {m.parameters} parameters, {m.frames_in} frames in)" for m in e.models),
         highlight=False,
     )
-    for table in (_frames(e), _noise_free(e), _blurs(e), _margins(e), _choices(e), _widths(e), _edges(e), _noise(e),
-                  _thin(e), _still(e), _targets(e)):  # fmt: skip
-        console.print(table)
-    for warning in e.warnings():
-        console.print(f"[yellow]Note:[/] {warning}", highlight=False)
+    drawn = (_frames, _noise_free, _blurs, _paper, _margins, _choices, _widths, _edges, _noise, _thin, _still, _targets)
+    for draw in drawn:
+        console.print(draw(e))
 
 
 def _table(title: str, words: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
@@ -90,6 +88,20 @@ def _blurs(e: Evaluation) -> Table:
     return table
 
 
+def _paper(e: Evaluation) -> Table:
+    table = _table(
+        f"Native body phantoms in the condition of Geng et al. 2022, data range {e.paper_data_range:g}",
+        ("method",),
+        ("PSNR dB", "gain dB", "worst", "SSIM", "gain", "worst"),
+    )
+    for row in e.paper:
+        table.add_row(
+            row.method, _n(row.psnr.mean), _with_interval(row.psnr_gain), _n(row.worst_psnr_gain),
+            _n(row.ssim.mean, 4), _n(row.ssim_gain.mean, 4), _n(row.worst_ssim_gain, 4),
+        )
+    return table
+
+
 def _margins(e: Evaluation) -> Table:
     table = _table(
         f"PSNR over the best classical method, which is told the true spot, blur {ALL_TRAINED}",
@@ -105,9 +117,12 @@ def _margins(e: Evaluation) -> Table:
 
 
 def _choices(e: Evaluation) -> Table:
-    table = _table("Classical methods as tuned on validation frames", ("kind", "noise", "method", "setting"), ())
+    title = "Classical methods as tuned on validation frames; at an end of its grid one may be better than it looks"
+    table = _table(title, ("kind", "noise", "method", "setting", "at an end"), ())
     for choice in e.choices:
-        table.add_row(choice.kind, choice.noise, choice.tuned.family, choice.tuned.text())
+        tuned = choice.tuned
+        edge = ", ".join(tuned.at_edge)
+        table.add_row(choice.kind, choice.noise, tuned.family, tuned.text(), f"[yellow]{edge}[/]" if edge else "")
     return table
 
 
