@@ -54,10 +54,11 @@ def random_devices(rng: np.random.Generator, view: View, vessels: list[Tube]) ->
 def random_line(rng: np.random.Generator, view: View) -> np.ndarray:
     """A smooth line (n, 3) in mm that enters from one edge and ends inside or leaves again: a catheter's course."""
     half = np.array([*view.field_mm[::-1], 60.0]) / 2
-    knots = rng.uniform(-0.8, 0.8, (int(rng.integers(3, 6)), 3)) * half
-    knots = knots[np.argsort(knots[:, int(rng.integers(2))])]
-    side = rng.integers(2)
-    knots[0, side] = rng.choice([-1.2, 1.2]) * half[side]
+    start, side = rng.uniform(-0.7, 0.7, 3) * half, int(rng.integers(2))
+    start[side] = rng.choice([-1.2, 1.2]) * half[side]
+    stop = rng.uniform(-0.8, 0.8, 3) * half - (rng.random() < 0.3) * start
+    knots = np.linspace(start, stop, int(rng.integers(4, 7)))
+    knots[1:] += rng.normal(0, 0.08 * np.linalg.norm(stop - start), (len(knots) - 1, 3))
     return smooth_line(knots)
 
 

@@ -139,7 +139,7 @@ def _contrast(
         "venous": (transit_s + 0.3 * drained_s, transit_s + drained_s + bolus.duration_s),
         "late": (transit_s + drained_s + bolus.duration_s, transit_s + drained_s + bolus.duration_s + 3),
     }
-    phase = rng.choice(list(spans), p=[0.18, 0.38, 0.14, 0.22, 0.08])
+    phase = rng.choice(list(spans), p=[0.13, 0.42, 0.15, 0.23, 0.07])
     time = rng.uniform(*spans[phase])
     frame_s = float(rng.choice(FRAME_TIMES_S))
     times = time + frame_s * (np.arange(moments) - moments // 2)

@@ -27,7 +27,7 @@ def target_scene_parts(rng: np.random.Generator, view: View, moments: int, slabs
     iodine = np.zeros((moments, slabs, *view.shape), np.float32)
     uneven = smooth_texture(rng, view.shape, rng.uniform(3, 4), max(view.shape), coarse=8)
     static[slabs // 2] = 2.5 + rng.uniform(0, 0.25) * uneven
-    count = int(rng.integers(8, 30))
+    count = int(rng.integers(20, 80))
     swing = rng.uniform(0, 1.0) * rng.normal(0, 1, (99, 2)) * (rng.random() < 0.5)
     for _ in range(count):
         layer, contrast = int(rng.integers(slabs)), float(np.exp(rng.uniform(*np.log(CONTRASTS))))

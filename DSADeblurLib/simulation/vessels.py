@@ -15,6 +15,8 @@ MURRAY_EXPONENT = 3.0
 # Mean blood speed in a vessel of 1 mm radius, and how it falls with the radius (carotid 30 cm/s, cortex a few cm/s).
 SPEED_MM_PER_S = (90.0, 220.0)
 SPEED_EXPONENT = 0.6
+# The field is watched in so many cells each way, to see where vessels are missing.
+CELLS = 12
 # The axes as a cross product needs them.
 TURNED, TURNED_BACK = [1, 2, 0], [2, 0, 1]
 
@@ -23,7 +25,7 @@ TURNED, TURNED_BACK = [1, 2, 0], [2, 0, 1]
 class TreeStyle:
     """How a tree grows.
 
-    `branch_length` is in mm for a radius of 1 mm and goes with the square root of the radius: cortical branches are
+    `branch_length` is in mm for a radius of 1 mm and goes with the cube root of the radius: cortical branches are
     thin and long. `tortuosity` is the rms curvature in rad per mm, `curl` that of regular winding on top of it (scalp
     and face). `survival` is the share of branches that go on at each division, `evenness` the smallest ratio of a
     smaller child's radius to its sister's; thin side branches leave on the way. `speed_mm_s` is the
@@ -61,7 +63,7 @@ def random_style(rng: np.random.Generator, view: View) -> TreeStyle:
     """A style drawn over the range seen between carotid and distal cortical injections."""
     # A magnified view shows shorter ways between branches and thinner ones.
     zoom = np.clip(min(view.field_mm) / 150, 0.45, 1.3)
-    shortest = rng.uniform(8, 20) * zoom
+    shortest = rng.uniform(10, 24) * zoom
     return TreeStyle(
         smallest_radius_mm=rng.uniform(0.08, 0.17) * zoom,
         tortuosity=float(np.exp(rng.uniform(np.log(0.06), np.log(0.2)))),
@@ -98,10 +100,13 @@ def grow(rng: np.random.Generator, view: View, style: TreeStyle, buds: Buds) -> 
     half = np.array([*view.field_mm[::-1], 0.0]) / 2
     half[2] = style.depth_mm
     tree: list[Tube] = []
+    crowded = np.zeros((CELLS, CELLS))
     while len(buds.radii) and len(tree) < style.most_branches:
         outside = np.any(np.abs(buds.points[:, :2]) > half[:2], axis=1)
-        shortest = np.where(outside & (len(tree) == 0), rng.uniform(0.4, 1.1, len(outside)) * half[:2].min(), 0.0)
-        branches, ends = _grow_branches(rng, buds, half, style, shortest)
+        shortest = np.where(outside & (len(tree) == 0), rng.uniform(0.5, 1.3, len(outside)) * half[:2].min(), 0.0)
+        aims = _emptier_places(rng, buds, half, crowded)
+        branches, ends = _grow_branches(rng, buds, aims, half, style, shortest)
+        np.add.at(crowded, _cells(np.concatenate([tube.points_mm for tube in branches]), half), 1)
         first = not tree
         tree.extend(branches)
         ends = ends[np.all(np.abs(ends.points[:, :2]) < half[:2] * 1.2, axis=1)]
@@ -129,6 +134,21 @@ def _divide(rng: np.random.Generator, ends: Buds, style: TreeStyle) -> Buds:
     return Buds(twice.points, twice.directions, towards, radii, twice.arrival)[radii >= style.smallest_radius_mm]
 
 
+def _emptier_places(rng: np.random.Generator, buds: Buds, half: np.ndarray, crowded: np.ndarray) -> np.ndarray:
+    """For each bud a place (n, 3) where few vessels are yet, the nearer the better; so the space fills evenly."""
+    count = len(buds.radii)
+    places = half * rng.uniform(-0.95, 0.95, (8, count, 3))
+    far = np.linalg.norm((places - buds.points)[..., :2], axis=-1) / np.linalg.norm(half[:2])
+    taken = crowded[_cells(places.reshape(-1, 3), half)].reshape(8, count) / max(crowded.mean(), 1.0)
+    return places[np.argmin(taken + far, axis=0), np.arange(count)]
+
+
+def _cells(points: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the field's cells points (n, 3) lie in."""
+    cells = ((points[:, :2] / half[:2] + 1) / 2 * CELLS).clip(0, CELLS - 1).astype(int)
+    return cells[:, 0], cells[:, 1]
+
+
 def _side_buds(rng: np.random.Generator, branches: list[Tube], style: TreeStyle) -> Buds:
     """Thin branches, a fifth to a half as wide as theirs, that leave on the way and hardly matter to Murray's law."""
     lengths = np.array([len(tube.radii_mm) - 1 for tube in branches])
@@ -151,27 +171,31 @@ def joined(first: Buds, second: Buds) -> Buds:
 
 
 def _grow_branches(
-    rng: np.random.Generator, buds: Buds, half: np.ndarray, style: TreeStyle, shortest_mm: np.ndarray
+    rng: np.random.Generator,
+    buds: Buds,
+    aims: np.ndarray,
+    half: np.ndarray,
+    style: TreeStyle,
+    shortest_mm: np.ndarray,
 ) -> tuple[list[Tube], Buds]:
     """One tube for each bud, which leaves in `directions` and turns `towards` its own within about its radius.
 
-    All branches take their steps together. Curvature wanders smoothly around zero; thin vessels wind more than
-    trunks, and all turn back softly at the border (half axes `half` in mm) of the space that they fill.
+    All branches take their steps together, each drawn to its aim (n, 3). Curvature wanders smoothly around zero; thin
+    vessels wind more than trunks, and all turn back softly at the border (half axes `half` in mm) of the space that
+    they fill.
     """
     count = len(buds.radii)
-    length = np.sqrt(buds.radii) * rng.uniform(*style.branch_length, count)
-    length = np.maximum(np.clip(length, 2.0, 70.0), shortest_mm)
+    length = np.cbrt(buds.radii) * rng.uniform(*style.branch_length, count)
+    length = np.maximum(np.clip(length, 2.0, 90.0), shortest_mm)
     steps = np.maximum((length / STEP_MM).astype(int), 8)
     wind = np.minimum(style.tortuosity * np.clip(buds.radii, 0.2, 2.0) ** -0.4, 0.3 / buds.radii)
     wind = wind * np.exp(rng.normal(0, 0.3, count))
-    memory = rng.uniform(0.93, 0.99, count)[:, None]
+    memory = rng.uniform(0.85, 0.97, count)[:, None]
     curl = np.minimum(style.curl * np.exp(rng.normal(0, 0.4, count)), 0.35 / buds.radii)
     wave, phase = rng.uniform(6, 16, count) * np.sqrt(np.clip(buds.radii, 0.3, 1.5)), rng.uniform(0, 6.28, count)
     bend = 1 + (1.2 * buds.radii / STEP_MM).astype(int)
     turning = (buds.towards - buds.directions) / bend[:, None]
-    # Each branch has a place where it is needed; so the space fills evenly.
-    aims = half * rng.uniform(-0.9, 0.9, (count, 3))
-    drift = _unit(aims - buds.points) * np.where(buds.radii > 0.3, 0.03, 0.012)[:, None]
+    drift = _unit(aims - buds.points) * np.where(buds.radii > 0.3, 0.05, 0.02)[:, None]
     turn = rng.normal(0, 1, (count, 2)) * wind[:, None]
     kicks = np.sqrt(1 - memory**2) * wind[:, None]
     direction, point = buds.directions, buds.points
@@ -213,7 +237,7 @@ def _grow_branches(
 def random_arteries(rng: np.random.Generator, view: View) -> list[Tube]:
     """One injection's arteries: a main tree and up to three more, some with stenoses, an aneurysm or a nidus."""
     zoom = np.clip(min(view.field_mm) / 150, 0.5, 1.1)
-    count = int(rng.choice([1, 2, 2, 3, 4]))
+    count = int(rng.choice([1, 2, 2, 3, 3, 4]))
     # The first is as wide as a carotid or its main branches, the others lie beside it.
     radii = zoom * np.exp([rng.uniform(*np.log((1.2, 2.6) if number == 0 else (0.4, 1.6))) for number in range(count)])
     arteries = grow(rng, view, random_style(rng, view), roots(rng, view, radii))
