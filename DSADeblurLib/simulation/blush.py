@@ -32,5 +32,5 @@ def random_blush(rng: np.random.Generator, view: View) -> np.ndarray:
     band -= ndimage.gaussian_filter(band, fold / 2.5)
     gyri = np.exp(-((band / band.std()) ** 2) / 0.5)
     cloud = np.exp(rng.uniform(0.1, 0.3) * random_texture(rng, shape, rng.uniform(3.2, 4.2), 50 / step))
-    amount = territory * cloud * (1 + rng.uniform(0.05, 0.4) * gyri)
+    amount = territory * cloud * (1 + rng.uniform(0.02, 0.2) * gyri)
     return rng.uniform(0.05, 0.35) * np.maximum(spread(amount.astype(np.float32), coarse, view.shape), 0)
