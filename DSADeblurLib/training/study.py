@@ -73,7 +73,9 @@ class Variant:
     @property
     def is_base(self) -> bool:
         """Whether this is the network that the others are compared with."""
-        return replace(self, question="", name="", recipe=replace(self.recipe, seed=BASE.seed)) == Variant("", "")
+        return replace(self, question="", name="", recipe=replace(self.recipe, seed=BASE.seed)) == Variant(
+            "", "", BASE
+        )
 
 
 @dataclass
@@ -103,6 +105,11 @@ def _dense(**numbers) -> Recipe:
     return replace(BASE, architecture=RDNArchitecture(**numbers))
 
 
+def _several(frames: int) -> Recipe:
+    architecture = replace(BASE.architecture, frames=frames)
+    return replace(BASE, architecture=architecture, pool=replace(SEQUENCE_POOL, frames=frames))
+
+
 def variants() -> list[Variant]:
     """Everything the study compares."""
     found = [Variant("loss", name, replace(BASE, loss=name)) for name in LOSSES]
@@ -117,21 +124,17 @@ def variants() -> list[Variant]:
         Variant("low-resolution factor, equal compute", "2"),
         Variant("low-resolution factor, equal compute", "4", _sized(features=40, growth=24, factor=4, levels=1)),
         Variant("depth and width, equal compute", "2 levels, width 16"),
-        Variant("depth and width, equal compute", "3 levels, width 16", _sized(growth=8, levels=3)),
+        Variant("depth and width, equal compute", "3 levels, width 16", _sized(growth=12, levels=3)),
         Variant("depth and width, equal compute", "1 level, width 20", _sized(features=20, growth=20, levels=1)),
-        Variant("depth and width, equal compute", "twice as many blocks, width 11", _sized(
-            features=11, growth=11, blocks=2, attention_reduction=3)),
-        Variant("depth and width, equal compute", "residual dense, 12 + 8, 3 x 3", _dense(
-            features=12, growth=8, blocks=3, layers=3)),
-        Variant("paper's layout at full resolution", "residual dense, factor 1, 8 + 4, 2 x 2", _dense(
-            features=8, growth=4, blocks=2, layers=2, factor=1)),
-        Variant("paper's layout at full resolution", "residual dense, factor 2, 12 + 8, 3 x 3", _dense(
-            features=12, growth=8, blocks=3, layers=3)),
-        *(
-            Variant("frames", str(n), replace(
-                _sized(frames=n), pool=replace(SEQUENCE_POOL, frames=n)), frames=n)
-            for n in (1, 3, 5)
-        ),
+        Variant("depth and width, equal compute", "twice as many blocks, width 12", _sized(
+            features=12, growth=10, blocks=2)),
+        Variant("depth and width, equal compute", "residual dense, 16 + 8, 3 x 3", _dense(
+            features=16, growth=8, blocks=3, layers=3)),
+        Variant("paper's layout at full resolution, equal compute", "factor 1, 10 + 6, 2 x 2", _dense(
+            features=10, growth=6, blocks=2, layers=2, factor=1)),
+        Variant("paper's layout at full resolution, equal compute", "factor 2, 16 + 8, 3 x 3", _dense(
+            features=16, growth=8, blocks=3, layers=3)),
+        *(Variant("frames", str(count), _several(count), frames=count) for count in (1, 3, 5)),
         Variant("equivariance", "biases and gate"),
         Variant("equivariance", "neither: scale- and shift-equivariant", change=_equivariant),
         Variant("conditioning on the blur", "not told"),
@@ -250,7 +253,7 @@ def run(output: Path, data: Data, wanted: str | None = None) -> list[dict]:
     path = output / "study.jsonl"
     results = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     done = {(r["question"], r["name"], r["seed"]) for r in results}
-    trained = [Variant("base", "base")] + [v for v in variants() if not v.is_base]
+    trained = [Variant("base", "base", BASE)] + [v for v in variants() if not v.is_base]
     todo = [(v, seed) for seed in SEEDS for v in trained if (v.question, v.name, seed) not in done]
     for variant, seed in tqdm([t for t in todo if wanted is None or wanted in t[0].question], unit="training"):
         variant = replace(variant, recipe=replace(variant.recipe, seed=seed))

@@ -110,8 +110,8 @@ from DSADeblurLib.training.recipes import QUICK
 from DSADeblurLib.training.trainer import train
 from DSADeblurLib.training.validation import HeldOut
 recipe = replace(
-    QUICK, architecture=RDNArchitecture(features=4, growth=4, blocks=1, layers=2), patch=32, batch=16, steps=12, schedule="step",
-    pool=PoolOptions(regions=32, side=64, scenes=2, size=256),
+    QUICK, architecture=RDNArchitecture(features=4, growth=4, blocks=1, layers=2), patch=32, batch=16, steps=12,
+    schedule="step", pool=PoolOptions(regions=32, side=64, scenes=2, size=256),
 )
 network, _ = train(recipe, Path(sys.argv[1]), pool=Path(sys.argv[2]), held_out=HeldOut(1, 64, 1), show_progress=False)
 """
