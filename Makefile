@@ -42,7 +42,7 @@ screenshots: $(VENV)/.installed-test
 	$(BIN)/python Testing/Host/screenshots.py $(OUT)/screenshots
 
 benchmark: $(VENV)/.installed
-	$(BIN)/python Testing/benchmark.py
+	$(BIN)/python Testing/benchmark/run.py --output $(OUT)/benchmark.json
 
 look: $(VENV)/.installed
 	$(BIN)/python Testing/look_alike.py $(OUT)/look.png

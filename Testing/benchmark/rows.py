@@ -1,0 +1,195 @@
+"""What is timed: a convolution's largest rate, and one frame by every engine and precision, as callables."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from DSADeblurLib.restoration.architecture import RDNArchitecture
+from DSADeblurLib.restoration.card import ModelCard, list_models
+from DSADeblurLib.restoration.engine import EngineError, TorchEngine
+from DSADeblurLib.restoration.export import export_network, openvino_is_installed
+from DSADeblurLib.restoration.network import RestorationNetwork, build_network
+from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
+from DSADeblurLib.restoration.package import Model, load_model
+
+# Channels and side of square convolutions, of about the same work each; which is fastest depends on the caches.
+_FLOOR_SHAPES = ((32, 512), (64, 256), (128, 128), (256, 64))
+_FLOOR_LAYERS = 4
+# Dense networks as the feasibility of this project was judged by: small and middle, in low-resolution space.
+_REFERENCES = {
+    "rdn-s (untrained)": RDNArchitecture(features=32, growth=16),
+    "rdn-m (untrained)": RDNArchitecture(features=64, growth=32),
+}
+_TORCH_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Something that is timed.
+
+    `run` does it once and returns the seconds it took; `operations` are its multiplications and additions.
+    """
+
+    name: str
+    engine: str
+    precision: str
+    operations: float
+    run: Callable[[], float]
+
+
+def models(names: list[str] | None) -> list[Model]:
+    """Bundled models and untrained dense networks, or those of the names."""
+    found = [load_model(card.folder) for card in list_models()]
+    for name, architecture in _REFERENCES.items():
+        torch.manual_seed(0)
+        network = build_network(architecture).eval().requires_grad_(False)
+        nn.init.normal_(network.last.weight, std=0.05)
+        card = ModelCard(name, architecture.as_dict(), "", {}, {}, {}, "", ())
+        export = export_network(network) if openvino_is_installed() else None
+        found.append(Model(card, network, "", export))
+    return [model for model in found if not names or any(model.card.name.startswith(name) for name in names)]
+
+
+def operations(network: RestorationNetwork, side: int) -> float:
+    """Floating-point operations for one frame, counted by PyTorch."""
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(torch.zeros(1, network.architecture.frames, side, side))
+    return counter.get_total_flops()
+
+
+def floor_rows() -> list[Row]:
+    """Plain convolutions with nothing between them, by every engine, precision and shape."""
+    rows = []
+    for channels, side in _FLOOR_SHAPES:
+        layers = [nn.Conv2d(channels, channels, 3, padding=1) for _ in range(_FLOOR_LAYERS)]
+        stack = nn.Sequential(*layers).requires_grad_(False)
+        work = _FLOOR_LAYERS * 2 * 9 * channels**2 * side**2
+        x = torch.randn(1, channels, side, side)
+        for precision in ("float32", "bfloat16"):
+            rows.append(Row("floor", "torch", precision, work, _torch_stack(stack, x, precision)))
+            if openvino_is_installed():
+                rows.append(Row("floor", "openvino", precision, work, _openvino_stack(stack, x, precision)))
+    return rows
+
+
+def frame_rows(model: Model, side: int) -> list[Row]:
+    """One frame by PyTorch as it comes (eager float32) and by every engine and precision there is."""
+    network, name = model.network, model.card.name
+    work = operations(network, side)
+    shape = (network.architecture.frames, side, side)
+    tile = np.random.default_rng(0).normal(0, 0.2, shape).astype(np.float32)
+    rows = [Row(name, "eager", "float32", work, _eager(network, tile))]
+    for precision in ("float32", "bfloat16"):
+        rows.append(Row(name, "torch", precision, work, _timed(TorchEngine(network, "cpu", precision), tile)))
+        if model.export is not None and openvino_is_installed():
+            engine = OpenVINOEngine(model.export, network.architecture, precision)
+            rows.append(Row(name, "openvino", precision, work, _timed(engine, tile)))
+    return rows
+
+
+def cuda_rows(model: Model, side: int) -> list[Row]:
+    """One frame on the GPU, with and without the way there and back, and replayed as a CUDA graph.
+
+    Raises:
+        EngineError: why there is none.
+    """
+    if not torch.cuda.is_available():
+        raise EngineError("no GPU with a working driver was found")
+    network, work = model.network, operations(model.network, side)
+    shape = (network.architecture.frames, side, side)
+    tile = np.random.default_rng(0).normal(0, 0.2, shape).astype(np.float32)
+    rows = []
+    for precision in ("float32", "bfloat16", "float16"):
+        with_copies = _timed(TorchEngine(network, "cuda", precision), tile)
+        rows.append(Row(model.card.name, "cuda with copies", precision, work, with_copies))
+        rows.append(Row(model.card.name, "cuda", precision, work, _cuda(network, tile, precision, graph=False)))
+        rows.append(Row(model.card.name, "cuda graph", precision, work, _cuda(network, tile, precision, graph=True)))
+    return rows
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def _timed(engine, tile: np.ndarray) -> Callable[[], float]:
+    return lambda: _seconds(lambda: engine.run(tile))
+
+
+def _eager(network: RestorationNetwork, tile: np.ndarray) -> Callable[[], float]:
+    batch = torch.from_numpy(tile)[None]
+
+    def run() -> float:
+        with torch.inference_mode():
+            return _seconds(lambda: network(batch))
+
+    return run
+
+
+def _torch_stack(stack: nn.Sequential, x: torch.Tensor, precision: str) -> Callable[[], float]:
+    kind = _TORCH_TYPES[precision]
+    layers = copy.deepcopy(stack).to(kind).to(memory_format=torch.channels_last)
+    values = x.to(kind).contiguous(memory_format=torch.channels_last)
+
+    def run() -> float:
+        with torch.inference_mode():
+            return _seconds(lambda: layers(values))
+
+    return run
+
+
+def _openvino_stack(stack: nn.Sequential, x: torch.Tensor, precision: str) -> Callable[[], float]:
+    import openvino
+
+    graph = openvino.convert_model(stack, example_input=x)
+    hints = {"INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision]}
+    hints["INFERENCE_NUM_THREADS"] = torch.get_num_threads()
+    request = openvino.Core().compile_model(graph, "CPU", hints).create_infer_request()
+    values = x.numpy()
+    return lambda: _seconds(lambda: request.infer([values], share_inputs=True))
+
+
+def _cuda(network: RestorationNetwork, tile: np.ndarray, precision: str, graph: bool) -> Callable[[], float]:
+    """Kernel time by events; channels-last, autocast below float32, warmed up on a stream of its own."""
+    there = copy.deepcopy(network).cuda().to(memory_format=torch.channels_last)
+    batch = torch.from_numpy(tile)[None].cuda()
+    half = precision != "float32"
+
+    def forward() -> None:
+        # The cache of cast weights would outlive the capture of a graph.
+        with torch.autocast("cuda", dtype=_TORCH_TYPES[precision], enabled=half, cache_enabled=False):
+            there(batch)
+
+    with torch.inference_mode():
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                forward()
+        torch.cuda.current_stream().wait_stream(stream)
+        play = forward
+        if graph:
+            recorded = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(recorded):
+                forward()
+            play = recorded.replay
+
+    def run() -> float:
+        before, after = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        with torch.inference_mode():
+            before.record()
+            play()
+            after.record()
+        torch.cuda.synchronize()
+        return before.elapsed_time(after) / 1000
+
+    return run

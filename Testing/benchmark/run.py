@@ -1,0 +1,170 @@
+"""Timings of this machine as ratios, in one interleaved run: `make benchmark`.
+
+Every engine and precision on one frame of 1024 x 1024, against PyTorch as it comes (eager float32) and against the
+floor: the time the network's operations would take at the largest rate of plain convolutions measured in the same
+run. Then the stages of a long run, peak memory, and cost against frames and pixels. Medians throughout; the load of
+the machine is recorded, and ratios of a loaded machine mean little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import warnings
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from rows import Row, cuda_rows, floor_rows, frame_rows, models
+from runs import peak_memory, scaling, stages
+
+from DSADeblurLib import __version__
+from DSADeblurLib.restoration.engine import EngineError
+from DSADeblurLib.restoration.export import openvino_is_installed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--models", nargs="*", help="names, or beginnings of names; all without")
+    parser.add_argument("--side", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--frames", type=int, default=100, help="of the run whose stages are timed")
+    parser.add_argument("--output", type=Path, default=Path("out/benchmark.json"))
+    options = parser.parse_args()
+    # torch.jit, which OpenVINO traces with, warns of its age.
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    console = Console(width=120)
+    chosen = models(options.models)
+    if not chosen:
+        raise SystemExit("There is no model of that name.")
+    report: dict = {"machine": machine(), "load before": os.getloadavg()}
+
+    rows = floor_rows() + [row for model in chosen for row in frame_rows(model, options.side)]
+    try:
+        rows += [row for model in chosen for row in cuda_rows(model, options.side)]
+    except EngineError as error:
+        report["cuda"] = f"skipped: {error}"
+    report["frame"], report["floor GFLOP/s"] = ratios(rows, timed(rows, options.rounds))
+    print_frames(console, report)
+
+    bundled = [model for model in chosen if model.card.folder is not None]
+    if bundled:
+        model = bundled[0]
+        report["stages"] = stages(model, options.frames, options.side)
+        report["scaling"] = scaling(model, [5, 10, 20, 40], [256, 512, 1024, 2048], 3)
+        engines = ["torch", *(["openvino"] if model.export is not None and openvino_is_installed() else [])]
+        report["peak MiB"] = {
+            f"{engine}, {count} frames": peak_memory(model, engine, count, options.side)
+            for engine in engines
+            for count in (5, 25)
+        }
+        print_runs(console, report)
+    report["load after"] = os.getloadavg()
+    console.print(f"Load before and after: {report['load before'][0]:.1f}, {report['load after'][0]:.1f}")
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    console.print(f"Written to {options.output}")
+    return 0
+
+
+def machine() -> dict:
+    """What the timings depend on."""
+    names = [line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")]
+    versions = {"torch": str(torch.__version__), "dsadeblur": __version__}
+    if openvino_is_installed():
+        import openvino
+
+        versions["openvino"] = openvino.get_version()
+    return {
+        "processor": names[0] if names else platform.processor(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": platform.platform(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **versions,
+    }
+
+
+def _cpuinfo() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def timed(rows: list[Row], rounds: int) -> list[float]:
+    """Median seconds of each, taken in turns after one round to warm up."""
+    taken: list[list[float]] = [[] for _ in rows]
+    for turn in range(rounds + 1):
+        for row, seconds in zip(rows, taken, strict=True):
+            seconds.append(row.run())
+        if turn == 0:
+            taken = [[] for _ in rows]
+    return [float(np.median(seconds)) for seconds in taken]
+
+
+def ratios(rows: list[Row], seconds: list[float]) -> tuple[list[dict], dict[str, float]]:
+    """One entry a frame row: milliseconds, times faster than eager, times slower than the floor of its precision.
+
+    Rows of a GPU have no floor here: it is the processor's.
+    """
+    floor: dict[str, float] = {}
+    for row, took in zip(rows, seconds, strict=True):
+        if row.name == "floor":
+            floor[row.precision] = max(floor.get(row.precision, 0), row.operations / took)
+    eager = {row.name: took for row, took in zip(rows, seconds, strict=True) if row.engine == "eager"}
+    entries = [
+        {
+            "model": row.name,
+            "engine": row.engine,
+            "precision": row.precision,
+            "GFLOP": row.operations / 1e9,
+            "ms": 1000 * took,
+            "faster than eager": eager[row.name] / took,
+            "above floor": None if "cuda" in row.engine else took * floor[row.precision] / row.operations,
+        }
+        for row, took in zip(rows, seconds, strict=True)
+        if row.name != "floor"
+    ]
+    return entries, {precision: rate / 1e9 for precision, rate in floor.items()}
+
+
+def print_frames(console: Console, report: dict) -> None:
+    """The table of engines and precisions."""
+    rates = ", ".join(f"{precision} {rate:.0f} GFLOP/s" for precision, rate in report["floor GFLOP/s"].items())
+    table = Table(title=f"One frame; floor: {rates}")
+    for heading in ("model", "engine", "precision"):
+        table.add_column(heading)
+    for heading in ("GFLOP", "ms", "x faster than eager", "x above floor"):
+        table.add_column(heading, justify="right")
+    for entry in report["frame"]:
+        above = entry["above floor"]
+        numbers = f"{entry['GFLOP']:.1f}", f"{entry['ms']:.1f}", f"{entry['faster than eager']:.2f}"
+        table.add_row(
+            entry["model"], entry["engine"], entry["precision"], *numbers, "" if above is None else f"{above:.2f}"
+        )
+    console.print(table)
+    if "cuda" in report:
+        console.print(f"GPU: {report['cuda']}")
+
+
+def print_runs(console: Console, report: dict) -> None:
+    """Stages, scaling and memory."""
+    run, scales = report["stages"], report["scaling"]
+    console.print(f"{run['frames']} frames of {run['side']}, {run['model']}, {run['engine']}: {run['reason']}")
+    for stage, seconds in run["stages"].items():
+        console.print(f"  {stage:18} {seconds:8.2f} s")
+    console.print(f"  all, one by one    {run['sum']:8.2f} s\n  as it ran          {run['wall']:8.2f} s")
+    per_frame = ", ".join(f"{count}: {1000 * took / int(count):.1f}" for count, took in scales["frames"].items())
+    console.print(f"ms a frame by number of frames: {per_frame}")
+    per_pixel = ", ".join(f"{side}: {1e9 * took / int(side) ** 2:.0f}" for side, took in scales["side"].items())
+    console.print(f"ns a pixel by side of the frame: {per_pixel}")
+    console.print("peak MiB: " + ", ".join(f"{name}: {peak:.0f}" for name, peak in report["peak MiB"].items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
