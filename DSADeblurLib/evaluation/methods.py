@@ -13,6 +13,7 @@ from DSADeblurLib.measurement.quality import DATA_RANGE, psnr
 from DSADeblurLib.restoration.classical import richardson_lucy, total_variation, unsharp_mask, wiener
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import Model
+from DSADeblurLib.restoration.selection import Engines
 from DSADeblurLib.restoration.settings import DeblurSettings
 
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -36,7 +37,7 @@ class Family:
 
     def coarse(self) -> Family:
         """The same with two settings of each parameter: to try whether tuning works, not to tune."""
-        return replace(self, grid={name: values[1:-1:3][:2] for name, values in self.grid.items()})
+        return replace(self, grid={name: (values[1], values[len(values) // 2]) for name, values in self.grid.items()})
 
     def at_edge(self, setting: dict[str, float]) -> tuple[str, ...]:
         """Names of the parameters that lie at an end of the grid beyond which a better value could be."""
@@ -68,7 +69,7 @@ def _total_variation(frame: np.ndarray, psf: np.ndarray, weight: float, iteratio
     return total_variation(frame, psf, weight, int(iterations))
 
 
-_SMOOTHING = (0.0, 0.5, 0.8, 1.2, 1.8, 2.7)
+_SMOOTHING = (0.0, 0.6, 1.2, 2.0, 3.0)
 FAMILIES = (
     Family(
         "unsharp",
@@ -81,13 +82,13 @@ FAMILIES = (
     Family(
         "Richardson-Lucy",
         _richardson_lucy,
-        {"smoothing": _SMOOTHING, "iterations": (1, 3, 6, 12, 25, 50)},
+        {"smoothing": _SMOOTHING, "iterations": (1, 3, 8, 20, 50)},
         natural_ends=(("smoothing", 0.0), ("iterations", 1)),
     ),
     Family(
         "total variation",
         _total_variation,
-        {"weight": tuple(float(w) for w in np.logspace(-5, -1, 9)), "iterations": (1, 3, 6, 12, 25, 50)},
+        {"weight": tuple(float(w) for w in np.logspace(-5, -1, 9)), "iterations": (1, 3, 8, 20, 50)},
         natural_ends=(("iterations", 1),),
     ),
 )
@@ -137,13 +138,19 @@ def unchanged(frames: np.ndarray, psf: np.ndarray) -> np.ndarray:
     return frames[len(frames) // 2]
 
 
-def network_method(model: Model) -> Method:
-    """The model as users run it, given as many neighbouring frames as it takes."""
+def network_method(model: Model, settings: DeblurSettings | None = None, engines: Engines | None = None) -> Method:
+    """The model as users run it, given as many neighbouring frames as it takes.
+
+    Args:
+        model: from `load_model`.
+        settings: device, engine and precision; by default what suits the CPU best.
+        engines: as for `deblur`.
+    """
     half = model.network.architecture.frames // 2
-    settings = DeblurSettings(device="cpu", frames=(half + 1, half + 1))
+    settings = replace(settings or DeblurSettings(device="cpu"), frames=(half + 1, half + 1))
 
     def restore(frames: np.ndarray, psf: np.ndarray) -> np.ndarray:
         middle = len(frames) // 2
-        return deblur(frames[middle - half : middle + half + 1], model, settings).frames[0]
+        return deblur(frames[middle - half : middle + half + 1], model, settings, engines=engines).frames[0]
 
     return restore

@@ -11,7 +11,6 @@ import numpy as np
 from DSADeblurLib.measurement.mtf import Mtf
 from DSADeblurLib.measurement.noise_power import NoisePower
 from DSADeblurLib.restoration.deblur import deblur
-from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.simulation.sets import NOISE
 
 from . import phantoms, processes
@@ -65,8 +64,8 @@ class Bench:
 
     def widths(self, contrast: str, take: int) -> dict[str, np.ndarray]:
         """See `phantoms.measure_widths`."""
-        setup = self._setup(self._plan.phantom_size)
-        return phantoms.measure_widths(self._plan.split, self._noise, contrast, take, **setup)
+        methods, moments = processes.methods(self._tuned), processes.moments()
+        return phantoms.measure_widths(self._plan.split, self._noise, contrast, take, methods, moments)
 
     def edges(self, edge: str) -> dict[str, Mtf]:
         """See `phantoms.measure_edges`."""
@@ -85,10 +84,9 @@ class Bench:
 
     def still(self) -> dict[str, phantoms.Stillness]:
         """See `phantoms.measure_stillness`; models restore the whole run, as users have it restored."""
-        settings = DeblurSettings(device="cpu")
         runs = {
-            name: lambda frames, model=model: deblur(frames, model, settings).frames
-            for name, model in processes.networks().items()
+            name: lambda frames, model=model, settings=settings: deblur(frames, model, settings).frames
+            for name, (model, settings) in processes.networks().items()
         }
         return phantoms.measure_stillness(
             self._plan.split, self._noise, self._plan.still_takes, runs, self._plan.phantom_size

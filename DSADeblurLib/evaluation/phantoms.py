@@ -72,10 +72,10 @@ def quanta_of(noise: str) -> float:
 
 
 def measure_widths(
-    split: str, noise: str, contrast: str, take: int, methods: dict[str, Method], size: int, moments: int
+    split: str, noise: str, contrast: str, take: int, methods: dict[str, Method], moments: int
 ) -> dict[str, np.ndarray]:
     """Width error of each vessel in pixels, (8,) positive where too wide, NaN where none is seen, by method."""
-    phantom = vessel_phantom(CONTRASTS[contrast], size, quanta_of(noise))
+    phantom = vessel_phantom(CONTRASTS[contrast], quanta=quanta_of(noise))
     rng = generator(split, _WIDTHS, list(NOISE).index(noise), take)
     pair, psf = _acquired(phantom, rng, moments)
     results = {name: method(pair.degraded, psf) for name, method in methods.items()}

@@ -24,7 +24,7 @@ def save_pictures(evaluation: Evaluation, models: list[str], folder: Path) -> li
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    loaded = processes.load_models([str(model) for model in models])
-    methods = {name: network_method(model) for name, model in loaded.items()}
+    processes.load_models([str(model) for model in models])
+    methods = {name: network_method(*part) for name, part in processes.networks().items()}
     sheets = save_sheets(evaluation.split, methods, folder, evaluation.size, processes.moments())
     return save_plots(evaluation, folder) + sheets

@@ -10,7 +10,18 @@ from .methods import FAMILIES, Family
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: frames of each condition and their size, phantoms' sizes and takes, processes."""
+    """How much is measured.
+
+    Attributes:
+        split: 'validation' while anything is still chosen by the figures, 'test' for the last look.
+        frames, size: scenes in each condition, and their rows and columns.
+        workers: processes, one thread each.
+        blurs, families: conditions and classical methods.
+        tuning_frames, tuning_size: validation frames on which each classical method is tuned.
+        takes: of each phantom with new noise; edges are averaged over twice as many.
+        still_takes: frames of the still run, odd.
+        phantom_size, edge_size: rows and columns of phantoms, of those for widths apart.
+    """
 
     split: str = "test"
     frames: int = 24

@@ -111,16 +111,17 @@ def _widths(e: Evaluation) -> Figure:
 
 
 def _thin(e: Evaluation) -> Figure:
-    figures = ("missed", "false", "invented", "kept")
-    figure, axes = _figure(len(figures), len(NOISE))
+    shares = ("missed", "false", "invented", "kept")
+    figure, axes = _figure(len(shares), len(NOISE))
     styles = _styles(e)
     for noise, column in zip(NOISE, axes.T, strict=True):
         rows = [row for row in e.thin if row.noise == noise]
-        for name in dict.fromkeys(row.method for row in rows):
-            part = [row for row in rows if row.method == name]
-            for figure_of, ax in zip(figures, column, strict=True):
-                ax.semilogx([r.cnr for r in part], [getattr(r, figure_of).mean for r in part], marker="o",
-                            markersize=3, **styles[name])  # fmt: skip
-                ax.set(title=f"{figure_of}, {noise} noise", xlabel="contrast / noise of a pixel", ylabel="share")
+        for share, ax in zip(shares, column, strict=True):
+            for name in dict.fromkeys(row.method for row in rows):
+                part = [row for row in rows if row.method == name]
+                values = [getattr(row, share).mean for row in part]
+                # One step on the axis for each doubling of the contrast.
+                ax.plot([f"{row.cnr:g}" for row in part], values, marker="o", markersize=3, **styles[name])
+            ax.set(title=f"{share}, {noise} noise", xlabel="contrast / noise of a pixel", ylabel="share")
     axes[0, 0].legend(fontsize=6)
     return figure

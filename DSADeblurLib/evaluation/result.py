@@ -23,6 +23,8 @@ class EvaluatedModel:
     sha256: str
     frames_in: int
     parameters: int
+    engine: str
+    precision: str
 
 
 @dataclass(frozen=True)

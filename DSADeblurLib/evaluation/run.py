@@ -42,7 +42,8 @@ def evaluate(models: Iterable[str | Path], plan: Plan | None = None) -> Evaluati
     folders = [str(model) for model in models]
     if not folders or plan.frames < 1:
         raise ValueError("An evaluation needs at least one model and one frame.")
-    loaded = processes.load_models(folders)
+    processes.load_models(folders)
+    loaded = processes.networks()
     with processes.workers(folders, plan.workers) as run:
         chosen = _tuned(plan, run)
         scores = _scores(plan, chosen, run)
@@ -54,8 +55,10 @@ def evaluate(models: Iterable[str | Path], plan: Plan | None = None) -> Evaluati
     judged = table, body, ahead, measured["widths"], measured["still"]
     return Evaluation(
         models=tuple(
-            EvaluatedModel(name, model.sha256, model.network.architecture.frames, model.card.parameters)
-            for name, model in loaded.items()
+            EvaluatedModel(
+                name, model.sha256, model.network.architecture.frames, model.card.parameters, s.engine, s.precision
+            )
+            for name, (model, s) in loaded.items()
         ),
         split=plan.split,
         frames=plan.frames,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ CROPS = 3
 
 
 def save_sheets(split: str, methods: dict[str, Method], folder: Path, size: int = 512, moments: int = 1) -> list[Path]:
-    """One sheet for each kind of frame: frame 0 of the set at every noise level, blurred by 2-4 and 4-6 pixels.
+    """Sheets of frame 0 of the set at every noise level, one for each kind of frame, blurred by 2-4 and 4-6 pixels.
 
     Args:
         split: of `sets.SPLITS`.
@@ -32,17 +33,16 @@ def save_sheets(split: str, methods: dict[str, Method], folder: Path, size: int 
         The pictures' paths.
     """
     paths = []
-    for kind in KINDS:
+    for kind, blur in itertools.product(KINDS, BLURS[1:3]):
         lines = []
-        for blur in BLURS[1:3]:
-            for noise, case in draw_cases(split, 0, kind, blur, tuple(NOISE), size, moments).items():
-                pictures = {INPUT: case.frames[moments // 2]}
-                pictures |= {name: method(case.frames, case.psf) for name, method in methods.items()}
-                pictures[TRUTH] = case.truth
-                for corner in interesting_crops(case.truth, size // 4):
-                    lines.append((f"{noise}\n{blur.name}", pictures, corner))
-        paths.append(Path(folder) / f"sheet_{kind}.png")
-        _save(paths[-1], lines, size // 4, f"Simulated {split} set, {kind} frames; one grey scale in each line")
+        for noise, case in draw_cases(split, 0, kind, blur, tuple(NOISE), size, moments).items():
+            pictures = {INPUT: case.frames[moments // 2]}
+            pictures |= {name: method(case.frames, case.psf) for name, method in methods.items()}
+            pictures[TRUTH] = case.truth
+            lines += [(noise, pictures, corner) for corner in interesting_crops(case.truth, size // 4)]
+        paths.append(Path(folder) / f"sheet_{kind}_{blur.name.replace(' ', '_')}.png")
+        title = f"Simulated {split} set, {kind} frames, blur {blur.name}; one grey scale in each line"
+        _save(paths[-1], lines, size // 4, title)
     return paths
 
 
@@ -66,14 +66,15 @@ def _save(path: Path, lines: list, side: int, title: str) -> None:
     names = list(lines[0][1])
     figure = Figure(figsize=(2.2 * len(names) + 0.6, 2.2 * len(lines) + 0.5), dpi=100, layout="constrained")
     axes = figure.subplots(len(lines), len(names), squeeze=False)
-    for line, (text, pictures, (row, column)) in zip(axes, lines, strict=True):
+    for number, (text, pictures, (row, column)) in enumerate(lines):
+        line = axes[number]
         crops = {name: image[row : row + side, column : column + side] for name, image in pictures.items()}
         low, high = np.percentile(crops[TRUTH], (0.2, 99.8))
         margin = 0.1 * (high - low)
         for ax, (name, crop) in zip(line, crops.items(), strict=True):
             ax.imshow(crop, cmap="gray", vmin=low - margin, vmax=high + margin, interpolation="nearest")
             ax.set(xticks=[], yticks=[])
-            if line is axes[0]:
+            if number == 0:
                 ax.set_title(name, fontsize=8)
         line[0].set_ylabel(text, fontsize=7)
     figure.suptitle(title, fontsize=9, x=0.01, ha="left")

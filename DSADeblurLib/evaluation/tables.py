@@ -19,10 +19,12 @@ def print_tables(evaluation: Evaluation) -> None:
     console = Console(width=150)
     console.print(
         f"Simulated {e.split} set: {e.frames} frames of {e.size} x {e.size} in each condition, data range "
-        f"{e.data_range:g} (log intensity). Models: "
-        + ", ".join(f"{m.name} ({m.sha256[:8]}, {m.parameters} parameters, {m.frames_in} frames in)" for m in e.models),
+        f"{e.data_range:g} (log intensity).",
         highlight=False,
     )
+    for m in e.models:
+        run_by = f"{m.frames_in} frames in, {m.engine} in {m.precision}"
+        console.print(f"{m.name}: weights {m.sha256[:8]}, {m.parameters} parameters, {run_by}", highlight=False)
     drawn = (_frames, _noise_free, _blurs, _paper, _margins, _choices, _widths, _edges, _noise, _thin, _still, _targets)
     for draw in drawn:
         console.print(draw(e))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from DSADeblurLib.evaluation import conditions, run
-from DSADeblurLib.evaluation.conditions import ALL_TRAINED, NOISE_FREE
+from DSADeblurLib.evaluation.conditions import ALL_TRAINED, NOISE_FREE, PAPER
 from DSADeblurLib.evaluation.methods import FAMILIES, INPUT, PERFECT_DENOISER, TRUTH
 from DSADeblurLib.evaluation.phantoms import CNRS, CONTRASTS, EDGES
 from DSADeblurLib.evaluation.plan import Plan
@@ -31,8 +31,9 @@ def test_every_condition_has_every_method(evaluation, small_plan):
     assert {(e.noise, e.edge) for e in evaluation.edges} == {(n, e) for n in NOISE for e in EDGES}
     assert {(t.noise, t.cnr) for t in evaluation.thin} == {(n, c) for n in NOISE for c in CNRS}
     assert {(c.kind, c.noise, c.tuned.family) for c in evaluation.choices} == {
-        (k, n, f) for k in KINDS for n in NOISE for f in CLASSICAL
+        (k, n, f) for k, n in [*((k, n) for k in KINDS for n in NOISE), ("native", PAPER.name)] for f in CLASSICAL
     }
+    assert {row.method for row in evaluation.paper} == {*restoring, PERFECT_DENOISER}
 
 
 def test_an_untrained_network_is_its_input(evaluation):
@@ -97,6 +98,7 @@ def test_json_is_finite_and_says_simulated(evaluation, tmp_path):
     assert math.isnan(evaluation.rows[0].psnr.low) and written["rows"][0]["psnr"]["low"] is None
 
 
+@pytest.mark.slow
 def test_two_processes_find_the_same_as_one(evaluation, untrained, tiny_model, small_plan):
     scores = []
     for workers in (1, 2):
