@@ -53,13 +53,20 @@ class Recipe:
         return {**asdict(self), "architecture": self.architecture.as_dict()}
 
 
-# Without a GPU: below 50 GFLOP a frame of 1024 x 1024.
-COMPACT = Recipe(name="compact", architecture=UNetArchitecture(growth=16, levels=3))
-QUALITY = Recipe(name="quality", architecture=UNetArchitecture(features=64, growth=32, blocks=2))
+# Without a GPU: below 50 GFLOP a frame of 1024 x 1024. Patches are as wide as the network sees.
+COMPACT = Recipe(
+    name="compact",
+    architecture=UNetArchitecture(growth=16, levels=3),
+    patch=112,
+    steps=50_000,
+    learning_rate=1.5e-3,
+)
+QUALITY = Recipe(name="quality", architecture=UNetArchitecture(features=64, growth=32, levels=3), steps=24_000)
 SEQUENCE = Recipe(
     name="sequence",
     architecture=UNetArchitecture(growth=16, levels=3, frames=5),
-    pool=PoolOptions(regions=2048, frames=5),
+    steps=30_000,
+    pool=PoolOptions(regions=2048, scenes=120, frames=5),
 )
 # Geng et al. 2022: 350,000 patches of 40 x 40 at stride 20, batch 128, 50 epochs, Adam 1e-4 for 30 then 1e-5.
 # The depth of the network is not given there; these are the sizes of Zhang et al. (CVPR 2018) halved twice.
