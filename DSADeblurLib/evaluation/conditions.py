@@ -87,8 +87,8 @@ def draw_cases(
                 split, index, kind, noise, size, blur_px=blur.px, moments=moments, foreign=blur.foreign
             )
             if not cases:
-                exact = _exact(scene, conditions, kind)
-            cases[noise] = Case(pair.degraded, exact, pair.truth, true_psf(conditions, scene))
+                exact, psf = _exact(scene, conditions, kind), true_psf(conditions, scene)
+            cases[noise] = Case(pair.degraded, exact, pair.truth, psf)
     if NOISE_FREE in noises:
         noisy = next(iter(cases.values()))
         frames = np.repeat(noisy.exact[None], moments, axis=0)

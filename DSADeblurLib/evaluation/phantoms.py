@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from scipy import ndimage
@@ -11,6 +12,7 @@ from DSADeblurLib.measurement.detection import noise_threshold, vessel_responses
 from DSADeblurLib.measurement.mtf import Mtf, edge_mtf
 from DSADeblurLib.measurement.noise_power import NoisePower, noise_power
 from DSADeblurLib.measurement.width import vessel_width
+from DSADeblurLib.physics.focal_spot import FocalSpot
 from DSADeblurLib.simulation.pairs import Pair, acquire_pair
 from DSADeblurLib.simulation.phantom import (
     DetectionPhantom,
@@ -21,8 +23,8 @@ from DSADeblurLib.simulation.phantom import (
     vessel_phantom,
 )
 from DSADeblurLib.simulation.sets import NOISE, generator
+from DSADeblurLib.simulation.tubes import View
 
-from .conditions import true_psf
 from .methods import INPUT, PERFECT_DENOISER, TRUTH, Method
 
 CONTRASTS = {"with diameter": False, "same for all": True}
@@ -179,7 +181,13 @@ def _background(pair: Pair) -> np.ndarray:
 def _acquired(phantom: VesselPhantom | DetectionPhantom, rng: np.random.Generator, moments: int):
     """A subtracted pair of the still phantom with as many moments as methods want, and the true blur."""
     pair = acquire_pair(still_run(phantom.scene, moments), phantom.conditions, "subtracted", rng)
-    return pair, true_psf(phantom.conditions, phantom.scene)
+    return pair, _psf(phantom.conditions.spot, phantom.scene.view)
+
+
+@cache
+def _psf(spot: FocalSpot, view: View) -> np.ndarray:
+    """The blur of the phantoms' plane; they all have the same spot."""
+    return spot.psf(view.magnification(0.0), view.spacing_mm)
 
 
 def _responses(frame: np.ndarray, sites, phantom: DetectionPhantom) -> np.ndarray:
