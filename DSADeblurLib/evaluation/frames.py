@@ -13,9 +13,14 @@ from .conditions import ALL_TRAINED, NOISE_FREE, Case, Cell
 from .methods import INPUT, PERFECT_DENOISER, Method
 
 
+CEILING_DB = 60.0
+"""Errors below a thousandth of the data range count as none: a frame that was as sharp as the truth already, because
+its blur could not be smaller than the micro spot's, would else lose tens of decibels by changes that nobody can see."""
+
+
 @dataclass(frozen=True)
 class Score:
-    """One method on frame `index` of a cell.
+    """One method on frame `index` of a cell; PSNR and edge PSNR end at CEILING_DB.
 
     `shift` is the mean of output minus truth, in log intensity: 0.005 is half a per cent of the mean signal.
     """
@@ -78,8 +83,9 @@ def score_case(
             cell,
             name,
             index,
-            psnr(result, case.truth, data_range=data_range),
-            edge_psnr(result, case.truth, data_range=data_range, edge_mask=edges),
+            min(psnr(result, case.truth, data_range=data_range), CEILING_DB),
+            # Written so that NaN, for a frame without edges, stays NaN.
+            float(np.minimum(edge_psnr(result, case.truth, data_range=data_range, edge_mask=edges), CEILING_DB)),
             ssim(result, case.truth, data_range=data_range),
             float(np.mean(result - case.truth, dtype=np.float64)),
         )

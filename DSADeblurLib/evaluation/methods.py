@@ -74,7 +74,7 @@ FAMILIES = (
     Family(
         "unsharp",
         _unsharp,
-        {"smoothing": _SMOOTHING, "radius": (0.7, 1.0, 1.5, 2.5, 4.0, 6.0), "amount": (0.0, 0.2, 0.4, 0.8, 1.6, 3.2)},
+        {"smoothing": _SMOOTHING, "radius": (0.4, 0.7, 1.0, 1.6, 2.5, 4.0), "amount": (0.0, 0.3, 0.6, 1.2, 2.5, 5.0)},
         # Nothing is added back with an amount of 0, whatever the radius.
         natural_ends=(("smoothing", 0.0), ("amount", 0.0)),
     ),

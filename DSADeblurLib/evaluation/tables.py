@@ -9,6 +9,7 @@ from rich.table import Table
 
 from .bootstrap import Estimate
 from .conditions import ALL_TRAINED, NOISE_FREE
+from .frames import CEILING_DB
 from .methods import INPUT
 from .result import Evaluation
 
@@ -19,7 +20,7 @@ def print_tables(evaluation: Evaluation) -> None:
     console = Console(width=150)
     console.print(
         f"Simulated {e.split} set: {e.frames} frames of {e.size} x {e.size} in each condition, data range "
-        f"{e.data_range:g} (log intensity).",
+        f"{e.data_range:g} (log intensity), PSNR up to {CEILING_DB:g} dB.",
         highlight=False,
     )
     for m in e.models:
