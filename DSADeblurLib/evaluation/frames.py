@@ -12,7 +12,6 @@ from .bootstrap import Estimate, estimate
 from .conditions import ALL_TRAINED, NOISE_FREE, Case, Cell
 from .methods import INPUT, PERFECT_DENOISER, Method
 
-
 CEILING_DB = 60.0
 """Errors below a thousandth of the data range count as none: a frame that was as sharp as the truth already, because
 its blur could not be smaller than the micro spot's, would else lose tens of decibels by changes that nobody can see."""
