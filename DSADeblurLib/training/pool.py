@@ -150,12 +150,15 @@ class Pool:
 
 
 def _check_same_options(path: Path, options: PoolOptions) -> None:
-    if path.exists():
-        known = json.loads(path.read_text(encoding="utf-8"))
-        # More regions of the same kind may be added to a pool.
-        if {**known, "regions": 0} != {**asdict(options), "regions": 0}:
-            raise ValueError(f"The pool in '{path.parent}' was rendered with other options; choose another folder.")
-    path.write_text(json.dumps(asdict(options)) + "\n", encoding="utf-8")
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"regions": 0}
+    # More regions of the same kind may be added to a pool.
+    if path.exists() and {**known, "regions": 0} != {**asdict(options), "regions": 0}:
+        raise ValueError(f"The pool in '{path.parent}' was rendered with other options; choose another folder.")
+    if options.regions > known["regions"]:
+        # Aside, then renamed: several trainings may read one pool.
+        aside = path.with_suffix(f".{os.getpid()}.part")
+        aside.write_text(json.dumps(asdict(options)) + "\n", encoding="utf-8")
+        os.replace(aside, path)
 
 
 def _shard_path(folder: Path, number: int) -> Path:
