@@ -41,7 +41,7 @@ lint: $(VENV)/.installed-test
 screenshots: $(VENV)/.installed-test
 	$(BIN)/python Testing/Host/screenshots.py $(OUT)/screenshots
 
-benchmark: $(VENV)/.installed
+benchmark: $(VENV)/.installed-test
 	$(BIN)/python Testing/benchmark/run.py --output $(OUT)/benchmark.json
 
 look: $(VENV)/.installed

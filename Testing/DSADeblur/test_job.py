@@ -16,6 +16,8 @@ from scenes import allFrames, fingerprint, load
 
 DATA = Path(os.environ.get("DSADEBLUR_DATA", hostpaths.ROOT.parent / "shared" / "data")) / "xa"
 pytestmark = pytest.mark.usefixtures("host")
+# Left to themselves, two processes may find different engines fastest, which round differently.
+SAME = {"device": "cpu", "engine": "torch", "precision": "float32"}
 
 
 def deblurNode(node, model, **options):
@@ -25,7 +27,7 @@ def deblurNode(node, model, **options):
     from DSADeblurScene.worker_client import Callbacks
 
     chosen = {name: options.pop(name) for name in ("subtraction", "maskFrames", "relationship") if name in options}
-    job = Job(node, Options(model, DeblurSettings(device="cpu", **options), **chosen))
+    job = Job(node, Options(model, DeblurSettings(**SAME, **options), **chosen))
     client, answer = warmClient(), {}
     try:
         client.submit(job.request(), Callbacks(finished=answer.update, error=pytest.fail))
@@ -61,7 +63,7 @@ def deblurFile(path, model, subtract="auto", mask_frames=None, **settings):
 
     run = read_run(path)
     plan = plan_subtraction(run, subtract, mask_frames)
-    chosen = DeblurSettings(device="cpu", **settings)
+    chosen = DeblurSettings(**SAME, **settings)
     ready = prepare(run.frames, run.relationship, run.bits_stored, plan, chosen)
     meaning = dict(relationship=ready.relationship, bits_stored=ready.bits_stored)
     result = deblur(ready.frames, load_model(model), ready.settings, **meaning)

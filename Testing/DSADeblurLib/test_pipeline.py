@@ -14,7 +14,7 @@ from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.xa import XAReadError, plan_subtraction, read_run, subtract, write_simulated_run
 from DSADeblurLib.xa.mapped import read_mapped
 
-FAST = DeblurSettings(device="cpu", precision="float32")
+FAST = DeblurSettings(device="cpu", engine="torch", precision="float32")
 
 
 def write_run(path, *, frames=4, seed="a", mask=(1,), **more):
@@ -89,7 +89,7 @@ def test_failure_while_writing_leaves_nothing(tmp_path, small_model, monkeypatch
 
 def test_frame_range_counts_the_runs_frames(tmp_path, small_model):
     source = write_run(tmp_path / "run.dcm", frames=6)
-    settings = DeblurSettings(device="cpu", precision="float32", frames=(3, 5))
+    settings = DeblurSettings(device="cpu", engine="torch", precision="float32", frames=(3, 5))
     subtracted, = deblur_files([source], tmp_path / "s", small_model, settings, RunOptions())
     native, = deblur_files([source], tmp_path / "n", small_model, settings, RunOptions(subtract="never"))
     assert subtracted.frames == native.frames == [3, 4, 5]

@@ -86,9 +86,9 @@ def frames_file(folder: Path, shape=(4, 40, 48)) -> Path:
 
 
 def request(folder: Path, model: str, job: str = "a", shape=(4, 40, 48), **changes) -> dict:
-    from DSADeblurLib.restoration.settings import DeblurSettings
-
-    settings = DeblurSettings(device="cpu", **changes.pop("settings", {})).as_dict()
+    # Left to themselves, two processes may find different engines fastest, which round differently.
+    same = {"device": "cpu", "engine": "torch", "precision": "float32"}
+    settings = {**same, **changes.pop("settings", {})}
     message = dict(type="deblur", job=job, frames=str(frames_file(folder, shape)), output=str(folder / "out.npy"))
     message |= dict(model=model, settings=settings, relationship="LIN", bits_stored=12, subtraction=None)
     return message | changes

@@ -92,6 +92,16 @@ def test_whatever_is_fastest_wins(bench, make_model, winner):
     assert (selection.engine.value, selection.precision.value) == winner
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_equally_fast_is_not_left_to_chance(bench, make_model, order):
+    """Within a fifth, float32 is taken before bfloat16 and PyTorch before OpenVINO."""
+    times = dict(zip(list(SECONDS)[::order], (0.050, 0.052, 0.055, 0.059), strict=True))
+    selection = bench(times)[0].start(make_model(), "cpu", "auto", "auto")[1]
+    assert (selection.engine.value, selection.precision.value) == ("torch", "float32")
+    selection = bench({**times, ("torch", "float32"): 0.07})[0].start(make_model(), "cpu", "auto", "auto")[1]
+    assert (selection.engine.value, selection.precision.value) == ("openvino", "float32")
+
+
 def test_what_differs_from_pytorch_is_not_taken_and_told(bench, make_model):
     engines, *_ = bench(SECONDS, {("openvino", "bfloat16"): 2e-3, ("openvino", "float32"): 2e-5})
     selection = engines.start(make_model(), "cpu", "auto", "auto")[1]
