@@ -8,6 +8,9 @@ from torch.nn import functional
 from DSADeblurLib.restoration.architecture import UNetArchitecture
 from DSADeblurLib.restoration.network import EntryConvolution, RestorationNetwork, convolution
 
+# Of negative values: units that a few bad steps have pushed down can come back.
+SLOPE = 0.1
+
 
 class ResidualBlock(nn.Module):
     """Two convolutions, added to the block's input."""
@@ -19,7 +22,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, features, H, W) to the same shape."""
-        return x + self.second(functional.relu(self.first(x)))
+        return x + self.second(functional.leaky_relu(self.first(x), SLOPE))
 
 
 class UNet(RestorationNetwork):

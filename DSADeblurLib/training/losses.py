@@ -10,7 +10,7 @@ from torch import Tensor
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 # Of the normalised range; keeps patches that hold neither blur nor noise from counting without bound.
-LEAST_ERROR = 1e-3
+LEAST_ERROR = 2e-3
 GRADIENT_WEIGHT = 1.0
 
 

@@ -58,10 +58,9 @@ COMPACT = Recipe(
     name="compact",
     architecture=UNetArchitecture(growth=16, levels=3),
     patch=112,
-    steps=40_000,
-    learning_rate=1.5e-3,
+    steps=60_000,
 )
-QUALITY = Recipe(name="quality", architecture=UNetArchitecture(features=64, growth=32, levels=3), steps=18_000)
+QUALITY = Recipe(name="quality", architecture=UNetArchitecture(features=64, growth=32, levels=3), steps=40_000)
 SEQUENCE = Recipe(
     name="sequence",
     architecture=UNetArchitecture(growth=16, levels=3, frames=5),
