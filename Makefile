@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= out
 ROUNDS ?= 20
+RECIPE ?= compact
 
 # A CPU build of PyTorch. For a CUDA build: make demo TORCH_INDEX=https://download.pytorch.org/whl/cu128
 TORCH       ?= torch==2.13.0
@@ -12,7 +13,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test fuzz lint screenshots look benchmark sample evaluate train clean help
+.PHONY: demo test fuzz lint screenshots look benchmark sample evaluate train study clean help
 
 help:
 	@echo "make demo         deblur the bundled sample run and draw the compare layout"
@@ -22,7 +23,8 @@ help:
 	@echo "make benchmark    timings on this machine"
 	@echo "make look         real and simulated frames in one picture, into $(OUT)"
 	@echo "make sample       simulate the bundled sample run again"
-	@echo "make train        train the bundled model again (hours; resumes from its checkpoint)"
+	@echo "make train        train a bundled model again: RECIPE=compact (hours; resumes from its checkpoint)"
+	@echo "make study        compare losses, networks and inputs at equal steps (hours; goes on where it stopped)"
 	@echo "make evaluate     the table of the model card: the model against classical methods"
 
 demo: $(VENV)/.installed-scene
@@ -50,11 +52,15 @@ look: $(VENV)/.installed
 sample: $(VENV)/.installed
 	$(BIN)/dsadeblur simulate --output Resources/SampleData --without-truth
 
-train: $(VENV)/.installed
-	$(BIN)/dsadeblur train --recipe compact --output $(OUT)/compact --resume
+# Real anatomy as well, as the bundled models had it: make train VOLUMES=--volumes DSADEBLUR_ANATOMY=FOLDER
+train: $(VENV)/.installed-test
+	$(BIN)/dsadeblur train --recipe $(RECIPE) --pool $(OUT)/pools/$(RECIPE) --output $(OUT)/$(RECIPE) --resume $(VOLUMES)
+
+study: $(VENV)/.installed-test
+	$(BIN)/python -m DSADeblurLib.training.study --pool $(OUT)/pools --output $(OUT)/study
 
 evaluate: $(VENV)/.installed
-	$(BIN)/dsadeblur evaluate --model compact --set test --frames 30
+	$(BIN)/dsadeblur evaluate --model compact --set test --output $(OUT)/evaluate
 
 # The index of CPU builds first; where it cannot be reached, whatever pip finds.
 $(VENV)/.torch:

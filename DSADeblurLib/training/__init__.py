@@ -1,1 +1,1 @@
-"""Training of restoration networks on simulated pairs, and their evaluation on held-out ones."""
+"""Training of restoration networks on simulated pairs."""
