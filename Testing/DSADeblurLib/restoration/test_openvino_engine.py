@@ -82,6 +82,15 @@ def test_results_are_the_callers_own(make_network):
         np.testing.assert_array_equal(first, before)
 
 
+def test_every_shape_in_turn_gives_its_values(plain, make_network):
+    """Beyond the first shapes one graph with free sides serves all."""
+    engine, pytorch = OpenVINOEngine(*plain), TorchEngine(make_network())
+    for rows, cols in ((32, 32), (32, 48), (48, 32), (16, 64), (32, 32), (48, 32)):
+        tile = np.random.default_rng(rows * cols).normal(size=(rows, cols)).astype(np.float32)
+        np.testing.assert_allclose(engine.run(tile), pytorch.run(tile), atol=1e-5)
+    assert len(engine._requests) == 3
+
+
 def test_unusable_tiles_and_precisions_are_refused(plain):
     with pytest.raises(ValueError, match="multiples of 2"):
         OpenVINOEngine(*plain).run(np.zeros((17, 20), np.float32))
@@ -110,7 +119,7 @@ class Failing:
 def test_a_lack_of_memory_has_its_name_and_the_engine_goes_on(plain, error):
     engine, tile = OpenVINOEngine(*plain), np.ones((32, 32), np.float32)
     expected = engine.run(tile)
-    engine._request = Failing(error)
+    engine._requests[1, 32, 32] = Failing(error)
     with pytest.raises(OutOfMemory):
         engine.run(tile)
     np.testing.assert_array_equal(engine.run(tile), expected)
@@ -118,7 +127,7 @@ def test_a_lack_of_memory_has_its_name_and_the_engine_goes_on(plain, error):
 
 def test_other_errors_pass_through(plain):
     engine = OpenVINOEngine(*plain)
-    engine._request = Failing(RuntimeError("broken"))
+    engine._requests[1, 32, 32] = Failing(RuntimeError("broken"))
     with pytest.raises(RuntimeError, match="broken") as error:
         engine.run(np.zeros((32, 32), np.float32))
     assert not isinstance(error.value, OutOfMemory)
