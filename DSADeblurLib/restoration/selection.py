@@ -30,7 +30,7 @@ TOLERANCES = {"float32": 1e-5, "bfloat16": 1e-3}
 
 _NAMES = {"torch": "PyTorch", "openvino": "OpenVINO"}
 # The trial as a whole, with what is compiled and warmed up before, stays within a second.
-_TRIAL_SECONDS = 0.4
+_TRIAL_SECONDS = 0.25
 _TRIAL_ROUNDS = 8
 _HARDLY_LONGER = 1.2
 # A trial tile is as large as this many multiplications allow, within the sides.

@@ -165,7 +165,7 @@ def test_a_trial_stays_within_about_a_second(bench, make_model, scale):
     engines, clock, built = bench({key: scale * seconds for key, seconds in SECONDS.items()})
     engines.start(make_model(), "cpu", "auto", "auto")
     warm_up = scale * (sum(SECONDS.values()) + SECONDS["torch", "float32"])
-    assert clock.now <= warm_up + 0.4 + scale * sum(SECONDS.values())
+    assert clock.now <= warm_up + 0.25 + scale * sum(SECONDS.values())
     assert all(engine.runs >= 2 for _, engine in built)
 
 
