@@ -84,7 +84,11 @@ def test_the_result_is_float32_of_the_same_shape(method):
 
 @pytest.mark.parametrize(
     "method",
-    [lambda f, k: wiener(f, k, 1e-6), lambda f, k: richardson_lucy(f, k, 5), lambda f, k: total_variation(f, k, 1e-6, 80)],
+    [
+        lambda f, k: wiener(f, k, 1e-6),
+        lambda f, k: richardson_lucy(f, k, 5),
+        lambda f, k: total_variation(f, k, 1e-6, 80),
+    ],
 )
 def test_a_point_as_kernel_changes_nothing(method):
     point = np.zeros((5, 3))
