@@ -24,7 +24,7 @@ def imports(path, file_scope=False) -> set[str]:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            names.add(node.module)
+            names.add(node.module or ".")  # `from . import name`
     return names
 
 
