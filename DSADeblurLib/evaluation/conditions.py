@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from DSADeblurLib.physics.compound_spot import CompoundSpot
+from DSADeblurLib.physics.focal_spot import FocalSpot
 from DSADeblurLib.simulation.pairs import Conditions, acquire_pair
 from DSADeblurLib.simulation.scene import Scene
 from DSADeblurLib.simulation.sets import FOREIGN_BLUR_PX, generator, held_out_pair, paper_pair
+from DSADeblurLib.simulation.tubes import View
 
 NOISE_FREE = "none"
 
@@ -87,7 +90,7 @@ def draw_cases(
                 split, index, kind, noise, size, blur_px=blur.px, moments=moments, foreign=blur.foreign
             )
             if not cases:
-                exact, psf = _exact(scene, conditions, kind), true_psf(conditions, scene)
+                exact, psf = _exact(scene, conditions, kind), true_psf(conditions.spot, scene.view)
             cases[noise] = Case(pair.degraded, exact, pair.truth, psf)
     if NOISE_FREE in noises:
         noisy = next(iter(cases.values()))
@@ -101,12 +104,12 @@ def draw_paper_case(split: str, index: int, size: int, moments: int = 1) -> Case
     not drawn for it: with several moments the one frame is repeated."""
     pair, conditions, scene = paper_pair(split, index, size)
     frames = np.repeat(pair.frame[None], moments, axis=0)
-    return Case(frames, _exact(scene, conditions, "native"), pair.truth, true_psf(conditions, scene))
+    return Case(frames, _exact(scene, conditions, "native"), pair.truth, true_psf(conditions.spot, scene.view))
 
 
-def true_psf(conditions: Conditions, scene: Scene) -> np.ndarray:
+def true_psf(spot: FocalSpot | CompoundSpot, view: View) -> np.ndarray:
     """The blur of the isocentre's plane as a kernel of odd sides."""
-    return conditions.spot.psf(scene.view.magnification(0.0), scene.view.spacing_mm)
+    return spot.psf(view.magnification(0.0), view.spacing_mm)
 
 
 def _exact(scene: Scene, conditions: Conditions, kind: str) -> np.ndarray:

@@ -12,7 +12,6 @@ from DSADeblurLib.measurement.detection import noise_threshold, vessel_responses
 from DSADeblurLib.measurement.mtf import Mtf, edge_mtf
 from DSADeblurLib.measurement.noise_power import NoisePower, noise_power
 from DSADeblurLib.measurement.width import vessel_width
-from DSADeblurLib.physics.focal_spot import FocalSpot
 from DSADeblurLib.simulation.pairs import Pair, acquire_pair
 from DSADeblurLib.simulation.phantom import (
     DetectionPhantom,
@@ -23,14 +22,16 @@ from DSADeblurLib.simulation.phantom import (
     vessel_phantom,
 )
 from DSADeblurLib.simulation.sets import NOISE, generator
-from DSADeblurLib.simulation.tubes import View
 
+from .conditions import true_psf
 from .methods import INPUT, PERFECT_DENOISER, TRUTH, Method
 
 CONTRASTS = {"with diameter": False, "same for all": True}
 CNRS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Peak contrast of thin vessels over the standard deviation of a pixel, in the input."""
 EDGES = {"upright": True, "level": False}
+# All phantoms have the same spot, and their blur is computed once for each size.
+_psf = cache(true_psf)
 # Different phantoms draw different noise in the same split.
 _WIDTHS, _EDGES, _THIN, _QUIET, _STILL = range(1_000_001, 1_000_006)
 # A pixel is background if contrast agent changes it by less than this, in optical density, as far as the blur goes.
@@ -182,12 +183,6 @@ def _acquired(phantom: VesselPhantom | DetectionPhantom, rng: np.random.Generato
     """A subtracted pair of the still phantom with as many moments as methods want, and the true blur."""
     pair = acquire_pair(still_run(phantom.scene, moments), phantom.conditions, "subtracted", rng)
     return pair, _psf(phantom.conditions.spot, phantom.scene.view)
-
-
-@cache
-def _psf(spot: FocalSpot, view: View) -> np.ndarray:
-    """The blur of the phantoms' plane; they all have the same spot."""
-    return spot.psf(view.magnification(0.0), view.spacing_mm)
 
 
 def _responses(frame: np.ndarray, sites, phantom: DetectionPhantom) -> np.ndarray:

@@ -209,11 +209,16 @@ def _read_test(path: Path, card: ModelCard) -> np.ndarray:
 
 def _test_input(frames: int) -> np.ndarray:
     """Normalised frames with odd sides: dark vessels on a slope, and noise. (61, 67), or (frames, 61, 67), float32."""
-    rows, cols = np.meshgrid(*(np.linspace(-1, 1, side) for side in _TEST_SHAPE), indexing="ij")
-    noise = np.random.default_rng(20221143168).normal(scale=0.05, size=(frames, *_TEST_SHAPE))
-    vessels = np.exp(-((rows - 0.4 * cols) ** 2) / 0.01) + 0.5 * np.exp(-((cols + 0.5 * rows**2) ** 2) / 0.002)
-    values = (0.2 * rows - vessels + noise).astype(np.float32)
+    values = vessels_on_a_slope((frames, *_TEST_SHAPE), depth=1.0, noise=0.05, seed=20221143168)
     return values[0] if frames == 1 else values
+
+
+def vessels_on_a_slope(shape: tuple[int, int, int], depth: float, noise: float, seed: int) -> np.ndarray:
+    """Normalised frames (frames, rows, cols) float32: two dark vessels, the wide one of this depth, and white noise."""
+    rows, cols = np.meshgrid(*(np.linspace(-1, 1, side) for side in shape[1:]), indexing="ij")
+    vessels = np.exp(-((rows - 0.4 * cols) ** 2) / 0.01) + 0.5 * np.exp(-((cols + 0.5 * rows**2) ** 2) / 0.002)
+    grain = np.random.default_rng(seed).normal(scale=noise, size=shape)
+    return (0.2 * rows - depth * vessels + grain).astype(np.float32)
 
 
 def _put_in_place(aside: Path, folder: Path) -> None:

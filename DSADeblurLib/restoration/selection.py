@@ -23,7 +23,7 @@ from DSADeblurLib.restoration.engine import (
 )
 from DSADeblurLib.restoration.export import openvino_is_installed
 from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
-from DSADeblurLib.restoration.package import Model
+from DSADeblurLib.restoration.package import Model, vessels_on_a_slope
 
 TOLERANCES = {"float32": 1e-5, "bfloat16": 1e-3}
 """Largest difference to PyTorch in float32 on the trial tile, as a fraction of the range of its output."""
@@ -202,7 +202,4 @@ def trial_tile(network) -> np.ndarray:
     weights = sum(parameter.numel() for parameter in network.parameters())
     side = (_TRIAL_OPERATIONS / weights) ** 0.5 * network.architecture.factor
     side = int(min(max(side, low), high)) // network.multiple * network.multiple
-    rows, cols = np.meshgrid(*2 * [np.linspace(-1, 1, side)], indexing="ij")
-    vessels = np.exp(-((rows - 0.4 * cols) ** 2) / 0.01) + 0.5 * np.exp(-((cols + 0.5 * rows**2) ** 2) / 0.002)
-    noise = np.random.default_rng(1).normal(scale=0.03, size=(network.architecture.frames, side, side))
-    return (0.2 * rows - 0.6 * vessels + noise).astype(np.float32)
+    return vessels_on_a_slope((network.architecture.frames, side, side), depth=0.6, noise=0.03, seed=1)

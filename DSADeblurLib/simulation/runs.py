@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from DSADeblurLib.measurement.detection import Site
 from DSADeblurLib.measurement.width import vessel_width
 from DSADeblurLib.physics.acquisition import acquire, expected_intensity, optical_density
 from DSADeblurLib.physics.detector import Detector
@@ -50,14 +51,6 @@ class SimulationOptions:
             raise ValueError(f"A run of {self.frames} frames has no room for {self.mask_frames} mask frames.")
         if self.size < 64:
             raise ValueError(f"Simulated frames need at least 64 pixels a side, not {self.size}.")
-
-
-@dataclass(frozen=True)
-class Site:
-    """A place to measure a vessel's width: pixel position and direction along the vessel, both (row, column)."""
-
-    point: tuple[float, float]
-    tangent: tuple[float, float]
 
 
 @dataclass(frozen=True)

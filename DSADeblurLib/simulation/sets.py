@@ -109,6 +109,14 @@ def paper_pair(
     return acquire_pair(scene, conditions, "native", generator(split, index, 6)), conditions, scene
 
 
+def save_array(path: Path, values: np.ndarray) -> None:
+    """Write a .npy file aside, then rename it: other processes see it whole or not at all."""
+    aside = path.with_suffix(f".{os.getpid()}.part")
+    with open(aside, "wb") as file:
+        np.save(file, values)
+    os.replace(aside, path)
+
+
 class SceneCache:
     """Rendered scenes on disk in half precision, each rendered when first asked for.
 
@@ -144,10 +152,7 @@ class SceneCache:
         if not path.exists():
             scene = self._drawn(generator(self.split, index))
             path.with_suffix(".json").write_text(json.dumps(asdict(scene.view)))
-            aside = path.with_suffix(f".{os.getpid()}.part")
-            with open(aside, "wb") as file:
-                np.save(file, np.concatenate((scene.static[None], scene.iodine)).astype(np.float16))
-            os.replace(aside, path)
+            save_array(path, np.concatenate((scene.static[None], scene.iodine)).astype(np.float16))
         return path
 
     def _drawn(self, rng: np.random.Generator) -> Scene:

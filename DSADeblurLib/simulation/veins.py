@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from .tubes import Tube, View, smooth_line
-from .vessels import Buds, TreeStyle, grow, joined, roots
+from .vessels import Buds, TreeStyle, grow, joined, roots, zoom_of
 
 SINUS_SPEED_MM_PER_S = (80.0, 200.0)
 
@@ -32,7 +32,7 @@ def random_veins(rng: np.random.Generator, view: View) -> list[Tube]:
 
 
 def _style(rng: np.random.Generator, view: View) -> TreeStyle:
-    zoom = np.clip(min(view.field_mm) / 150, 0.45, 1.3)
+    zoom = zoom_of(view)
     shortest = rng.uniform(8, 16) * zoom
     return TreeStyle(
         smallest_radius_mm=rng.uniform(0.1, 0.2) * zoom,

@@ -59,10 +59,14 @@ class Buds:
         return Buds(*(field[index] for field in fields))
 
 
+def zoom_of(view: View) -> float:
+    """How long and wide branches are: a magnified view shows shorter ways between them and thinner ones."""
+    return float(np.clip(min(view.field_mm) / 150, 0.45, 1.3))
+
+
 def random_style(rng: np.random.Generator, view: View) -> TreeStyle:
     """A style drawn over the range seen between carotid and distal cortical injections."""
-    # A magnified view shows shorter ways between branches and thinner ones.
-    zoom = np.clip(min(view.field_mm) / 150, 0.45, 1.3)
+    zoom = zoom_of(view)
     shortest = rng.uniform(10, 24) * zoom
     return TreeStyle(
         smallest_radius_mm=rng.uniform(0.08, 0.17) * zoom,
@@ -75,11 +79,6 @@ def random_style(rng: np.random.Generator, view: View) -> TreeStyle:
         side_branches_per_mm=rng.uniform(0.02, 0.08),
         speed_mm_s=rng.uniform(*SPEED_MM_PER_S),
     )
-
-
-def grow_tree(rng: np.random.Generator, view: View, style: TreeStyle, radius_mm: float) -> list[Tube]:
-    """A tree that enters from the edge of the field and fills it; one tube a branch, parents before children."""
-    return grow(rng, view, style, roots(rng, view, np.array([radius_mm])))
 
 
 def roots(rng: np.random.Generator, view: View, radii_mm: np.ndarray) -> Buds:

@@ -28,7 +28,7 @@ from DSADeblurLib.simulation.pairs import (
     random_conditions,
 )
 from DSADeblurLib.simulation.scene import Scene
-from DSADeblurLib.simulation.sets import BLUR_PX, QUANTA, VOLUMES, SceneCache, generator
+from DSADeblurLib.simulation.sets import BLUR_PX, QUANTA, VOLUMES, SceneCache, generator, save_array
 
 CLASSES = 8
 # Regions of these classes, one native and one subtracted each, show line pairs, wires and edges, or real anatomy;
@@ -175,11 +175,8 @@ def _render_shard(folder: Path, options: PoolOptions, number: int) -> None:
         frames[place, :-1] = normalisation.apply(pair.degraded)
         frames[place, -1] = normalisation.apply(pair.truth)
     path = _shard_path(folder, number)
-    np.save(path.with_suffix(".facts.npy"), facts)
-    aside = path.with_suffix(f".{os.getpid()}.part")
-    with open(aside, "wb") as file:
-        np.save(file, frames)
-    os.replace(aside, path)
+    save_array(path.with_suffix(".facts.npy"), facts)
+    save_array(path, frames)
 
 
 def training_pair(folder: Path, options: PoolOptions, region: int) -> tuple[Pair, Normalisation, np.ndarray]:

@@ -49,6 +49,22 @@ def without_biases(network: RestorationNetwork) -> RestorationNetwork:
     return without_attention(network)
 
 
+class _Modulated(nn.Module):
+    """A layer whose output is scaled and shifted channel by channel, as the blur (B, TAG_PLANES) says."""
+
+    def __init__(self, layer: nn.Module, features: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.tag = nn.Sequential(nn.Linear(TAG_PLANES, 32), nn.ReLU(), nn.Linear(32, 2 * features))
+        nn.init.zeros_(self.tag[-1].weight)
+        nn.init.zeros_(self.tag[-1].bias)
+        self.blur: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale, shift = self.tag(self.blur)[..., None, None].chunk(2, dim=1)
+        return self.layer(x) * (1 + scale) + shift
+
+
 class ModulatedUNet(UNet):
     """Told the blur in rows and columns: it scales and shifts the features of every level (Perez et al., AAAI 2018).
 
@@ -57,36 +73,16 @@ class ModulatedUNet(UNet):
 
     def __init__(self, architecture: UNetArchitecture) -> None:
         super().__init__(architecture)
-        self.tags = nn.ModuleList(
-            nn.Sequential(nn.Linear(TAG_PLANES, 32), nn.ReLU(), nn.Linear(32, 2 * width))
-            for width in architecture.widths
-        )
-        for tag in self.tags:
-            nn.init.zeros_(tag[-1].weight)
-            nn.init.zeros_(tag[-1].bias)
+        finest, *coarser = architecture.widths
+        self.first = _Modulated(self.first, finest)
+        self.down = nn.ModuleList(_Modulated(*pair) for pair in zip(self.down, coarser, strict=True))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, frames + TAG_PLANES, H, W) to (B, 1, H, W)."""
         frames = self.architecture.frames
-        self._blur = x[:, frames:, 0, 0]
+        for layer in (self.first, *self.down):
+            layer.blur = x[:, frames:, 0, 0]
         return super().forward(x[:, :frames])
-
-    def body(self, x: Tensor) -> Tensor:
-        """As the network that is not told, with modulation at the head of every level."""
-        y = self._modulated(self.first(x), 0)
-        skips = []
-        for level, (blocks, down) in enumerate(zip(self.down_blocks, self.down, strict=True), start=1):
-            y = blocks(y)
-            skips.append(y)
-            y = self._modulated(down(y), level)
-        y = self.bottom(y)
-        for blocks, up, skip in reversed(list(zip(self.up_blocks, self.up, skips, strict=True))):
-            y = blocks(skip + up(y))
-        return y
-
-    def _modulated(self, y: Tensor, level: int) -> Tensor:
-        scale, shift = self.tags[level](self._blur)[..., None, None].chunk(2, dim=1)
-        return y * (1 + scale) + shift
 
 
 class UnrolledNetwork(nn.Module):

@@ -10,10 +10,15 @@ from DSADeblurLib.simulation.veins import random_veins
 VIEW = View((256, 256), 0.6, 1100.0, 750.0)
 
 
+def grown(rng, style, radius_mm):
+    """A tree that enters from the edge of the field."""
+    return vessels.grow(rng, VIEW, style, vessels.roots(rng, VIEW, np.array([radius_mm])))
+
+
 @pytest.fixture(params=range(4))
 def tree(request):
     rng = np.random.default_rng(request.param)
-    return vessels.grow_tree(rng, VIEW, vessels.random_style(rng, VIEW), 2.0)
+    return grown(rng, vessels.random_style(rng, VIEW), 2.0)
 
 
 def families(tree):
@@ -76,7 +81,7 @@ def test_same_seed_same_vessels():
 
 def test_contrast_without_diameter_dependence():
     rng = np.random.default_rng(1)
-    tubes = vessels.grow_tree(rng, VIEW, vessels.TreeStyle(smallest_radius_mm=0.2), 1.5)
+    tubes = grown(rng, vessels.TreeStyle(smallest_radius_mm=0.2), 1.5)
     decoupled = vessels.decouple_contrast(tubes, power=1.0)
     density = np.concatenate([tube.content * tube.radii_mm for tube in decoupled])
     assert density.std() / density.mean() < 0.01

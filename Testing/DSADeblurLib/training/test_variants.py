@@ -63,7 +63,7 @@ def test_tags_change_nothing_before_training_and_something_after():
     frames = [torch.cat((x, torch.full((1, 2, 32, 32), tag, dtype=torch.double)), 1) for tag in (0.1, 0.9)]
     with torch.no_grad():
         assert torch.equal(network(frames[0]), network(frames[1]))
-        torch.nn.init.normal_(network.tags[0][-1].weight)
+        torch.nn.init.normal_(network.first.tag[-1].weight)
         assert not torch.allclose(network(frames[0]), network(frames[1]))
 
 
