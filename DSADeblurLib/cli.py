@@ -17,6 +17,7 @@ from DSADeblurLib import __version__
 from DSADeblurLib.restoration.settings import DEVICES, ENGINES, PRECISIONS, DeblurSettings
 
 FINE, SOME_FAILED, WRONG_USE = 0, 1, 2
+BLURS = ("auto", "header", "frames")
 NOTICE = "Research use only: not for diagnosis or treatment."
 
 
@@ -85,6 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     deblur.add_argument("--tile", default=None, type=_tile, help="side of the tiles in pixels, or auto")
     deblur.add_argument("--strength", default=1.0, type=_strength, help="0 (input) to 1 (network)")
     deblur.add_argument("--frames", default=None, type=_frame_range, metavar="FIRST-LAST", help="for instance 1-20")
+    deblur.add_argument(
+        "--blur", default="auto", type=_blur, metavar="auto|header|frames|PX[,PX]",
+        help="width of the blur in rows and columns: by the header, as the frames show it, or as given",
+    )
     deblur.add_argument("--subtract", default="auto", choices=("auto", "always", "never"))
     deblur.add_argument("--mask", default=None, type=_numbers, metavar="LIST", help="mask frames, for instance 1,2,3")
     _add_geometry(deblur)
@@ -109,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         "--volumes", action="store_true", help="real anatomy too, from the folder that DSADEBLUR_ANATOMY names"
     )
     train.add_argument("--workers", type=int, default=1, help="processes that render the regions")
+    train.add_argument("--start-from", default=None, metavar="MODEL", help="begin with the weights of this model")
     train.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
     train.add_argument("--minutes", type=float, default=None, help="stop after this time, leaving a checkpoint")
     train.add_argument("--threads", type=int, default=None, help="processor threads for the network")
@@ -159,6 +165,17 @@ def _strength(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _blur(text: str) -> tuple[float, float] | str:
+    if text in BLURS:
+        return text
+    try:
+        rows, _, columns = text.partition(",")
+        return DeblurSettings(blur_px=(float(rows), float(columns or rows))).blur_px
+    except ValueError:
+        words = ", ".join(BLURS)
+        raise argparse.ArgumentTypeError(f"'{text}' is neither of {words} nor pixels such as 3.5,4.") from None
+
+
 def _frame_range(text: str) -> tuple[int, int]:
     try:
         first, _, last = text.partition("-")
@@ -197,10 +214,12 @@ def _deblur(options: argparse.Namespace) -> int:
     from DSADeblurLib.restoration.package import load_model
 
     settings = DeblurSettings(
-        options.device, options.precision, options.tile, options.strength, options.frames, options.engine
+        options.device, options.precision, options.tile, options.strength, options.frames, options.engine,
+        options.blur if isinstance(options.blur, tuple) else None,
     )
     choices = RunOptions(
-        options.subtract, options.mask, options.focal_spot, options.magnification, options.relationship
+        options.subtract, options.mask, options.focal_spot, options.magnification, options.relationship,
+        "auto" if isinstance(options.blur, tuple) else options.blur,
     )
     model = load_model(options.model)
     with BatchProgress() as progress:
@@ -231,6 +250,7 @@ def _train(options: argparse.Namespace) -> int:
     import torch
 
     from DSADeblurLib.restoration.engine import choose_device
+    from DSADeblurLib.restoration.package import load_model
     from DSADeblurLib.training.packaging import package_model
     from DSADeblurLib.training.recipes import RECIPES
     from DSADeblurLib.training.trainer import train
@@ -244,10 +264,12 @@ def _train(options: argparse.Namespace) -> int:
         recipe = replace(recipe, pool=replace(recipe.pool, volumes=True))
     device, reason = choose_device(options.device)
     print(reason, file=sys.stderr)
+    start = None if options.start_from is None else load_model(options.start_from)
     network, summary = train(
         recipe,
         options.output,
         resume=options.resume,
+        start=None if start is None else start.network,
         device=device,
         pool=options.pool,
         workers=options.workers,
@@ -255,6 +277,7 @@ def _train(options: argparse.Namespace) -> int:
     )
     # Of the processes that torchrun starts only the first writes.
     if os.environ.get("RANK", "0") == "0":
+        summary["started_from"] = None if start is None else f"{start.card.name}, weights {start.sha256[:8]}"
         card = package_model(options.output / "model", network, recipe, summary)
         print(json.dumps({**summary, "model": str(card.folder)}))
     return FINE

@@ -32,7 +32,9 @@ class RunOptions:
     """What a user may say about one run besides the restoration's settings.
 
     `subtract` is auto, always or never; `mask_frames` (counted from 1) imply subtraction; `focal_spot_mm`,
-    `magnification` and `relationship` (LIN, LOG or DISP) stand for missing or wrong header values.
+    `magnification` and `relationship` (LIN, LOG or DISP) stand for missing or wrong header values. Where the settings
+    give no width of the blur, `blur` says what is believed: auto (the header, and without one the frames), header or
+    frames.
     """
 
     subtract: str = "auto"
@@ -40,6 +42,7 @@ class RunOptions:
     focal_spot_mm: float | None = None
     magnification: float | None = None
     relationship: str | None = None
+    blur: str = "auto"
 
     def as_dict(self) -> dict:
         """For the manifest."""
@@ -146,6 +149,10 @@ def deblur_run(
     Raises:
         XAReadError, XAWriteError, DeblurError, DeblurCancelled, ValueError: one sentence each.
     """
+    if settings.blur_px is None and options.blur != "frames":
+        settings = replace(settings, blur_px=run.acquisition.removable_blur_px())
+        if settings.blur_px is None and options.blur == "header":
+            raise ValueError("The header does not say how wide the blur is; give the focal spot and the magnification.")
     plan = plan_subtraction(run, options.subtract, options.mask_frames)
     ready = prepare(run.frames, run.relationship, run.bits_stored, plan, settings)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -156,12 +163,19 @@ def deblur_run(
             model_name=result.model_name,
             model_sha256=result.model_sha256,
             software_version=__version__,
-            settings=f"strength {settings.strength:g}, {result.precision} on {result.device} by {result.engine}",
+            settings=", ".join(_settings_in_words(result, settings)),
             assumed=run.acquisition.assumed(),
         )
         with FrameFile.open(path) as frames:
             write_derived(output, run, frames, frame_numbers=result.frame_numbers, provenance=provenance, plan=plan)
     return result
+
+
+def _settings_in_words(result, settings: DeblurSettings) -> list[str]:
+    words = [f"strength {settings.strength:g}", f"{result.precision} on {result.device} by {result.engine}"]
+    if result.blur_px is not None:
+        words.append("blur {:.1f} x {:.1f} px".format(*result.blur_px))
+    return words
 
 
 def deblur_files(

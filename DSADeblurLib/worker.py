@@ -178,6 +178,7 @@ class Worker:
                 "engine": str(result.engine),
                 "precision": str(result.precision),
                 "tile": result.tile,
+                "blur_px": result.blur_px,
                 "seconds": float(result.seconds),
                 "notices": list(result.notices),
             }

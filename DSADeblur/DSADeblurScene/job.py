@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import slicer
@@ -68,11 +68,18 @@ class Job:
             "frames": str(path),
             "output": str(self._folder / "out.npy"),
             "model": self._options.model,
-            "settings": self._options.settings.as_dict(),
+            "settings": self._settings().as_dict(),
             "relationship": self._relationship,
             "bits_stored": self._facts.bitsStored,
             "subtraction": self._plan.as_dict() if self._plan else None,
         }
+
+    def _settings(self) -> DeblurSettings:
+        """The user's, with the width of the blur by the header where there is one."""
+        settings, header = self._options.settings, self._facts.header
+        if settings.blur_px is not None or header is None:
+            return settings
+        return replace(settings, blur_px=header.acquisition.removable_blur_px())
 
     def isOrphan(self) -> bool:
         """True when the source node is gone, with the scene or alone."""
@@ -115,6 +122,7 @@ class Job:
             "Settings": json.dumps(self._options.settings.as_dict()),
             "Device": message["device"],
             "Precision": message["precision"],
+            "BlurPixels": " ".join(f"{width:.2f}" for width in message["blur_px"] or ()),
             "SourceNodeID": self._nodeID,
             "SourceName": self._run.node.GetName(),
             "SourceInstanceUID": " ".join(self._run.instanceUIDs),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from DSADeblurLib.physics.compound_spot import CompoundSpot
 from DSADeblurLib.physics.focal_spot import FocalSpot
-from DSADeblurLib.simulation.pairs import Conditions, acquire_pair
+from DSADeblurLib.simulation.pairs import Conditions, acquire_pair, told_blur_px
 from DSADeblurLib.simulation.scene import Scene
 from DSADeblurLib.simulation.sets import FOREIGN_BLUR_PX, generator, held_out_pair, paper_pair
 from DSADeblurLib.simulation.tubes import View
@@ -49,6 +50,17 @@ class Cell:
     blur: Blur
 
 
+class Known(NamedTuple):
+    """What methods may know of the blur, in the isocentre's plane; nobody knows the depth of each vessel.
+
+    `psf` is the true kernel, for classical methods; `header_px` the width (rows, columns) that follows from the nominal
+    focal spot, for models that are told it.
+    """
+
+    psf: np.ndarray
+    header_px: tuple[float, float] | None
+
+
 @dataclass(frozen=True)
 class Case:
     """One frame of a cell.
@@ -57,13 +69,13 @@ class Case:
         frames: (t, rows, cols) float32, blurred, noisy; the middle one is to be restored.
         exact: (rows, cols) float32, the middle frame without noise: what a perfect denoiser would make of it.
         truth: (rows, cols) float32, through the micro spot, without noise.
-        psf: of the isocentre's plane; nobody knows the depth of each vessel in a projection.
+        known: what methods may know of the blur.
     """
 
     frames: np.ndarray
     exact: np.ndarray
     truth: np.ndarray
-    psf: np.ndarray
+    known: Known
 
 
 def draw_cases(
@@ -90,8 +102,8 @@ def draw_cases(
                 split, index, kind, noise, size, blur_px=blur.px, moments=moments, foreign=blur.foreign
             )
             if not cases:
-                exact, psf = _exact(scene, conditions, kind), true_psf(conditions.spot, scene.view)
-            cases[noise] = Case(pair.degraded, exact, pair.truth, psf)
+                exact, known = _exact(scene, conditions, kind), known_of(conditions, scene)
+            cases[noise] = Case(pair.degraded, exact, pair.truth, known)
     if NOISE_FREE in noises:
         noisy = next(iter(cases.values()))
         frames = np.repeat(noisy.exact[None], moments, axis=0)
@@ -104,7 +116,13 @@ def draw_paper_case(split: str, index: int, size: int, moments: int = 1) -> Case
     not drawn for it: with several moments the one frame is repeated."""
     pair, conditions, scene = paper_pair(split, index, size)
     frames = np.repeat(pair.frame[None], moments, axis=0)
-    return Case(frames, _exact(scene, conditions, "native"), pair.truth, true_psf(conditions.spot, scene.view))
+    return Case(frames, _exact(scene, conditions, "native"), pair.truth, known_of(conditions, scene))
+
+
+def known_of(conditions: Conditions, scene: Scene) -> Known:
+    """What methods may know of a pair taken like this."""
+    told = None if conditions.nominal_spot_mm is None else told_blur_px(conditions, scene)
+    return Known(true_psf(conditions.spot, scene.view), told)
 
 
 def true_psf(spot: FocalSpot | CompoundSpot, view: View) -> np.ndarray:

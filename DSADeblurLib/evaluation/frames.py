@@ -74,7 +74,7 @@ def score_case(
 ) -> list[Score]:
     """Run all methods on a case; with noise, the exact frame counts as the perfect denoiser's result."""
     edges = near_edges(case.truth, data_range=data_range)
-    results = {name: method(case.frames, case.psf) for name, method in methods.items()}
+    results = {name: method(case.frames, case.known) for name, method in methods.items()}
     if cell.noise != NOISE_FREE:
         results[PERFECT_DENOISER] = case.exact
     return [

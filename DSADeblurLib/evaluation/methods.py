@@ -14,10 +14,12 @@ from DSADeblurLib.restoration.classical import richardson_lucy, total_variation,
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import Model
 from DSADeblurLib.restoration.selection import Engines
-from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.restoration.settings import LARGEST_BLUR_PX, DeblurSettings
 
-Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Takes frames (t, rows, cols), t odd, and the true point spread function; gives the middle frame restored."""
+from .conditions import Known
+
+Method = Callable[[np.ndarray, Known], np.ndarray]
+"""Takes frames (t, rows, cols), t odd, and what is known of the blur; gives the middle frame restored."""
 
 INPUT, TRUTH, PERFECT_DENOISER = "input", "truth", "perfect denoiser"
 
@@ -49,7 +51,7 @@ class Family:
 
     def method(self, setting: dict[str, float]) -> Method:
         """The method with this setting."""
-        return lambda frames, psf: self.run(frames[len(frames) // 2], psf, **setting)
+        return lambda frames, known: self.run(frames[len(frames) // 2], known.psf, **setting)
 
 
 def _smoothed(frame: np.ndarray, smoothing: float) -> np.ndarray:
@@ -121,36 +123,48 @@ class Tuned:
         return ", ".join(f"{name} {value:.3g}" for name, value in self.setting.items())
 
 
-def tune(family: Family, cases: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Tuned:
-    """The setting with the best mean PSNR over cases of (frames, truth, true point spread function)."""
+def tune(family: Family, cases: list[tuple[np.ndarray, np.ndarray, Known]]) -> Tuned:
+    """The setting with the best mean PSNR over cases of (frames, truth, what is known of the blur)."""
 
     def score(setting: dict[str, float]) -> float:
         method = family.method(setting)
-        return float(np.mean([psnr(method(frames, psf), truth, data_range=DATA_RANGE) for frames, truth, psf in cases]))
+        found = [psnr(method(frames, known), truth, data_range=DATA_RANGE) for frames, truth, known in cases]
+        return float(np.mean(found))
 
     scores = [score(setting) for setting in family.settings()]
     best = family.settings()[int(np.argmax(scores))]
     return Tuned(family.name, best, max(scores), family.at_edge(best))
 
 
-def unchanged(frames: np.ndarray, psf: np.ndarray) -> np.ndarray:
+def unchanged(frames: np.ndarray, known: Known) -> np.ndarray:
     """The middle frame as it is: what every method is compared with."""
     return frames[len(frames) // 2]
 
 
-def network_method(model: Model, settings: DeblurSettings | None = None, engines: Engines | None = None) -> Method:
+def as_told(settings: DeblurSettings, known: Known, header: float | None = 1.0) -> DeblurSettings:
+    """Settings with the header's width of the blur, wrong by a factor; None for frames without a header."""
+    if header is None or known.header_px is None:
+        return settings
+    return replace(settings, blur_px=tuple(min(header * width, LARGEST_BLUR_PX) for width in known.header_px))
+
+
+def network_method(
+    model: Model, settings: DeblurSettings | None = None, engines: Engines | None = None, header: float | None = 1.0
+) -> Method:
     """The model as users run it, given as many neighbouring frames as it takes.
 
     Args:
         model: from `load_model`.
         settings: device, engine and precision; by default what suits the CPU best.
         engines: as for `deblur`.
+        header: the factor by which the header's width of the blur is wrong; None for frames without a header.
     """
     half = model.network.architecture.frames // 2
     settings = replace(settings or DeblurSettings(device="cpu"), frames=(half + 1, half + 1))
 
-    def restore(frames: np.ndarray, psf: np.ndarray) -> np.ndarray:
+    def restore(frames: np.ndarray, known: Known) -> np.ndarray:
         middle = len(frames) // 2
-        return deblur(frames[middle - half : middle + half + 1], model, settings, engines=engines).frames[0]
+        told = as_told(settings, known, header)
+        return deblur(frames[middle - half : middle + half + 1], model, told, engines=engines).frames[0]
 
     return restore

@@ -15,7 +15,7 @@ from DSADeblurLib.simulation.sets import NOISE
 
 from . import phantoms, processes
 from .bootstrap import Estimate, estimate
-from .methods import INPUT, Tuned
+from .methods import INPUT, Tuned, as_told
 from .plan import Plan
 from .result import Edge, Noise, Still, Thin, Widths
 
@@ -85,7 +85,9 @@ class Bench:
     def still(self) -> dict[str, phantoms.Stillness]:
         """See `phantoms.measure_stillness`; models restore the whole run, as users have it restored."""
         runs = {
-            name: lambda frames, model=model, settings=settings: deblur(frames, model, settings).frames
+            name: lambda frames, known, model=model, settings=settings: deblur(
+                frames, model, as_told(settings, known)
+            ).frames
             for name, (model, settings) in processes.networks().items()
         }
         return phantoms.measure_stillness(

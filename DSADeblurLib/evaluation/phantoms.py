@@ -12,7 +12,7 @@ from DSADeblurLib.measurement.detection import noise_threshold, vessel_responses
 from DSADeblurLib.measurement.mtf import Mtf, edge_mtf
 from DSADeblurLib.measurement.noise_power import NoisePower, noise_power
 from DSADeblurLib.measurement.width import vessel_width
-from DSADeblurLib.simulation.pairs import Pair, acquire_pair
+from DSADeblurLib.simulation.pairs import Pair, acquire_pair, told_blur_px
 from DSADeblurLib.simulation.phantom import (
     DetectionPhantom,
     VesselPhantom,
@@ -23,7 +23,7 @@ from DSADeblurLib.simulation.phantom import (
 )
 from DSADeblurLib.simulation.sets import NOISE, generator
 
-from .conditions import true_psf
+from .conditions import Known, true_psf
 from .methods import INPUT, PERFECT_DENOISER, TRUTH, Method
 
 CONTRASTS = {"with diameter": False, "same for all": True}
@@ -80,8 +80,8 @@ def measure_widths(
     """Width error of each vessel in pixels, (8,) positive where too wide, NaN where none is seen, by method."""
     phantom = vessel_phantom(CONTRASTS[contrast], quanta=quanta_of(noise))
     rng = generator(split, _WIDTHS, list(NOISE).index(noise), take)
-    pair, psf = _acquired(phantom, rng, moments)
-    results = {name: method(pair.degraded, psf) for name, method in methods.items()}
+    pair, known = _acquired(phantom, rng, moments)
+    results = {name: method(pair.degraded, known) for name, method in methods.items()}
     clean = replace(phantom.conditions, noise_free=True)
     results[PERFECT_DENOISER] = acquire_pair(phantom.scene, clean, "subtracted", rng).frame
     expected = phantom_widths(phantom, pair.truth)
@@ -102,9 +102,9 @@ def measure_edges(
     total: dict[str, np.ndarray] = {}
     for take in range(takes):
         rng = generator(split, _EDGES, list(NOISE).index(noise), list(EDGES).index(edge), take)
-        pair, psf = _acquired(phantom, rng, moments)
+        pair, known = _acquired(phantom, rng, moments)
         for name, method in methods.items():
-            total[name] = total.get(name, 0.0) + method(pair.degraded, psf) / takes
+            total[name] = total.get(name, 0.0) + method(pair.degraded, known) / takes
     return {name: edge_mtf(frame) for name, frame in {**total, TRUTH: pair.truth}.items()}
 
 
@@ -115,9 +115,9 @@ def measure_noise(
     phantom = detection_phantom(0.0, size, quanta_of(noise))
     frames: dict[str, list[np.ndarray]] = {}
     for take in range(takes):
-        pair, psf = _acquired(phantom, generator(split, _QUIET, list(NOISE).index(noise), take), moments)
+        pair, known = _acquired(phantom, generator(split, _QUIET, list(NOISE).index(noise), take), moments)
         for name, method in methods.items():
-            frames.setdefault(name, []).append(method(pair.degraded, psf))
+            frames.setdefault(name, []).append(method(pair.degraded, known))
     sites = phantom.vessels + phantom.empty
     thresholds = {
         name: noise_threshold(np.concatenate([_responses(frame, sites, phantom) for frame in part]))
@@ -133,8 +133,8 @@ def measure_thin(
     """How thin vessels show by method and in the truth; `noise_std` is that of a pixel of the input."""
     phantom = detection_phantom(cnr * noise_std / _density_kept(), size, quanta_of(noise))
     rng = generator(split, _THIN, list(NOISE).index(noise), CNRS.index(cnr), take)
-    pair, psf = _acquired(phantom, rng, moments)
-    results = {name: method(pair.degraded, psf) for name, method in methods.items()}
+    pair, known = _acquired(phantom, rng, moments)
+    results = {name: method(pair.degraded, known) for name, method in methods.items()}
     results[TRUTH] = pair.truth
     whole = float(_responses(pair.truth, phantom.vessels, phantom).mean())
     found = {}
@@ -152,7 +152,8 @@ def measure_thin(
 
 
 def measure_stillness(split: str, noise: str, takes: int, runs: dict, size: int) -> dict[str, Stillness]:
-    """Flicker of each function in `runs`, which takes and gives whole runs (n, rows, cols), and of the input."""
+    """Flicker of each function in `runs`, which takes a whole run (n, rows, cols) and what is known of the blur and
+    gives the run restored, and of the input."""
     phantom = vessel_phantom(same_contrast=False, size=size, quanta=quanta_of(noise))
     phantom = replace(phantom, scene=still_run(phantom.scene, takes))
     pair = acquire_pair(
@@ -162,7 +163,7 @@ def measure_stillness(split: str, noise: str, takes: int, runs: dict, size: int)
     before = _stillness(pair.degraded, pair.truth, background)
     found = {INPUT: Stillness(1.0, 1.0)}
     for name, run in runs.items():
-        after = _stillness(np.asarray(run(pair.degraded)), pair.truth, background)
+        after = _stillness(np.asarray(run(pair.degraded, _known(phantom))), pair.truth, background)
         found[name] = Stillness(after[0] / before[0], after[1] / before[1])
     return found
 
@@ -182,7 +183,12 @@ def _background(pair: Pair) -> np.ndarray:
 def _acquired(phantom: VesselPhantom | DetectionPhantom, rng: np.random.Generator, moments: int):
     """A subtracted pair of the still phantom with as many moments as methods want, and the true blur."""
     pair = acquire_pair(still_run(phantom.scene, moments), phantom.conditions, "subtracted", rng)
-    return pair, _psf(phantom.conditions.spot, phantom.scene.view)
+    return pair, _known(phantom)
+
+
+def _known(phantom: VesselPhantom | DetectionPhantom) -> Known:
+    conditions, scene = phantom.conditions, phantom.scene
+    return Known(_psf(conditions.spot, scene.view), told_blur_px(conditions, scene))
 
 
 def _responses(frame: np.ndarray, sites, phantom: DetectionPhantom) -> np.ndarray:

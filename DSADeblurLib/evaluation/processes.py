@@ -19,6 +19,9 @@ from DSADeblurLib.restoration.settings import DeblurSettings
 
 from .methods import INPUT, Method, Tuned, network_method, unchanged
 
+MISLEADING = {"no header": None, "header x 0.5": 0.5, "header x 2": 2.0}
+"""Factors by which a header's width of the blur is wrong."""
+
 _models: dict[str, Model] = {}
 """Of this process, by name; networks do not travel between processes."""
 _settings: dict[str, DeblurSettings] = {}
@@ -59,6 +62,16 @@ def methods(tuned: tuple[Tuned, ...]) -> dict[str, Method]:
     """The input as it is, classical methods as tuned, and the models."""
     restoring = {name: network_method(*part, engines=_engines()) for name, part in networks().items()}
     return {INPUT: unchanged, **{t.family: t.method for t in tuned}, **restoring}
+
+
+def misled_methods() -> dict[str, Method]:
+    """The modulated models without a header and with wrong ones; empty if there is no modulated model."""
+    return {
+        f"{name}, {words}": network_method(*part, engines=_engines(), header=factor)
+        for name, part in networks().items()
+        if part[0].network.architecture.modulated
+        for words, factor in MISLEADING.items()
+    }
 
 
 def moments() -> int:

@@ -136,7 +136,7 @@ class Evaluation:
     """What `dsadeblur evaluate` finds.
 
     `frames` is how many scenes each condition has, `size` their sides; `rows` are all conditions but the body phantoms
-    of `paper`, whose figures have a data range of their own.
+    of `paper`, whose figures have a data range of their own; `misled` are models without a header and with wrong ones.
     """
 
     models: tuple[EvaluatedModel, ...]
@@ -149,6 +149,7 @@ class Evaluation:
     paper: tuple[Row, ...]
     paper_data_range: float
     margins: tuple[Margin, ...]
+    misled: tuple[Row, ...]
     widths: tuple[Widths, ...]
     edges: tuple[Edge, ...]
     noise: tuple[Noise, ...]

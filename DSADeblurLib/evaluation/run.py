@@ -13,7 +13,7 @@ from DSADeblurLib.simulation.sets import NOISE, PAPER_DATA_RANGE
 from . import processes
 from .conditions import NOISE_FREE, PAPER, Cell, draw_cases, draw_paper_case
 from .frames import Score, margins, rows, score_case
-from .methods import Family, Tuned, tune
+from .methods import INPUT, Family, Tuned, tune, unchanged
 from .phantom_tables import measure_phantoms
 from .plan import Plan
 from .result import Choice, EvaluatedModel, Evaluation
@@ -21,6 +21,7 @@ from .targets import targets_of
 
 # Frames of the validation set that nothing else looks at: tuning on those shown would flatter the classical methods.
 _TUNING_INDEX = 500
+_MISLED_NOISE = ("paper-like", NOISE_FREE)
 _PAPER = ("native", PAPER.name)
 
 
@@ -47,12 +48,14 @@ def evaluate(models: Iterable[str | Path], plan: Plan | None = None) -> Evaluati
     with processes.workers(folders, plan.workers) as run:
         chosen = _tuned(plan, run)
         scores = _scores(plan, chosen, run)
+        misled = [score for part in run("wrong headers", _misled_tasks(plan)) for score in part]
         paper = [score for part in run("body phantoms", _paper_tasks(plan, chosen)) for score in part]
         measured = measure_phantoms(plan, {noise: chosen["subtracted", noise] for noise in NOISE}, run)
     table = rows(scores)
     body = rows(paper)
     ahead = margins(scores, tuple(loaded), tuple(family.name for family in plan.families))
-    judged = table, body, ahead, measured["widths"], measured["still"]
+    led_astray = rows(misled)
+    judged = table, body, ahead, measured["widths"], measured["still"], led_astray
     return Evaluation(
         models=tuple(
             EvaluatedModel(
@@ -69,6 +72,7 @@ def evaluate(models: Iterable[str | Path], plan: Plan | None = None) -> Evaluati
         paper=body,
         paper_data_range=PAPER_DATA_RANGE,
         margins=ahead,
+        misled=led_astray,
         targets=tuple(target for name in loaded for target in targets_of(name, *judged)),
         **measured,
     )
@@ -92,7 +96,7 @@ def _tune(plan: Plan, kind: str, noise: str, family: Family) -> Tuned:
         else:
             blur = trained[i % len(trained)]
             case = draw_cases("validation", _TUNING_INDEX + i, kind, blur, (noise,), plan.tuning_size)[noise]
-        cases.append((case.frames, case.truth, case.psf))
+        cases.append((case.frames, case.truth, case.known))
     return tune(family, cases)
 
 
@@ -109,6 +113,23 @@ def _score(plan: Plan, index: int, kind: str, chosen: dict) -> list[Score]:
         for noise, case in cases.items():
             # There is nothing to tune to in frames without noise; the settings for least noise come next.
             methods = processes.methods(chosen[kind, quietest if noise == NOISE_FREE else noise])
+            scores += score_case(Cell(kind, noise, blur), index, case, methods)
+    return scores
+
+
+def _misled_tasks(plan: Plan) -> list[Callable]:
+    if not processes.misled_methods():
+        return []
+    return [partial(_score_misled, plan, index, kind) for index in range(plan.frames) for kind in KINDS]
+
+
+def _score_misled(plan: Plan, index: int, kind: str) -> list[Score]:
+    """Models without a header and with wrong ones, on frames of trained blur."""
+    scores = []
+    methods = {INPUT: unchanged, **processes.misled_methods()}
+    for blur in (blur for blur in plan.blurs if blur.trained):
+        cases = draw_cases(plan.split, index, kind, blur, _MISLED_NOISE, plan.size, processes.moments())
+        for noise, case in cases.items():
             scores += score_case(Cell(kind, noise, blur), index, case, methods)
     return scores
 

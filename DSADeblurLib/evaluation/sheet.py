@@ -37,7 +37,7 @@ def save_sheets(split: str, methods: dict[str, Method], folder: Path, size: int 
         lines = []
         for noise, case in draw_cases(split, 0, kind, blur, tuple(NOISE), size, moments).items():
             pictures = {INPUT: case.frames[moments // 2]}
-            pictures |= {name: method(case.frames, case.psf) for name, method in methods.items()}
+            pictures |= {name: method(case.frames, case.known) for name, method in methods.items()}
             pictures[TRUTH] = case.truth
             lines += [(noise, pictures, corner) for corner in interesting_crops(case.truth, size // 4)]
         paths.append(Path(folder) / f"sheet_{kind}_{blur.name.replace(' ', '_')}.png")

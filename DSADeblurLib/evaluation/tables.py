@@ -26,8 +26,8 @@ def print_tables(evaluation: Evaluation) -> None:
     for m in e.models:
         run_by = f"{m.frames_in} frames in, {m.engine} in {m.precision}"
         console.print(f"{m.name}: weights {m.sha256[:8]}, {m.parameters} parameters, {run_by}", highlight=False)
-    drawn = (_frames, _noise_free, _blurs, _paper, _margins, _choices, _widths, _edges, _noise, _thin, _still, _targets)
-    for draw in drawn:
+    of_frames = (_frames, _noise_free, _blurs, _paper, _margins, _misled, _choices)
+    for draw in (*of_frames, _widths, _edges, _noise, _thin, _still, _targets):
         console.print(draw(e))
 
 
@@ -115,6 +115,21 @@ def _margins(e: Evaluation) -> Table:
         if m.blur == ALL_TRAINED:
             table.add_row(
                 m.kind, m.noise, m.model, m.against, _with_interval(m.psnr), _n(m.worst), f"{m.below} of {m.frames}"
+            )
+    return table
+
+
+def _misled(e: Evaluation) -> Table:
+    table = _table(
+        f"Without a header, and with focal spots in it that are wrong by a factor, blur {ALL_TRAINED}",
+        ("kind", "noise", "method"),
+        ("gain dB", "worst", "edge gain dB", "worst"),
+    )
+    for row in e.misled:
+        if row.blur == ALL_TRAINED and ", " in row.method:
+            table.add_row(
+                row.kind, row.noise, row.method, _with_interval(row.psnr_gain), _n(row.worst_psnr_gain),
+                _with_interval(row.edge_gain), _n(row.worst_edge_gain),
             )
     return table
 

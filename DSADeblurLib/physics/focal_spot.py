@@ -26,7 +26,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import erf, erfinv
 
+from .geometry import blur_in_pixels
+
 SHAPES = ("rectangle", "gaussian", "two-line", "trapezoid")
+# The small focus of angiographic tubes, which large ones are restored to.
+TARGET_SPOT_MM = 0.3
+# Of `expected_width_mm`; within 2 % for nominal values from 0.4 to 1.2.
+USUAL_OVER_NOMINAL = 1.4
 
 _SIGMA_PER_FWHM = 1.0 / (2.0 * math.sqrt(2.0 * math.log(2.0)))
 # A Gaussian has no edge; beyond this many standard deviations 0.05 % of its intensity is left.
@@ -276,6 +282,26 @@ def iec_60336_limits(nominal_mm: float) -> tuple[tuple[float, float], tuple[floa
     stretch = 1.0 / 0.7 if nominal_mm >= 0.3 else 1.0
     width = (float(nominal_mm), nominal_mm * tolerance)
     return width, (width[0] * stretch, width[1] * stretch)
+
+
+def expected_width_mm(nominal_mm: float) -> float:
+    """Return the usual width in mm, of the rectangle of the same variance, of a spot of this nominal value.
+
+    The geometric mean over all directions, shapes and sizes that `random_focal_spot` draws: IEC 60336 allows widths
+    above the nominal value only, and lengths far above it.
+    """
+    return USUAL_OVER_NOMINAL * nominal_mm
+
+
+def removable_blur_in_pixels(nominal_mm: float, magnification: float, spacing_mm: float) -> float:
+    """Return the usual width in pixels of what a spot of this nominal value blurs more than the target spot does.
+
+    Widths are those of rectangles of the same variance; variances are subtracted. 0 for spots that are no larger.
+    """
+    usual = expected_width_mm(nominal_mm)
+    if usual <= TARGET_SPOT_MM:
+        return 0.0
+    return blur_in_pixels(math.sqrt(usual**2 - TARGET_SPOT_MM**2), magnification, spacing_mm)
 
 
 def random_focal_spot(rng: np.random.Generator, nominal_mm: float, shapes: tuple[str, ...] = SHAPES) -> FocalSpot:

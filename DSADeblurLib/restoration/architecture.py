@@ -28,7 +28,7 @@ class Architecture:
         blocks: number of blocks.
         factor: the network works on the pixel-unshuffled frame, this many times smaller (1, 2 or 4).
         frames: odd number of successive frames that go in; the middle one comes out restored.
-        attention_reduction: the attention squeezes `features` channels by this number.
+        attention_reduction: the attention squeezes `features` channels by this number; 0 for no attention.
         global_skip: the network predicts the difference to its input.
 
     Raises:
@@ -36,6 +36,7 @@ class Architecture:
     """
 
     kind: ClassVar[str] = ""
+    modulated: ClassVar[bool] = False
 
     features: int = 32
     blocks: int = 4
@@ -49,9 +50,10 @@ class Architecture:
             value, largest = getattr(self, field.name), _LARGEST.get(field.name)
             if largest is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= largest:
+            least = 0 if field.name == "attention_reduction" else 1
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= largest:
                 raise ValueError(
-                    f"Architecture number {field.name} must be a whole number from 1 to {largest}, not {value!r}."
+                    f"Architecture number {field.name} must be a whole number from {least} to {largest}, not {value!r}."
                 )
         if self.factor not in (1, 2, 4):
             raise ValueError(f"Architecture number factor must be 1, 2 or 4, not {self.factor}.")
@@ -64,6 +66,8 @@ class Architecture:
             )
         if not isinstance(self.global_skip, bool):
             raise ValueError(f"Architecture flag global_skip must be true or false, not {self.global_skip!r}.")
+        if not isinstance(self.modulated, bool):
+            raise ValueError(f"Architecture flag modulated must be true or false, not {self.modulated!r}.")
 
     @property
     def multiple(self) -> int:
@@ -123,7 +127,7 @@ class RDNArchitecture(Architecture):
     def receptive_radius(self) -> int:
         """The 3x3 convolutions in a row, two shallow, the dense layers, fusion, attention and last, are the radius
         in low-resolution pixels. A full-resolution pixel may lie at the far side of its low-resolution pixel."""
-        low = 2 + self.blocks * self.layers + 3
+        low = 2 + self.blocks * self.layers + 2 + (self.attention_reduction > 0)
         return low * self.factor + self.factor - 1
 
     @property
@@ -141,6 +145,7 @@ class UNetArchitecture(Architecture):
         blocks: residual blocks on each level on the way down and again on the way up, and at the bottom.
         growth: channels that every level has more than the one above.
         levels: how often the low-resolution frame is halved again.
+        modulated: the network is told the width of the blur, and brings an estimator for it.
     """
 
     kind: ClassVar[str] = "unet"
@@ -148,6 +153,7 @@ class UNetArchitecture(Architecture):
     blocks: int = 1
     growth: int = 32
     levels: int = 2
+    modulated: bool = False
 
     @property
     def multiple(self) -> int:
@@ -165,7 +171,7 @@ class UNetArchitecture(Architecture):
         first and last convolution and the attention; and the far side of the lowest level's pixel."""
         per_level = sum(2 * self.blocks * 2**level * (1 if level == self.levels else 2)
                         for level in range(self.levels + 1))
-        low = 3 + per_level + 2**self.levels - 1
+        low = 2 + (self.attention_reduction > 0) + per_level + 2**self.levels - 1
         return low * self.factor + self.factor - 1
 
     @property

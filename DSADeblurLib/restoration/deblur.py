@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from DSADeblurLib.restoration.estimator import SMALLEST_PX
+from DSADeblurLib.restoration.network import ESTIMATED_SPREAD, HEADER_SPREAD
 from DSADeblurLib.restoration.normalisation import (
     Normalisation,
     fit_normalisation,
@@ -26,6 +29,10 @@ from DSADeblurLib.restoration.tiles import SMALLEST_READ, pad_to_multiple
 __all__ = ["DeblurCancelled", "DeblurError", "DeblurResult", "deblur"]
 
 _ENGINES = Engines()
+# An odd number, evenly spaced over the run.
+_BLUR_FRAMES = 3
+# Of the difference between the logarithms of what is given and what is seen, the share that is laid on what is given.
+DOUBT = 0.5
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,8 @@ class DeblurResult:
         device_reason, engine_reason, precision_reason: why they were chosen, in a sentence or two.
         model_name, model_sha256: the model that did it.
         normalisation: the scale of the run; None where strength 0 needed none.
+        blur_px: width of the blur in rows and columns that the model was told; None for a model that is not.
+        blur_seen_px: the same as the model's estimator sees it in the frames.
     """
 
     frames: object
@@ -60,6 +69,8 @@ class DeblurResult:
     model_name: str
     model_sha256: str
     normalisation: Normalisation | None
+    blur_px: tuple[float, float] | None
+    blur_seen_px: tuple[float, float] | None
 
 
 def deblur(
@@ -115,7 +126,16 @@ def deblur(
     if out is frames:
         raise ValueError("The place for the result must not be the frames themselves.")
     normalisation = _fit(frames, relationship) if settings.strength > 0 else None
-    restorer = Restorer(model, settings, shape[1:], engines or _ENGINES)
+    told = seen = None
+    if normalisation is not None and model.network.architecture.modulated:
+        seen = estimate_blur(frames, model, relationship, normalisation)
+        told = what_to_tell(seen, settings.blur_px)
+    restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, told)
+    if told is not None and settings.blur_px is not None and told[2] > 2 * HEADER_SPREAD:
+        restorer.notices.append(
+            "The frames look blurred by {:.1f} x {:.1f} pixels, but {:.1f} x {:.1f} follow from focal spot and "
+            "magnification; check these values.".format(*seen, *settings.blur_px)
+        )
     restorer.watch(len(chosen), progress, is_cancelled)
 
     def write(position: int, restored: np.ndarray, working: np.ndarray) -> None:
@@ -149,7 +169,40 @@ def deblur(
         model_name=model.card.name,
         model_sha256=model.sha256,
         normalisation=normalisation,
+        blur_px=None if told is None else (float(told[0]), float(told[1])),
+        blur_seen_px=seen,
     )
+
+
+def estimate_blur(
+    frames, model: Model, relationship: str | None, normalisation: Normalisation
+) -> tuple[float, float]:
+    """Width (rows, columns) in pixels of the blur to remove, as a modulated model sees it: the median of some frames.
+
+    One for the whole run and all tiles: spot and geometry do not change between frames.
+    """
+    seen = []
+    for index in np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _BLUR_FRAMES)).round().astype(int)):
+        _, padded = _read(frames, int(index), model, relationship, normalisation)
+        with torch.inference_mode():
+            seen.append(model.network.estimator(torch.from_numpy(padded)[None, None])[0].numpy())
+    rows, columns = np.median(seen, axis=0)
+    return float(rows), float(columns)
+
+
+def what_to_tell(seen_px: tuple[float, float], given_px: tuple[float, float] | None) -> np.ndarray:
+    """What a modulated network is told (TOLD,) float32, see `network.Modulation`.
+
+    Args:
+        seen_px: width (rows, columns) as the estimator sees it.
+        given_px: the same by the header or the user, or None. It is believed the less, the more the frames disagree:
+            tags can be wrong.
+    """
+    if given_px is None:
+        return np.array((*seen_px, ESTIMATED_SPREAD), np.float32)
+    given, seen = (np.log(np.asarray(width) + SMALLEST_PX) for width in (given_px, seen_px))
+    spread = max(HEADER_SPREAD, DOUBT * float(np.abs(given - seen).mean()))
+    return np.array((*given_px, spread), np.float32)
 
 
 _Read = tuple[np.ndarray, np.ndarray]

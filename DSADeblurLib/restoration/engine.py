@@ -8,6 +8,7 @@ import ctypes
 import math
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -49,8 +50,11 @@ class Engine(Protocol):
     device: str
     precision: str
 
-    def run(self, tile: np.ndarray) -> np.ndarray:
-        """(frames, h, w) float32, normalised, or (h, w) for one frame, to (h, w) float32; raises OutOfMemory."""
+    def run(self, tile: np.ndarray, told: np.ndarray | None = None) -> np.ndarray:
+        """(frames, h, w) float32, normalised, or (h, w) for one frame, to (h, w) float32; raises OutOfMemory.
+
+        `told` (TOLD,) is for a modulated network, see `network.Modulation`.
+        """
 
     def memory_budget(self) -> int:
         """Bytes that one tile may take."""
@@ -117,6 +121,29 @@ def cpu_has_fast_bfloat16() -> bool:
             return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False
+
+
+def bfloat16_pays(device: torch.device | str, clock: Callable[[], float] = time.perf_counter) -> bool:
+    """Whether convolutions are faster in bfloat16 than in float32 on this device; on a CPU that is tried out.
+
+    Some processors have the instructions, and need more time for them than for those of float32.
+    """
+    device = torch.device(device)
+    if device.type != "cpu":
+        return True
+    if not cpu_has_fast_bfloat16():
+        return False
+    seconds = {}
+    for kind in (torch.float32, torch.bfloat16):
+        frames = torch.ones(4, 32, 64, 64, dtype=kind).to(memory_format=torch.channels_last)
+        weight = torch.ones(32, 32, 3, 3, dtype=kind)
+        rounds = []
+        for _ in range(8):
+            begun = clock()
+            functional.conv2d(frames, weight, padding=1)
+            rounds.append(clock() - begun)
+        seconds[kind] = min(rounds)
+    return seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]
 
 
 def choose_precision(
@@ -200,15 +227,22 @@ class TorchEngine:
         self._network = copy.deepcopy(network).eval().to(device, memory_format=torch.channels_last)
         self._pinned: tuple[torch.Tensor, torch.Tensor] | None = None
 
-    def run(self, tile: np.ndarray) -> np.ndarray:
+    def run(self, tile: np.ndarray, told: np.ndarray | None = None) -> np.ndarray:
         """(frames, h, w) float32, normalised, or (h, w) for one frame, to a new (h, w) float32.
+
+        Args:
+            tile: what to restore.
+            told: (TOLD,) for a modulated network; by default it takes what it sees in the tile.
 
         Raises:
             OutOfMemory: the device has no memory for this tile; what it held is freed.
         """
+        given = None if told is None else torch.tensor(np.asarray(told, np.float32)[None], device=self.device)
         try:
             with torch.inference_mode(), self._autocast():
-                return self._run_on_gpu(tile) if self.device == "cuda" else self._forward(_as_batch(tile)).numpy()
+                if self.device == "cuda":
+                    return self._run_on_gpu(tile, given)
+                return self._forward(_as_batch(tile), given).numpy()
         except (torch.cuda.OutOfMemoryError, MemoryError) as error:
             cause = error
         except RuntimeError as error:
@@ -234,17 +268,17 @@ class TorchEngine:
             return contextlib.nullcontext()
         return torch.autocast(self.device, dtype=_DTYPES[self.precision])
 
-    def _forward(self, batch: torch.Tensor) -> torch.Tensor:
-        return self._network(batch)[0, 0]
+    def _forward(self, batch: torch.Tensor, told: torch.Tensor | None) -> torch.Tensor:
+        return self._network(batch, told)[0, 0]
 
-    def _run_on_gpu(self, tile: np.ndarray) -> np.ndarray:
+    def _run_on_gpu(self, tile: np.ndarray, told: torch.Tensor | None) -> np.ndarray:
         # Page-locked buffers are copied by the GPU itself; they are kept, because making them is slow.
         batch = _as_batch(tile)
         if self._pinned is None or self._pinned[0].shape != batch.shape:
             self._pinned = (torch.empty_like(batch).pin_memory(), torch.empty(tile.shape[-2:]).pin_memory())
         upload, download = self._pinned
         upload.copy_(batch)
-        download.copy_(self._forward(upload.to(self.device, non_blocking=True)), non_blocking=True)
+        download.copy_(self._forward(upload.to(self.device, non_blocking=True), told), non_blocking=True)
         torch.cuda.synchronize()
         return download.numpy().copy()
 

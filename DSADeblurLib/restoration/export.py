@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from DSADeblurLib.restoration.card import EXPORT_FILES, ModelCard
-from DSADeblurLib.restoration.network import RestorationNetwork
+from DSADeblurLib.restoration.network import TOLD, RestorationNetwork
 
 
 class ExportError(Exception):
@@ -49,12 +49,13 @@ class _Correction(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.network.correction(x)
+    def forward(self, x: torch.Tensor, told: torch.Tensor | None = None) -> torch.Tensor:
+        return self.network.correction(x, told)
 
 
 def export_network(network: RestorationNetwork) -> Export:
-    """Convert a network with OpenVINO: float32 weights, one input (1, frames, H, W) of free height and width.
+    """Convert a network with OpenVINO: float32 weights, an input (1, frames, H, W) of free height and width, and for a
+    modulated network a second one (1, TOLD), what it is told of the blur.
 
     The graph gives the network's correction (1, 1, H, W), without the global skip.
 
@@ -67,10 +68,10 @@ def export_network(network: RestorationNetwork) -> Export:
     with warnings.catch_warnings():
         # OpenVINO traces with torch.jit, which warns of its age and of shapes that become constants.
         warnings.simplefilter("ignore")
-        graph = openvino.convert_model(
-            _Correction(network).eval(), example_input=torch.zeros(1, frames, side, side), verbose=False
-        )
-    graph.reshape([1, frames, -1, -1])
+        example = (torch.zeros(1, frames, side, side), torch.ones(1, TOLD))[: 1 + network.architecture.modulated]
+        graph = openvino.convert_model(_Correction(network).eval(), example_input=example, verbose=False)
+    shapes = [[1, frames, -1, -1], [1, TOLD]]
+    graph.reshape(dict(zip(graph.inputs, shapes, strict=False)))
     _keep_entry_in_float32(graph)
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in EXPORT_FILES]
@@ -81,8 +82,16 @@ def export_network(network: RestorationNetwork) -> Export:
 def _keep_entry_in_float32(graph) -> None:
     """Up to and with the first convolution nothing is rounded to bfloat16, as `network.EntryConvolution` has it.
 
-    OpenVINO heeds the mark in what it reads from files: https://github.com/openvinotoolkit/openvino/pull/21440.
+    OpenVINO heeds the mark in what it reads from files: https://github.com/openvinotoolkit/openvino/pull/21440. It
+    loses that of a padding of the newer operation set, because it converts it into one of the first.
     """
+    import openvino
+
+    for operation in graph.get_ordered_ops():
+        if operation.get_type_name() == "Pad":
+            frames, begins, ends = (value.get_source_output() for value in operation.inputs()[:3])
+            padding = openvino.opset1.pad(frames, begins, ends, operation.get_attributes()["pad_mode"])
+            openvino.utils.replace_node(operation, padding)
     for operation in graph.get_ordered_ops():
         kind = operation.get_type_name()
         if kind not in ("Parameter", "Constant"):

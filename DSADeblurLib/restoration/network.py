@@ -12,6 +12,11 @@ SMALLEST_SIDE = 16
 # Normalised frames have a range of about 1 and blur changes them by hundredths; convolutions learn far faster on
 # numbers of order 1. The gain is taken back at the end.
 SIGNAL_GAIN = 8.0
+TOLD = 3
+TOLD_SCALE = (8.0, 8.0, 1.0)
+# Mean errors of the logarithms of widths by what IEC 60336 allows a nominal spot, and as the estimator sees them, the
+# latter on validation frames.
+HEADER_SPREAD, ESTIMATED_SPREAD = 0.2, 0.35
 
 
 def convolution(inputs: int, outputs: int, size: int = 3) -> nn.Conv2d:
@@ -20,23 +25,26 @@ def convolution(inputs: int, outputs: int, size: int = 3) -> nn.Conv2d:
 
 
 class EntryConvolution(nn.Conv2d):
-    """The first convolution, in float32 under autocast too; what it gives is of autocast's type.
+    """The first convolution, in float32 under autocast too, of filters whose sum is zero.
 
-    Frames are large and slow, and their correction is small: rounded to bfloat16's eight bits on the way in, a frame
-    loses more than all other convolutions together.
+    Bone and tissue make large slow values, blur and noise small quick ones. Filters without a mean leave the slow ones
+    behind, so that the rest of the network sees detail alone, and a constant added to a frame is added to the result.
+    Rounded to bfloat16's eight bits before that, a frame would lose more than in all other convolutions together; what
+    comes out is of autocast's type.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 3, padding=1)
+    def __init__(self, inputs: int, outputs: int, size: int = 3) -> None:
+        super().__init__(inputs, outputs, size)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, outputs, H, W)."""
         kind = x.device.type
-        if not torch.is_autocast_enabled(kind):
-            return super().forward(x)
         with torch.autocast(kind, enabled=False):
-            y = super().forward(x.float())
-        return y.to(torch.get_autocast_dtype(kind))
+            weight = self.weight - self.weight.mean(dim=(1, 2, 3), keepdim=True)
+            # Zeros round the frame would be detail.
+            margin = (self.kernel_size[0] // 2,) * 4
+            y = functional.conv2d(functional.pad(x.to(weight.dtype), margin, mode="replicate"), weight, self.bias)
+        return y.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else y
 
 
 class Attention(nn.Module):
@@ -57,6 +65,26 @@ class Attention(nn.Module):
         return x * torch.sigmoid(self.recover(functional.relu(self.reduce(x))))
 
 
+class Modulation(nn.Module):
+    """Scales and shifts each channel as the width of the blur says (Perez et al., AAAI 2018).
+
+    What is told has TOLD numbers: the width in rows and in columns, in pixels, and the mean error of their logarithms.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(TOLD, 32)
+        self.last = nn.Linear(32, 2 * features)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+        """x (B, features, H, W) and what is told (B, TOLD) to the shape of x."""
+        hidden = functional.relu(self.hidden(told / told.new_tensor(TOLD_SCALE)))
+        scale, shift = self.last(hidden)[..., None, None].chunk(2, dim=1)
+        return x * (1 + scale) + shift
+
+
 class RestorationNetwork(nn.Module):
     """Frames in, the middle one restored.
 
@@ -67,7 +95,8 @@ class RestorationNetwork(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
-        self.attention = Attention(architecture.features, architecture.attention_reduction)
+        reduction = architecture.attention_reduction
+        self.attention = Attention(architecture.features, reduction) if reduction else nn.Identity()
         self.last = convolution(architecture.features, architecture.factor**2)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
@@ -82,22 +111,32 @@ class RestorationNetwork(nn.Module):
         """Sides and tile origins must be multiples of this; other sides are padded inside."""
         return self.architecture.multiple
 
-    def body(self, x: Tensor) -> Tensor:
+    def body(self, x: Tensor, told: Tensor | None) -> Tensor:
         """(B, frames * factor^2, h, w), scaled, in low-resolution space, to (B, features, h, w)."""
         raise NotImplementedError
 
-    def correction(self, x: Tensor) -> Tensor:
+    def estimated(self, x: Tensor) -> Tensor | None:
+        """What to tell (B, TOLD) of the middle ones of frames (B, frames, H, W), as the estimator sees it; None for a
+        network that is not told."""
+        if not self.architecture.modulated:
+            return None
+        middle = self.architecture.frames // 2
+        return functional.pad(self.estimator(x[:, middle : middle + 1]), (0, 1), value=ESTIMATED_SPREAD)
+
+    def correction(self, x: Tensor, told: Tensor | None = None) -> Tensor:
         """What is added to the middle frame: (B, frames, H, W), sides multiples of `multiple`, to (B, 1, H, W)."""
         factor = self.architecture.factor
-        y = self.body(functional.pixel_unshuffle(SIGNAL_GAIN * x, factor))
+        y = self.body(functional.pixel_unshuffle(SIGNAL_GAIN * x, factor), told)
         return functional.pixel_shuffle(self.last(self.attention(y)), factor) / SIGNAL_GAIN
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
         """Deblur normalised frames.
 
         Args:
             x: (B, frames, H, W) floating, H and W at least 16 and otherwise free. Sides that `multiple` does not
                 divide are padded by reflection at the bottom and right, and cropped again.
+            told: (B, TOLD), see `Modulation`, for a network that is told the blur; by default what it estimates from
+                `x`.
 
         Returns:
             (B, 1, H, W). Under autocast the convolutions run in half precision, and the global skip adds their
@@ -115,7 +154,8 @@ class RestorationNetwork(nn.Module):
         height, width = x.shape[2:]
         below, right = -height % self.multiple, -width % self.multiple
         padded = functional.pad(x, (0, right, 0, below), mode="reflect") if below or right else x
-        y = self.correction(padded)[..., :height, :width]
+        told = self.estimated(x) if told is None else told
+        y = self.correction(padded, told)[..., :height, :width]
         middle = frames // 2
         return x[:, middle : middle + 1] + y if self.architecture.global_skip else y.to(x.dtype)
 

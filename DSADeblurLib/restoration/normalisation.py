@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 RELATIONSHIPS = ("LIN", "LOG", "DISP", None)
 _FITTED_FRAMES = 8
-# 512 x 512 samples give the percentiles far more precisely than the network needs them.
-_SAMPLES_PER_FRAME = 512 * 512
+# Wider than vessels and blur, narrower than bones: what is slower than this does not count as detail.
+_DETAIL_PX = 33
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ def fit_normalisation(frames, relationship: str | None = None) -> Normalisation:
         relationship: as for `to_working`.
 
     Returns:
-        offset: median of the working values; scale: their 0.5 to 99.5 percentile range, or 1 where that is 0.
+        offset: median of the working values; scale: the 0.5 to 99.5 percentile range of their detail, which is what
+        differs from the mean of its neighbourhood, or 1 where that is 0. Bones and tissue make native frames range
+        over several times what subtracted ones do, but the edges that blur changes are as high in both.
 
     Raises:
         ValueError: one sentence, if there is no frame or a value is not finite.
@@ -110,17 +113,24 @@ def fit_normalisation(frames, relationship: str | None = None) -> Normalisation:
     if count == 0:
         raise ValueError("The run has no frames to restore.")
     chosen = np.unique(np.linspace(0, count - 1, min(count, _FITTED_FRAMES)).round().astype(int))
-    samples = []
+    medians, lows, highs = [], [], []
     for index in chosen:
-        frame = np.asarray(frames[int(index)])
-        # A regular grid of samples: deterministic, and not a copy of the run.
-        step = max(1, int(np.sqrt(frame.size / _SAMPLES_PER_FRAME)))
-        samples.append(to_working(frame[::step, ::step], relationship).ravel())
-    low, median, high = np.percentile(np.concatenate(samples), (0.5, 50, 99.5))
-    if not np.isfinite((low, median, high)).all():
-        raise ValueError("The frames hold values that are not finite; export the run again.")
-    scale = float(high - low)
-    return Normalisation(offset=float(median), scale=scale if scale > 0 else 1.0)
+        working = to_working(np.asarray(frames[int(index)]), relationship)
+        if not np.isfinite(working).all():
+            raise ValueError(f"Frame {index + 1} holds values that are not finite; export the run again.")
+        least, median, most = np.percentile(working, (0.05, 50, 99.95))
+        medians.append(median)
+        # A single broken pixel would else stand out of the means of all its neighbours. Sums along rows and columns
+        # lose digits in float32.
+        working = np.clip(working, least, most, dtype=np.float64)
+        detail = working - ndimage.uniform_filter(working, _DETAIL_PX, mode="nearest")
+        low, high = np.percentile(detail, (0.5, 99.5))
+        lows.append(low)
+        highs.append(high)
+    median, scale = float(np.mean(medians)), float(np.mean(highs) - np.mean(lows))
+    # Rounding leaves a little detail in a frame that has none.
+    smallest = 1e-9 * max(1.0, abs(median))
+    return Normalisation(offset=median, scale=scale if scale > smallest else 1.0)
 
 
 def _check_relationship(relationship: str | None) -> None:

@@ -53,19 +53,28 @@ class OpenVINOEngine:
             raise EngineError(f"OpenVINO cannot be used, because {cause}; choose the engine torch.") from error
         self._requests: dict = {}
 
-    def run(self, tile: np.ndarray) -> np.ndarray:
+    def run(self, tile: np.ndarray, told: np.ndarray | None = None) -> np.ndarray:
         """(h, w) or (frames, h, w) float32, normalised, sides multiples of the network's, to a new (h, w) float32.
+
+        Args:
+            tile: what to restore.
+            told: (TOLD,) for a modulated network, whose estimator is not part of the export.
 
         Raises:
             OutOfMemory: there is no memory for this tile.
-            ValueError: one sentence, if the shape does not fit.
+            ValueError: one sentence, if the shape does not fit or nothing is told.
         """
         frames, multiple = self._architecture.frames, self._architecture.multiple
         stack = np.ascontiguousarray(tile, dtype=np.float32).reshape(-1, *tile.shape[-2:])
         if len(stack) != frames or any(side % multiple for side in stack.shape[1:]):
             raise ValueError(f"Tiles must be {frames} x h x w, h and w multiples of {multiple}, not {stack.shape}.")
+        inputs = [stack[None]]
+        if self._architecture.modulated:
+            if told is None:
+                raise ValueError("A modulated network needs to be told the blur.")
+            inputs.append(np.asarray(told, np.float32)[None])
         try:
-            correction = self._request(stack.shape).infer([stack[None]], share_inputs=True)[0][0, 0]
+            correction = self._request(stack.shape).infer(inputs, share_inputs=True)[0][0, 0]
         except (RuntimeError, MemoryError) as error:
             if isinstance(error, RuntimeError) and not any(words in str(error) for words in _OUT_OF_MEMORY):
                 raise
@@ -81,7 +90,7 @@ class OpenVINOEngine:
             compiled = self._free
             if key is not None:
                 graph = self._graph.clone()
-                graph.reshape([1, *shape])
+                graph.reshape({graph.inputs[0]: [1, *shape]})
                 compiled = self._compile(graph)
             self._requests[key] = compiled.create_infer_request()
         return self._requests[key]

@@ -34,8 +34,16 @@ class DeblurError(RuntimeError):
 class Restorer:
     """The tiles of one run on one engine, which gives way to smaller tiles and then to the CPU."""
 
-    def __init__(self, model: Model, settings: DeblurSettings, shape: tuple[int, int], engines: Engines) -> None:
+    def __init__(
+        self,
+        model: Model,
+        settings: DeblurSettings,
+        shape: tuple[int, int],
+        engines: Engines,
+        told: np.ndarray | None = None,
+    ) -> None:
         self._model = model
+        self._told = told
         self._network = model.network
         self._settings = settings
         self._engines = engines
@@ -119,7 +127,7 @@ class Restorer:
         for done, tile in enumerate(self._tiles, start=1):
             self._stop_if_cancelled()
             stack = np.stack([frame[tile.read] for frame in window])
-            restored[tile.core] = self._engine.run(stack)[tile.keep]
+            restored[tile.core] = self._engine.run(stack, self._told)[tile.keep]
             self._report(position, done)
         return restored
 

@@ -11,6 +11,7 @@ DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 ENGINES = ("auto", "torch", "openvino")
 SMALLEST_TILE = 16
+LARGEST_BLUR_PX = 32.0
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class DeblurSettings:
         frames: first and last frame, counted from 1, both included; None for all.
         engine: what runs the network; `auto` takes the one that a short trial on this computer finds fastest.
             `openvino` is for the CPU and models that bring an export.
+        blur_px: width of the blur to remove in rows and columns, in pixels, for models that are told it; None lets
+            them estimate it from the frames.
 
     Raises:
         ValueError: one sentence, if a choice is not usable.
@@ -36,6 +39,7 @@ class DeblurSettings:
     strength: float = 1.0
     frames: tuple[int, int] | None = None
     engine: str = "auto"
+    blur_px: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -55,11 +59,14 @@ class DeblurSettings:
         object.__setattr__(self, "strength", float(strength))
         if self.frames is not None:
             object.__setattr__(self, "frames", _frame_range(self.frames))
+        if self.blur_px is not None:
+            object.__setattr__(self, "blur_px", _blur(self.blur_px))
 
     def as_dict(self) -> dict:
         """The choices as a JSON-able dictionary."""
         values = asdict(self)
-        values["frames"] = None if self.frames is None else list(self.frames)
+        for name in ("frames", "blur_px"):
+            values[name] = None if values[name] is None else list(values[name])
         return values
 
     @classmethod
@@ -77,6 +84,18 @@ class DeblurSettings:
 
 def _is_whole(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _blur(widths: object) -> tuple[float, float]:
+    try:
+        rows, columns = (float(width) for width in widths)
+    except (TypeError, ValueError):
+        rows = columns = math.nan
+    if not (0 <= rows <= LARGEST_BLUR_PX and 0 <= columns <= LARGEST_BLUR_PX):
+        raise ValueError(
+            f"The blur must be two widths in pixels from 0 to {LARGEST_BLUR_PX:g}, rows and columns, not {widths!r}."
+        )
+    return rows, columns
 
 
 def _frame_range(frames: object) -> tuple[int, int]:

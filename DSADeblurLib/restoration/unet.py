@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from DSADeblurLib.restoration.architecture import UNetArchitecture
-from DSADeblurLib.restoration.network import EntryConvolution, RestorationNetwork, convolution
+from DSADeblurLib.restoration.estimator import BlurEstimator
+from DSADeblurLib.restoration.network import EntryConvolution, Modulation, RestorationNetwork, convolution
 
 # Of negative values: units that a few bad steps have pushed down can come back.
 SLOPE = 0.1
@@ -47,19 +48,26 @@ class UNet(RestorationNetwork):
             nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in zip(widths, widths[1:], strict=False)
         )
         self.up_blocks = nn.ModuleList(_blocks(width, a.blocks) for width in widths[:-1])
+        if a.modulated:
+            self.modulations = nn.ModuleList(Modulation(width) for width in widths)
+            # Learned apart, from larger pieces of frames than the rest: see training.estimator.
+            self.estimator = BlurEstimator().requires_grad_(False)
 
-    def body(self, x: Tensor) -> Tensor:
+    def body(self, x: Tensor, told: Tensor | None = None) -> Tensor:
         """(B, frames * factor^2, h, w), sides multiples of 2^levels, to (B, features, h, w)."""
-        y = self.first(x)
+        y = self._modulated(0, self.first(x), told)
         skips = []
-        for blocks, down in zip(self.down_blocks, self.down, strict=True):
+        for level, (blocks, down) in enumerate(zip(self.down_blocks, self.down, strict=True), start=1):
             y = blocks(y)
             skips.append(y)
-            y = down(y)
+            y = self._modulated(level, down(y), told)
         y = self.bottom(y)
         for blocks, up, skip in reversed(list(zip(self.up_blocks, self.up, skips, strict=True))):
             y = blocks(skip + up(y))
         return y
+
+    def _modulated(self, level: int, x: Tensor, told: Tensor | None) -> Tensor:
+        return self.modulations[level](x, told) if self.architecture.modulated else x
 
 
 def _blocks(features: int, count: int) -> nn.Sequential:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from DSADeblurLib.physics.compound_spot import CompoundSpot, ring_spot, unequal_spots
 from DSADeblurLib.physics.detector import Detector
-from DSADeblurLib.physics.focal_spot import FocalSpot, iec_60336_limits, random_focal_spot
-from DSADeblurLib.physics.geometry import blur_in_pixels
+from DSADeblurLib.physics.focal_spot import (
+    TARGET_SPOT_MM,
+    FocalSpot,
+    iec_60336_limits,
+    random_focal_spot,
+    removable_blur_in_pixels,
+)
 
 from .effects import Effects, random_effects
 from .scene import Scene
 
-# The small focus of angiographic tubes; what the large one is compared with in Geng et al. 2022.
-MICRO_SPOT = FocalSpot(0.3, 0.3, "rectangle")
+# What the large focus is compared with in Geng et al. 2022.
+MICRO_SPOT = FocalSpot(TARGET_SPOT_MM, TARGET_SPOT_MM, "rectangle")
 NOMINAL_SPOTS_MM = (0.4, 0.6, 0.6, 0.7, 0.8, 1.0, 1.0, 1.2)
 # The values that IEC 60336 knows from 0.3 up.
 IEC_NOMINALS_MM = (*(n / 10 for n in range(3, 20)), 2.0, 2.2, 2.4, 2.6, 2.8, 3.0)
@@ -55,8 +61,14 @@ def blur_px(spot: FocalSpot | CompoundSpot, scene: Scene, zoom: float = 1.0) -> 
     return y_mm * scale, x_mm * scale
 
 
-def nominal_blur_px(conditions: Conditions, scene: Scene) -> float:
-    """What the header's nominal spot says of that blur, in pixels.
+def removable_blur_px(spot: FocalSpot | CompoundSpot, scene: Scene, zoom: float = 1.0) -> tuple[float, float]:
+    """Width (rows, columns) in pixels of what this spot blurs more than the micro spot: variances are subtracted."""
+    widths, least = blur_px(spot, scene, zoom), blur_px(MICRO_SPOT, scene, zoom)
+    return tuple(math.sqrt(max(w**2 - m**2, 0.0)) for w, m in zip(widths, least, strict=True))
+
+
+def told_blur_px(conditions: Conditions, scene: Scene) -> tuple[float, float]:
+    """What follows from the header's nominal spot for that width (rows, columns), as for a real run.
 
     Raises:
         ValueError: the header says nothing.
@@ -65,7 +77,8 @@ def nominal_blur_px(conditions: Conditions, scene: Scene) -> float:
         raise ValueError("These conditions have no nominal focal spot.")
     magnification = float(scene.view.magnification(0.0))
     spacing = scene.view.spacing_mm / conditions.effects.zoom
-    return blur_in_pixels(conditions.nominal_spot_mm, magnification, spacing)
+    width = removable_blur_in_pixels(conditions.nominal_spot_mm, magnification, spacing)
+    return width, width
 
 
 def random_conditions(

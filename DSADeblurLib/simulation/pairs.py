@@ -11,13 +11,21 @@ from DSADeblurLib.physics.acquisition import Slab, expected_intensities, expose,
 from DSADeblurLib.physics.blur import detector_blur
 from DSADeblurLib.physics.detector import Detector
 
-from .conditions import MICRO_SPOT, NOMINAL_SPOTS_MM, Conditions, blur_px, nominal_blur_px, random_conditions
+from .conditions import (
+    MICRO_SPOT,
+    NOMINAL_SPOTS_MM,
+    Conditions,
+    blur_px,
+    random_conditions,
+    removable_blur_px,
+    told_blur_px,
+)
 from .effects import DOMAINS, Effects, sharpened, zoomed
 from .scene import Scene
 
 __all__ = [
-    "KINDS", "MICRO_SPOT", "NOMINAL_SPOTS_MM", "Conditions", "Pair", "acquire_pair", "blur_px", "nominal_blur_px",
-    "open_field", "random_conditions", "slabs_of",
+    "KINDS", "MICRO_SPOT", "NOMINAL_SPOTS_MM", "Conditions", "Pair", "acquire_pair", "blur_px", "open_field",
+    "random_conditions", "removable_blur_px", "slabs_of", "told_blur_px",
 ]  # fmt: skip
 
 KINDS = ("native", "subtracted")

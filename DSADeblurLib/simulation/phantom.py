@@ -19,6 +19,8 @@ DIAMETERS_MM = (0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0)
 THIN_MM = 0.3
 # Nominal 1.0 as IEC 60336 lets it be, at magnification 1.5: about 4 by 5 pixels of blur.
 SPOT = FocalSpot(1.2, 1.6, "rectangle", 30.0)
+# By IEC 60336 that is a spot of nominal 1.0 mm.
+NOMINAL_SPOT_MM = 1.0
 QUANTA = 40_000.0
 _LEAN = 0.08
 _PITCH_PX = 64
@@ -116,4 +118,5 @@ def _scene(view: View, iodine: np.ndarray) -> Scene:
 
 
 def _conditions(view: View, quanta: float) -> Conditions:
-    return Conditions(SPOT, Detector(spacing_mm=(view.spacing_mm, view.spacing_mm)), quanta, mask_frames=4)
+    detector = Detector(spacing_mm=(view.spacing_mm, view.spacing_mm))
+    return Conditions(SPOT, detector, quanta, mask_frames=4, nominal_spot_mm=NOMINAL_SPOT_MM)

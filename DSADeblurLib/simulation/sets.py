@@ -18,7 +18,7 @@ from .scene import Scene, body_phantom_scene, random_scene
 from .tubes import View
 
 SPLITS = {"train": 1, "validation": 2, "test": 3, "sample": 4}
-NOISE = {"quiet": (1.5e5, 1.5e6), "paper-like": (4e3, 1.5e5), "clinical": (1.5e3, 1.2e4)}
+NOISE = {"quiet": (1.5e5, 1.5e6), "paper-like": (1.8e3, 6.8e4), "clinical": (1.5e3, 1.2e4)}
 """Quanta per pixel of held-out frames: a phantom's averaged frames, restoration-grade DSA, DSA at clinical dose."""
 QUANTA = (3e2, 2e6)
 """Quanta per pixel in training: from fluoroscopy-like to beyond the quietest held-out frames."""

@@ -18,6 +18,11 @@ class CheckpointError(Exception):
     """A checkpoint cannot be continued; the message says why in one sentence."""
 
 
+def learned_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
+    """Parameters that are trained, by name, in the order in which the optimiser has them."""
+    return {name: value for name, value in network.named_parameters() if value.requires_grad}
+
+
 def save_checkpoint(
     path: Path,
     network: nn.Module,
@@ -30,7 +35,7 @@ def save_checkpoint(
     """Write aside, then rename: an interrupted save leaves the former checkpoint as it was."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
-    names = [name for name, _ in network.named_parameters()]
+    names = list(learned_parameters(network))
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"adam.{names[index]}.{key}": torch.as_tensor(value) for key, value in state.items()}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
@@ -62,7 +67,7 @@ def load_checkpoint(
     for prefix, module in (("network.", network), ("average.", average)):
         module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
     state = {}
-    for index, (name, _) in enumerate(network.named_parameters()):
+    for index, name in enumerate(learned_parameters(network)):
         keys = ("step", "exp_avg", "exp_avg_sq")
         found = {key: tensors[f"adam.{name}.{key}"] for key in keys if f"adam.{name}.{key}" in tensors}
         if found:

@@ -10,7 +10,7 @@ from torch import Tensor
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 # Of the normalised range; keeps patches that hold neither blur nor noise from counting without bound.
-LEAST_ERROR = 2e-3
+LEAST_ERROR = 5e-4
 GRADIENT_WEIGHT = 1.0
 
 
@@ -87,9 +87,26 @@ def logarithmic(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
     Its gradient is relative to the error that is left now, not to the input's: frames that could be restored well
     go on counting when they nearly are. The squared part is the mean gain in PSNR but for a factor.
     """
-    values = torch.log(frame_errors(output, truth) + LEAST_ERROR)
-    squares = 0.5 * torch.log(squared_errors(output, truth) + LEAST_ERROR**2)
-    return (values + squares).mean()
+    values, roots = _left(output, degraded, truth)
+    return (values.log() + roots.log()).mean()
+
+
+def gain(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
+    """`logarithmic` where a frame has come closer to the truth, and proportional where it has been harmed.
+
+    The logarithm alone gives frames up: the worse one is, the less it counts.
+    """
+    return sum(torch.where(part < 1, part.clamp(max=1).log(), part - 1).mean()
+               for part in _left(output, degraded, truth))
+
+
+def _left(output: Tensor, degraded: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """For each frame (B,) the part of the input's error that is left: of values and differences, and of the RMS."""
+    with torch.no_grad():
+        before = frame_errors(degraded, truth) + LEAST_ERROR
+        squares = squared_errors(degraded, truth) + LEAST_ERROR**2
+    values = (frame_errors(output, truth) + LEAST_ERROR) / before
+    return values, ((squared_errors(output, truth) + LEAST_ERROR**2) / squares).sqrt()
 
 
 LOSSES: dict[str, Loss] = {
@@ -102,4 +119,5 @@ LOSSES: dict[str, Loss] = {
     "relative": relative,
     "relative+squared": relative_squared,
     "logarithmic": logarithmic,
+    "gain": gain,
 }

@@ -49,6 +49,7 @@ def package_model(folder: Path, network: RestorationNetwork, recipe: Recipe, sum
             "recipe": recipe.as_dict(),
             "steps": summary["steps"],
             "minutes": summary["minutes"],
+            "started_from": summary.get("started_from"),
             "validation_psnr_gain_db": summary["psnr_gain_db"],
             "command": f"dsadeblur train --recipe {recipe.name} --output FOLDER"
             + (" --volumes" if recipe.pool.volumes else ""),

@@ -1,16 +1,17 @@
 """A pool of simulated regions on disk, rendered once, from which every training draws its patches.
 
-A region holds the degraded frames and the truth of one acquisition of its own spot, dose and effects, normalised as
-the run would be. Its class, the number modulo `CLASSES`, decides what it shows, so that a batch which draws one region
-of each class has line pairs, wires and edges, native and subtracted frames in it.
+A region holds the degraded frames and the truth of one acquisition of its own spot, dose and effects, in log
+intensity; patches are normalised as the run would be. Its class, the number modulo `CLASSES`, decides what it shows,
+so that a batch which draws one region of each class has line pairs, wires and edges, native and subtracted frames.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,14 +19,14 @@ import numpy as np
 from tqdm import tqdm
 
 from DSADeblurLib.restoration.normalisation import Normalisation, fit_normalisation
+from DSADeblurLib.restoration.settings import LARGEST_BLUR_PX
 from DSADeblurLib.simulation.pairs import (
     KINDS,
-    MICRO_SPOT,
     Pair,
     acquire_pair,
-    blur_px,
     open_field,
     random_conditions,
+    removable_blur_px,
 )
 from DSADeblurLib.simulation.scene import Scene
 from DSADeblurLib.simulation.sets import BLUR_PX, QUANTA, VOLUMES, SceneCache, generator, save_array
@@ -35,10 +36,13 @@ CLASSES = 8
 # the others simulated patients.
 TARGET_CLASSES, VOLUME_CLASSES = (0, 1), (2, 3)
 SHARD = 16
-# A run's scale comes from whole frames that hold more or less of the vessels than this one.
-SCALE_JITTER = 0.25
+# A run's scale comes from whole frames that hold more or less of the vessels than a region.
+SCALE_JITTER = 0.3
 EVEN_BLUR_SHARE = 0.6
-# The whole frame is looked at through every so many-th pixel, for its exposure and its scale.
+# What a network is told of the blur is wrong by a factor and by an error in pixels: a network that has only been told
+# the truth would believe everything. It is also told how far from the truth it is on average.
+TOLD_SPREADS, TOLD_ERROR_PX = (0.05, 1.0), 0.2
+# The whole frame is looked at through every so many-th pixel, for its exposure.
 THINNED = 8
 
 
@@ -49,7 +53,7 @@ class PoolOptions:
     With `volumes` a quarter of the regions shows real anatomy, see `simulation.volumes`.
     """
 
-    regions: int = 4096
+    regions: int = 2048
     side: int = 384
     scenes: int = 240
     frames: int = 1
@@ -64,11 +68,13 @@ class PoolOptions:
 
 
 class Patches(NamedTuple):
-    """A batch, float32: inputs (B, frames, P, P), truths (B, 1, P, P), and blur_px (B, 2), its rows and columns."""
+    """A batch, float32: inputs (B, frames, P, P), truths (B, 1, P, P), the removable blur_px (B, 2), its rows and
+    columns, and what a network is told of it, told (B, 3), see `network.Modulation`."""
 
     inputs: np.ndarray
     truths: np.ndarray
     blur_px: np.ndarray
+    told: np.ndarray
 
 
 class Pool:
@@ -117,19 +123,24 @@ class Pool:
         regions = self._choose(rng, np.arange(batch) % CLASSES, among)
         corners = rng.integers(0, o.side - side + 1, (batch, 2))
         turns, mirrored = rng.integers(0, 4, batch), rng.random(batch) < 0.5
+        told = told_by_chance(rng, batch)
         inputs, truths, blurs = [], [], []
         for region, (row, column), turn, mirror in zip(
             regions[share], corners[share], turns[share], mirrored[share], strict=True
         ):
             frames, facts = self._shard(region // SHARD)
-            blur = facts[region % SHARD, :2]
+            *blur, _, offset, scale = facts[region % SHARD]
             patch = frames[region % SHARD, :, row : row + side, column : column + side]
+            patch = Normalisation(offset, scale).apply(patch)
             patch = np.rot90(patch, turn, (1, 2))
             patch = patch[:, ::-1] if mirror else patch
             inputs.append(patch[:-1])
             truths.append(patch[-1:])
             blurs.append(blur[::-1] if turn % 2 else blur)
-        return Patches(*(np.stack(arrays).astype(np.float32) for arrays in (inputs, truths, blurs)))
+        blurs = np.array(blurs, np.float32)
+        return Patches(
+            np.stack(inputs).astype(np.float32), np.stack(truths).astype(np.float32), blurs, told(blurs, share)
+        )
 
     def _choose(self, rng: np.random.Generator, classes: np.ndarray, among: np.ndarray | None) -> np.ndarray:
         """For each class (B,) the number of a region of it."""
@@ -149,6 +160,18 @@ class Pool:
         return self._shards[number]
 
 
+def told_by_chance(rng: np.random.Generator, batch: int) -> Callable[[np.ndarray, slice], np.ndarray]:
+    """A function that gives what a network is told (b, 3) of the widths (b, 2) of a share of the batch."""
+    spreads = np.exp(rng.uniform(*np.log(TOLD_SPREADS), (batch, 1)))
+    factors, errors_px = np.exp(rng.laplace(0, spreads, (batch, 2))), rng.normal(0, TOLD_ERROR_PX, (batch, 2))
+
+    def told(blur_px: np.ndarray, share: slice) -> np.ndarray:
+        widths = np.minimum(np.hypot(blur_px * factors[share], errors_px[share]), LARGEST_BLUR_PX)
+        return np.concatenate((widths, spreads[share]), axis=1, dtype=np.float32)
+
+    return told
+
+
 def _check_same_options(path: Path, options: PoolOptions) -> None:
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"regions": 0}
     # More regions of the same kind may be added to a pool.
@@ -166,21 +189,20 @@ def _shard_path(folder: Path, number: int) -> Path:
 
 
 def _render_shard(folder: Path, options: PoolOptions, number: int) -> None:
-    """Regions (SHARD, frames + 1, side, side) float16, the truth last, and blur and quanta of each (SHARD, 3)."""
-    frames = np.empty((SHARD, options.frames + 1, options.side, options.side), np.float16)
-    facts = np.empty((SHARD, 3), np.float32)
+    """Regions (SHARD, frames + 1, side, side) float32, the truth last, and their facts, see `training_pair`."""
+    frames = np.empty((SHARD, options.frames + 1, options.side, options.side), np.float32)
+    facts = np.empty((SHARD, 5), np.float32)
     for place in range(SHARD):
-        region = number * SHARD + place
-        pair, normalisation, facts[place] = training_pair(folder, options, region)
-        frames[place, :-1] = normalisation.apply(pair.degraded)
-        frames[place, -1] = normalisation.apply(pair.truth)
+        pair, facts[place] = training_pair(folder, options, number * SHARD + place)
+        frames[place, :-1], frames[place, -1] = pair.degraded, pair.truth
     path = _shard_path(folder, number)
     save_array(path.with_suffix(".facts.npy"), facts)
     save_array(path, frames)
 
 
-def training_pair(folder: Path, options: PoolOptions, region: int) -> tuple[Pair, Normalisation, np.ndarray]:
-    """Region number `region` of a pool, its run's normalisation, and its blur (rows, columns) in pixels and quanta."""
+def training_pair(folder: Path, options: PoolOptions, region: int) -> tuple[Pair, np.ndarray]:
+    """Region number `region` of a pool, and its facts (5,) float32: removable blur (rows, columns) in pixels, quanta,
+    and offset and scale of its run."""
     o = options
     rng = generator("train", 0, region)
     kind = KINDS[region % 2]
@@ -193,16 +215,11 @@ def training_pair(folder: Path, options: PoolOptions, region: int) -> tuple[Pair
     # Either the spots of real tubes, or every blur as often as any other.
     blur = BLUR_PX if rng.random() < EVEN_BLUR_SHARE else None
     conditions = random_conditions(rng, whole, QUANTA, blur)
-    exposure = open_field(whole, conditions, stride=1)
-    # The frame's scale does not depend on a few pixels of blur or motion, but thinned pixels would make them many.
-    still = replace(conditions, spot=MICRO_SPOT, motion_px=(0.0, 0.0), motion_deg=0.0, drift_px=(0.0, 0.0))
-    sharp = acquire_pair(whole, still, kind, rng, exposure)
-    fitted = fit_normalisation(sharp.frame[None])
-    scale = fitted.scale * float(np.exp(rng.normal(0, SCALE_JITTER)))
-    normalisation = Normalisation(fitted.offset + float(rng.normal(0, 0.1)) * scale, scale)
-    pair = acquire_pair(scene, conditions, kind, rng, exposure)
-    blurred = blur_px(conditions.spot, whole, conditions.effects.zoom)
-    return pair, normalisation, np.array([*blurred, conditions.quanta], np.float32)
+    pair = acquire_pair(scene, conditions, kind, rng, open_field(whole, conditions, stride=1))
+    fitted = fit_normalisation(pair.degraded)
+    scale = fitted.scale * np.exp(rng.normal(0, SCALE_JITTER))
+    blur = removable_blur_px(conditions.spot, whole, conditions.effects.zoom)
+    return pair, np.array([*blur, conditions.quanta, fitted.offset, scale], np.float32)
 
 
 def _style(options: PoolOptions, number: int) -> tuple[str, int]:

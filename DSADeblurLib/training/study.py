@@ -21,32 +21,25 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from DSADeblurLib.restoration.architecture import RDNArchitecture, UNetArchitecture
-from DSADeblurLib.restoration.network import build_network
+from DSADeblurLib.restoration.network import TOLD, build_network
 from DSADeblurLib.restoration.unet import UNet
 from DSADeblurLib.simulation.sets import generator
 
 from .losses import LOSSES, Loss, l1_gradient
-from .pool import Patches, Pool, PoolOptions
-from .recipes import Recipe
+from .pool import Patches, Pool
+from .recipes import SEQUENCE, Recipe
 from .trainer import Session
 from .validation import NOISE_FREE, HeldOut
-from .variants import (
-    TAG_PLANES,
-    TAG_SCALE,
-    ModulatedUNet,
-    UnrolledNetwork,
-    with_pooled_attention,
-    without_attention,
-    without_biases,
-)
+from .variants import UnrolledNetwork, with_pooled_attention, without_biases
 
 SEEDS = (1, 2, 3)
 BASE = Recipe(
-    name="base", architecture=UNetArchitecture(features=16, growth=16), steps=1500, learning_rate=2e-3, patch=96
+    name="base",
+    architecture=UNetArchitecture(features=16, growth=16, attention_reduction=0, modulated=True),
+    steps=700,
+    learning_rate=2e-3,
+    wide_share=0.0,
 )
-SEQUENCE_POOL = PoolOptions(regions=1024, frames=5)
-# A header's spot is nominal; IEC 60336 lets the width be half as large again and the length more.
-TAG_NOISE = 0.2
 # Two networks for two ranges of noise part here: quanta per pixel.
 NOISE_BORDER = 1.2e4
 
@@ -55,8 +48,8 @@ NOISE_BORDER = 1.2e4
 class Variant:
     """One answer to one question.
 
-    `change` alters the built network, `build` replaces it, `loss` replaces the recipe's, `told` gives the network
-    the blur (and measures it with tags that are wrong by each of these factors), `quanta` keeps regions of this dose
+    `change` alters the built network, `build` replaces it, `loss` replaces the recipe's, `told` are the factors by
+    which the blur is wrong that a modulated network is told when it is measured, `quanta` keeps regions of this dose
     only. A variant without any of them is the base, which is trained once for all questions.
     """
 
@@ -66,16 +59,15 @@ class Variant:
     change: Callable[[nn.Module], nn.Module] | None = None
     build: Callable = build_network
     loss: Callable[[Pool, HeldOut], Loss] | None = None
-    told: tuple[float, ...] = ()
+    told: tuple[float, ...] = (1.0,)
     quanta: tuple[float, float] | None = None
     frames: int = 1
 
     @property
     def is_base(self) -> bool:
         """Whether this is the network that the others are compared with."""
-        return replace(self, question="", name="", recipe=replace(self.recipe, seed=BASE.seed)) == Variant(
-            "", "", BASE
-        )
+        same = replace(self, question="", name="", recipe=replace(self.recipe, seed=BASE.seed), told=(1.0,))
+        return same == Variant("", "", BASE)
 
 
 @dataclass
@@ -98,16 +90,16 @@ class Data:
 
 
 def _sized(**numbers) -> Recipe:
-    return replace(BASE, architecture=UNetArchitecture(**{"features": 16, "growth": 16, **numbers}))
+    return replace(BASE, architecture=replace(BASE.architecture, **numbers))
 
 
 def _dense(**numbers) -> Recipe:
-    return replace(BASE, architecture=RDNArchitecture(**numbers))
+    return replace(BASE, architecture=RDNArchitecture(**{"attention_reduction": 0, **numbers}))
 
 
 def _several(frames: int) -> Recipe:
     architecture = replace(BASE.architecture, frames=frames)
-    return replace(BASE, architecture=architecture, pool=replace(SEQUENCE_POOL, frames=frames))
+    return replace(BASE, architecture=architecture, pool=replace(SEQUENCE.pool, frames=frames))
 
 
 def variants() -> list[Variant]:
@@ -115,9 +107,9 @@ def variants() -> list[Variant]:
     found = [Variant("loss", name, replace(BASE, loss=name)) for name in LOSSES]
     found.append(Variant("loss", "l1+gradient+perceptual", loss=_perceptual))
     found += [
-        Variant("attention", "local (paper)"),
-        Variant("attention", "none", change=without_attention),
-        Variant("attention", "pooled", change=with_pooled_attention),
+        Variant("attention", "none"),
+        Variant("attention", "local (paper)", _sized(attention_reduction=4)),
+        Variant("attention", "pooled", _sized(attention_reduction=4), change=with_pooled_attention),
         Variant("skip", "residual"),
         Variant("skip", "none", _sized(global_skip=False)),
         Variant("low-resolution factor, equal compute", "1", _sized(features=8, growth=8, factor=1)),
@@ -135,34 +127,19 @@ def variants() -> list[Variant]:
         Variant("paper's layout at full resolution, equal compute", "factor 2, 16 + 8, 3 x 3", _dense(
             features=16, growth=8, blocks=3, layers=3)),
         *(Variant("frames", str(count), _several(count), frames=count) for count in (1, 3, 5)),
-        Variant("equivariance", "biases and gate"),
-        Variant("equivariance", "neither: scale- and shift-equivariant", change=_equivariant),
-        Variant("conditioning on the blur", "not told"),
-        Variant("conditioning on the blur", "modulated", build=ModulatedUNet, told=(1.0, 0.5)),
-        Variant("unrolled physics, equal compute", "none"),
+        Variant("equivariance, not told the blur", "biases", _sized(modulated=False)),
+        Variant("equivariance, not told the blur", "none: scale- and shift-equivariant", _sized(modulated=False),
+                change=without_biases),
+        Variant("conditioning on the blur", "not told", _sized(modulated=False)),
+        Variant("conditioning on the blur", "modulated", told=(1.0, 0.5, 2.0)),
+        Variant("unrolled physics, equal compute", "none", told=(1.0, 0.5, 2.0)),
         Variant("unrolled physics, equal compute", "2 steps", _sized(
-            features=11, growth=11, attention_reduction=3), build=UnrolledNetwork, told=(1.0, 0.5)),
+            features=11, growth=11, modulated=False), build=UnrolledNetwork, told=(1.0, 0.5, 2.0)),
         Variant("noise levels", "one network for all"),
         Variant("noise levels", f"two: above {NOISE_BORDER:g} quanta", quanta=(NOISE_BORDER, np.inf)),
         Variant("noise levels", f"two: below {NOISE_BORDER:g} quanta", quanta=(0, NOISE_BORDER)),
     ]
     return found
-
-
-class _Equivariant(nn.Module):
-    """A network without biases on frames without their mean: an offset or a factor passes through unchanged."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x):
-        mean = x.mean(dim=(1, 2, 3), keepdim=True)
-        return self.network(x - mean) + mean
-
-
-def _equivariant(network: nn.Module) -> nn.Module:
-    return _Equivariant(without_biases(network))
 
 
 def _perceptual(pool: Pool, held_out: HeldOut) -> Loss:
@@ -189,7 +166,7 @@ def learned(variant: Variant, pool: Pool, loss: Loss | None = None) -> nn.Module
     for step in range(recipe.steps):
         rng = generator("train", 2, recipe.seed, step)
         patches = pool.patches(rng, recipe.batch, recipe.patch, among=allowed)
-        session.learn(_as_told(_middle(patches, variant.frames), variant, rng))
+        session.learn(_middle(patches, variant.frames))
     return session.average.eval()
 
 
@@ -205,30 +182,9 @@ def _middle(patches: Patches, frames: int) -> Patches:
     return patches._replace(inputs=patches.inputs[:, spare : spare + frames])
 
 
-def _as_told(patches: Patches, variant: Variant, rng: np.random.Generator) -> Patches:
-    if not variant.told:
-        return patches
-    told = patches.blur_px / TAG_SCALE * np.exp(rng.normal(0, TAG_NOISE, patches.blur_px.shape))
-    planes = np.broadcast_to(told[..., None, None], (*told.shape, *patches.inputs.shape[2:]))
-    return patches._replace(inputs=np.concatenate((patches.inputs, planes), axis=1, dtype=np.float32))
-
-
-class _Told(nn.Module):
-    """A network that is told each validation frame's blur, times a factor."""
-
-    def __init__(self, network: nn.Module, blurs: list[tuple[float, float]], factor: float) -> None:
-        super().__init__()
-        self.network, self.factor = network, factor
-        self.waiting = iter(blurs)
-
-    def forward(self, x):
-        told = torch.tensor(next(self.waiting)) * self.factor / TAG_SCALE
-        return self.network(torch.cat((x, told.view(1, TAG_PLANES, 1, 1).expand(-1, -1, *x.shape[2:])), dim=1))
-
-
-def figures(network: nn.Module, held_out: HeldOut) -> dict[str, float]:
+def figures(network: nn.Module, held_out: HeldOut, told: float) -> dict[str, float]:
     """Means over validation frames: gains in PSNR and near edges, noisy and noise-free, in dB."""
-    gains = held_out.gains(network, torch.device("cpu"))
+    gains = held_out.gains(network, torch.device("cpu"), told)
     noisy = {name: gain for name, gain in gains.items() if NOISE_FREE not in name}
     edge = [name for name in gains if name.endswith(" edge")]
     return {
@@ -240,10 +196,11 @@ def figures(network: nn.Module, held_out: HeldOut) -> dict[str, float]:
     }
 
 
-def gflop(network: nn.Module, planes: int) -> float:
+def gflop(network: nn.Module) -> float:
     """Of one frame of 1024 x 1024."""
+    told = (torch.ones(1, TOLD),) if network.architecture.modulated else ()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, planes, 256, 256))
+        network(torch.zeros(1, network.architecture.frames, 256, 256), *told)
     return counter.get_total_flops() * 16 / 1e9
 
 
@@ -253,7 +210,7 @@ def run(output: Path, data: Data, wanted: str | None = None) -> list[dict]:
     path = output / "study.jsonl"
     results = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     done = {(r["question"], r["name"], r["seed"]) for r in results}
-    trained = [Variant("base", "base", BASE)] + [v for v in variants() if not v.is_base]
+    trained = [Variant("base", "base", BASE, told=_all_told())] + [v for v in variants() if not v.is_base]
     todo = [(v, seed) for seed in SEEDS for v in trained if (v.question, v.name, seed) not in done]
     for variant, seed in tqdm([t for t in todo if wanted is None or wanted in t[0].question], unit="training"):
         variant = replace(variant, recipe=replace(variant.recipe, seed=seed))
@@ -261,18 +218,21 @@ def run(output: Path, data: Data, wanted: str | None = None) -> list[dict]:
         started = time.monotonic()
         network = learned(variant, pool, None if variant.loss is None else variant.loss(pool, held_out))
         seconds = time.monotonic() - started
-        planes = variant.frames + (TAG_PLANES if variant.told else 0)
         facts = {
             "question": variant.question, "name": variant.name, "seed": seed, "steps": variant.recipe.steps,
-            "gflop": round(gflop(network, planes), 1), "seconds": round(seconds),
+            "gflop": round(gflop(network), 1), "seconds": round(seconds),
         }  # fmt: skip
-        for factor in variant.told or (None,):
-            asked = network if factor is None else _Told(network, held_out.blurs, factor)
-            found = {name: round(value, 3) for name, value in figures(asked, held_out).items()}
+        for factor in variant.told:
+            found = {name: round(value, 3) for name, value in figures(network, held_out, factor).items()}
             results.append({**facts, "told": factor, **found})
             with open(path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(results[-1]) + "\n")
     return results
+
+
+def _all_told() -> tuple[float, ...]:
+    """The factors that any question asks the base for."""
+    return tuple(dict.fromkeys(factor for v in variants() if v.is_base for factor in v.told))
 
 
 def table(results: list[dict]) -> str:
@@ -281,11 +241,11 @@ def table(results: list[dict]) -> str:
     lines = ["| question | variant | GFLOP | steps | seeds | " + " | ".join(columns) + " |", "|---" * 10 + "|"]
     for variant in variants():
         place = ("base", "base") if variant.is_base else (variant.question, variant.name)
-        for factor in variant.told or (None,):
+        for factor in variant.told:
             found = [r for r in results if (r["question"], r["name"]) == place and r["told"] == factor]
             if not found:
                 continue
-            name = variant.name if factor is None else f"{variant.name}, told {factor:g} x the blur"
+            name = variant.name if variant.told == (1.0,) else f"{variant.name}, told {factor:g} x the blur"
             values = [f"{np.mean(x):+.2f} ± {np.std(x):.2f}" for x in ([r[c] for r in found] for c in columns)]
             head = f"| {variant.question} | {name} | {found[0]['gflop']:g} | {found[0]['steps']} | {len(found)} | "
             lines.append(head + " | ".join(values) + " |")
@@ -297,8 +257,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--pool", type=Path, required=True, help="holds the pools 'single' and 'sequence'")
     parser.add_argument("--question", default=None, help="only questions with these words")
+    parser.add_argument("--volumes", action="store_true", help="real anatomy too, as for `dsadeblur train`")
     options = parser.parse_args()
-    data = Data(Pool(options.pool / "single", PoolOptions()), Pool(options.pool / "sequence", SEQUENCE_POOL))
+    single, sequence = (replace(o, volumes=options.volumes) for o in (BASE.pool, SEQUENCE.pool))
+    data = Data(Pool(options.pool / "single", single), Pool(options.pool / "sequence", sequence))
     data.single.complete()
     data.sequence.complete()
     torch.set_num_threads(1)

@@ -14,14 +14,17 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from DSADeblurLib.restoration.engine import bfloat16_pays
 from DSADeblurLib.restoration.network import RestorationNetwork, build_network
 from DSADeblurLib.simulation.sets import generator
 
-from .checkpoint import load_checkpoint, save_checkpoint
+from .checkpoint import learned_parameters, load_checkpoint, save_checkpoint
+from .estimator import estimator_of
 from .losses import LOSSES, Loss
 from .pool import Patches, Pool
 from .processes import Process, this_process
 from .recipes import Recipe
+from .start import take_weights
 from .validation import HeldOut
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -37,6 +40,7 @@ def train(
     folder: Path,
     *,
     resume: bool = False,
+    start: RestorationNetwork | None = None,
     device: torch.device | str = "cpu",
     pool: Path | None = None,
     workers: int = 1,
@@ -52,6 +56,7 @@ def train(
         recipe: what to train and how.
         folder: where the checkpoint and the log (one JSON object a line) are kept.
         resume: go on from the folder's checkpoint, if there is one; the weights come out as without the stop.
+        start: a network whose weights a new training begins with, see `start.take_weights`.
         device: where to train.
         pool: folder of simulated regions, by default `folder`/pool; what it lacks is rendered first.
         workers: processes that render.
@@ -71,6 +76,9 @@ def train(
             regions.complete(workers, show_progress)
         process.together()
         session = Session(recipe, process)
+        if start is not None:
+            take_weights(session.network, start)
+            take_weights(session.average, start)
         checkpoint = folder / CHECKPOINT
         spent = 0.0
         if resume and checkpoint.exists():
@@ -103,8 +111,12 @@ def train(
             if stop:
                 break
         bar.close()
+        if process.leads and recipe.architecture.modulated:
+            seeing = estimator_of(regions, recipe.estimator_steps, show_progress)
+            session.average.estimator.load_state_dict(seeing.state_dict())
+            gains = {}  # so far it had been told the true blur
         if process.leads and not gains:
-            gains = validation.gains(session.average, process.device)
+            gains = validation.gains(session.average, process.device, told=None)
         minutes_in_all = round((spent + time.monotonic() - started) / 60, 1)
         return session.average, {"steps": session.step, "minutes": minutes_in_all, "psnr_gain_db": gains}
 
@@ -116,12 +128,13 @@ class Session:
         self, recipe: Recipe, process: Process | None = None, network: nn.Module | None = None, loss: Loss | None = None
     ) -> None:
         self.recipe, self.process = recipe, process or Process()
+        self.bfloat16 = self.process.agreed(bfloat16_pays(self.process.device))
         self.loss = loss or LOSSES[recipe.loss]
         torch.manual_seed(recipe.seed)
         network = build_network(recipe.architecture) if network is None else network
         self.network = network.to(self.process.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=recipe.learning_rate)
+        self.optimizer = torch.optim.Adam(learned_parameters(self.network).values(), lr=recipe.learning_rate)
         self._shared = self.process.distributed(self.network)
         self.step = 0
 
@@ -133,9 +146,12 @@ class Session:
         self.step += 1
         frames = torch.from_numpy(patches.inputs).to(device, memory_format=torch.channels_last)
         truths = torch.from_numpy(patches.truths).to(device)
-        # bfloat16 keeps float32's range, so no loss scaling is needed; twice as fast on processors that have it.
-        with torch.autocast(device.type, torch.bfloat16):
-            output = self._shared(frames)
+        # bfloat16 keeps float32's range, so no loss scaling is needed.
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
+            if self.network.architecture.modulated:
+                output = self._shared(frames, torch.from_numpy(patches.told).to(device))
+            else:
+                output = self._shared(frames)
         middle = recipe.architecture.frames // 2
         loss = self.loss(output.float(), frames[:, middle : middle + 1], truths)
         self.optimizer.zero_grad(set_to_none=True)
@@ -155,7 +171,7 @@ def _stream(pool: Pool, recipe: Recipe, first: int, process: Process) -> Iterato
     share = process.share(recipe.batch)
 
     def batch(step: int) -> Patches:
-        return pool.patches(generator("train", 1, recipe.seed, step), recipe.batch, recipe.patch, share)
+        return pool.patches(generator("train", 1, recipe.seed, step), recipe.batch, recipe.side(step), share)
 
     with ThreadPoolExecutor(max_workers=1) as reader:
         waiting = [reader.submit(batch, step) for step in range(first, min(first + AHEAD, recipe.steps))]

@@ -8,18 +8,20 @@ import numpy as np
 import torch
 
 from DSADeblurLib.measurement.quality import DATA_RANGE, edge_psnr, near_edges, psnr
-from DSADeblurLib.restoration.network import RestorationNetwork
+from DSADeblurLib.restoration.network import HEADER_SPREAD, RestorationNetwork
 from DSADeblurLib.restoration.normalisation import fit_normalisation
-from DSADeblurLib.simulation.pairs import KINDS, Pair, acquire_pair, blur_px
+from DSADeblurLib.simulation.pairs import KINDS, Pair, acquire_pair, removable_blur_px
 from DSADeblurLib.simulation.sets import NOISE, generator, held_out_pair
 
 NOISE_FREE = "noise-free"
+# Ranges of the blur in pixels; frames take them in turn.
+BLURS_PX = ((1.0, 2.0), (2.0, 4.0), (4.0, 6.0), (6.0, 8.0))
 
 
 class HeldOut:
     """Validation frames of every kind and noise, and without noise, simulated once.
 
-    `blurs` are their true blurs (rows, columns) in pixels, in the order in which a network sees the frames.
+    `blurs` are their removable blurs (rows, columns) in pixels, in the order in which a network sees the frames.
     """
 
     def __init__(self, frames: int, size: int, moments: int) -> None:
@@ -34,13 +36,23 @@ class HeldOut:
                 self._cases.append((pair, edges, _scores(pair.frame, pair.truth, edges)))
 
     @torch.inference_mode()
-    def gains(self, network: RestorationNetwork, device: torch.device) -> dict[str, float]:
-        """Mean gain in PSNR over the input in dB for each kind and noise, and near edges ('... edge')."""
+    def gains(
+        self, network: RestorationNetwork, device: torch.device, told: float | None = 1.0
+    ) -> dict[str, float]:
+        """Mean gain in PSNR over the input in dB for each kind and noise, and near edges ('... edge').
+
+        A network that is told the blur is told the true one times `told`, but that it may be wrong by HEADER_SPREAD; or
+        with None what it estimates.
+        """
         gains: dict[str, list[float]] = {}
         for number, (pair, edges, before) in enumerate(self._cases):
             normalisation = fit_normalisation(pair.degraded)
             frames = torch.from_numpy(normalisation.apply(pair.degraded))[None].to(device)
-            output = normalisation.invert(network(frames)[0, 0].float().cpu().numpy())
+            given = ()
+            if network.architecture.modulated and told is not None:
+                widths = [told * width for width in self.blurs[number]]
+                given = (torch.tensor([[*widths, HEADER_SPREAD]], dtype=torch.float32, device=device),)
+            output = normalisation.invert(network(frames, *given)[0, 0].float().cpu().numpy())
             gain = _scores(output, pair.truth, edges) - before
             name = " ".join(self._cells[number % len(self._cells)])
             gains.setdefault(name, []).append(gain[0])
@@ -50,11 +62,12 @@ class HeldOut:
 
 def _pair(index: int, kind: str, noise: str, size: int, moments: int) -> tuple[Pair, tuple[float, float]]:
     level = noise if noise in NOISE else "quiet"
-    pair, conditions, scene = held_out_pair("validation", index, kind, level, size=size, moments=moments)
+    blur = BLURS_PX[index % len(BLURS_PX)]
+    pair, conditions, scene = held_out_pair("validation", index, kind, level, size, blur, moments)
     if noise == NOISE_FREE:
         conditions = replace(conditions, noise_free=True)
         pair = acquire_pair(scene, conditions, kind, generator("validation", index))
-    return pair, blur_px(conditions.spot, scene)
+    return pair, removable_blur_px(conditions.spot, scene)
 
 
 def _scores(frame: np.ndarray, truth: np.ndarray, edges: np.ndarray) -> np.ndarray:

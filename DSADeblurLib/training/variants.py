@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
 from DSADeblurLib.restoration.architecture import UNetArchitecture
 from DSADeblurLib.restoration.network import RestorationNetwork, build_network
-from DSADeblurLib.restoration.unet import UNet
-
-# Planes of blur_px (rows, columns) beside the frames, as fractions of this many pixels.
-TAG_PLANES, TAG_SCALE = 2, 8.0
 
 
 class PooledAttention(nn.Module):
@@ -42,71 +40,35 @@ def without_attention(network: RestorationNetwork) -> RestorationNetwork:
 
 
 def without_biases(network: RestorationNetwork) -> RestorationNetwork:
-    """Without additive constants and gate the network is scale-equivariant (Mohan et al., ICLR 2020)."""
+    """Without additive constants and gate, and not told anything, the network is scale-equivariant (Mohan et al., ICLR
+    2020)."""
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             module.bias = None
     return without_attention(network)
 
 
-class _Modulated(nn.Module):
-    """A layer whose output is scaled and shifted channel by channel, as the blur (B, TAG_PLANES) says."""
-
-    def __init__(self, layer: nn.Module, features: int) -> None:
-        super().__init__()
-        self.layer = layer
-        self.tag = nn.Sequential(nn.Linear(TAG_PLANES, 32), nn.ReLU(), nn.Linear(32, 2 * features))
-        nn.init.zeros_(self.tag[-1].weight)
-        nn.init.zeros_(self.tag[-1].bias)
-        self.blur: Tensor | None = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        scale, shift = self.tag(self.blur)[..., None, None].chunk(2, dim=1)
-        return self.layer(x) * (1 + scale) + shift
-
-
-class ModulatedUNet(UNet):
-    """Told the blur in rows and columns: it scales and shifts the features of every level (Perez et al., AAAI 2018).
-
-    Input (B, frames + TAG_PLANES, H, W); the last planes are constant.
-    """
-
-    def __init__(self, architecture: UNetArchitecture) -> None:
-        super().__init__(architecture)
-        finest, *coarser = architecture.widths
-        self.first = _Modulated(self.first, finest)
-        self.down = nn.ModuleList(_Modulated(*pair) for pair in zip(self.down, coarser, strict=True))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, frames + TAG_PLANES, H, W) to (B, 1, H, W)."""
-        frames = self.architecture.frames
-        for layer in (self.first, *self.down):
-            layer.blur = x[:, frames:, 0, 0]
-        return super().forward(x[:, :frames])
-
-
 class UnrolledNetwork(nn.Module):
     """Steps towards agreement with the blurred frame, each followed by a network of its own.
 
     z = x - step * A'(A x - y), x = network(z), with A a blur by the rectangle of the told rows and columns, done by
-    Fourier transform. Input as for `ModulatedUNet`.
+    Fourier transform.
     """
 
     def __init__(self, architecture: UNetArchitecture, stages: int = 2) -> None:
         super().__init__()
-        self.architecture = architecture
+        self.architecture = replace(architecture, modulated=True)
         self.networks = nn.ModuleList(build_network(architecture) for _ in range(stages))
         self.steps = nn.Parameter(torch.full((stages,), 0.5))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 1 + TAG_PLANES, H, W) to (B, 1, H, W)."""
-        frame, blur = x[:, :1], x[:, 1:, 0, 0] * TAG_SCALE
-        y = frame
+    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+        """(B, 1, H, W) and what is told (B, TOLD), see `network.Modulation`, to (B, 1, H, W)."""
+        y = x
         for network, step in zip(self.networks, self.steps, strict=True):
             with torch.autocast(x.device.type, enabled=False):
                 y = y.float()
                 # The rectangle is symmetric: its adjoint is itself.
-                residual = rectangle_blur(rectangle_blur(y, blur) - frame, blur)
+                residual = rectangle_blur(rectangle_blur(y, told[:, :2]) - x, told[:, :2])
                 y = y - step * residual
             y = network(y)
         return y

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydicom.dataset import Dataset
 
 from DSADeblurLib.physics import geometry
+from DSADeblurLib.physics.focal_spot import removable_blur_in_pixels
 from DSADeblurLib.xa.elements import numbers_of, raw_text
 from DSADeblurLib.xa.errors import XAReadError
 
@@ -86,6 +87,17 @@ class Acquisition:
             value = list(fact.value) if isinstance(fact.value, tuple) else fact.value
             facts[name] = {"value": value, "unit": fact.unit, "origin": fact.origin, "note": fact.note}
         return {**facts, "warnings": list(self.warnings)}
+
+    def removable_blur_px(self) -> tuple[float, float] | None:
+        """Width (rows, columns) in pixels, in the isocentre's plane, of what the spot blurs more than a small focus.
+
+        See `physics.focal_spot.removable_blur_in_pixels`; None where the header lacks something.
+        """
+        spot, factor, spacing = self.focal_spot.value, self.magnification.value, self.imager_pixel_spacing.value
+        if spot is None or factor is None or spacing is None:
+            return None
+        rows, columns = (removable_blur_in_pixels(spot, factor, one) for one in spacing)
+        return rows, columns
 
     def assumed(self) -> tuple[str, ...]:
         """Return one phrase per value that did not come from the header, for the derivation description."""

@@ -61,8 +61,13 @@ def models(names: list[str] | None) -> list[Model]:
 def operations(network: RestorationNetwork, side: int) -> float:
     """Floating-point operations for one frame, counted by PyTorch."""
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(torch.zeros(1, network.architecture.frames, side, side))
+        network(torch.zeros(1, network.architecture.frames, side, side), _told(network))
     return counter.get_total_flops()
+
+
+def _told(network: RestorationNetwork, device: str = "cpu") -> torch.Tensor | None:
+    """What a modulated network is told of the blur; a run is looked at for it once, not frame by frame."""
+    return torch.tensor([[4.0, 4.0, 0.2]], device=device) if network.architecture.modulated else None
 
 
 def floor_rows() -> list[Row]:
@@ -86,12 +91,13 @@ def frame_rows(model: Model, side: int) -> list[Row]:
     work = operations(network, side)
     shape = (network.architecture.frames, side, side)
     tile = np.random.default_rng(0).normal(0, 0.2, shape).astype(np.float32)
+    told = None if (given := _told(network)) is None else given[0].numpy()
     rows = [Row(name, "eager", "float32", work, _eager(network, tile))]
     for precision in ("float32", "bfloat16"):
-        rows.append(Row(name, "torch", precision, work, _timed(TorchEngine(network, "cpu", precision), tile)))
+        rows.append(Row(name, "torch", precision, work, _timed(TorchEngine(network, "cpu", precision), tile, told)))
         if model.export is not None and openvino_is_installed():
             engine = OpenVINOEngine(model.export, network.architecture, precision)
-            rows.append(Row(name, "openvino", precision, work, _timed(engine, tile)))
+            rows.append(Row(name, "openvino", precision, work, _timed(engine, tile, told)))
     return rows
 
 
@@ -108,7 +114,8 @@ def cuda_rows(model: Model, side: int) -> list[Row]:
     tile = np.random.default_rng(0).normal(0, 0.2, shape).astype(np.float32)
     rows = []
     for precision in ("float32", "bfloat16", "float16"):
-        with_copies = _timed(TorchEngine(network, "cuda", precision), tile)
+        told = None if (given := _told(network)) is None else given[0].numpy()
+        with_copies = _timed(TorchEngine(network, "cuda", precision), tile, told)
         rows.append(Row(model.card.name, "cuda with copies", precision, work, with_copies))
         rows.append(Row(model.card.name, "cuda", precision, work, _cuda(network, tile, precision, graph=False)))
         rows.append(Row(model.card.name, "cuda graph", precision, work, _cuda(network, tile, precision, graph=True)))
@@ -121,16 +128,16 @@ def _seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _timed(engine, tile: np.ndarray) -> Callable[[], float]:
-    return lambda: _seconds(lambda: engine.run(tile))
+def _timed(engine, tile: np.ndarray, told: np.ndarray | None) -> Callable[[], float]:
+    return lambda: _seconds(lambda: engine.run(tile, told))
 
 
 def _eager(network: RestorationNetwork, tile: np.ndarray) -> Callable[[], float]:
-    batch = torch.from_numpy(tile)[None]
+    batch, told = torch.from_numpy(tile)[None], _told(network)
 
     def run() -> float:
         with torch.inference_mode():
-            return _seconds(lambda: network(batch))
+            return _seconds(lambda: network(batch, told))
 
     return run
 
@@ -161,13 +168,13 @@ def _openvino_stack(stack: nn.Sequential, x: torch.Tensor, precision: str) -> Ca
 def _cuda(network: RestorationNetwork, tile: np.ndarray, precision: str, graph: bool) -> Callable[[], float]:
     """Kernel time by events; channels-last, autocast below float32, warmed up on a stream of its own."""
     there = copy.deepcopy(network).cuda().to(memory_format=torch.channels_last)
-    batch = torch.from_numpy(tile)[None].cuda()
+    batch, told = torch.from_numpy(tile)[None].cuda(), _told(network, "cuda")
     half = precision != "float32"
 
     def forward() -> None:
         # The cache of cast weights would outlive the capture of a graph.
         with torch.autocast("cuda", dtype=_TORCH_TYPES[precision], enabled=half, cache_enabled=False):
-            there(batch)
+            there(batch, told)
 
     with torch.inference_mode():
         stream = torch.cuda.Stream()

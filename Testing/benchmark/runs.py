@@ -58,8 +58,8 @@ class _TimedEngine:
         self._engine, self._watch = engine, watch
         self.name, self.device, self.precision = engine.name, engine.device, engine.precision
 
-    def run(self, tile):
-        return self._watch(self._engine.run, tile)
+    def run(self, tile, told=None):
+        return self._watch(self._engine.run, tile, told)
 
     def memory_budget(self) -> int:
         return self._engine.memory_budget()

@@ -16,7 +16,7 @@ def test_truth_and_exact_frame_are_common_to_all_noise_levels(cases):
     for case in cases.values():
         np.testing.assert_array_equal(case.truth, cases["quiet"].truth)
         np.testing.assert_array_equal(case.exact, cases["quiet"].exact)
-        assert case.frames.shape == (3, 96, 96) and case.psf.sum() == pytest.approx(1, abs=1e-3)
+        assert case.frames.shape == (3, 96, 96) and case.known.psf.sum() == pytest.approx(1, abs=1e-3)
     np.testing.assert_array_equal(cases[NOISE_FREE].frames[1], cases["quiet"].exact)
 
 
@@ -30,8 +30,8 @@ def test_wider_blur_is_wider():
     widths = []
     for blur in BLURS[:4]:
         case = draw_cases("validation", 1, "native", blur, ("quiet",), 64)["quiet"]
-        rows, cols = np.indices(case.psf.shape)
-        spread = [np.sqrt(12 * (case.psf * (axis - (axis.max() / 2)) ** 2).sum()) for axis in (rows, cols)]
+        rows, cols = np.indices(case.known.psf.shape)
+        spread = [np.sqrt(12 * (case.known.psf * (axis - (axis.max() / 2)) ** 2).sum()) for axis in (rows, cols)]
         # A rectangle of width w has the variance w^2 / 12, of which one pixel's is the kernel's own.
         widths.append(np.sqrt(np.prod(spread)))
         assert blur.px[0] - 0.7 < widths[-1] < blur.px[1] + 1.2

@@ -8,10 +8,13 @@ import pytest
 from scipy import ndimage
 
 from DSADeblurLib.evaluation import methods
-from DSADeblurLib.evaluation.methods import FAMILIES, Family, network_method, tune, unchanged
+from DSADeblurLib.evaluation.conditions import Known
+from DSADeblurLib.evaluation.methods import FAMILIES, Family, as_told, network_method, tune, unchanged
 from DSADeblurLib.measurement.quality import psnr
+from DSADeblurLib.restoration.settings import LARGEST_BLUR_PX, DeblurSettings
 
 PSF = np.full((3, 3), 1 / 9)
+KNOWN = Known(PSF, (3.0, 2.0))
 
 
 @pytest.fixture(scope="module")
@@ -19,16 +22,16 @@ def case():
     y, x = np.mgrid[:64, :64].astype(float)
     truth = -0.4 * np.sqrt(np.clip(1 - ((x - 0.2 * y - 25) / 5) ** 2, 0, None))
     noise = np.random.default_rng(0).normal(scale=0.003, size=truth.shape)
-    return ((ndimage.convolve(truth, PSF) + noise)[None].astype(np.float32), truth, PSF)
+    return ((ndimage.convolve(truth, PSF) + noise)[None].astype(np.float32), truth, KNOWN)
 
 
 def test_tuning_takes_the_best_of_the_grid(case):
     family = replace(FAMILIES[1], grid={"balance": (1e-4, 1e-3, 1e-2, 1e-1)})
     tuned = tune(family, [case])
-    results = {b: family.method({"balance": b})(case[0], PSF) for b in family.grid["balance"]}
+    results = {b: family.method({"balance": b})(case[0], KNOWN) for b in family.grid["balance"]}
     scores = {b: psnr(result, case[1], data_range=1) for b, result in results.items()}
     assert tuned.setting["balance"] == max(scores, key=scores.get) and tuned.psnr == pytest.approx(max(scores.values()))
-    np.testing.assert_array_equal(tuned.method(case[0], PSF), family.method(tuned.setting)(case[0], PSF))
+    np.testing.assert_array_equal(tuned.method(case[0], KNOWN), family.method(tuned.setting)(case[0], KNOWN))
 
 
 @pytest.mark.parametrize("family", [family.coarse() for family in FAMILIES], ids=lambda family: family.name)
@@ -55,7 +58,16 @@ def test_a_network_gets_the_frames_round_the_middle(monkeypatch):
     frames = np.arange(5.0)[:, None, None] * np.ones((5, 16, 16))
     for count, expected in ((1, [2]), (3, [1, 2, 3]), (5, [0, 1, 2, 3, 4])):
         model = SimpleNamespace(network=SimpleNamespace(architecture=SimpleNamespace(frames=count)))
-        assert (network_method(model)(frames, PSF) == 2).all()
+        assert (network_method(model)(frames, KNOWN) == 2).all()
         given, chosen = seen[-1]
         assert given[:, 0, 0].tolist() == expected and chosen == (count // 2 + 1, count // 2 + 1)
-    assert (unchanged(frames, PSF) == 2).all()
+    assert (unchanged(frames, KNOWN) == 2).all()
+
+
+def test_a_network_is_told_what_the_header_says():
+    """Or something wrong, or nothing, as is asked for."""
+    settings = DeblurSettings(device="cpu")
+    assert as_told(settings, KNOWN).blur_px == (3.0, 2.0)
+    assert as_told(settings, KNOWN, 2.0).blur_px == (6.0, 4.0)
+    assert as_told(settings, KNOWN, 100.0).blur_px == (LARGEST_BLUR_PX, LARGEST_BLUR_PX)
+    assert as_told(settings, KNOWN, None) == as_told(settings, Known(PSF, None)) == settings

@@ -66,8 +66,8 @@ def test_thin_vessels_are_seen_by_their_contrast(noise, cnr):
 
 def test_flicker_is_the_change_over_time_alone():
     runs = {
-        "half": lambda frames: frames / 2,
-        "frozen": lambda frames: np.repeat(frames[:1], len(frames), axis=0),
+        "half": lambda frames, known: frames / 2,
+        "frozen": lambda frames, known: np.repeat(frames[:1], len(frames), axis=0),
     }
     found = measure_stillness("validation", "clinical", 5, runs, 256)
     assert found[INPUT].flicker == found[INPUT].noise == 1

@@ -15,10 +15,11 @@ _SMALL = {
 
 
 def make_network(seed: int = 0, kind: str = "rdn", **numbers) -> RestorationNetwork:
-    """A network whose last layer is not zero, so that it changes its input."""
+    """A network whose last layer and modulations are not zero, so that it changes its input as it is told."""
     torch.manual_seed(seed)
     network = build_network(ARCHITECTURES[kind](**{**_SMALL[kind], **numbers})).eval()
-    torch.nn.init.normal_(network.last.weight, std=0.3)
+    for layer in (network, *getattr(network, "modulations", ())):
+        torch.nn.init.normal_(layer.last.weight, std=0.3)
     return network
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from DSADeblurLib.framefile import FrameFile
 from DSADeblurLib.restoration import DeblurSettings, fit_normalisation
-from DSADeblurLib.restoration.deblur import DeblurCancelled, DeblurError, deblur
+from DSADeblurLib.restoration.deblur import DeblurCancelled, DeblurError, deblur, what_to_tell
 from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngine
+from DSADeblurLib.restoration.network import ESTIMATED_SPREAD, HEADER_SPREAD
 from DSADeblurLib.restoration.selection import Engines
 
 CPU = {"device": "cpu", "precision": "float32"}
@@ -35,6 +36,8 @@ NETWORKS = st.sampled_from(
         {"factor": 4, "frames": 3},
         {"kind": "unet", "levels": 2},
         {"kind": "unet", "levels": 1, "frames": 3, "factor": 1},
+        {"kind": "unet", "levels": 2, "modulated": True},
+        {"kind": "unet", "levels": 1, "frames": 3, "modulated": True},
     ]
 )
 
@@ -77,6 +80,34 @@ def test_strength_zero_is_bit_identical(make_model, dtype):
     result = deblur(frames, make_model(), DeblurSettings(strength=0, **CPU), relationship="LIN")
     assert result.frames.dtype == frames.dtype
     assert result.frames.tobytes() == frames.tobytes()
+
+
+def test_a_modulated_network_is_told_what_its_estimator_sees_or_the_user_says(make_model):
+    """One width for the run, whatever frames are chosen; the user's width takes its place."""
+    model, frames = make_model(kind="unet", modulated=True), run_of((5, 48, 64), np.float32)
+    whole = deblur(frames, model, DeblurSettings(**CPU))
+    assert all(0 < width < 32 for width in whole.blur_px)
+    part = deblur(frames, model, DeblurSettings(frames=(4, 4), **CPU))
+    assert part.blur_px == whole.blur_px
+    np.testing.assert_array_equal(part.frames[0], whole.frames[3])
+    assert whole.blur_seen_px == whole.blur_px
+    other = deblur(frames, model, DeblurSettings(blur_px=(9.0, 0.0), **CPU))
+    assert other.blur_px == (9.0, 0.0) and other.blur_seen_px == whole.blur_px
+    assert (other.frames != whole.frames).any()
+
+
+def test_what_is_given_is_doubted_as_much_as_frames_disagree():
+    assert what_to_tell((2.0, 3.0), None) == pytest.approx((2, 3, ESTIMATED_SPREAD))
+    assert what_to_tell((2.0, 3.0), (2.2, 3.3)) == pytest.approx((2.2, 3.3, HEADER_SPREAD))
+    spreads = [what_to_tell((2.0, 2.0), (width, width))[2] for width in (2.0, 8.0, 16.0)]
+    assert HEADER_SPREAD == pytest.approx(spreads[0]) and spreads[0] < spreads[1] < spreads[2]
+
+
+def test_a_network_that_is_not_told_needs_no_blur(make_model):
+    model, frames = make_model(), run_of(dtype=np.float32)
+    plain, told = (deblur(frames, model, DeblurSettings(blur_px=blur, **CPU)) for blur in (None, (3.0, 3.0)))
+    assert plain.blur_px is told.blur_px is None
+    np.testing.assert_array_equal(told.frames, plain.frames)
 
 
 def test_strength_blends_between_input_and_output(make_model):
@@ -161,10 +192,10 @@ def test_reading_goes_on_while_the_network_runs(make_model):
             return super().__getitem__(index)
 
     class Watching(TorchEngine):
-        def run(self, tile):
+        def run(self, tile, told=None):
             if not seen:
                 seen.extend([begun[1].wait(5), begun[2].wait(0.05)])
-            return super().run(tile)
+            return super().run(tile, told)
 
     def build(network, device, precision):
         source.counting = True  # the scale was fitted before
@@ -243,8 +274,8 @@ def test_frames_that_are_not_finite_are_told_by_number(make_model):
     frames[1, 5, 5] = np.nan
     with pytest.raises(DeblurError, match="not finite"):
         deblur(frames, make_model(), DeblurSettings(**CPU))
-    frames = run_of((3, 1024, 1024), np.float32)  # only every other pixel is sampled for the normalisation
-    frames[2, 501, 501] = np.inf
+    frames = run_of((3, 64, 64), np.float32)
+    frames[2, 51, 51] = np.inf
     with pytest.raises(DeblurError, match="Frame 3 holds values that are not finite"):
         deblur(frames, make_model(), DeblurSettings(frames=(3, 3), **CPU))
 
@@ -278,10 +309,10 @@ class SmallMemory:
         self._limit = limits[device]
         self._engine = TorchEngine(network)
 
-    def run(self, tile):
+    def run(self, tile, told=None):
         if tile.size > self._limit:
             raise OutOfMemory("8 GiB asked for")
-        return self._engine.run(tile)
+        return self._engine.run(tile, told)
 
     def memory_budget(self):
         return 2**40
@@ -326,10 +357,10 @@ def test_a_cuda_error_of_memory_reaches_the_way_out(make_model):
             super().__init__()
             self.network = network
 
-        def forward(self, x):
+        def forward(self, x, told=None):
             if x.numel() > 110 * 110:
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
-            return self.network(x)
+            return self.network(x, told)
 
     model, frames = make_model(), run_of((1, 256, 256), np.float32)
     engines = Engines(
@@ -348,8 +379,8 @@ def test_half_precision_that_overflows_gives_way_to_float32(make_model):
             super().__init__(network)
             self.ends = precision == "float16"
 
-        def run(self, tile):
-            result = super().run(tile)
+        def run(self, tile, told=None):
+            result = super().run(tile, told)
             return np.where(np.abs(result) > 65504, np.inf, result) if self.ends else result
 
     model, frames = make_model(), run_of((3, 48, 48), np.float32)

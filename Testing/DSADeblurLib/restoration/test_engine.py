@@ -129,7 +129,7 @@ class Failing(nn.Module):
         super().__init__()
         self.error = error
 
-    def forward(self, x):
+    def forward(self, x, told=None):
         raise self.error
 
 
@@ -148,7 +148,7 @@ def test_every_lack_of_memory_has_one_name(error):
 
 def test_a_real_lack_of_memory_is_recognised():
     class Huge(nn.Module):
-        def forward(self, x):
+        def forward(self, x, told=None):
             return torch.empty(2**60, dtype=torch.uint8)
 
     with pytest.raises(OutOfMemory):

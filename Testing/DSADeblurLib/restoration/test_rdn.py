@@ -1,13 +1,10 @@
 """Dense blocks are those of the paper: what the sum of shares gives is what the concatenation gives."""
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from DSADeblurLib import paths
-from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.restoration.rdn import ResidualDenseBlock
 
 
@@ -41,8 +38,3 @@ def test_the_blocks_outputs_are_fused_as_if_concatenated(make_network):
         torch.testing.assert_close(fused[0], network.fusion[0](torch.cat(outputs, dim=1)))
 
 
-def test_the_bundled_model_computes_what_it_did():
-    """Loading compares with the output that was stored when it was trained."""
-    if not (paths.models_folder() / "compact").is_dir():
-        pytest.skip("the model compact is not bundled")
-    assert load_model("compact").network.architecture.kind == "rdn"

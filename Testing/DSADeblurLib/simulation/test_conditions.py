@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from DSADeblurLib.physics.focal_spot import FocalSpot, iec_60336_limits
+from DSADeblurLib.restoration.network import HEADER_SPREAD
 from DSADeblurLib.simulation.conditions import (
     MICRO_SPOT,
     MICRO_SPOT_SHARE,
@@ -11,8 +12,9 @@ from DSADeblurLib.simulation.conditions import (
     Conditions,
     blur_px,
     foreign_spot,
-    nominal_blur_px,
     random_conditions,
+    removable_blur_px,
+    told_blur_px,
 )
 from DSADeblurLib.simulation.effects import Effects
 from DSADeblurLib.simulation.scene import Scene
@@ -59,7 +61,23 @@ def test_zoom_counts_as_blur(scene):
         rows, columns = blur_px(conditions.spot, scene, zoom)
         assert 3 <= np.sqrt(rows * columns) * 1.0001 and np.sqrt(rows * columns) <= 5.0001
         spacing = scene.view.spacing_mm / zoom
-        assert nominal_blur_px(conditions, scene) == pytest.approx(conditions.nominal_spot_mm * 0.5 / spacing)
+        usual = np.sqrt((1.4 * conditions.nominal_spot_mm) ** 2 - 0.3**2)
+        assert told_blur_px(conditions, scene) == pytest.approx((usual * 0.5 / spacing,) * 2)
+
+
+def test_headers_are_right_on_average(scene):
+    """What follows from the nominal spot is the true removable width but for the tolerances of IEC 60336."""
+    found = drawn(scene, 600, effects=False)
+    told = np.log([told_blur_px(c, scene) for c in found])
+    true = np.log([removable_blur_px(c.spot, scene) for c in found])
+    assert abs(np.mean(told - true)) < 0.05 and np.abs(told - true).mean() == pytest.approx(HEADER_SPREAD, abs=0.05)
+
+
+def test_nothing_of_the_micro_spot_is_removable(scene):
+    assert removable_blur_px(MICRO_SPOT, scene) == (0.0, 0.0)
+    wide = MICRO_SPOT.scaled(5 / 3)
+    expected = np.sqrt(1 - 0.6**2) * np.array(blur_px(wide, scene))
+    np.testing.assert_allclose(removable_blur_px(wide, scene), expected)
 
 
 def test_no_spot_is_smaller_than_the_truths(scene):
@@ -113,4 +131,4 @@ def test_foreign_spots_are_as_wide_and_of_two_kinds(scene):
 def test_without_a_header_there_is_no_nominal_blur(scene):
     conditions = drawn(scene, 1)[0]
     with pytest.raises(ValueError, match="no nominal focal spot"):
-        nominal_blur_px(Conditions(conditions.spot, conditions.detector, 1e4), scene)
+        told_blur_px(Conditions(conditions.spot, conditions.detector, 1e4), scene)

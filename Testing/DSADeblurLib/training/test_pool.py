@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from DSADeblurLib.restoration.normalisation import fit_normalisation
-from DSADeblurLib.training.pool import CLASSES, Pool, PoolOptions, training_pair
+from DSADeblurLib.training.pool import CLASSES, Pool, PoolOptions, told_by_chance, training_pair
 
 
 def test_a_generator_decides_the_batch(small_pool):
@@ -26,10 +26,20 @@ def test_shares_make_up_the_batch(small_pool):
 
 
 def test_shapes_and_scale(small_pool):
-    inputs, truths, blur = small_pool.patches(np.random.default_rng(0), 16, 48)
+    inputs, truths, blur, told = small_pool.patches(np.random.default_rng(0), 16, 48)
     assert inputs.shape == truths.shape == (16, 1, 48, 48) and inputs.dtype == np.float32
     assert np.isfinite(inputs).all() and np.abs(truths).max() < 20
-    assert blur.shape == (16, 2) and (blur > 0).all()
+    assert blur.shape == (16, 2) and (blur >= 0).all() and blur.max() > 0
+    assert told.shape == (16, 3) and (told > 0).all() and told.dtype == np.float32
+
+
+def test_what_is_told_is_as_wrong_as_it_says():
+    blur = np.full((4000, 2), 5.0, np.float32)
+    widths, spreads = np.split(told_by_chance(np.random.default_rng(0), 4000)(blur, slice(None)), [2], axis=1)
+    errors = np.abs(np.log(widths / 5)).mean(axis=1)
+    for low, high in ((0.05, 0.1), (0.2, 0.4), (0.6, 0.9)):
+        among = (spreads[:, 0] > low) & (spreads[:, 0] < high)
+        assert errors[among].mean() == pytest.approx(spreads[among].mean(), rel=0.2)
 
 
 def test_a_batch_has_every_class(small_pool, monkeypatch):
@@ -53,9 +63,9 @@ def test_what_is_missing_is_rendered_the_same(small_pool, tmp_path):
 
 def test_several_frames_have_one_truth(tmp_path):
     options = PoolOptions(regions=16, side=48, scenes=1, frames=3, size=192)
-    pair, normalisation, facts = training_pair(tmp_path, options, 1)
+    pair, (*_, quanta, offset, scale) = training_pair(tmp_path, options, 1)
     assert pair.degraded.shape == (3, *pair.truth.shape)
-    assert normalisation.scale > 0 and (facts > 0).all()
+    assert scale > 0 and quanta > 0 and np.isfinite(offset)
 
 
 def test_the_region_has_about_the_scale_of_its_run(tmp_path):
@@ -63,8 +73,8 @@ def test_the_region_has_about_the_scale_of_its_run(tmp_path):
     options = PoolOptions(regions=16, side=256, scenes=2, size=256)
     ratios = []
     for region in range(16):
-        pair, normalisation, _ = training_pair(tmp_path, options, region)
-        ratios.append(normalisation.scale / fit_normalisation(pair.degraded).scale)
+        pair, facts = training_pair(tmp_path, options, region)
+        ratios.append(facts[-1] / fit_normalisation(pair.degraded).scale)
     assert 0.6 < np.median(ratios) < 1.6
 
 

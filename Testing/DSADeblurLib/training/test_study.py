@@ -9,7 +9,6 @@ import pytest
 from DSADeblurLib.restoration.architecture import UNetArchitecture
 from DSADeblurLib.training import study
 from DSADeblurLib.training.validation import HeldOut
-from DSADeblurLib.training.variants import ModulatedUNet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -28,17 +27,19 @@ def test_compared_networks_cost_about_the_same():
         costs = []
         for variant in (v for v in study.variants() if v.question == question):
             network = variant.build(variant.recipe.architecture)
-            costs.append(study.gflop(network, 1 + (2 if variant.told else 0)))
+            costs.append(study.gflop(network))
         assert max(costs) < 1.3 * min(costs), (question, costs)
 
 
 def test_runs_once_and_goes_on(tmp_path, small_pool, monkeypatch):
-    tiny = replace(study.BASE, architecture=UNetArchitecture(features=4, levels=1), steps=2, patch=32)
+    network = UNetArchitecture(features=4, levels=1, attention_reduction=0, modulated=True)
+    tiny = replace(study.BASE, architecture=network, steps=2, patch=32)
     monkeypatch.setattr(study, "BASE", tiny)
     found = [
         study.Variant("loss", "base", tiny),
         study.Variant("loss", "l1", replace(tiny, loss="l1")),
-        study.Variant("told", "modulated", tiny, build=ModulatedUNet, told=(1.0, 0.5)),
+        study.Variant("told", "modulated", tiny, told=(1.0, 0.5)),
+        study.Variant("told", "not told", replace(tiny, architecture=replace(network, modulated=False))),
         study.Variant("noise", "much", tiny, quanta=(0, np.inf)),
     ]
     monkeypatch.setattr(study, "variants", lambda: found)
@@ -47,8 +48,8 @@ def test_runs_once_and_goes_on(tmp_path, small_pool, monkeypatch):
     results = study.run(tmp_path, data, "loss")
     assert {r["name"] for r in results} == {"l1"}
     results = study.run(tmp_path, data)
-    assert len(results) == 2 * (1 + 1 + 2 + 1)
+    assert len(results) == 2 * (2 + 1 + 1 + 1)
     assert study.run(tmp_path, data) == results
     assert [json.loads(line) for line in (tmp_path / "study.jsonl").read_text().splitlines()] == results
     lines = study.table(results).splitlines()
-    assert len(lines) == 2 + 5 and "told 0.5 x the blur" in lines[-2]
+    assert len(lines) == 2 + 6 and "told 0.5 x the blur" in lines[5]

@@ -1,0 +1,52 @@
+"""How wide the blur of a frame is, seen from the frame itself: headers have wrong tags, and no tag knows the depth."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from DSADeblurLib.restoration.network import SIGNAL_GAIN, EntryConvolution
+
+_WIDTHS = (24, 32, 48, 64)
+# Widths are learned as logarithms, from here on down as sums: nobody can tell nothing from a tenth of a pixel.
+SMALLEST_PX = 0.5
+_MULTIPLE = 16
+
+
+class BlurEstimator(nn.Module):
+    """Every place of a frame says how wide the blur seems and how sure that is; the frame's width is their mean.
+
+    Edges and thin vessels tell, flat background does not, so the mean is weighted. Frames of any size will do. Rows are
+    looked at as they are, and columns the same way in the transposed frame.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = EntryConvolution(4, _WIDTHS[0])
+        self.down = nn.ModuleList(
+            nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
+            for fine, coarse in zip(_WIDTHS, _WIDTHS[1:], strict=False)
+        )
+        self.same = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for width in _WIDTHS[1:])
+        # The width and its weight.
+        self.last = nn.Conv2d(_WIDTHS[-1], 2, 1)
+
+    def logarithms(self, x: Tensor) -> Tensor:
+        """Normalised frames (B, 1, H, W) to ln(width + SMALLEST_PX), (B, 2) for rows and columns."""
+        height, width = x.shape[2:]
+        below, right = -height % _MULTIPLE, -width % _MULTIPLE
+        x = functional.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
+        return torch.cat((self._along_rows(x), self._along_rows(x.mT)), dim=1)
+
+    def _along_rows(self, x: Tensor) -> Tensor:
+        y = functional.relu(self.first(functional.pixel_unshuffle(SIGNAL_GAIN * x, 2)))
+        for down, same in zip(self.down, self.same, strict=True):
+            y = functional.relu(down(y))
+            y = y + functional.relu(same(y))
+        values, weights = self.last(y).float().flatten(2).chunk(2, dim=1)
+        return (values * torch.softmax(weights, dim=2)).sum(dim=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised frames (B, 1, H, W) to widths in pixels (B, 2), rows and columns, of the blur to remove."""
+        return (self.logarithms(x).exp() - SMALLEST_PX).clamp(min=0.0)

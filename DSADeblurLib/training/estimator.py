@@ -1,0 +1,55 @@
+"""Training of the blur estimator, once for all networks that learn from a pool."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from tqdm import tqdm
+
+from DSADeblurLib.restoration.estimator import SMALLEST_PX, BlurEstimator
+from DSADeblurLib.simulation.sets import generator
+
+from .pool import Patches, Pool
+
+BATCH, SIDE = 8, 192
+LEARNING_RATE = 2e-3
+
+
+def estimator_of(pool: Pool, steps: int, show_progress: bool = True) -> BlurEstimator:
+    """The estimator that lies beside the pool, after so many steps of learning from it; the first call trains it."""
+    path = Path(pool.folder) / f"estimator-{steps}.safetensors"
+    if not path.exists():
+        aside = path.with_suffix(f".{os.getpid()}.part")
+        state = _learned(pool, steps, show_progress).state_dict()
+        save_file({name: value.contiguous() for name, value in state.items()}, aside)
+        os.replace(aside, path)
+    estimator = BlurEstimator()
+    estimator.load_state_dict(load_file(path))
+    return estimator.requires_grad_(False)
+
+
+def _learned(pool: Pool, steps: int, show_progress: bool) -> BlurEstimator:
+    torch.manual_seed(1)
+    estimator = BlurEstimator().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(estimator.parameters(), lr=LEARNING_RATE)
+    side, middle = min(SIDE, pool.options.side), pool.options.frames // 2
+    for step in tqdm(range(steps), desc="estimator", unit="step", disable=not show_progress):
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        loss = _error(estimator, pool.patches(generator("train", 3, step), BATCH, side), middle)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(estimator.parameters(), 1.0)
+        optimizer.step()
+    return estimator
+
+
+def _error(estimator: BlurEstimator, patches: Patches, middle: int) -> torch.Tensor:
+    """Mean absolute error of the logarithms: a factor counts the same for small and large widths."""
+    seen = estimator.logarithms(torch.from_numpy(patches.inputs[:, middle : middle + 1]))
+    return (seen - torch.log(torch.from_numpy(patches.blur_px) + SMALLEST_PX)).abs().mean()
