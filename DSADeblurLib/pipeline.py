@@ -149,8 +149,8 @@ def deblur_run(
     Raises:
         XAReadError, XAWriteError, DeblurError, DeblurCancelled, ValueError: one sentence each.
     """
-    if settings.blur_px is None and options.blur != "frames":
-        settings = replace(settings, blur_px=run.acquisition.removable_blur_px())
+    if options.blur != "frames":
+        settings = settings.told(run.acquisition.removable_blur_px())
         if settings.blur_px is None and options.blur == "header":
             raise ValueError("The header does not say how wide the blur is; give the focal spot and the magnification.")
     plan = plan_subtraction(run, options.subtract, options.mask_frames)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import slicer
@@ -76,10 +76,8 @@ class Job:
 
     def _settings(self) -> DeblurSettings:
         """The user's, with the width of the blur by the header where there is one."""
-        settings, header = self._options.settings, self._facts.header
-        if settings.blur_px is not None or header is None:
-            return settings
-        return replace(settings, blur_px=header.acquisition.removable_blur_px())
+        header = self._facts.header
+        return self._options.settings.told(header.acquisition.removable_blur_px() if header else None)
 
     def isOrphan(self) -> bool:
         """True when the source node is gone, with the scene or alone."""

@@ -14,7 +14,7 @@ from DSADeblurLib.restoration.classical import richardson_lucy, total_variation,
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import Model
 from DSADeblurLib.restoration.selection import Engines
-from DSADeblurLib.restoration.settings import LARGEST_BLUR_PX, DeblurSettings
+from DSADeblurLib.restoration.settings import DeblurSettings
 
 from .conditions import Known
 
@@ -145,7 +145,7 @@ def as_told(settings: DeblurSettings, known: Known, header: float | None = 1.0) 
     """Settings with the header's width of the blur, wrong by a factor; None for frames without a header."""
     if header is None or known.header_px is None:
         return settings
-    return replace(settings, blur_px=tuple(min(header * width, LARGEST_BLUR_PX) for width in known.header_px))
+    return settings.told(tuple(header * width for width in known.header_px))
 
 
 def network_method(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from numbers import Integral, Real
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -61,6 +61,12 @@ class DeblurSettings:
             object.__setattr__(self, "frames", _frame_range(self.frames))
         if self.blur_px is not None:
             object.__setattr__(self, "blur_px", _blur(self.blur_px))
+
+    def told(self, header_px: tuple[float, float] | None) -> DeblurSettings:
+        """These settings with the width of the blur by the header, where the user gave none."""
+        if self.blur_px is not None or header_px is None:
+            return self
+        return replace(self, blur_px=tuple(min(width, LARGEST_BLUR_PX) for width in header_px))
 
     def as_dict(self) -> dict:
         """The choices as a JSON-able dictionary."""

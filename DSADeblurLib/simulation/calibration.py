@@ -12,7 +12,7 @@ from scipy import optimize
 from DSADeblurLib.measurement.quality import psnr, ssim
 
 from .pairs import Pair
-from .sets import paper_pair
+from .sets import held_out_pair, paper_pair
 
 PAPER_PSNR, PAPER_SSIM = 30.64, 0.9163
 
@@ -46,6 +46,18 @@ def calibrate(frames: int = 12, size: int = 512, doses: tuple[float, float] = (3
     return quanta, matching_range(taken(quanta))
 
 
+def paper_like_ssim(frames: int = 12, size: int = 512) -> float:
+    """Mean SSIM, data range 1, of subtracted validation frames at paper-like noise and blur of 1 to 8 pixels.
+
+    The ends of `sets.NOISE["paper-like"]` are such that it is about that of the paper's input.
+    """
+    pairs = [
+        held_out_pair("validation", index, "subtracted", "paper-like", size, (1.0, 8.0))[0] for index in range(frames)
+    ]
+    return input_quality(pairs, 1.0)[1]
+
+
 if __name__ == "__main__":
     quanta, data_range = calibrate()
     print(f"simulated validation frames: {quanta:.4g} quanta per pixel, data range {data_range:.4g}")
+    print(f"simulated subtracted validation frames at paper-like noise: SSIM {paper_like_ssim():.4f}")

@@ -23,12 +23,13 @@ LIMITS = (
     "Research use only: not for diagnosis or treatment.",
     "Trained and measured on simulated frames only; no figure here was measured on a patient or a real phantom.",
     "Detail finer than the blur leaves in the data may be lost or invented; compare with the original.",
+    "A focal spot or magnification in the header that is wrong costs sharpness, or makes edges too hard.",
     "Not meant for frames that were sharpened before, were compressed with visible loss, or show colour.",
 )
 
 
 DESCRIPTIONS = {
-    "unet": "Residual U-Net with the attention gate of Geng et al. (Interv Neuroradiol 2022)",
+    "unet": "Residual U-Net in low-resolution space, told how wide the blur is",
     "rdn": "Residual dense network after Geng et al. (Interv Neuroradiol 2022, doi 10.1177/15910199221143168)",
 }
 

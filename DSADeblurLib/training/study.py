@@ -126,6 +126,8 @@ def variants() -> list[Variant]:
             features=10, growth=6, blocks=2, layers=2, factor=1)),
         Variant("paper's layout at full resolution, equal compute", "factor 2, 16 + 8, 3 x 3", _dense(
             features=16, growth=8, blocks=3, layers=3)),
+        *(Variant("side of the patches, equal pixels", str(side), replace(
+            BASE, patch=side, steps=round(BASE.steps * (BASE.patch / side) ** 2))) for side in (40, 64, 96)),
         *(Variant("frames", str(count), _several(count), frames=count) for count in (1, 3, 5)),
         Variant("equivariance, not told the blur", "biases", _sized(modulated=False)),
         Variant("equivariance, not told the blur", "none: scale- and shift-equivariant", _sized(modulated=False),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,39 @@ def test_frame_range_counts_the_runs_frames(tmp_path, small_model):
     beyond = DeblurSettings(frames=(5, 9))
     failed, = deblur_files([source], tmp_path / "o", small_model, beyond, RunOptions(subtract="never"))
     assert "5 to 9" in failed.error and "has 6" in failed.error
+
+
+def test_a_modulated_model_is_told_what_the_header_says(tmp_path, modulated_model):
+    """Unless the user says what to believe; the width is in the derived object."""
+    from pydicom import dcmread
+
+    run = read_run(write_run(tmp_path / "run.dcm"))
+    output = tmp_path / "out.dcm"
+    told = {}
+    for blur in ("auto", "header", "frames"):
+        result = pipeline.deblur_run(run, modulated_model, output, FAST, RunOptions(blur=blur))
+        told[blur] = result.blur_px
+    assert told["auto"] == told["header"] == pytest.approx(run.acquisition.removable_blur_px())
+    assert told["frames"] == result.blur_seen_px != told["header"]
+    given = replace(FAST, blur_px=(7.0, 8.0))
+    assert pipeline.deblur_run(run, modulated_model, output, given, RunOptions()).blur_px == (7.0, 8.0)
+    assert "blur 7.0 x 8.0 px" in dcmread(output, stop_before_pixels=True).DerivationDescription
+
+
+def test_without_a_header_the_frames_tell(tmp_path, modulated_model):
+    run = read_run(write_run(tmp_path / "run.dcm", focal_spot_mm=None))
+    result = pipeline.deblur_run(run, modulated_model, tmp_path / "out.dcm", FAST, RunOptions())
+    assert result.blur_px == result.blur_seen_px
+    with pytest.raises(ValueError, match="header does not say how wide the blur is"):
+        pipeline.deblur_run(run, modulated_model, tmp_path / "no.dcm", FAST, RunOptions(blur="header"))
+    assert not (tmp_path / "no.dcm").exists()
+
+
+def test_frames_that_disagree_with_the_header_are_told(tmp_path, modulated_model):
+    source = write_run(tmp_path / "run.dcm")
+    options = RunOptions(focal_spot_mm=3.0, magnification=2.0)
+    (outcome,) = deblur_files([source], tmp_path / "out", modulated_model, FAST, options)
+    assert any("follow from focal spot and magnification; check these" in warning for warning in outcome.warnings)
 
 
 def test_user_geometry_is_recorded(tmp_path, small_model):

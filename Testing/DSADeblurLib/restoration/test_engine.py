@@ -8,12 +8,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from DSADeblurLib.restoration import engine
 from DSADeblurLib.restoration.architecture import RDNArchitecture
 from DSADeblurLib.restoration.engine import (
     EngineError,
     OutOfMemory,
     TorchEngine,
     automatic_tile,
+    bfloat16_pays,
     bytes_per_pixel,
     choose_device,
     choose_precision,
@@ -190,3 +192,17 @@ def test_the_automatic_tile_fits_the_budget():
         assert tile % 64 == 0 and (tile + 2 * halo) ** 2 <= 1024**2
     assert automatic_tile((4096, 4096), architecture, "float32", 1, halo) == 64
     assert bytes_per_pixel(architecture, "float16") < cost
+
+
+@pytest.mark.parametrize(("half_time", "pays"), [(0.4, True), (0.9, False), (2.0, False)])
+def test_bfloat16_pays_where_it_is_faster_by_the_clock(half_time, pays, monkeypatch):
+    """Some processors have its instructions, and are slower with them."""
+    monkeypatch.setattr(engine, "cpu_has_fast_bfloat16", lambda: True)
+    ticks = iter([t for seconds in (1.0, half_time) for _ in range(8) for t in (0.0, seconds)])
+    assert bfloat16_pays("cpu", clock=lambda: next(ticks)) is pays
+
+
+def test_bfloat16_is_not_tried_without_its_instructions(monkeypatch):
+    monkeypatch.setattr(engine, "cpu_has_fast_bfloat16", lambda: False)
+    assert not bfloat16_pays("cpu", clock=lambda: pytest.fail("tried"))
+    assert bfloat16_pays("cuda")

@@ -5,10 +5,11 @@ import json
 import pytest
 
 from DSADeblurLib.restoration import DeblurSettings
+from DSADeblurLib.restoration.settings import LARGEST_BLUR_PX
 
 
 def test_settings_survive_json():
-    settings = DeblurSettings("cpu", "bfloat16", 256, 0.5, (2, 7), "torch")
+    settings = DeblurSettings("cpu", "bfloat16", 256, 0.5, (2, 7), "torch", (3, 4.5))
     assert DeblurSettings.from_dict(json.loads(json.dumps(settings.as_dict()))) == settings
 
 
@@ -32,6 +33,9 @@ def test_missing_entries_take_defaults():
         ({"frames": (4, 3)}, "first <= last"),
         ({"frames": (1,)}, "first <= last"),
         ({"frames": 3}, "first <= last"),
+        ({"blur_px": (1, -1)}, "two widths in pixels from 0 to 32"),
+        ({"blur_px": (1, float("nan"))}, "two widths in pixels"),
+        ({"blur_px": 3}, "two widths in pixels"),
         ({"speed": 1}, "Unknown setting 'speed'"),
     ],
 )
@@ -39,3 +43,9 @@ def test_unusable_choices_are_refused_in_one_sentence(values, words):
     with pytest.raises(ValueError, match=words) as error:
         DeblurSettings.from_dict(values)
     assert str(error.value).endswith(".") and "\n" not in str(error.value)
+
+
+def test_a_header_tells_the_blur_where_the_user_does_not():
+    assert DeblurSettings().told(None) == DeblurSettings()
+    assert DeblurSettings().told((2.0, 400.0)).blur_px == (2.0, LARGEST_BLUR_PX)
+    assert DeblurSettings(blur_px=(1, 1)).told((2.0, 2.0)).blur_px == (1.0, 1.0)

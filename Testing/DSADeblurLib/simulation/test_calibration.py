@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from DSADeblurLib.simulation.calibration import PAPER_PSNR, PAPER_SSIM, calibrate, input_quality, matching_range
+from DSADeblurLib.simulation.calibration import (
+    PAPER_PSNR,
+    PAPER_SSIM,
+    calibrate,
+    input_quality,
+    matching_range,
+    paper_like_ssim,
+)
 from DSADeblurLib.simulation.sets import PAPER_DATA_RANGE, PAPER_NOMINAL_SPOTS_MM, PAPER_QUANTA, paper_pair
 
 
@@ -21,6 +28,10 @@ def test_the_constants_are_calibrated():
     found = [paper_pair("validation", index)[0] for index in range(12)]
     decibels, similarity = input_quality(found, PAPER_DATA_RANGE)
     assert decibels == pytest.approx(PAPER_PSNR, abs=0.5) and similarity == pytest.approx(PAPER_SSIM, abs=0.01)
+
+
+def test_paper_like_noise_leaves_the_similarity_that_the_paper_had():
+    assert paper_like_ssim(frames=6) == pytest.approx(PAPER_SSIM, abs=0.015)
 
 
 def test_calibration_finds_the_dose_between_its_bounds():

@@ -34,6 +34,17 @@ def test_rows_and_columns_are_never_averaged(header):
     assert across[0] == pytest.approx(2 * across[1])
 
 
+def test_what_can_be_removed_is_less_than_the_blur_of_the_usual_spot(header):
+    """A nominal 0.6 mm is usually 0.84 mm wide; the small focus of 0.3 mm stays."""
+    header.ImagerPixelSpacing = [0.154, 0.308]
+    rows, columns = read_acquisition(header).removable_blur_px()
+    assert rows == pytest.approx((0.84**2 - 0.3**2) ** 0.5 * (1100 / 720 - 1) / 0.154)
+    assert columns == pytest.approx(rows / 2)
+    assert read_acquisition(header, focal_spot_mm=0.2).removable_blur_px() == (0, 0)
+    del header.FocalSpots
+    assert read_acquisition(header).removable_blur_px() is None
+
+
 def test_nothing_known_gives_no_defaults(header):
     for keyword in ("FocalSpots", "DistanceSourceToDetector", "DistanceSourceToPatient", "ImagerPixelSpacing",
                     "EstimatedRadiographicMagnificationFactor"):

@@ -1,0 +1,28 @@
+"""The estimator takes frames of any size, sees no offset, and treats rows and columns alike."""
+
+import pytest
+import torch
+
+from DSADeblurLib.restoration.estimator import BlurEstimator
+
+
+@pytest.fixture(scope="module")
+def estimator():
+    torch.manual_seed(0)
+    return BlurEstimator().eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (61, 67), (128, 48)])
+def test_any_size_gives_two_widths(estimator, shape):
+    widths = estimator(torch.randn(3, 1, *shape))
+    assert widths.shape == (3, 2) and (widths >= 0).all() and torch.isfinite(widths).all()
+
+
+def test_a_transposed_frame_has_rows_and_columns_swapped(estimator):
+    frames = torch.randn(2, 1, 48, 64)
+    torch.testing.assert_close(estimator(frames.mT), estimator(frames).flip(1))
+
+
+def test_an_offset_is_not_seen(estimator):
+    frames = torch.randn(2, 1, 64, 64)
+    torch.testing.assert_close(estimator(frames + 5), estimator(frames), atol=1e-4, rtol=1e-3)
