@@ -50,7 +50,7 @@ class Variant:
 
     `change` alters the built network, `build` replaces it, `loss` replaces the recipe's, `told` are the factors by
     which the blur is wrong that a modulated network is told when it is measured, `quanta` keeps regions of this dose
-    only. A variant without any of them is the base, which is trained once for all questions.
+    only. Variants that differ in question and name alone are trained once.
     """
 
     question: str
@@ -64,10 +64,9 @@ class Variant:
     frames: int = 1
 
     @property
-    def is_base(self) -> bool:
-        """Whether this is the network that the others are compared with."""
-        same = replace(self, question="", name="", recipe=replace(self.recipe, seed=BASE.seed), told=(1.0,))
-        return same == Variant("", "", BASE)
+    def work(self) -> Variant:
+        """What is trained: the same for variants that answer several questions."""
+        return replace(self, question="", name="", told=(1.0,))
 
 
 @dataclass
@@ -120,7 +119,8 @@ def variants() -> list[Variant]:
         Variant("depth and width, equal compute", "1 level, width 20", _sized(features=20, growth=20, levels=1)),
         Variant("depth and width, equal compute", "twice as many blocks, width 12", _sized(
             features=12, growth=10, blocks=2)),
-        Variant("depth and width, equal compute", "residual dense, 16 + 8, 3 x 3", _dense(
+        Variant("depth and width, equal compute", "2 levels, width 16, not told the blur", _sized(modulated=False)),
+        Variant("depth and width, equal compute", "residual dense, 16 + 8, 3 x 3, not told the blur", _dense(
             features=16, growth=8, blocks=3, layers=3)),
         Variant("paper's layout at full resolution, equal compute", "factor 1, 10 + 6, 2 x 2", _dense(
             features=10, growth=6, blocks=2, layers=2, factor=1)),
@@ -212,8 +212,7 @@ def run(output: Path, data: Data, wanted: str | None = None) -> list[dict]:
     path = output / "study.jsonl"
     results = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     done = {(r["question"], r["name"], r["seed"]) for r in results}
-    trained = [Variant("base", "base", BASE, told=_all_told())] + [v for v in variants() if not v.is_base]
-    todo = [(v, seed) for seed in SEEDS for v in trained if (v.question, v.name, seed) not in done]
+    todo = [(v, seed) for seed in SEEDS for v in trained_variants() if (v.question, v.name, seed) not in done]
     for variant, seed in tqdm([t for t in todo if wanted is None or wanted in t[0].question], unit="training"):
         variant = replace(variant, recipe=replace(variant.recipe, seed=seed))
         pool, held_out = data.pool(variant.frames), data.validation(variant.frames)
@@ -232,17 +231,22 @@ def run(output: Path, data: Data, wanted: str | None = None) -> list[dict]:
     return results
 
 
-def _all_told() -> tuple[float, ...]:
-    """The factors that any question asks the base for."""
-    return tuple(dict.fromkeys(factor for v in variants() if v.is_base for factor in v.told))
+def trained_variants() -> list[Variant]:
+    """The first variant of each work, measured with all that any of them is told."""
+    found: dict[Variant, Variant] = {}
+    for variant in variants():
+        first = found.setdefault(variant.work, variant)
+        found[variant.work] = replace(first, told=tuple(dict.fromkeys((*first.told, *variant.told))))
+    return list(found.values())
 
 
 def table(results: list[dict]) -> str:
     """Markdown: for each variant the mean over seeds and the standard deviation between them."""
     columns = ("psnr", "edge", "clean edge", "low dose", "high dose")
     lines = ["| question | variant | GFLOP | steps | seeds | " + " | ".join(columns) + " |", "|---" * 10 + "|"]
+    first = {variant.work: (variant.question, variant.name) for variant in trained_variants()}
     for variant in variants():
-        place = ("base", "base") if variant.is_base else (variant.question, variant.name)
+        place = first[variant.work]
         for factor in variant.told:
             found = [r for r in results if (r["question"], r["name"]) == place and r["told"] == factor]
             if not found:
