@@ -10,7 +10,7 @@ import pytest
 
 from DSADeblurLib import pipeline
 from DSADeblurLib.pipeline import MANIFEST, RunOptions, deblur_files, prepare
-from DSADeblurLib.restoration.deblur import deblur
+from DSADeblurLib.restoration.deblur import deblur, what_to_tell
 from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.xa import XAReadError, plan_subtraction, read_run, subtract, write_simulated_run
 from DSADeblurLib.xa.mapped import read_mapped
@@ -112,11 +112,12 @@ def test_a_modulated_model_is_told_what_the_header_says(tmp_path, modulated_mode
     for blur in ("auto", "header", "frames"):
         result = pipeline.deblur_run(run, modulated_model, output, FAST, RunOptions(blur=blur))
         told[blur] = result.blur_px
-    assert told["auto"] == told["header"] == pytest.approx(run.acquisition.removable_blur_px())
-    assert told["frames"] == result.blur_seen_px != told["header"]
+    assert told["auto"] == told["header"] != told["frames"] == result.blur_seen_px
+    assert told["header"] == pytest.approx(what_to_tell(result.blur_seen_px, run.acquisition.removable_blur_px())[:2])
     given = replace(FAST, blur_px=(7.0, 8.0))
-    assert pipeline.deblur_run(run, modulated_model, output, given, RunOptions()).blur_px == (7.0, 8.0)
-    assert "blur 7.0 x 8.0 px" in dcmread(output, stop_before_pixels=True).DerivationDescription
+    rows, columns = pipeline.deblur_run(run, modulated_model, output, given, RunOptions()).blur_px
+    assert rows < columns and min(rows, columns) > max(told["frames"])
+    assert f"blur {rows:.1f} x {columns:.1f} px" in dcmread(output, stop_before_pixels=True).DerivationDescription
 
 
 def test_without_a_header_the_frames_tell(tmp_path, modulated_model):
