@@ -25,7 +25,7 @@ help:
 	@echo "make sample       simulate the bundled sample run again"
 	@echo "make train        train a bundled model again: RECIPE=compact (hours; resumes from its checkpoint)"
 	@echo "make study        compare losses, networks and inputs at equal steps (hours; goes on where it stopped)"
-	@echo "make evaluate     the table of the model card: the model against classical methods"
+	@echo "make evaluate     the tables of the model cards: models against classical methods, and the targets"
 
 demo: $(VENV)/.installed-scene
 	@$(BIN)/dsadeblur demo --output $(OUT)/demo
@@ -57,10 +57,10 @@ train: $(VENV)/.installed-test
 	$(BIN)/dsadeblur train --recipe $(RECIPE) --pool $(OUT)/pools/$(RECIPE) --output $(OUT)/$(RECIPE) --resume $(VOLUMES)
 
 study: $(VENV)/.installed-test
-	$(BIN)/python -m DSADeblurLib.training.study --pool $(OUT)/pools --output $(OUT)/study
+	$(BIN)/python -m DSADeblurLib.training.study --pool $(OUT)/pools --output $(OUT)/study $(VOLUMES)
 
 evaluate: $(VENV)/.installed
-	$(BIN)/dsadeblur evaluate --model compact --set test --output $(OUT)/evaluate
+	$(BIN)/dsadeblur evaluate --model compact --model quality --set test --frames 8 --output $(OUT)/evaluate
 
 # The index of CPU builds first; where it cannot be reached, whatever pip finds.
 $(VENV)/.torch:

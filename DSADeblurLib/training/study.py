@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -77,9 +77,12 @@ class Data:
     sequence: Pool
     held_out: dict[int, HeldOut] = field(default_factory=dict)
 
-    def pool(self, frames: int) -> Pool:
-        """Regions with this many frames, or the five of which the middle ones are taken."""
-        return self.single if frames == 1 else self.sequence
+    def pool(self, recipe: Recipe) -> Pool:
+        """Single regions, or those with five frames of which the middle ones are taken; rendered when first needed."""
+        in_sequence = recipe.pool == replace(SEQUENCE.pool, frames=recipe.pool.frames)
+        pool = self.sequence if in_sequence else self.single
+        pool.complete()
+        return pool
 
     def validation(self, frames: int) -> HeldOut:
         """Validation frames with their neighbours."""
@@ -206,16 +209,18 @@ def gflop(network: nn.Module) -> float:
     return counter.get_total_flops() * 16 / 1e9
 
 
-def run(output: Path, data: Data, wanted: str | None = None) -> list[dict]:
-    """Train what is missing; each result is a line of output/study.jsonl."""
+def run(output: Path, data: Data, wanted: Sequence[str] = ("",)) -> list[dict]:
+    """Train what is missing of the questions with any of the wanted words; each result is a line of
+    output/study.jsonl."""
     output.mkdir(parents=True, exist_ok=True)
     path = output / "study.jsonl"
     results = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     done = {(r["question"], r["name"], r["seed"]) for r in results}
     todo = [(v, seed) for seed in SEEDS for v in trained_variants() if (v.question, v.name, seed) not in done]
-    for variant, seed in tqdm([t for t in todo if wanted is None or wanted in t[0].question], unit="training"):
+    todo = [(v, seed) for v, seed in todo if any(words in v.question for words in wanted)]
+    for variant, seed in tqdm(todo, unit="training"):
         variant = replace(variant, recipe=replace(variant.recipe, seed=seed))
-        pool, held_out = data.pool(variant.frames), data.validation(variant.frames)
+        pool, held_out = data.pool(variant.recipe), data.validation(variant.frames)
         started = time.monotonic()
         network = learned(variant, pool, None if variant.loss is None else variant.loss(pool, held_out))
         seconds = time.monotonic() - started
@@ -262,13 +267,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--pool", type=Path, required=True, help="holds the pools 'single' and 'sequence'")
-    parser.add_argument("--question", default=None, help="only questions with these words")
+    parser.add_argument("--question", nargs="*", default=[""], help="only questions with any of these words")
     parser.add_argument("--volumes", action="store_true", help="real anatomy too, as for `dsadeblur train`")
     options = parser.parse_args()
     single, sequence = (replace(o, volumes=options.volumes) for o in (BASE.pool, SEQUENCE.pool))
     data = Data(Pool(options.pool / "single", single), Pool(options.pool / "sequence", sequence))
-    data.single.complete()
-    data.sequence.complete()
     torch.set_num_threads(1)
     print(table(run(options.output, data, options.question)))
 

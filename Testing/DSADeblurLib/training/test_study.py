@@ -46,7 +46,7 @@ def test_runs_once_and_goes_on(tmp_path, small_pool, monkeypatch):
     monkeypatch.setattr(study, "variants", lambda: found)
     monkeypatch.setattr(study, "SEEDS", (1, 2))
     data = study.Data(small_pool, small_pool, {1: HeldOut(1, 96, 1)})
-    results = study.run(tmp_path, data, "loss")
+    results = study.run(tmp_path, data, ["loss"])
     assert {r["name"] for r in results} == {"base", "l1"}
     results = study.run(tmp_path, data)
     assert len(results) == 2 * (2 + 1 + 1 + 1)
