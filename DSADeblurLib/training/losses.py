@@ -57,10 +57,10 @@ def ssim(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
 
 
 def ms_ssim(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute error plus a tenth of 1 - MS-SSIM (Wang et al. 2003, a window of 5 that suits small patches)."""
+    """Mean absolute error plus a tenth of 1 - MS-SSIM (Wang et al. 2003, a window of 3 that suits small patches)."""
     from pytorch_msssim import ms_ssim as similarity
 
-    return l1(output, degraded, truth) + 0.1 * (1 - similarity(output, truth, data_range=1.0, win_size=5))
+    return l1(output, degraded, truth) + 0.1 * (1 - similarity(output, truth, data_range=1.0, win_size=3))
 
 
 def relative(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
