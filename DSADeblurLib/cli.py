@@ -213,13 +213,12 @@ def _deblur(options: argparse.Namespace) -> int:
     from DSADeblurLib.report import BatchProgress, print_outcomes
     from DSADeblurLib.restoration.package import load_model
 
+    source, blur_px = (options.blur, None) if options.blur in BLURS else ("auto", options.blur)
     settings = DeblurSettings(
-        options.device, options.precision, options.tile, options.strength, options.frames, options.engine,
-        options.blur if isinstance(options.blur, tuple) else None,
+        options.device, options.precision, options.tile, options.strength, options.frames, options.engine, blur_px
     )
     choices = RunOptions(
-        options.subtract, options.mask, options.focal_spot, options.magnification, options.relationship,
-        "auto" if isinstance(options.blur, tuple) else options.blur,
+        options.subtract, options.mask, options.focal_spot, options.magnification, options.relationship, source
     )
     model = load_model(options.model)
     with BatchProgress() as progress:

@@ -10,22 +10,32 @@ settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory) -> str:
-    """Folder of a model package: a small untrained network that does change its input."""
+def save_untrained(tmp_path_factory):
+    """Saves the package of an untrained network that does change its input, and gives its folder."""
     torch = pytest.importorskip("torch", reason="torch is not installed")
 
-    from DSADeblurLib.restoration.architecture import RDNArchitecture
     from DSADeblurLib.restoration.card import ModelCard
     from DSADeblurLib.restoration.network import build_network
     from DSADeblurLib.restoration.package import save_model
 
-    torch.set_num_threads(1)
-    torch.manual_seed(1)
-    network = build_network(RDNArchitecture(features=4, growth=4, blocks=1, layers=1))
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, 0, 0.05)
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    facts = dict(architecture={}, training={}, physics_range={}, metrics={}, licence="Apache-2.0")
-    card = ModelCard(name="tiny", description="Untrained, for tests.", limits=("Not for images.",), **facts)
-    save_model(folder, network, card)
-    return str(folder)
+    def save(name: str, architecture) -> str:
+        torch.set_num_threads(1)
+        torch.manual_seed(1)
+        network = build_network(architecture)
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, 0, 0.05)
+        folder = tmp_path_factory.mktemp("models") / name
+        facts = dict(architecture={}, training={}, physics_range={}, metrics={}, licence="Apache-2.0")
+        card = ModelCard(name=name, description="Untrained, for tests.", limits=("Not for images.",), **facts)
+        save_model(folder, network, card)
+        return str(folder)
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def tiny_model(save_untrained) -> str:
+    """Folder of a model package with a small network."""
+    from DSADeblurLib.restoration.architecture import RDNArchitecture
+
+    return save_untrained("tiny", RDNArchitecture(features=4, growth=4, blocks=1, layers=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -125,6 +126,7 @@ def known_of(conditions: Conditions, scene: Scene) -> Known:
     return Known(true_psf(conditions.spot, scene.view), told)
 
 
+@lru_cache(maxsize=8)
 def true_psf(spot: FocalSpot | CompoundSpot, view: View) -> np.ndarray:
     """The blur of the isocentre's plane as a kernel of odd sides."""
     return spot.psf(view.magnification(0.0), view.spacing_mm)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 from scipy import ndimage
@@ -12,7 +11,7 @@ from DSADeblurLib.measurement.detection import noise_threshold, vessel_responses
 from DSADeblurLib.measurement.mtf import Mtf, edge_mtf
 from DSADeblurLib.measurement.noise_power import NoisePower, noise_power
 from DSADeblurLib.measurement.width import vessel_width
-from DSADeblurLib.simulation.pairs import Pair, acquire_pair, told_blur_px
+from DSADeblurLib.simulation.pairs import Pair, acquire_pair
 from DSADeblurLib.simulation.phantom import (
     DetectionPhantom,
     VesselPhantom,
@@ -23,15 +22,13 @@ from DSADeblurLib.simulation.phantom import (
 )
 from DSADeblurLib.simulation.sets import NOISE, generator
 
-from .conditions import Known, true_psf
+from .conditions import known_of
 from .methods import INPUT, PERFECT_DENOISER, TRUTH, Method
 
 CONTRASTS = {"with diameter": False, "same for all": True}
 CNRS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Peak contrast of thin vessels over the standard deviation of a pixel, in the input."""
 EDGES = {"upright": True, "level": False}
-# All phantoms have the same spot, and their blur is computed once for each size.
-_psf = cache(true_psf)
 # Different phantoms draw different noise in the same split.
 _WIDTHS, _EDGES, _THIN, _QUIET, _STILL = range(1_000_001, 1_000_006)
 # A pixel is background if contrast agent changes it by less than this, in optical density, as far as the blur goes.
@@ -159,11 +156,12 @@ def measure_stillness(split: str, noise: str, takes: int, runs: dict, size: int)
     pair = acquire_pair(
         phantom.scene, phantom.conditions, "subtracted", generator(split, _STILL, list(NOISE).index(noise))
     )
+    known = known_of(phantom.conditions, phantom.scene)
     background = _background(pair)
     before = _stillness(pair.degraded, pair.truth, background)
     found = {INPUT: Stillness(1.0, 1.0)}
     for name, run in runs.items():
-        after = _stillness(np.asarray(run(pair.degraded, _known(phantom))), pair.truth, background)
+        after = _stillness(np.asarray(run(pair.degraded, known)), pair.truth, background)
         found[name] = Stillness(after[0] / before[0], after[1] / before[1])
     return found
 
@@ -181,14 +179,9 @@ def _background(pair: Pair) -> np.ndarray:
 
 
 def _acquired(phantom: VesselPhantom | DetectionPhantom, rng: np.random.Generator, moments: int):
-    """A subtracted pair of the still phantom with as many moments as methods want, and the true blur."""
+    """A subtracted pair of the still phantom with as many moments as methods want, and what is known of the blur."""
     pair = acquire_pair(still_run(phantom.scene, moments), phantom.conditions, "subtracted", rng)
-    return pair, _known(phantom)
-
-
-def _known(phantom: VesselPhantom | DetectionPhantom) -> Known:
-    conditions, scene = phantom.conditions, phantom.scene
-    return Known(_psf(conditions.spot, scene.view), told_blur_px(conditions, scene))
+    return pair, known_of(phantom.conditions, phantom.scene)
 
 
 def _responses(frame: np.ndarray, sites, phantom: DetectionPhantom) -> np.ndarray:

@@ -47,8 +47,7 @@ def evaluate(models: Iterable[str | Path], plan: Plan | None = None) -> Evaluati
     loaded = processes.networks()
     with processes.workers(folders, plan.workers) as run:
         chosen = _tuned(plan, run)
-        scores = _scores(plan, chosen, run)
-        misled = [score for part in run("wrong headers", _misled_tasks(plan)) for score in part]
+        scores, misled = _scores(plan, chosen, run)
         paper = [score for part in run("body phantoms", _paper_tasks(plan, chosen)) for score in part]
         measured = measure_phantoms(plan, {noise: chosen["subtracted", noise] for noise in NOISE}, run)
     table = rows(scores)
@@ -100,38 +99,27 @@ def _tune(plan: Plan, kind: str, noise: str, family: Family) -> Tuned:
     return tune(family, cases)
 
 
-def _scores(plan: Plan, chosen: dict, run: Callable) -> list[Score]:
+def _scores(plan: Plan, chosen: dict, run: Callable) -> tuple[list[Score], list[Score]]:
+    """Scores of all methods, and of the modulated models without a header and with wrong ones."""
     tasks = [partial(_score, plan, index, kind, chosen) for index in range(plan.frames) for kind in KINDS]
-    return [score for part in run("frames", tasks) for score in part]
+    parts = run("frames", tasks)
+    return tuple([score for part in parts for score in part[which]] for which in (0, 1))
 
 
-def _score(plan: Plan, index: int, kind: str, chosen: dict) -> list[Score]:
+def _score(plan: Plan, index: int, kind: str, chosen: dict) -> tuple[list[Score], list[Score]]:
     quietest = next(iter(NOISE))
-    scores = []
+    misled = processes.misled_methods()
+    scores, astray = [], []
     for blur in plan.blurs:
         cases = draw_cases(plan.split, index, kind, blur, (*NOISE, NOISE_FREE), plan.size, processes.moments())
         for noise, case in cases.items():
+            cell = Cell(kind, noise, blur)
             # There is nothing to tune to in frames without noise; the settings for least noise come next.
             methods = processes.methods(chosen[kind, quietest if noise == NOISE_FREE else noise])
-            scores += score_case(Cell(kind, noise, blur), index, case, methods)
-    return scores
-
-
-def _misled_tasks(plan: Plan) -> list[Callable]:
-    if not processes.misled_methods():
-        return []
-    return [partial(_score_misled, plan, index, kind) for index in range(plan.frames) for kind in KINDS]
-
-
-def _score_misled(plan: Plan, index: int, kind: str) -> list[Score]:
-    """Models without a header and with wrong ones, on frames of trained blur."""
-    scores = []
-    methods = {INPUT: unchanged, **processes.misled_methods()}
-    for blur in (blur for blur in plan.blurs if blur.trained):
-        cases = draw_cases(plan.split, index, kind, blur, _MISLED_NOISE, plan.size, processes.moments())
-        for noise, case in cases.items():
-            scores += score_case(Cell(kind, noise, blur), index, case, methods)
-    return scores
+            scores += score_case(cell, index, case, methods)
+            if misled and blur.trained and noise in _MISLED_NOISE:
+                astray += score_case(cell, index, case, {INPUT: unchanged, **misled})
+    return scores, astray
 
 
 def _paper_tasks(plan: Plan, chosen: dict) -> list[Callable]:

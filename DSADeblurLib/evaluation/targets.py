@@ -70,25 +70,9 @@ def targets_of(
     )
     found += [_flicker(model, row) for row in still if row.method == model]
     outside = [row for row in own if not row.trained_blur]
-    if outside:
-        worst = min(row.worst_psnr_gain for row in outside)
-        mean = sum(row.psnr_gain.mean for row in outside) / len(outside)
-        found.append(
-            Target(
-                model, "blur outside the trained range, all noise levels",
-                "no frame below the input", f"{mean:+.2f} dB", f"{worst:+.2f} dB", worst >= NOT_BELOW_DB,
-            )
-        )
     astray = [row for row in misled if row.method.startswith(f"{model}, ") and row.blur != ALL_TRAINED]
-    if astray:
-        worst = min(row.worst_psnr_gain for row in astray)
-        mean = sum(row.psnr_gain.mean for row in astray) / len(astray)
-        found.append(
-            Target(
-                model, "no header, and focal spots wrong by a factor of 2, paper-like and no noise",
-                "no frame below the input", f"{mean:+.2f} dB", f"{worst:+.2f} dB", worst >= NOT_BELOW_DB,
-            )
-        )
+    found += _never_below(model, "blur outside the trained range, all noise levels", outside)
+    found += _never_below(model, "no header, and focal spots wrong by a factor of 2, paper-like and no noise", astray)
     return tuple(found)
 
 
@@ -102,6 +86,16 @@ def _key(row: Row) -> tuple[str, str, str]:
 
 def _gain(model: str, name: str, wanted: float, found: float, worst: float) -> Target:
     return Target(model, name, f">= +{wanted:g} dB", f"{found:+.2f} dB", f"{worst:+.2f} dB", found >= wanted)
+
+
+def _never_below(model: str, name: str, rows: list[Row]) -> list[Target]:
+    """No frame of these conditions below the input; no target where none was measured."""
+    if not rows:
+        return []
+    worst = min(row.worst_psnr_gain for row in rows)
+    mean = sum(row.psnr_gain.mean for row in rows) / len(rows)
+    wanted = "no frame below the input"
+    return [Target(model, name, wanted, f"{mean:+.2f} dB", f"{worst:+.2f} dB", worst >= NOT_BELOW_DB)]
 
 
 def _similarity(model: str, name: str, wanted: float, row: Row) -> Target:

@@ -31,7 +31,7 @@ from .geometry import blur_in_pixels
 SHAPES = ("rectangle", "gaussian", "two-line", "trapezoid")
 # The small focus of angiographic tubes, which large ones are restored to.
 TARGET_SPOT_MM = 0.3
-# Of `expected_width_mm`; within 2 % for nominal values from 0.4 to 1.2.
+# Of `expected_width_mm`; within 3 % for nominal values from 0.4 to 1.2.
 USUAL_OVER_NOMINAL = 1.4
 
 _SIGMA_PER_FWHM = 1.0 / (2.0 * math.sqrt(2.0 * math.log(2.0)))

@@ -14,6 +14,7 @@ from DSADeblurLib.restoration.estimator import SMALLEST_PX
 from DSADeblurLib.restoration.network import ESTIMATED_SPREAD, HEADER_SPREAD
 from DSADeblurLib.restoration.normalisation import (
     Normalisation,
+    evenly_spaced,
     fit_normalisation,
     from_working,
     stored_limits,
@@ -184,8 +185,8 @@ def estimate_blur(
     One for the whole run and all tiles: spot and geometry do not change between frames.
     """
     seen = []
-    for index in np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _BLUR_FRAMES)).round().astype(int)):
-        _, padded = _read(frames, int(index), model, relationship, normalisation)
+    for index in evenly_spaced(len(frames), _BLUR_FRAMES):
+        _, padded = _read(frames, index, model, relationship, normalisation)
         with torch.inference_mode():
             seen.append(model.network.estimator(torch.from_numpy(padded)[None, None])[0].numpy())
     rows, columns = np.median(seen, axis=0)

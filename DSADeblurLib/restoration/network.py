@@ -33,8 +33,8 @@ class EntryConvolution(nn.Conv2d):
     comes out is of autocast's type.
     """
 
-    def __init__(self, inputs: int, outputs: int, size: int = 3) -> None:
-        super().__init__(inputs, outputs, size)
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, outputs, H, W)."""
@@ -42,8 +42,7 @@ class EntryConvolution(nn.Conv2d):
         with torch.autocast(kind, enabled=False):
             weight = self.weight - self.weight.mean(dim=(1, 2, 3), keepdim=True)
             # Zeros round the frame would be detail.
-            margin = (self.kernel_size[0] // 2,) * 4
-            y = functional.conv2d(functional.pad(x.to(weight.dtype), margin, mode="replicate"), weight, self.bias)
+            y = functional.conv2d(functional.pad(x.to(weight.dtype), (1, 1, 1, 1), mode="replicate"), weight, self.bias)
         return y.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else y
 
 

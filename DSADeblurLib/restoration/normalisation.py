@@ -94,6 +94,11 @@ def stored_limits(dtype: object, bits_stored: int | None) -> tuple[int, int]:
     return 0, 2**bits - 1
 
 
+def evenly_spaced(count: int, most: int) -> list[int]:
+    """At most so many indices of `count` frames, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
+
+
 def fit_normalisation(frames, relationship: str | None = None) -> Normalisation:
     """The scale of a run, from up to 8 evenly spaced frames; the same for every tile and frame.
 
@@ -112,10 +117,9 @@ def fit_normalisation(frames, relationship: str | None = None) -> Normalisation:
     count = len(frames)
     if count == 0:
         raise ValueError("The run has no frames to restore.")
-    chosen = np.unique(np.linspace(0, count - 1, min(count, _FITTED_FRAMES)).round().astype(int))
     medians, lows, highs = [], [], []
-    for index in chosen:
-        working = to_working(np.asarray(frames[int(index)]), relationship)
+    for index in evenly_spaced(count, _FITTED_FRAMES):
+        working = to_working(np.asarray(frames[index]), relationship)
         if not np.isfinite(working).all():
             raise ValueError(f"Frame {index + 1} holds values that are not finite; export the run again.")
         least, median, most = np.percentile(working, (0.05, 50, 99.95))

@@ -69,16 +69,13 @@ def relative(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
     Quiet frames, where there is only blur to remove, count as much as noisy ones, whose errors are many times larger:
     otherwise the network learns to denoise and little else.
     """
-    with torch.no_grad():
-        before = frame_errors(degraded, truth) + LEAST_ERROR
-    return (frame_errors(output, truth) / before).mean()
+    return (frame_errors(output, truth) / _input_errors(degraded, truth)).mean()
 
 
 def relative_squared(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
     """`relative` plus the same of squared errors; most of those lie in the few pixels at sharp edges."""
-    with torch.no_grad():
-        before = squared_errors(degraded, truth) + LEAST_ERROR**2
-    return relative(output, degraded, truth) + (squared_errors(output, truth) / before).mean()
+    squares = squared_errors(output, truth) / _input_squares(degraded, truth)
+    return relative(output, degraded, truth) + squares.mean()
 
 
 def logarithmic(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
@@ -102,11 +99,19 @@ def gain(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
 
 def _left(output: Tensor, degraded: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """For each frame (B,) the part of the input's error that is left: of values and differences, and of the RMS."""
-    with torch.no_grad():
-        before = frame_errors(degraded, truth) + LEAST_ERROR
-        squares = squared_errors(degraded, truth) + LEAST_ERROR**2
-    values = (frame_errors(output, truth) + LEAST_ERROR) / before
-    return values, ((squared_errors(output, truth) + LEAST_ERROR**2) / squares).sqrt()
+    values = (frame_errors(output, truth) + LEAST_ERROR) / _input_errors(degraded, truth)
+    squares = (squared_errors(output, truth) + LEAST_ERROR**2) / _input_squares(degraded, truth)
+    return values, squares.sqrt()
+
+
+@torch.no_grad()
+def _input_errors(degraded: Tensor, truth: Tensor) -> Tensor:
+    return frame_errors(degraded, truth) + LEAST_ERROR
+
+
+@torch.no_grad()
+def _input_squares(degraded: Tensor, truth: Tensor) -> Tensor:
+    return squared_errors(degraded, truth) + LEAST_ERROR**2
 
 
 LOSSES: dict[str, Loss] = {

@@ -12,22 +12,10 @@ def small_model(tiny_model):
 
 
 @pytest.fixture(scope="session")
-def modulated_model(tmp_path_factory):
-    """A small untrained network that is told the blur, as a package saved and loaded."""
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-
+def modulated_model(save_untrained):
+    """A small untrained network that is told the blur, loaded."""
     from DSADeblurLib.restoration.architecture import UNetArchitecture
-    from DSADeblurLib.restoration.card import ModelCard
-    from DSADeblurLib.restoration.network import build_network
-    from DSADeblurLib.restoration.package import load_model, save_model
+    from DSADeblurLib.restoration.package import load_model
 
-    torch.manual_seed(1)
-    network = build_network(
-        UNetArchitecture(features=4, growth=4, levels=1, attention_reduction=0, modulated=True)
-    )
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, 0, 0.05)
-    folder = tmp_path_factory.mktemp("models") / "modulated"
-    facts = dict(architecture={}, training={}, physics_range={}, metrics={}, licence="Apache-2.0")
-    save_model(folder, network, ModelCard(name="modulated", description="For tests.", limits=("None.",), **facts))
-    return load_model(folder)
+    told = UNetArchitecture(features=4, growth=4, levels=1, attention_reduction=0, modulated=True)
+    return load_model(save_untrained("modulated", told))

@@ -61,13 +61,17 @@ def models(names: list[str] | None) -> list[Model]:
 def operations(network: RestorationNetwork, side: int) -> float:
     """Floating-point operations for one frame, counted by PyTorch."""
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(torch.zeros(1, network.architecture.frames, side, side), _told(network))
+        network(torch.zeros(1, network.architecture.frames, side, side), _as_batch(_told(network)))
     return counter.get_total_flops()
 
 
-def _told(network: RestorationNetwork, device: str = "cpu") -> torch.Tensor | None:
+def _told(network: RestorationNetwork) -> np.ndarray | None:
     """What a modulated network is told of the blur; a run is looked at for it once, not frame by frame."""
-    return torch.tensor([[4.0, 4.0, 0.2]], device=device) if network.architecture.modulated else None
+    return np.array((4.0, 4.0, 0.2), np.float32) if network.architecture.modulated else None
+
+
+def _as_batch(told: np.ndarray | None, device: str = "cpu") -> torch.Tensor | None:
+    return None if told is None else torch.from_numpy(told)[None].to(device)
 
 
 def floor_rows() -> list[Row]:
@@ -91,7 +95,7 @@ def frame_rows(model: Model, side: int) -> list[Row]:
     work = operations(network, side)
     shape = (network.architecture.frames, side, side)
     tile = np.random.default_rng(0).normal(0, 0.2, shape).astype(np.float32)
-    told = None if (given := _told(network)) is None else given[0].numpy()
+    told = _told(network)
     rows = [Row(name, "eager", "float32", work, _eager(network, tile))]
     for precision in ("float32", "bfloat16"):
         rows.append(Row(name, "torch", precision, work, _timed(TorchEngine(network, "cpu", precision), tile, told)))
@@ -114,8 +118,7 @@ def cuda_rows(model: Model, side: int) -> list[Row]:
     tile = np.random.default_rng(0).normal(0, 0.2, shape).astype(np.float32)
     rows = []
     for precision in ("float32", "bfloat16", "float16"):
-        told = None if (given := _told(network)) is None else given[0].numpy()
-        with_copies = _timed(TorchEngine(network, "cuda", precision), tile, told)
+        with_copies = _timed(TorchEngine(network, "cuda", precision), tile, _told(network))
         rows.append(Row(model.card.name, "cuda with copies", precision, work, with_copies))
         rows.append(Row(model.card.name, "cuda", precision, work, _cuda(network, tile, precision, graph=False)))
         rows.append(Row(model.card.name, "cuda graph", precision, work, _cuda(network, tile, precision, graph=True)))
@@ -133,7 +136,7 @@ def _timed(engine, tile: np.ndarray, told: np.ndarray | None) -> Callable[[], fl
 
 
 def _eager(network: RestorationNetwork, tile: np.ndarray) -> Callable[[], float]:
-    batch, told = torch.from_numpy(tile)[None], _told(network)
+    batch, told = torch.from_numpy(tile)[None], _as_batch(_told(network))
 
     def run() -> float:
         with torch.inference_mode():
@@ -168,7 +171,7 @@ def _openvino_stack(stack: nn.Sequential, x: torch.Tensor, precision: str) -> Ca
 def _cuda(network: RestorationNetwork, tile: np.ndarray, precision: str, graph: bool) -> Callable[[], float]:
     """Kernel time by events; channels-last, autocast below float32, warmed up on a stream of its own."""
     there = copy.deepcopy(network).cuda().to(memory_format=torch.channels_last)
-    batch, told = torch.from_numpy(tile)[None].cuda(), _told(network, "cuda")
+    batch, told = torch.from_numpy(tile)[None].cuda(), _as_batch(_told(network), "cuda")
     half = precision != "float32"
 
     def forward() -> None:
