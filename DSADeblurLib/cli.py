@@ -276,7 +276,8 @@ def _train(options: argparse.Namespace) -> int:
     )
     # Of the processes that torchrun starts only the first writes.
     if os.environ.get("RANK", "0") == "0":
-        summary["started_from"] = None if start is None else f"{start.card.name}, weights {start.sha256[:8]}"
+        if start is not None:
+            summary |= {"started_from": options.start_from, "started_from_sha256": start.sha256}
         card = package_model(options.output / "model", network, recipe, summary)
         print(json.dumps({**summary, "model": str(card.folder)}))
     return FINE

@@ -37,6 +37,7 @@ DESCRIPTIONS = {
 def package_model(folder: Path, network: RestorationNetwork, recipe: Recipe, summary: dict) -> ModelCard:
     """Write the package of a network that `trainer.train` returned with `summary`."""
     architecture = recipe.architecture
+    started_from = summary.get("started_from")
     frames = "one frame" if architecture.frames == 1 else f"{architecture.frames} successive frames"
     card = ModelCard(
         name=recipe.name,
@@ -50,9 +51,11 @@ def package_model(folder: Path, network: RestorationNetwork, recipe: Recipe, sum
             "recipe": recipe.as_dict(),
             "steps": summary["steps"],
             "minutes": summary["minutes"],
-            "started_from": summary.get("started_from"),
+            "started_from": started_from,
+            "started_from_sha256": summary.get("started_from_sha256"),
             "validation_psnr_gain_db": summary["psnr_gain_db"],
             "command": f"dsadeblur train --recipe {recipe.name} --output FOLDER"
+            + (f" --start-from {started_from}" if started_from else "")
             + (" --volumes" if recipe.pool.volumes else ""),
             "software": f"dsadeblur {__version__}, torch {torch.__version__}",
         },

@@ -134,7 +134,13 @@ def test_train_writes_a_package_that_loads(tmp_path, capsys, monkeypatch):
     assert main(["train", "--recipe", "quick", "--output", str(tmp_path), "--device", "cpu"]) == FINE
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert summary["steps"] == 2
-    assert load_model(summary["model"]).card.training["steps"] == 2
+    first = load_model(summary["model"]).card
+    assert first.training["steps"] == 2 and "--start-from" not in first.training["command"]
+    again = ["train", "--recipe", "quick", "--output", str(tmp_path / "again"), "--pool", str(tmp_path / "pool")]
+    assert main([*again, "--device", "cpu", "--start-from", summary["model"]]) == FINE
+    training = load_model(tmp_path / "again" / "model").card.training
+    assert training["started_from_sha256"] == first.sha256
+    assert f"--start-from {summary['model']}" in training["command"]
     assert main(["train", "--recipe", "slow", "--output", str(tmp_path)]) == SOME_FAILED
     assert "Unknown recipe 'slow'" in capsys.readouterr().err
 
