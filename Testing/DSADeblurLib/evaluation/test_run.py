@@ -106,7 +106,8 @@ def test_two_processes_find_the_same_as_one(evaluation, untrained, tiny_model, s
         with run.processes.workers([untrained, tiny_model], workers) as at_work:
             chosen = {(kind, noise): () for kind in KINDS for noise in NOISE}
             scores.append(run._scores(small_plan, chosen, at_work))
-    np.testing.assert_allclose([s.psnr for s in scores[0]], [s.psnr for s in scores[1]])
+    for one, two in zip(*scores, strict=True):
+        np.testing.assert_allclose([s.psnr for s in one], [s.psnr for s in two])
 
 
 def test_nothing_to_evaluate_is_refused(untrained):
