@@ -113,11 +113,9 @@ def draw_cases(
 
 
 def draw_paper_case(split: str, index: int, size: int, moments: int = 1) -> Case:
-    """Frame `index` of the body phantoms, as bad as the paper's input; a still object, but new noise in each frame is
-    not drawn for it: with several moments the one frame is repeated."""
-    pair, conditions, scene = paper_pair(split, index, size)
-    frames = np.repeat(pair.frame[None], moments, axis=0)
-    return Case(frames, _exact(scene, conditions, "native"), pair.truth, known_of(conditions, scene))
+    """Frame `index` of the body phantoms, as bad as the paper's input."""
+    pair, conditions, scene = paper_pair(split, index, size, moments=moments)
+    return Case(pair.degraded, _exact(scene, conditions, "native"), pair.truth, known_of(conditions, scene))
 
 
 def known_of(conditions: Conditions, scene: Scene) -> Known:

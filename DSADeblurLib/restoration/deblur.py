@@ -8,13 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from DSADeblurLib.restoration.estimator import SMALLEST_PX
-from DSADeblurLib.restoration.network import ESTIMATED_SPREAD, HEADER_SPREAD
 from DSADeblurLib.restoration.normalisation import (
     Normalisation,
-    evenly_spaced,
     fit_normalisation,
     from_working,
     stored_limits,
@@ -26,15 +22,11 @@ from DSADeblurLib.restoration.selection import Engines
 from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.restoration.stream import WriteBehind, read_ahead
 from DSADeblurLib.restoration.tiles import SMALLEST_READ, pad_to_multiple
+from DSADeblurLib.restoration.told import header_is_doubtful, what_is_seen, what_to_tell
 
 __all__ = ["DeblurCancelled", "DeblurError", "DeblurResult", "deblur"]
 
 _ENGINES = Engines()
-# An odd number, evenly spaced over the run.
-_BLUR_FRAMES = 3
-# Of the difference between the logarithms of what is given and what is seen, the part that counts as error of their
-# mean; on validation frames with headers that were wrong by a factor of two, 0.5 and 0.8 were about as good.
-DOUBT = 0.5
 
 
 @dataclass(frozen=True)
@@ -53,8 +45,8 @@ class DeblurResult:
         device_reason, engine_reason, precision_reason: why they were chosen, in a sentence or two.
         model_name, model_sha256: the model that did it.
         normalisation: the scale of the run; None where strength 0 needed none.
-        blur_px: width of the blur in rows and columns that the model was told, see `what_to_tell`; None for a model
-            that is not told.
+        blur_px: width of the blur in rows and columns that the model was told, see `told.what_to_tell`; None for a
+            model that is not told.
         blur_seen_px: the same as the model's estimator sees it in the frames.
     """
 
@@ -131,13 +123,13 @@ def deblur(
     normalisation = _fit(frames, relationship) if settings.strength > 0 else None
     told = seen = None
     if normalisation is not None and model.network.architecture.modulated:
-        seen = estimate_blur(frames, model, relationship, normalisation)
+        seen = what_is_seen(lambda index: _read(frames, index, model, relationship, normalisation)[1], shape[0], model)
         told = what_to_tell(seen, settings.blur_px)
     restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, told)
-    if told is not None and settings.blur_px is not None and told[2] > 2 * HEADER_SPREAD:
+    if told is not None and settings.blur_px is not None and header_is_doubtful(seen, settings.blur_px):
         restorer.notices.append(
             "The frames look blurred by {:.1f} x {:.1f} pixels, but {:.1f} x {:.1f} follow from focal spot and "
-            "magnification; check these values.".format(*seen, *settings.blur_px)
+            "magnification; check these values.".format(*seen[:2], *settings.blur_px)
         )
     restorer.watch(len(chosen), progress, is_cancelled)
 
@@ -172,42 +164,9 @@ def deblur(
         model_name=model.card.name,
         model_sha256=model.sha256,
         normalisation=normalisation,
-        blur_px=None if told is None else (float(told[0]), float(told[1])),
-        blur_seen_px=seen,
+        blur_px=None if told is None else _widths(told),
+        blur_seen_px=None if seen is None else _widths(seen),
     )
-
-
-def estimate_blur(
-    frames, model: Model, relationship: str | None, normalisation: Normalisation
-) -> tuple[float, float]:
-    """Width (rows, columns) in pixels of the blur to remove, as a modulated model sees it: the median of some frames.
-
-    One for the whole run and all tiles: spot and geometry do not change between frames.
-    """
-    seen = []
-    for index in evenly_spaced(len(frames), _BLUR_FRAMES):
-        _, padded = _read(frames, index, model, relationship, normalisation)
-        with torch.inference_mode():
-            seen.append(model.network.estimator(torch.from_numpy(padded)[None, None])[0].numpy())
-    rows, columns = np.median(seen, axis=0)
-    return float(rows), float(columns)
-
-
-def what_to_tell(seen_px: tuple[float, float], given_px: tuple[float, float] | None) -> np.ndarray:
-    """What a modulated network is told (TOLD,) float32, see `network.Modulation`.
-
-    Args:
-        seen_px: width (rows, columns) as the estimator sees it.
-        given_px: the same by the header or the user, or None. Both are then averaged, each by its usual error; the more
-            they differ, the less sure the network is told to be: tags can be wrong.
-    """
-    if given_px is None:
-        return np.array((*seen_px, ESTIMATED_SPREAD), np.float32)
-    given, seen = (np.log(np.asarray(width) + SMALLEST_PX) for width in (given_px, seen_px))
-    weight = HEADER_SPREAD**-2 / (HEADER_SPREAD**-2 + ESTIMATED_SPREAD**-2)
-    widths = np.maximum(np.exp(weight * given + (1 - weight) * seen) - SMALLEST_PX, 0)
-    spread = max(HEADER_SPREAD, DOUBT * float(np.abs(np.mean(given - seen))))
-    return np.array((*widths, spread), np.float32)
 
 
 _Read = tuple[np.ndarray, np.ndarray]
@@ -234,6 +193,10 @@ def _read(frames, index: int, model: Model, relationship: str | None, normalisat
     if not np.isfinite(working).all():
         raise DeblurError(f"Frame {index + 1} holds values that are not finite; export the run again.")
     return working, pad_to_multiple(normalisation.apply(working), model.network.multiple)
+
+
+def _widths(told: np.ndarray) -> tuple[float, float]:
+    return float(told[0]), float(told[1])
 
 
 def _checked_frames(frames, bits_stored: int | None) -> tuple[tuple[int, int, int], np.dtype]:

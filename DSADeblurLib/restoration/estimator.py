@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from DSADeblurLib.restoration.network import SIGNAL_GAIN, EntryConvolution
+from DSADeblurLib.restoration.network import SIGNAL_GAIN, TOLD_SPREADS, EntryConvolution
 
 _WIDTHS = (24, 32, 48, 64)
 # Widths are learned as logarithms, from here on down as sums: nobody can tell nothing from a tenth of a pixel.
@@ -15,10 +15,10 @@ _MULTIPLE = 16
 
 
 class BlurEstimator(nn.Module):
-    """Every place of a frame says how wide the blur seems and how sure that is; the frame's width is their mean.
+    """Every place of a frame says how wide the blur seems, how far off that may be, and how much it counts.
 
-    Edges and thin vessels tell, flat background does not, so the mean is weighted. Frames of any size will do. Rows are
-    looked at as they are, and columns the same way in the transposed frame.
+    Edges and thin vessels tell, flat background does not, so the frame's width and its error are weighted means. Frames
+    of any size will do. Rows are looked at as they are, and columns the same way in the transposed frame.
     """
 
     def __init__(self) -> None:
@@ -29,24 +29,28 @@ class BlurEstimator(nn.Module):
             for fine, coarse in zip(_WIDTHS, _WIDTHS[1:], strict=False)
         )
         self.same = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for width in _WIDTHS[1:])
-        # The width and its weight.
-        self.last = nn.Conv2d(_WIDTHS[-1], 2, 1)
+        # The logarithm of the width, that of its error, and the weight.
+        self.last = nn.Conv2d(_WIDTHS[-1], 3, 1)
 
-    def logarithms(self, x: Tensor) -> Tensor:
-        """Normalised frames (B, 1, H, W) to ln(width + SMALLEST_PX), (B, 2) for rows and columns."""
+    def logarithms(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised frames (B, 1, H, W) to ln(width + SMALLEST_PX) and the logarithm of its mean error, both (B, 2)
+        for rows and columns."""
         height, width = x.shape[2:]
         below, right = -height % _MULTIPLE, -width % _MULTIPLE
         x = functional.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
-        return torch.cat((self._along_rows(x), self._along_rows(x.mT)), dim=1)
+        return torch.stack((self._along_rows(x), self._along_rows(x.mT)), dim=2).unbind(dim=1)
 
     def _along_rows(self, x: Tensor) -> Tensor:
         y = functional.relu(self.first(functional.pixel_unshuffle(SIGNAL_GAIN * x, 2)))
         for down, same in zip(self.down, self.same, strict=True):
             y = functional.relu(down(y))
             y = y + functional.relu(same(y))
-        values, weights = self.last(y).float().flatten(2).chunk(2, dim=1)
+        values, weights = self.last(y).float().flatten(2).split((2, 1), dim=1)
         return (values * torch.softmax(weights, dim=2)).sum(dim=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised frames (B, 1, H, W) to widths in pixels (B, 2), rows and columns, of the blur to remove."""
-        return (self.logarithms(x).exp() - SMALLEST_PX).clamp(min=0.0)
+        """Normalised frames (B, 1, H, W) to what `network.Modulation` is told, (B, TOLD): widths in pixels of the blur
+        to remove, rows and columns, and the mean error of their logarithms."""
+        widths, errors = self.logarithms(x)
+        spread = errors.exp().mean(dim=1, keepdim=True).clamp(*TOLD_SPREADS)
+        return torch.cat(((widths.exp() - SMALLEST_PX).clamp(min=0.0), spread), dim=1)

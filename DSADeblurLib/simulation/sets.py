@@ -93,19 +93,22 @@ def _held_out_scene(split: str, index: int, size: int, moments: int) -> Scene:
 
 
 def paper_pair(
-    split: str, index: int, size: int = 512, quanta: float = PAPER_QUANTA
+    split: str, index: int, size: int = 512, quanta: float = PAPER_QUANTA, moments: int = 1
 ) -> tuple[Pair, Conditions, Scene]:
     """A native frame of a body phantom through a large focal spot, degraded as the frames of Geng et al. 2022 were.
 
     Their input has a PSNR of 30.64 dB and an SSIM of 0.9163 against the micro focus. They do not state the window that
     such figures depend on; PAPER_QUANTA and PAPER_DATA_RANGE are what gives both figures here, see `calibration`. Their
-    micro-focus frames hold noise of their own, this truth does not.
+    micro-focus frames hold noise of their own, this truth does not. The phantom lies still: of several moments each has
+    its own noise and nothing else.
     """
     scene = body_phantom_scene(generator(split, index, 4), (size, size))
+    scene = replace(scene, iodine=np.repeat(scene.iodine, moments, axis=0))
     rng = generator(split, index, 5)
     drawn = random_conditions(rng, scene, (quanta, quanta), effects=False)
     nominal = float(rng.choice(PAPER_NOMINAL_SPOTS_MM))
-    conditions = replace(drawn, spot=random_focal_spot(rng, nominal), nominal_spot_mm=nominal)
+    spot = random_focal_spot(rng, nominal)
+    conditions = replace(drawn, spot=spot, nominal_spot_mm=nominal, drift_px=(0.0, 0.0))
     return acquire_pair(scene, conditions, "native", generator(split, index, 6)), conditions, scene
 
 

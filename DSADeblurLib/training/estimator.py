@@ -6,17 +6,19 @@ import math
 import os
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 from tqdm import tqdm
 
 from DSADeblurLib.restoration.estimator import SMALLEST_PX, BlurEstimator
-from DSADeblurLib.simulation.sets import generator
+from DSADeblurLib.simulation.sets import generator, save_array
 
 from .pool import Patches, Pool
 
-BATCH, SIDE = 8, 192
+# Whole regions: how sure a width is depends on how much is seen.
+BATCH, SIDE = 4, 384
 LEARNING_RATE = 2e-3
 
 
@@ -31,6 +33,21 @@ def estimator_of(pool: Pool, steps: int, show_progress: bool = True) -> BlurEsti
     estimator = BlurEstimator()
     estimator.load_state_dict(load_file(path))
     return estimator.requires_grad_(False)
+
+
+def seen_in(pool: Pool, steps: int, show_progress: bool = True) -> np.ndarray:
+    """What that estimator sees in each region of the pool, (regions, TOLD) float32; kept beside the pool too."""
+    path = Path(pool.folder) / f"estimator-{steps}.seen.npy"
+    regions = pool.options.regions
+    if not path.exists() or len(np.load(path, mmap_mode="r", allow_pickle=False)) < regions:
+        estimator = estimator_of(pool, steps, show_progress)
+        with torch.inference_mode():
+            seen = [
+                estimator(torch.from_numpy(pool.frame(region))[None, None])[0].numpy()
+                for region in tqdm(range(regions), desc="seen", unit="region", disable=not show_progress)
+            ]
+        save_array(path, np.array(seen, np.float32))
+    return np.load(path, allow_pickle=False)[:regions]
 
 
 def _learned(pool: Pool, steps: int, show_progress: bool) -> BlurEstimator:
@@ -50,6 +67,10 @@ def _learned(pool: Pool, steps: int, show_progress: bool) -> BlurEstimator:
 
 
 def _error(estimator: BlurEstimator, patches: Patches, middle: int) -> torch.Tensor:
-    """Mean absolute error of the logarithms: a factor counts the same for small and large widths."""
-    seen = estimator.logarithms(torch.from_numpy(patches.inputs[:, middle : middle + 1]))
-    return (seen - torch.log(torch.from_numpy(patches.blur_px) + SMALLEST_PX)).abs().mean()
+    """Negative log-likelihood of Laplace distributions about the logarithms seen, of the mean errors that are claimed.
+
+    A factor counts the same for small and large widths, and a claim of too small or too large an error costs.
+    """
+    seen, errors = estimator.logarithms(torch.from_numpy(patches.inputs[:, middle : middle + 1]))
+    distance = (seen - torch.log(torch.from_numpy(patches.blur_px) + SMALLEST_PX)).abs()
+    return (distance * torch.exp(-errors) + errors).mean()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +18,6 @@ import numpy as np
 from tqdm import tqdm
 
 from DSADeblurLib.restoration.normalisation import Normalisation, fit_normalisation
-from DSADeblurLib.restoration.settings import LARGEST_BLUR_PX
 from DSADeblurLib.simulation.pairs import (
     KINDS,
     Pair,
@@ -31,6 +29,8 @@ from DSADeblurLib.simulation.pairs import (
 from DSADeblurLib.simulation.scene import Scene
 from DSADeblurLib.simulation.sets import BLUR_PX, QUANTA, VOLUMES, SceneCache, generator, save_array
 
+from .told import Told
+
 CLASSES = 8
 # Regions of these classes, one native and one subtracted each, show line pairs, wires and edges, or real anatomy;
 # the others simulated patients.
@@ -39,9 +39,6 @@ SHARD = 16
 # A run's scale comes from whole frames that hold more or less of the vessels than a region.
 SCALE_JITTER = 0.3
 EVEN_BLUR_SHARE = 0.6
-# What a network is told of the blur is wrong by a factor and by an error in pixels: a network that has only been told
-# the truth would believe everything. It is also told how far from the truth it is on average.
-TOLD_SPREADS, TOLD_ERROR_PX = (0.05, 1.0), 0.2
 # The whole frame is looked at through every so many-th pixel, for its exposure.
 THINNED = 8
 
@@ -109,6 +106,7 @@ class Pool:
         side: int,
         share: slice = slice(None),
         among: np.ndarray | None = None,
+        seen: np.ndarray | None = None,
     ) -> Patches:
         """A batch of turned and mirrored patches, one class after the other.
 
@@ -118,13 +116,15 @@ class Pool:
             side: of a patch in pixels.
             share: which of them are read, for trainings on several processes.
             among: (regions,) bool, the regions to choose from; by default all.
+            seen: (regions, TOLD), what an estimator sees in each region, see `told.Told`; by default what is told is
+                wrong by chance alone.
         """
         o = self.options
         regions = self._choose(rng, np.arange(batch) % CLASSES, among)
         corners = rng.integers(0, o.side - side + 1, (batch, 2))
         turns, mirrored = rng.integers(0, 4, batch), rng.random(batch) < 0.5
-        told = told_by_chance(rng, batch)
-        inputs, truths, blurs = [], [], []
+        told = Told.draw(rng, batch, seen is not None)
+        inputs, truths, blurs, views = [], [], [], []
         for region, (row, column), turn, mirror in zip(
             regions[share], corners[share], turns[share], mirrored[share], strict=True
         ):
@@ -137,9 +137,14 @@ class Pool:
             inputs.append(patch[:-1])
             truths.append(patch[-1:])
             blurs.append(blur[::-1] if turn % 2 else blur)
+            if seen is not None:
+                views.append(seen[region][[1, 0, 2]] if turn % 2 else seen[region])
         blurs = np.array(blurs, np.float32)
         return Patches(
-            np.stack(inputs).astype(np.float32), np.stack(truths).astype(np.float32), blurs, told(blurs, share)
+            np.stack(inputs).astype(np.float32),
+            np.stack(truths).astype(np.float32),
+            blurs,
+            told.of(share, blurs, np.array(views) if views else None),
         )
 
     def _choose(self, rng: np.random.Generator, classes: np.ndarray, among: np.ndarray | None) -> np.ndarray:
@@ -152,24 +157,18 @@ class Pool:
         """Quanta per pixel of every region, (regions,)."""
         return np.concatenate([self._shard(n)[1][:, 2] for n in range(self.options.regions // SHARD)])
 
+    def frame(self, region: int) -> np.ndarray:
+        """The normalised degraded frame (side, side) float32 of the middle moment of a region."""
+        frames, facts = self._shard(region // SHARD)
+        normalisation = Normalisation(*facts[region % SHARD][3:])
+        return normalisation.apply(frames[region % SHARD, self.options.frames // 2]).astype(np.float32)
+
     def _shard(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         if number not in self._shards:
             path = _shard_path(self.folder, number)
             frames = np.load(path, mmap_mode="r", allow_pickle=False)
             self._shards[number] = frames, np.load(path.with_suffix(".facts.npy"), allow_pickle=False)
         return self._shards[number]
-
-
-def told_by_chance(rng: np.random.Generator, batch: int) -> Callable[[np.ndarray, slice], np.ndarray]:
-    """A function that gives what a network is told (b, 3) of the widths (b, 2) of a share of the batch."""
-    spreads = np.exp(rng.uniform(*np.log(TOLD_SPREADS), (batch, 1)))
-    factors, errors_px = np.exp(rng.laplace(0, spreads, (batch, 2))), rng.normal(0, TOLD_ERROR_PX, (batch, 2))
-
-    def told(blur_px: np.ndarray, share: slice) -> np.ndarray:
-        widths = np.minimum(np.hypot(blur_px * factors[share], errors_px[share]), LARGEST_BLUR_PX)
-        return np.concatenate((widths, spreads[share]), axis=1, dtype=np.float32)
-
-    return told
 
 
 def _check_same_options(path: Path, options: PoolOptions) -> None:

@@ -68,6 +68,7 @@ COMPACT = Recipe(
     name="compact",
     architecture=UNetArchitecture(growth=16, levels=3, attention_reduction=0, modulated=True),
     steps=46_000,
+    pool=PoolOptions(regions=4096),
 )
 # With `--start-from compact`: the same network with twice as many blocks, which at first change nothing.
 QUALITY = Recipe(
@@ -75,12 +76,15 @@ QUALITY = Recipe(
     architecture=UNetArchitecture(growth=16, levels=3, blocks=2, attention_reduction=0, modulated=True),
     steps=26_000,
     learning_rate=1e-3,
+    pool=PoolOptions(regions=4096),
 )
+# With `--start-from quality`: at first it sees the middle frame only.
 SEQUENCE = Recipe(
     name="sequence",
-    architecture=UNetArchitecture(growth=16, levels=3, frames=5, attention_reduction=0, modulated=True),
-    steps=20_000,
-    pool=PoolOptions(regions=512, scenes=80, frames=5),
+    architecture=replace(QUALITY.architecture, frames=5),
+    steps=40_000,
+    learning_rate=1e-3,
+    pool=PoolOptions(regions=1024, scenes=80, frames=5),
 )
 # Geng et al. 2022: 350,000 patches of 40 x 40 at stride 20, batch 128, 50 epochs, Adam 1e-4 for 30 then 1e-5.
 # The depth of the network is not given there; these are the sizes of Zhang et al. (CVPR 2018) halved twice.

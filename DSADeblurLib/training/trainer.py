@@ -19,7 +19,7 @@ from DSADeblurLib.restoration.network import RestorationNetwork, build_network
 from DSADeblurLib.simulation.sets import generator
 
 from .checkpoint import learned_parameters, load_checkpoint, save_checkpoint
-from .estimator import estimator_of
+from .estimator import estimator_of, seen_in
 from .losses import LOSSES, Loss
 from .pool import Patches, Pool
 from .processes import Process, this_process
@@ -74,6 +74,8 @@ def train(
     with this_process(device) as process:
         if process.leads:
             regions.complete(workers, show_progress)
+            if recipe.architecture.modulated:
+                seen_in(regions, recipe.estimator_steps, show_progress)
         process.together()
         session = Session(recipe, process)
         if start is not None:
@@ -92,7 +94,9 @@ def train(
             disable=not (show_progress and process.leads),
         )
         gains, recent = {}, []
-        for patches in _stream(regions, recipe, session.step, process):
+        modulated = recipe.architecture.modulated
+        seen = seen_in(regions, recipe.estimator_steps, show_progress) if modulated else None
+        for patches in _stream(regions, recipe, session.step, process, seen):
             recent.append(session.learn(patches))
             bar.update()
             overdue = minutes is not None and time.monotonic() - started > 60 * minutes
@@ -166,12 +170,15 @@ class Session:
         return float(loss.detach())
 
 
-def _stream(pool: Pool, recipe: Recipe, first: int, process: Process) -> Iterator[Patches]:
+def _stream(
+    pool: Pool, recipe: Recipe, first: int, process: Process, seen: np.ndarray | None
+) -> Iterator[Patches]:
     """Batches for steps `first`, `first` + 1, ... to the last; each depends on seed and number alone."""
     share = process.share(recipe.batch)
 
     def batch(step: int) -> Patches:
-        return pool.patches(generator("train", 1, recipe.seed, step), recipe.batch, recipe.side(step), share)
+        rng = generator("train", 1, recipe.seed, step)
+        return pool.patches(rng, recipe.batch, recipe.side(step), share, seen=seen)
 
     with ThreadPoolExecutor(max_workers=1) as reader:
         waiting = [reader.submit(batch, step) for step in range(first, min(first + AHEAD, recipe.steps))]

@@ -10,7 +10,7 @@ import pytest
 
 from DSADeblurLib import pipeline
 from DSADeblurLib.pipeline import MANIFEST, RunOptions, deblur_files, prepare
-from DSADeblurLib.restoration.deblur import deblur, what_to_tell
+from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.xa import XAReadError, plan_subtraction, read_run, subtract, write_simulated_run
 from DSADeblurLib.xa.mapped import read_mapped
@@ -113,7 +113,8 @@ def test_a_modulated_model_is_told_what_the_header_says(tmp_path, modulated_mode
         result = pipeline.deblur_run(run, modulated_model, output, FAST, RunOptions(blur=blur))
         told[blur] = result.blur_px
     assert told["auto"] == told["header"] != told["frames"] == result.blur_seen_px
-    assert told["header"] == pytest.approx(what_to_tell(result.blur_seen_px, run.acquisition.removable_blur_px())[:2])
+    for width, *ends in zip(told["header"], result.blur_seen_px, run.acquisition.removable_blur_px(), strict=True):
+        assert min(ends) < width < max(ends)
     given = replace(FAST, blur_px=(7.0, 8.0))
     rows, columns = pipeline.deblur_run(run, modulated_model, output, given, RunOptions()).blur_px
     assert rows < columns and min(rows, columns) > max(told["frames"])
@@ -130,6 +131,8 @@ def test_without_a_header_the_frames_tell(tmp_path, modulated_model):
 
 
 def test_frames_that_disagree_with_the_header_are_told(tmp_path, modulated_model):
+    """By an estimator that is sure: an untrained one is not."""
+    modulated_model.network.estimator.last.bias[1] = -2
     source = write_run(tmp_path / "run.dcm")
     options = RunOptions(focal_spot_mm=3.0, magnification=2.0)
     (outcome,) = deblur_files([source], tmp_path / "out", modulated_model, FAST, options)

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from DSADeblurLib.framefile import FrameFile
 from DSADeblurLib.restoration import DeblurSettings, fit_normalisation
-from DSADeblurLib.restoration.deblur import DeblurCancelled, DeblurError, deblur, what_to_tell
+from DSADeblurLib.restoration.deblur import DeblurCancelled, DeblurError, deblur
 from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngine
-from DSADeblurLib.restoration.network import ESTIMATED_SPREAD, HEADER_SPREAD
 from DSADeblurLib.restoration.selection import Engines
 
 CPU = {"device": "cpu", "precision": "float32"}
@@ -94,16 +93,6 @@ def test_a_modulated_network_is_told_what_its_estimator_sees_or_the_user_says(ma
     other = deblur(frames, model, DeblurSettings(blur_px=(9.0, 0.0), **CPU))
     assert other.blur_px[0] > whole.blur_px[0] and other.blur_px[1] < whole.blur_px[1]
     assert other.blur_seen_px == whole.blur_px and (other.frames != whole.frames).any()
-
-
-def test_what_is_given_is_doubted_as_much_as_frames_disagree():
-    assert what_to_tell((2.0, 3.0), None) == pytest.approx((2, 3, ESTIMATED_SPREAD))
-    assert what_to_tell((2.0, 3.0), (2.0, 3.0)) == pytest.approx((2, 3, HEADER_SPREAD))
-    rows, columns, _ = what_to_tell((2.0, 6.0), (3.0, 3.0))
-    assert 2.5 < rows < 3 < columns < 4.5  # the header counts for more
-    assert (what_to_tell((1.0, 1.0), (0.0, 0.0))[:2] >= 0).all()
-    spreads = [what_to_tell((2.0, 2.0), (width, width))[2] for width in (2.0, 8.0, 16.0)]
-    assert HEADER_SPREAD == pytest.approx(spreads[0]) and spreads[0] < spreads[1] < spreads[2]
 
 
 def test_a_network_that_is_not_told_needs_no_blur(make_model):

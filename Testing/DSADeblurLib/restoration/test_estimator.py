@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from DSADeblurLib.restoration.estimator import BlurEstimator
+from DSADeblurLib.restoration.network import TOLD, TOLD_SPREADS
 
 
 @pytest.fixture(scope="module")
@@ -13,14 +14,15 @@ def estimator():
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (61, 67), (128, 48)])
-def test_any_size_gives_two_widths(estimator, shape):
-    widths = estimator(torch.randn(3, 1, *shape))
-    assert widths.shape == (3, 2) and (widths >= 0).all() and torch.isfinite(widths).all()
+def test_any_size_gives_what_a_network_is_told(estimator, shape):
+    told = estimator(torch.randn(3, 1, *shape))
+    assert told.shape == (3, TOLD) and (told >= 0).all() and torch.isfinite(told).all()
+    assert (told[:, 2] >= TOLD_SPREADS[0]).all() and (told[:, 2] <= TOLD_SPREADS[1]).all()
 
 
 def test_a_transposed_frame_has_rows_and_columns_swapped(estimator):
     frames = torch.randn(2, 1, 48, 64)
-    torch.testing.assert_close(estimator(frames.mT), estimator(frames).flip(1))
+    torch.testing.assert_close(estimator(frames.mT), estimator(frames)[:, [1, 0, 2]])
 
 
 def test_an_offset_is_not_seen(estimator):

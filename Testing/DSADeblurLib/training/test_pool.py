@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from DSADeblurLib.restoration.normalisation import fit_normalisation
-from DSADeblurLib.training.pool import CLASSES, Pool, PoolOptions, told_by_chance, training_pair
+from DSADeblurLib.training.pool import CLASSES, Pool, PoolOptions, training_pair
 
 
 def test_a_generator_decides_the_batch(small_pool):
@@ -33,13 +33,16 @@ def test_shapes_and_scale(small_pool):
     assert told.shape == (16, 3) and (told > 0).all() and told.dtype == np.float32
 
 
-def test_what_is_told_is_as_wrong_as_it_says():
-    blur = np.full((4000, 2), 5.0, np.float32)
-    widths, spreads = np.split(told_by_chance(np.random.default_rng(0), 4000)(blur, slice(None)), [2], axis=1)
-    errors = np.abs(np.log(widths / 5)).mean(axis=1)
-    for low, high in ((0.05, 0.1), (0.2, 0.4), (0.6, 0.9)):
-        among = (spreads[:, 0] > low) & (spreads[:, 0] < high)
-        assert errors[among].mean() == pytest.approx(spreads[among].mean(), rel=0.2)
+def test_what_an_estimator_sees_is_turned_with_the_patch(small_pool):
+    """Without it, and apart from it, batches stay the same."""
+    seen = np.tile(np.array([1.0, 10.0, 0.3], np.float32), (small_pool.options.regions, 1))
+    with_it, without = (small_pool.patches(np.random.default_rng(0), 32, 48, seen=s) for s in (seen, None))
+    for name in ("inputs", "truths", "blur_px"):
+        np.testing.assert_array_equal(getattr(with_it, name), getattr(without, name))
+    alone = with_it.told[np.isclose(with_it.told[:, 2], 0.3)]
+    assert {tuple(widths) for widths in alone[:, :2].tolist()} == {(1.0, 10.0), (10.0, 1.0)}
+    share = small_pool.patches(np.random.default_rng(0), 32, 48, slice(8, 16), seen=seen)
+    np.testing.assert_array_equal(share.told, with_it.told[8:16])
 
 
 def test_a_batch_has_every_class(small_pool, monkeypatch):
