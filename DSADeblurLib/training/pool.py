@@ -39,6 +39,8 @@ SHARD = 16
 # A run's scale comes from whole frames that hold more or less of the vessels than a region.
 SCALE_JITTER = 0.3
 EVEN_BLUR_SHARE = 0.6
+# At the ends of a run the last frame stands for those that are missing, and in single frames for all.
+ENDS_SHARE = 0.15
 # The whole frame is looked at through every so many-th pixel, for its exposure.
 THINNED = 8
 
@@ -124,9 +126,10 @@ class Pool:
         corners = rng.integers(0, o.side - side + 1, (batch, 2))
         turns, mirrored = rng.integers(0, 4, batch), rng.random(batch) < 0.5
         told = Told.draw(rng, batch, seen is not None)
+        neighbours = _neighbours(rng, batch, o.frames)
         inputs, truths, blurs, views = [], [], [], []
-        for region, (row, column), turn, mirror in zip(
-            regions[share], corners[share], turns[share], mirrored[share], strict=True
+        for region, (row, column), turn, mirror, there in zip(
+            regions[share], corners[share], turns[share], mirrored[share], neighbours[share], strict=True
         ):
             frames, facts = self._shard(region // SHARD)
             *blur, _, offset, scale = facts[region % SHARD]
@@ -134,7 +137,7 @@ class Pool:
             patch = Normalisation(offset, scale).apply(patch)
             patch = np.rot90(patch, turn, (1, 2))
             patch = patch[:, ::-1] if mirror else patch
-            inputs.append(patch[:-1])
+            inputs.append(patch[there])
             truths.append(patch[-1:])
             blurs.append(blur[::-1] if turn % 2 else blur)
             if seen is not None:
@@ -169,6 +172,13 @@ class Pool:
             frames = np.load(path, mmap_mode="r", allow_pickle=False)
             self._shards[number] = frames, np.load(path.with_suffix(".facts.npy"), allow_pickle=False)
         return self._shards[number]
+
+
+def _neighbours(rng: np.random.Generator, batch: int, frames: int) -> np.ndarray:
+    """Indices (batch, frames) of what goes in for each frame: in ENDS_SHARE of the patches as at an end of a run."""
+    radius = frames // 2
+    before, after = np.where(rng.random(batch) < ENDS_SHARE, rng.integers(0, radius + 1, (2, batch)), radius)
+    return radius + np.clip(np.arange(-radius, radius + 1), -before[:, None], after[:, None])
 
 
 def _check_same_options(path: Path, options: PoolOptions) -> None:

@@ -45,6 +45,20 @@ def test_what_an_estimator_sees_is_turned_with_the_patch(small_pool):
     np.testing.assert_array_equal(share.told, with_it.told[8:16])
 
 
+def test_some_patches_are_at_an_end_of_their_run(tmp_path):
+    """There the last frame stands for those that are missing; the restored frame is always there."""
+    pool = Pool(tmp_path, PoolOptions(regions=16, side=32, scenes=1, frames=5, size=64))
+    pool.complete(show_progress=False)
+    inputs = pool.patches(np.random.default_rng(0), 64, 32).inputs
+    whole = [len(np.unique(frames.reshape(5, -1), axis=0)) == 5 for frames in inputs]
+    assert 0.7 < np.mean(whole) < 0.98
+    for frames in inputs:
+        equal = [np.array_equal(a, b) for a, b in zip(frames, frames[1:], strict=False)]
+        # What is missing is missing at the outside.
+        assert equal[:2] in ([False, False], [True, False], [True, True])
+        assert equal[2:] in ([False, False], [False, True], [True, True])
+
+
 def test_a_batch_has_every_class(small_pool, monkeypatch):
     seen = []
     read = small_pool._shard
