@@ -60,7 +60,7 @@ study: $(VENV)/.installed-test
 	$(BIN)/python -m DSADeblurLib.training.study --pool $(OUT)/pools --output $(OUT)/study $(VOLUMES)
 
 evaluate: $(VENV)/.installed
-	$(BIN)/dsadeblur evaluate --model compact --model quality --set test --frames 8 --output $(OUT)/evaluate
+	$(BIN)/dsadeblur evaluate --model compact --model quality --model sequence --model paper-small --set test --frames 8 --output $(OUT)/evaluate
 
 # The index of CPU builds first; where it cannot be reached, whatever pip finds.
 $(VENV)/.torch:

@@ -67,14 +67,14 @@ class Recipe:
 COMPACT = Recipe(
     name="compact",
     architecture=UNetArchitecture(growth=16, levels=3, attention_reduction=0, modulated=True),
-    steps=46_000,
+    steps=68_000,
     pool=PoolOptions(regions=4096),
 )
 # With `--start-from compact`: the same network with twice as many blocks, which at first change nothing.
 QUALITY = Recipe(
     name="quality",
     architecture=UNetArchitecture(growth=16, levels=3, blocks=2, attention_reduction=0, modulated=True),
-    steps=26_000,
+    steps=60_000,
     learning_rate=1e-3,
     pool=PoolOptions(regions=4096),
 )
@@ -82,7 +82,7 @@ QUALITY = Recipe(
 SEQUENCE = Recipe(
     name="sequence",
     architecture=replace(QUALITY.architecture, frames=5),
-    steps=40_000,
+    steps=60_000,
     learning_rate=1e-3,
     pool=PoolOptions(regions=1024, scenes=80, frames=5),
 )

@@ -59,6 +59,8 @@ def table(found: list[Found]) -> str:
     groups = {f"{low:g}-{high:g} px": [f for f in found if f.blur == (low, high)] for low, high in BLURS_PX}
     groups |= {noise: [f for f in found if f.noise == noise] for noise in NOISE}
     for name, group in {**groups, "all": found}.items():
+        if not group:
+            continue
         header, seen, told = (
             np.array([_logarithms(getattr(f, of)) - _logarithms(f.true) for f in group])
             for of in ("header", "seen", "told")

@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from rows import Row, cuda_rows, floor_rows, frame_rows, models
-from runs import peak_memory, scaling, stages
+from runs import batches, peak_memory, scaling, stages
 
 from DSADeblurLib import __version__
 from DSADeblurLib.restoration.engine import EngineError
@@ -57,6 +57,7 @@ def main() -> int:
     if bundled:
         model = bundled[0]
         report["stages"] = stages(model, options.frames, options.side)
+        report["batches"] = batches(model.network, [1, 2, 4], [256, 512, 1024], options.rounds)
         report["scaling"] = scaling(model, [5, 10, 20, 40], [256, 512, 1024, 2048], 3)
         engines = ["torch", *(["openvino"] if model.export is not None and openvino_is_installed() else [])]
         report["peak MiB"] = {
@@ -163,6 +164,9 @@ def print_runs(console: Console, report: dict) -> None:
     console.print(f"ms a frame by number of frames: {per_frame}")
     per_pixel = ", ".join(f"{side}: {1e9 * took / int(side) ** 2:.0f}" for side, took in scales["side"].items())
     console.print(f"ns a pixel by side of the frame: {per_pixel}")
+    for side, taken in report["batches"].items():
+        each = ", ".join(f"{count}: {1000 * took:.1f}" for count, took in taken.items())
+        console.print(f"ms a frame of {side} by frames at once, torch bfloat16: {each}")
     console.print("peak MiB: " + ", ".join(f"{name}: {peak:.0f}" for name, peak in report["peak MiB"].items()))
 
 

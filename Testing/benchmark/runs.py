@@ -11,10 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from DSADeblurLib.framefile import FrameFile
 from DSADeblurLib.restoration import DeblurSettings, fit_normalisation
 from DSADeblurLib.restoration.deblur import deblur
+from DSADeblurLib.restoration.network import RestorationNetwork
 from DSADeblurLib.restoration.normalisation import from_working, to_working
 from DSADeblurLib.restoration.package import Model, load_model
 from DSADeblurLib.restoration.selection import Engines
@@ -124,6 +126,28 @@ def scaling(model: Model, counts: list[int], sides: list[int], rounds: int) -> d
         "frames": {count: median["frames", count, sides[0]] for count in counts},
         "side": {side: median["side", 1, side] for side in sides},
     }
+
+
+def batches(network: RestorationNetwork, counts: list[int], sides: list[int], rounds: int) -> dict:
+    """Median seconds a frame where so many go through the network at once, by side, in turns: bfloat16, channels-last.
+
+    A batch pays where it is faster than one frame after the other.
+    """
+    cases = [(side, count) for side in sides for count in counts]
+    taken: dict = {case: [] for case in cases}
+    told = torch.tensor([[4.0, 4.0, 0.2]]) if network.architecture.modulated else None
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        for _ in range(rounds + 1):
+            for side, count in cases:
+                frames = torch.zeros(count, network.architecture.frames, side, side)
+                frames = frames.contiguous(memory_format=torch.channels_last)
+                started = time.perf_counter()
+                network(frames, None if told is None else told.expand(count, -1))
+                taken[side, count].append((time.perf_counter() - started) / count)
+    found: dict = {side: {} for side in sides}
+    for (side, count), seconds in taken.items():
+        found[side][count] = float(np.median(seconds[1:]))
+    return found
 
 
 def peak_memory(model: Model, engine: str, count: int, side: int) -> float:
