@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.set_defaults(run=_simulate)
 
     train = verbs.add_parser("train", help="train a network on simulated pairs")
-    train.add_argument("--recipe", default="compact", help="compact, quality, sequence, paper or quick")
+    train.add_argument("--recipe", default="compact", help="compact, quality, sequence, paper, paper-small or quick")
     train.add_argument("--output", required=True, type=Path, help="folder for checkpoint, log and model package")
     train.add_argument("--pool", type=Path, default=None, help="folder of simulated regions; by default OUTPUT/pool")
     train.add_argument(

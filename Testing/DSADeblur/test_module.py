@@ -335,7 +335,7 @@ def test_bundled_run_is_offered_as_sample_data(gui, monkeypatch, tmp_path):
         entries[0]["customDownloader"](source)
 
 
-@pytest.mark.parametrize("name", ["compact", "quality"])
+@pytest.mark.parametrize("name", ["compact", "quality", "sequence", "paper-small"])
 def test_bundled_model(gui, tmp_path, name):
     if not (hostpaths.ROOT / "Resources" / "Models" / name / "card.json").exists():
         pytest.skip(f"the model {name} is not bundled in this source tree")

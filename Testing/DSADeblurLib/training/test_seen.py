@@ -10,8 +10,8 @@ from DSADeblurLib.training.seen import Found, look, table
 from DSADeblurLib.training.validation import BLURS_PX
 
 
-def test_every_range_and_noise_is_looked_at(make_model):
-    found = look(make_model(kind="unet", modulated=True), scenes=1, size=96)
+def test_every_range_and_noise_is_looked_at(modulated_model):
+    found = look(modulated_model, scenes=1, size=96)
     assert len(found) == len(BLURS_PX) * len(KINDS) * len(NOISE)
     assert all(len(f.true) == len(f.header) == len(f.seen) == len(f.told) == 2 for f in found)
     assert {f.blur for f in found} == set(BLURS_PX) and {f.noise for f in found} == set(NOISE)
