@@ -39,3 +39,11 @@ def tiny_model(save_untrained) -> str:
     from DSADeblurLib.restoration.architecture import RDNArchitecture
 
     return save_untrained("tiny", RDNArchitecture(features=4, growth=4, blocks=1, layers=1))
+
+
+@pytest.fixture(scope="session")
+def slow_model(save_untrained) -> str:
+    """Folder of a model package whose network needs about half a second for a frame of 128 x 128 on one core."""
+    from DSADeblurLib.restoration.architecture import RDNArchitecture
+
+    return save_untrained("slow", RDNArchitecture(features=64, growth=32, blocks=6, layers=6, factor=1))

@@ -16,7 +16,6 @@ import samples
 import slicer
 from scenes import allFrames, fingerprint, load
 
-SLOW = dict(frames=samples.vessel_frames(120, 128, 128), frame_time=100)
 
 
 @pytest.fixture
@@ -36,13 +35,14 @@ def idle(widget) -> bool:
     return widget.runSection.state.name == "IDLE"
 
 
-def runSlowly(gui, widget, tmp_path):
-    """Start a long job and come back when it is under way."""
-    source = load(tmp_path / "slow.dcm", **SLOW)
-    choose(widget, source)
-    widget.ui.tileComboBox.currentIndex = 1  # 128 pixels
-    widget.ui.applyButton.click()
-    assert gui.processEvents(lambda: widget.ui.progressBar.value > 0)
+@pytest.fixture
+def underWay(gui, panel, slow_model, tmp_path):
+    """The input of a job that runs, and will for longer than a test takes on any machine."""
+    source = load(tmp_path / "slow.dcm", frames=samples.vessel_frames(60, 128, 128), frame_time=100)
+    choose(panel, source)
+    panel._parameterNode.model = slow_model
+    panel.ui.applyButton.click()
+    assert gui.processEvents(lambda: panel.ui.progressBar.value > 0)
     return source
 
 
@@ -71,8 +71,7 @@ def test_apply_puts_a_derived_run_beside_the_original(gui, panel, tmp_path, tiny
     assert gui.layoutLogic.GetLayoutNode().GetViewArrangement() > 100
 
 
-def test_cancel_leaves_the_scene_as_it_was(gui, panel, tmp_path):
-    runSlowly(gui, panel, tmp_path)
+def test_cancel_leaves_the_scene_as_it_was(gui, panel, underWay):
     count = slicer.mrmlScene.GetNumberOfNodes()
     assert "left" in panel.ui.progressBar.format and "tiles" in panel.ui.statusLabel.text
     panel.ui.applyButton.click()
@@ -85,8 +84,7 @@ def test_cancel_leaves_the_scene_as_it_was(gui, panel, tmp_path):
     assert gui.processEvents(lambda: idle(panel)) and panel.ui.statusLabel.text.startswith("Done")
 
 
-def test_scene_closed_in_a_job(gui, panel, tmp_path):
-    runSlowly(gui, panel, tmp_path)
+def test_scene_closed_in_a_job(gui, panel, underWay):
     gui.closeScene()
     assert idle(panel) and "scene was closed" in panel.ui.statusLabel.text and not panel.logic.isBusy
     assert temporaryFolders() == [] and panel._parameterNode is not None
@@ -95,16 +93,14 @@ def test_scene_closed_in_a_job(gui, panel, tmp_path):
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSequenceNode") == 0
 
 
-def test_input_removed_in_a_job(gui, panel, tmp_path):
-    source = runSlowly(gui, panel, tmp_path)
-    slicer.mrmlScene.RemoveNode(source)
+def test_input_removed_in_a_job(gui, panel, underWay):
+    slicer.mrmlScene.RemoveNode(underWay)
     assert gui.processEvents(lambda: idle(panel))
     assert "was removed" in panel.ui.statusLabel.text and temporaryFolders() == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no signals on Windows")
-def test_worker_killed_in_a_job(gui, panel, tmp_path):
-    runSlowly(gui, panel, tmp_path)
+def test_worker_killed_in_a_job(gui, panel, underWay):
     os.kill(panel.logic._client._runner._process.processId(), 9)
     assert gui.processEvents(lambda: idle(panel))
     assert "ended unexpectedly" in panel.ui.statusLabel.text and temporaryFolders() == []
@@ -113,15 +109,13 @@ def test_worker_killed_in_a_job(gui, panel, tmp_path):
     assert gui.processEvents(lambda: idle(panel)) and panel.ui.statusLabel.text.startswith("Done")
 
 
-def test_application_quits_in_a_job(gui, panel, tmp_path):
-    runSlowly(gui, panel, tmp_path)
+def test_application_quits_in_a_job(gui, panel, underWay):
     process = panel.logic._client._runner._process
     slicer.app.emit("aboutToQuit()")
     assert process.state() == 0 and temporaryFolders() == [] and not panel.logic.isBusy
 
 
-def test_module_reloaded_in_a_job(gui, panel, tmp_path):
-    runSlowly(gui, panel, tmp_path)
+def test_module_reloaded_in_a_job(gui, panel, underWay):
     process, old = panel.logic._client._runner._process, sys.modules["DSADeblurScene.job"]
     torch = sys.modules.get("torch")
     widget = gui.reloadModule()
@@ -133,8 +127,7 @@ def test_module_reloaded_in_a_job(gui, panel, tmp_path):
     assert gui.processEvents(lambda: idle(widget)) and widget.ui.statusLabel.text.startswith("Done")
 
 
-def test_panel_left_and_entered_in_a_job(gui, panel, tmp_path):
-    runSlowly(gui, panel, tmp_path)
+def test_panel_left_and_entered_in_a_job(gui, panel, underWay):
     panel.ui.applyButton.click()
     gui.leaveModule()
     assert gui.processEvents(lambda: idle(panel))
