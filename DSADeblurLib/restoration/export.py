@@ -72,15 +72,16 @@ def export_network(network: RestorationNetwork) -> Export:
         graph = openvino.convert_model(_Correction(network).eval(), example_input=example, verbose=False)
     shapes = [[1, frames, -1, -1], [1, TOLD]]
     graph.reshape(dict(zip(graph.inputs, shapes, strict=False)))
-    _keep_entry_in_float32(graph)
+    _keep_in_float32(graph)
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in EXPORT_FILES]
         openvino.save_model(graph, paths[0], compress_to_fp16=False)
         return Export(*(path.read_bytes() for path in paths))
 
 
-def _keep_entry_in_float32(graph) -> None:
-    """Up to and with the first convolution nothing is rounded to bfloat16, as `network.EntryConvolution` has it.
+def _keep_in_float32(graph) -> None:
+    """Nothing is rounded to bfloat16 up to and with the first convolution, nor in what is made of what is told:
+    `network.EntryConvolution` and `network.Modulation` have it so.
 
     OpenVINO heeds the mark in what it reads from files: https://github.com/openvinotoolkit/openvino/pull/21440. It
     loses that of a padding of the newer operation set, because it converts it into one of the first.
@@ -92,12 +93,16 @@ def _keep_entry_in_float32(graph) -> None:
             frames, begins, ends = (value.get_source_output() for value in operation.inputs()[:3])
             padding = openvino.opset1.pad(frames, begins, ends, operation.get_attributes()["pad_mode"])
             openvino.utils.replace_node(operation, padding)
-    for operation in graph.get_ordered_ops():
-        kind = operation.get_type_name()
-        if kind not in ("Parameter", "Constant"):
+    operations = [one for one in graph.get_ordered_ops() if one.get_type_name() not in ("Parameter", "Constant")]
+    entry = next(at for at, one in enumerate(operations) if one.get_type_name() == "Convolution")
+    of_told = {parameter.get_friendly_name() for parameter in graph.get_parameters()[1:]}
+    for at, operation in enumerate(operations):
+        sources = [value.get_source_output().get_node() for value in operation.inputs()]
+        variable = {one.get_friendly_name() for one in sources if one.get_type_name() != "Constant"}
+        if variable and variable <= of_told:
+            of_told.add(operation.get_friendly_name())
+        if at <= entry or operation.get_friendly_name() in of_told:
             operation.get_rt_info()["precise_0"] = ""
-        if kind == "Convolution":
-            break
 
 
 def read_export(folder: Path, card: ModelCard) -> Export | None:

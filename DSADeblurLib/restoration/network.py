@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from DSADeblurLib.restoration.architecture import Architecture
 
@@ -79,10 +80,15 @@ class Modulation(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        """x (B, features, H, W) and what is told (B, TOLD) to the shape of x."""
-        hidden = functional.relu(self.hidden(told / told.new_tensor(TOLD_SCALE)))
-        scale, shift = self.last(hidden)[..., None, None].chunk(2, dim=1)
-        return x * (1 + scale) + shift
+        """x (B, features, H, W) and what is told (B, TOLD) to the shape of x.
+
+        Both are found in float32 under autocast too, because what is wrong with them is wrong in the whole frame; the
+        scale is applied as x + x * scale, where a rounded scale matters less than a rounded 1 + scale.
+        """
+        with torch.autocast(x.device.type, enabled=False):
+            hidden = functional.relu(self.hidden(told / told.new_tensor(TOLD_SCALE)))
+            scale, shift = self.last(hidden)[..., None, None].to(x.dtype).chunk(2, dim=1)
+            return torch.addcmul(x, x, scale) + shift
 
 
 class RestorationNetwork(nn.Module):
@@ -158,6 +164,15 @@ class RestorationNetwork(nn.Module):
         y = self.correction(padded, told)[..., :height, :width]
         middle = frames // 2
         return x[:, middle : middle + 1] + y if self.architecture.global_skip else y.to(x.dtype)
+
+
+def operations_per_pixel(network: nn.Module) -> float:
+    """Multiplications and additions for one pixel of a frame, as PyTorch counts them; without looking for the blur."""
+    architecture, side = network.architecture, 128
+    told = (torch.ones(1, TOLD),) if architecture.modulated else ()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, architecture.frames, side, side), *told)
+    return counter.get_total_flops() / side**2
 
 
 def build_network(architecture: Architecture) -> RestorationNetwork:

@@ -22,20 +22,21 @@ from DSADeblurLib.restoration.engine import (
     probe_cuda,
 )
 from DSADeblurLib.restoration.export import openvino_is_installed
-from DSADeblurLib.restoration.network import HEADER_SPREAD
+from DSADeblurLib.restoration.network import HEADER_SPREAD, operations_per_pixel
 from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
 from DSADeblurLib.restoration.package import Model, vessels_on_a_slope
 
 TOLERANCES = {"float32": 1e-5, "bfloat16": 1e-3}
-"""Largest difference to PyTorch in float32 on the trial tile, as a fraction of the range of its output."""
+"""What 99 of 100 pixels of the trial tile stay below, and every pixel below threefold: the difference to PyTorch in
+float32 as a fraction of the range of its output."""
 
 _NAMES = {"torch": "PyTorch", "openvino": "OpenVINO"}
 # The trial as a whole, with what is compiled and warmed up before, stays within a second.
 _TRIAL_SECONDS = 0.25
 _TRIAL_ROUNDS = 8
 _HARDLY_LONGER = 1.2
-# A trial tile is as large as this many multiplications allow, within the sides.
-_TRIAL_OPERATIONS = 2e9
+# A trial tile is as large as this many multiplications and additions allow, within the sides.
+_TRIAL_OPERATIONS = 4e9
 _TRIAL_SIDES = (64, 256)
 
 
@@ -181,10 +182,11 @@ class _Trial:
         self._expected = reference.run(self._tile, self._told)
 
     def difference(self, engine: Engine) -> float:
-        """Largest difference to the reference, as a fraction of its range; infinite where one is not finite."""
-        found = np.abs(engine.run(self._tile, self._told) - self._expected).max()
-        difference = float(found) / float(np.ptp(self._expected))
-        return difference if np.isfinite(difference) else float("inf")
+        """The difference to the reference that TOLERANCES is for; infinite where one is not finite."""
+        found = np.abs(engine.run(self._tile, self._told) - self._expected)
+        if not np.isfinite(found).all():
+            return float("inf")
+        return max(float(np.percentile(found, 99)), float(found.max()) / 3) / float(np.ptp(self._expected))
 
     def times(self, candidates: dict, clock: Callable[[], float]) -> dict:
         """Median seconds a tile of each, taken in turns within the time for it."""
@@ -203,7 +205,6 @@ class _Trial:
 def trial_tile(network) -> np.ndarray:
     """Normalised frames like those of a run, dark vessels on a slope and noise: (frames, side, side) float32."""
     low, high = _TRIAL_SIDES
-    weights = sum(parameter.numel() for parameter in network.parameters())
-    side = (_TRIAL_OPERATIONS / weights) ** 0.5 * network.architecture.factor
+    side = (_TRIAL_OPERATIONS / operations_per_pixel(network)) ** 0.5
     side = int(min(max(side, low), high)) // network.multiple * network.multiple
     return vessels_on_a_slope((network.architecture.frames, side, side), depth=0.6, noise=0.03, seed=1)

@@ -17,11 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from DSADeblurLib.restoration.architecture import RDNArchitecture, UNetArchitecture
-from DSADeblurLib.restoration.network import TOLD, build_network
+from DSADeblurLib.restoration.network import build_network, operations_per_pixel
 from DSADeblurLib.restoration.unet import UNet
 from DSADeblurLib.simulation.sets import generator
 
@@ -203,10 +202,7 @@ def figures(network: nn.Module, held_out: HeldOut, told: float) -> dict[str, flo
 
 def gflop(network: nn.Module) -> float:
     """Of one frame of 1024 x 1024."""
-    told = (torch.ones(1, TOLD),) if network.architecture.modulated else ()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, network.architecture.frames, 256, 256), *told)
-    return counter.get_total_flops() * 16 / 1e9
+    return operations_per_pixel(network) * 1024**2 / 1e9
 
 
 def run(output: Path, data: Data, wanted: Sequence[str] = ("",)) -> list[dict]:

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from DSADeblurLib.restoration.architecture import RDNArchitecture
 from DSADeblurLib.restoration.card import ModelCard, list_models
 from DSADeblurLib.restoration.engine import EngineError, TorchEngine
 from DSADeblurLib.restoration.export import export_network, openvino_is_installed
-from DSADeblurLib.restoration.network import RestorationNetwork, build_network
+from DSADeblurLib.restoration.network import RestorationNetwork, build_network, operations_per_pixel
 from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
 from DSADeblurLib.restoration.package import Model, load_model
 
@@ -58,13 +57,6 @@ def models(names: list[str] | None) -> list[Model]:
     return [model for model in found if not names or any(model.card.name.startswith(name) for name in names)]
 
 
-def operations(network: RestorationNetwork, side: int) -> float:
-    """Floating-point operations for one frame, counted by PyTorch."""
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(torch.zeros(1, network.architecture.frames, side, side), _as_batch(_told(network)))
-    return counter.get_total_flops()
-
-
 def _told(network: RestorationNetwork) -> np.ndarray | None:
     """What a modulated network is told of the blur; a run is looked at for it once, not frame by frame."""
     return np.array((4.0, 4.0, 0.2), np.float32) if network.architecture.modulated else None
@@ -92,7 +84,7 @@ def floor_rows() -> list[Row]:
 def frame_rows(model: Model, side: int) -> list[Row]:
     """One frame by PyTorch as it comes (eager float32) and by every engine and precision there is."""
     network, name = model.network, model.card.name
-    work = operations(network, side)
+    work = operations_per_pixel(network) * side**2
     shape = (network.architecture.frames, side, side)
     tile = np.random.default_rng(0).normal(0, 0.2, shape).astype(np.float32)
     told = _told(network)
@@ -113,7 +105,7 @@ def cuda_rows(model: Model, side: int) -> list[Row]:
     """
     if not torch.cuda.is_available():
         raise EngineError("no GPU with a working driver was found")
-    network, work = model.network, operations(model.network, side)
+    network, work = model.network, operations_per_pixel(model.network) * side**2
     shape = (network.architecture.frames, side, side)
     tile = np.random.default_rng(0).normal(0, 0.2, shape).astype(np.float32)
     rows = []

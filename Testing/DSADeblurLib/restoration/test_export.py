@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
 from DSADeblurLib.restoration import DeblurSettings, export, package
-from DSADeblurLib.restoration.card import EXPORT_FILES, read_card
+from DSADeblurLib.restoration.card import EXPORT_FILES, list_models, read_card
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.engine import EngineError
 from DSADeblurLib.restoration.package import load_model, save_model
@@ -111,6 +111,13 @@ def test_packages_are_exported_again_from_the_shell(folder, monkeypatch, capsys)
     assert export.main([]) == 2
     monkeypatch.setattr(export, "openvino_is_installed", lambda: False)
     assert export.main([str(folder)]) == 2
+
+
+@pytest.mark.parametrize("name", [card.name for card in list_models()])
+def test_bundled_models_agree_with_pytorch_in_bfloat16(name):
+    """An engine that does not agree is refused."""
+    _, selection = Engines(probe=no_gpu).start(load_model(name), "cpu", "openvino", "bfloat16")
+    assert (selection.engine.value, selection.precision.value) == ("openvino", "bfloat16")
 
 
 @pytest.mark.parametrize("value", [{"openvino.xml": "a" * 64}, {**dict.fromkeys(EXPORT_FILES, "a"), "made_from": ""}])

@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from DSADeblurLib.restoration.architecture import Architecture, RDNArchitecture, UNetArchitecture
-from DSADeblurLib.restoration.network import Attention, RestorationNetwork, build_network
+from DSADeblurLib.restoration.network import (
+    Attention,
+    Modulation,
+    RestorationNetwork,
+    build_network,
+    operations_per_pixel,
+)
 
 SMALL = {"features": 4, "growth": 2, "blocks": 1}
 BOTH = [RDNArchitecture(**SMALL, layers=2), UNetArchitecture(**SMALL, levels=2)]
@@ -121,3 +127,22 @@ def test_attention_is_a_gate_between_zero_and_one():
     x = torch.randn(1, 8, 9, 9)
     gate = Attention(8, 4)(x) / x
     assert 0 < gate.min() and gate.max() < 1
+
+
+def test_what_is_told_is_not_rounded_under_autocast():
+    """Differences of what is told that bfloat16 would swallow reach the result."""
+    torch.manual_seed(2)
+    modulation = Modulation(8)
+    for parameter in modulation.parameters():
+        torch.nn.init.normal_(parameter)
+    told = torch.tensor([[4.0, 4.0, 0.24]])
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
+        results = [modulation(torch.zeros(1, 8, 1, 1), told * factor) for factor in (1.0, 1.001)]
+    assert results[0].dtype == torch.float32 and (results[0] != results[1]).all()
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_operations_are_those_of_the_convolutions(factor):
+    network = build_network(RDNArchitecture(**SMALL, layers=1, factor=factor, attention_reduction=0))
+    convolutions = [m.weight.numel() for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert operations_per_pixel(network) == pytest.approx(2 * sum(convolutions) / factor**2)
