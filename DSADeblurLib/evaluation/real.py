@@ -16,7 +16,7 @@ from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.xa import XAReadError, find_inputs, plan_subtraction, read_run
 
 from . import processes
-from .sheet import interesting_crops
+from .sheet import interesting_crop
 
 PICTURE = "real_frames.png"
 CROP = 320
@@ -85,6 +85,5 @@ def _line(path: Path, models: dict[str, Model]) -> list[np.ndarray] | None:
         result = deblur(frames, model, settings, relationship=relationship, bits_stored=bits)
         pictures.append(np.asarray(result.frames[0]))
     side = min(CROP, *before.shape)
-    corners = interesting_crops(before, side, count=1) if side < min(before.shape) else [(0, 0)]
-    row, column = corners[0]
+    row, column = interesting_crop(before, side) if side < min(before.shape) else (0, 0)
     return [picture[row : row + side, column : column + side] for picture in pictures]

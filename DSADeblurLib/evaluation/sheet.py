@@ -16,11 +16,12 @@ from DSADeblurLib.simulation.sets import NOISE
 from .conditions import BLURS, draw_cases
 from .methods import INPUT, TRUTH, Method
 
-CROPS = 3
+FRAMES = 3
 
 
 def save_sheets(split: str, methods: dict[str, Method], folder: Path, size: int = 512, moments: int = 1) -> list[Path]:
-    """Sheets of frame 0 of the set at every noise level, one for each kind of frame, blurred by 2-4 and 4-6 pixels.
+    """Sheets of the first frames of the set at every noise level, one for each kind of frame, blurred by 2-4 and 4-6
+    pixels.
 
     Args:
         split: of `sets.SPLITS`.
@@ -35,31 +36,25 @@ def save_sheets(split: str, methods: dict[str, Method], folder: Path, size: int 
     paths = []
     for kind, blur in itertools.product(KINDS, BLURS[1:3]):
         lines = []
-        for noise, case in draw_cases(split, 0, kind, blur, tuple(NOISE), size, moments).items():
-            pictures = {INPUT: case.frames[moments // 2]}
-            pictures |= {name: method(case.frames, case.known) for name, method in methods.items()}
-            pictures[TRUTH] = case.truth
-            lines += [(noise, pictures, corner) for corner in interesting_crops(case.truth, size // 4)]
+        for index in range(FRAMES):
+            for noise, case in draw_cases(split, index, kind, blur, tuple(NOISE), size, moments).items():
+                pictures = {INPUT: case.frames[moments // 2]}
+                pictures |= {name: method(case.frames, case.known) for name, method in methods.items()}
+                pictures[TRUTH] = case.truth
+                lines.append((noise, pictures, interesting_crop(case.truth, size // 4)))
         paths.append(Path(folder) / f"sheet_{kind}_{blur.name.replace(' ', '_')}.png")
         title = f"Simulated {split} set, {kind} frames, blur {blur.name}; one grey scale in each line"
         _save(paths[-1], lines, size // 4, title)
     return paths
 
 
-def interesting_crops(truth: np.ndarray, side: int, count: int = CROPS) -> list[tuple[int, int]]:
-    """Upper left corners (row, column) of squares with the most edges, one beside the other."""
-    strength = ndimage.uniform_filter(ndimage.gaussian_gradient_magnitude(np.asarray(truth, np.float64), 1.0), side)
+def interesting_crop(frame: np.ndarray, side: int) -> tuple[int, int]:
+    """Upper left corner (row, column) of the square with the most edges."""
+    strength = ndimage.uniform_filter(ndimage.gaussian_gradient_magnitude(np.asarray(frame, np.float64), 1.0), side)
     half = side // 2
-    inside = np.full(truth.shape, -np.inf)
-    inside[half : truth.shape[0] - half, half : truth.shape[1] - half] = strength[half:-half, half:-half]
-    corners = []
-    for _ in range(count):
-        row, column = np.unravel_index(int(inside.argmax()), inside.shape)
-        if not np.isfinite(inside[row, column]):
-            break
-        corners.append((int(row) - half, int(column) - half))
-        inside[max(row - side, 0) : row + side, max(column - side, 0) : column + side] = -np.inf
-    return corners
+    inside = strength[half : frame.shape[0] - half, half : frame.shape[1] - half]
+    row, column = np.unravel_index(int(inside.argmax()), inside.shape)
+    return int(row), int(column)
 
 
 def _save(path: Path, lines: list, side: int, title: str) -> None:
