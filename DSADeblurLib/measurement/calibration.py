@@ -289,10 +289,10 @@ def _spacing_calibration(acquisition: Acquisition) -> Calibration | None:
     used = next((one for one in acquisition.magnifications if one.source == SPACINGS), None)
     if size is None or (used is None and acquisition.imager_pixel_spacing.value is not None):
         return None
-    low, high = _in_depth(acquisition, *_ends(size), OBJECT_DEPTH_MM)
-    if used is not None and used.isocentre:
-        # What the other tags say of the same plane.
-        low, high = _hull((low, high), _in_patient(acquisition, used))
+    if used is None:
+        low, high = _in_depth(acquisition, *_ends(size), OBJECT_DEPTH_MM)
+    else:
+        low, high = _in_patient(acquisition, used)
     plane = "fiducial" if kind == FIDUCIAL else "isocentre"
     notes = (f"Holds at the {plane}; the interval covers objects within {OBJECT_DEPTH_MM:g} mm of it.",
              *_assumed_sid(acquisition))
@@ -358,10 +358,6 @@ def _in_depth(acquisition: Acquisition, low: Pair, high: Pair, depth_mm: float) 
 def _ends(spacing: Pair) -> tuple[Pair, Pair]:
     lows, highs = zip(*(as_written(one, COARSEST_SPACING_MM) for one in spacing), strict=True)
     return lows, highs
-
-
-def _hull(first: tuple[Pair, Pair], second: tuple[Pair, Pair]) -> tuple[Pair, Pair]:
-    return tuple(map(min, first[0], second[0])), tuple(map(max, first[1], second[1]))
 
 
 def _times(pair: Pair, factor: float) -> Pair:

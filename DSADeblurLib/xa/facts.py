@@ -107,7 +107,7 @@ class Acquisition:
         ("imager_pixel_spacing", "Imager pixel spacing, detector plane (row x column)"),
         ("pixel_spacing", "Calibrated pixel spacing, patient plane (row x column)"),
         ("magnification", "Magnification"), ("blur_detector_px", "Predicted blur at the detector (row x column)"),
-        ("blur_length_px", "The same along the spot's length"),
+        ("blur_length_px", "Predicted blur along the spot's length (row x column)"),
         ("blur_object_mm", "Predicted blur in the patient plane"),
     )
 
@@ -328,8 +328,8 @@ def _blur(
     (far, near), used = factor.interval, factor.value
     width, length = iec_60336_limits(spot.value) if spot.interval else ((spot.value, spot.value),) * 2
     in_mm = geometry.blur_in_object_mm
-    in_object = Fact(in_mm(width[0], used), "mm", _origin(spot, factor),
-                     interval=(in_mm(width[0], far), in_mm(length[1], near)))
+    in_object = Fact(in_mm(width[0], used), "mm", _origin(spot, factor), "from the least width to the greatest length",
+                     (in_mm(width[0], far), in_mm(length[1], near)))
     if spacing.value is None:
         missing = unknown("px", "needs the imager pixel spacing")
         return {"blur_detector_px": missing, "blur_length_px": missing, "blur_object_mm": in_object}
@@ -340,8 +340,11 @@ def _blur(
         values = tuple(in_px(least, used, one) for one in spacing.value)
         return Fact(values, "px", _origin(spot, factor, spacing), note, ranges)
 
-    across = at_detector(*width, _depth_note(spot, spacing, found, sid))
-    return {"blur_detector_px": across, "blur_length_px": at_detector(*length), "blur_object_mm": in_object}
+    return {
+        "blur_detector_px": at_detector(*width, _depth_note(spot, spacing, found, sid)),
+        "blur_length_px": at_detector(*length, "its direction on the frame is not told"),
+        "blur_object_mm": in_object,
+    }
 
 
 def _origin(*facts: Fact) -> str:

@@ -153,8 +153,19 @@ def test_vessel_in_the_catheter_plane_has_the_error_of_measuring_only():
 
 def test_nothing_lies_behind_the_detector():
     """50 mm behind an isocentre that is 20 mm from the detector there is no patient."""
-    made = choices(_read(DistanceSourceToPatient=1080)).default
-    assert made.high[0] == pytest.approx(0.154, rel=4e-3)
+    acquisition = _read(DistanceSourceToPatient=1080)
+    on_detector = catheter(6, Length(0, 2 / 0.153), acquisition)
+    for made in (choices(acquisition).default, on_detector):
+        assert 0.154 <= made.high[0] <= 0.1545
+
+
+def test_depth_is_covered_where_the_detector_pixel_is_unknown():
+    """A catheter at magnification 2.4, as high as is plausible, and a vessel 50 mm nearer to the source."""
+    acquisition = _read(ImagerPixelSpacing=None, DistanceSourceToPatient=None)
+    made = catheter(6, Length(0, 2 * 2.4 / 0.154), acquisition)
+    assert _holds(Length(0, 3 * 1100 / (1100 / 2.4 - 50) / 0.154).measured(made), 3)
+    fiducial = _read(ImagerPixelSpacing=None, PixelSpacing=[0.0642, 0.0642], PixelSpacingCalibrationType="FIDUCIAL")
+    assert _holds(Length(0, 3 * 1100 / (1100 / 2.4 - 50) / 0.154).measured(choices(fiducial).default), 3)
 
 
 def test_pixels_that_are_not_square_are_never_averaged():
