@@ -1,1 +1,1 @@
-"""Image quality against a known truth, widths and visibility of vessels, MTF and noise power."""
+"""Image quality against a known truth, widths and visibility of vessels, calibration, MTF and noise power."""

@@ -1,4 +1,4 @@
-"""Cone-beam formulas: magnification and the size of the focal-spot blur."""
+"""Cone-beam formulas: magnification, its range in depth, and the size of the focal-spot blur."""
 
 import math
 
@@ -28,6 +28,20 @@ def magnification(sid_mm: float, sod_mm: float) -> float:
         raise ValueError(f"The source to object distance ({sod:g} mm) must be less than the source to detector "
                          f"distance ({sid:g} mm).")
     return sid / sod
+
+
+def magnification_in_depth(low: float, high: float, sid_mm: float, depth_mm: float) -> tuple[float, float]:
+    """Return the lowest and highest magnification of objects up to `depth_mm` before and behind a plane.
+
+    The plane's own magnification lies between `low` and `high`, the detector `sid_mm` from the source or farther. From
+    M = SID / SOD follows 1/M' = 1/M + z / SID for an object z farther from the source, so that z counts the less, the
+    longer SID is. No object lies behind the detector (M' < 1). Raises ValueError when objects would reach the source.
+    """
+    sid, first, last = _positive(sid_mm, "Source to detector distance"), _magnification(low), _magnification(high)
+    if not first <= last or not 0 <= depth_mm < sid / last:
+        raise ValueError(f"Magnifications of {low:g} to {high:g} and {depth_mm:g} mm of depth do not fit a source to "
+                         f"detector distance of {sid:g} mm.")
+    return max(1.0, 1.0 / (1.0 / first + depth_mm / sid)), 1.0 / (1.0 / last - depth_mm / sid)
 
 
 def blur_at_detector_mm(spot_mm: float, magnification: float) -> float:

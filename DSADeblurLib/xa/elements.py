@@ -1,6 +1,7 @@
 """Read single header elements from untrusted data sets: a value, or nothing, never an exception."""
 
 import math
+from decimal import Decimal
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
@@ -79,3 +80,14 @@ def raw_text(dataset: Dataset, keyword: str) -> str:
         return printable(str(value))
     except Exception:
         return "?"
+
+
+def as_written(value: float, coarsest: float) -> tuple[float, float]:
+    """Return the lowest and highest number that a device may have rounded to `value`.
+
+    Half a unit of the last digit written on either side. `coarsest` is the largest unit to think of, in that of the
+    value: 1100 mm is whole millimetres, not hundreds.
+    """
+    digits = Decimal(repr(float(value))).normalize().as_tuple().exponent
+    half = min(10.0**digits, coarsest) / 2
+    return value - half, value + half

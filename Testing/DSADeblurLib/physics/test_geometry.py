@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from DSADeblurLib.physics.geometry import blur_at_detector_mm, blur_in_object_mm, blur_in_pixels, magnification
+from DSADeblurLib.physics.geometry import (
+    blur_at_detector_mm,
+    blur_in_object_mm,
+    blur_in_pixels,
+    magnification,
+    magnification_in_depth,
+)
 
 _SPOT = st.floats(0.1, 3.0)
 _SOD = st.floats(300.0, 900.0)
@@ -44,4 +50,24 @@ def test_contact_has_no_blur():
 ])
 def test_impossible_geometry_is_refused(call):
     with pytest.raises(ValueError, match="must be"):
+        call()
+
+
+@given(_SOD, _GAP, st.floats(0, 1), st.floats(0, 100))
+def test_depth_changes_magnification_as_the_distances_say(sod, gap, part, depth):
+    sid = sod + gap
+    low, high = magnification_in_depth(sid / sod, sid / sod, sid, depth)
+    assert high == pytest.approx(sid / (sod - depth)) and low == pytest.approx(max(1, sid / (sod + depth)))
+    assert low - 1e-9 <= max(1, sid / (sod + (2 * part - 1) * depth)) <= high + 1e-9
+    # A plane of uncertain magnification gives a range that holds that of each.
+    wide = magnification_in_depth(1.0, sid / sod + 0.1, sid, depth / 10)
+    assert wide[0] == 1 and wide[1] > sid / sod
+
+
+@pytest.mark.parametrize("call", [
+    lambda: magnification_in_depth(1.6, 1.5, 1000, 50), lambda: magnification_in_depth(1.5, 1.5, 1000, -1),
+    lambda: magnification_in_depth(2.0, 2.0, 100, 50), lambda: magnification_in_depth(1.5, 1.5, 1000, float("nan")),
+])
+def test_depths_that_reach_the_source(call):
+    with pytest.raises(ValueError, match="do not fit a source to detector distance"):
         call()

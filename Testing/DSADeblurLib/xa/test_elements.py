@@ -1,11 +1,13 @@
 """Single elements of untrusted headers: a value or nothing, never an exception."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from DSADeblurLib.xa.elements import integers_of, items_of, numbers_of, raw_text, text_of, texts_of
+from DSADeblurLib.xa.elements import as_written, integers_of, items_of, numbers_of, raw_text, text_of, texts_of
 
 
 def _raw(tag, vr, value):
@@ -51,3 +53,18 @@ def test_sequences_that_are_none(vr, value):
 def test_raw_text_is_printable_and_short():
     text = raw_text(_raw(_TIME, "DS", b"abc\n\0\x1b[2J" + b"9" * 200), "FrameTime")
     assert text.startswith("abc[2J999") and text.isprintable() and len(text) <= 64
+
+
+@pytest.mark.parametrize(("value", "coarsest", "ends"), [
+    (1100.0, 1.0, (1099.5, 1100.5)), (720.25, 1.0, (720.245, 720.255)), (0.2, 0.001, (0.1995, 0.2005)),
+    (0.154, 0.001, (0.1535, 0.1545)), (1.53, 0.1, (1.525, 1.535)), (2.0, 0.1, (1.95, 2.05)),
+    (1e-7, 1.0, (5e-8, 1.5e-7)),
+])
+def test_what_a_written_number_can_stand_for(value, coarsest, ends):
+    assert as_written(value, coarsest) == pytest.approx(ends)
+
+
+@given(st.floats(0.1, 2000), st.integers(0, 6))
+def test_rounding_to_any_digit_is_covered(value, digits):
+    low, high = as_written(round(value, digits), 1.0)
+    assert low <= value + 1e-9 and value - 1e-9 <= high

@@ -3,7 +3,12 @@
 import json
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
 
+from DSADeblurLib.physics.focal_spot import FocalSpot, iec_60336_limits
+from DSADeblurLib.physics.geometry import blur_in_object_mm, blur_in_pixels
 from DSADeblurLib.xa.errors import XAReadError
 from DSADeblurLib.xa.facts import Fact, read_acquisition
 
@@ -18,6 +23,15 @@ def _raw(header, keyword, text):
     return header
 
 
+def _tags(sid, sod, **values):
+    """The geometry alone of a header, for properties that need many of them."""
+    header = Dataset()
+    header.DistanceSourceToDetector, header.DistanceSourceToPatient = sid, sod
+    for keyword, value in values.items():
+        setattr(header, keyword, value)
+    return header
+
+
 def test_complete_header(header):
     facts = read_acquisition(header)
     assert facts.warnings == ()
@@ -25,7 +39,7 @@ def test_complete_header(header):
     assert facts.blur_detector_px.value == pytest.approx((2.056, 2.056), abs=1e-3)
     assert facts.blur_object_mm.value == pytest.approx(0.6 * (1 - 720 / 1100))
     assert "1.67 to 2.50 px" in facts.blur_detector_px.note
-    assert {fact[3] for fact in facts.rows()} == {"header"}
+    assert {fact[3] for fact in facts.rows() if "Calibrated" not in fact[0]} == {"header"}
 
 
 def test_rows_and_columns_are_never_averaged(header):
@@ -135,7 +149,136 @@ def test_implausible_geometry(header, changes):
 
 def test_facts_are_json(header):
     assert json.loads(json.dumps(read_acquisition(header).as_dict()))["focal_spot"] == {
-        "value": 0.6, "unit": "mm", "origin": "header", "note": "nominal; IEC 60336 allows a larger actual size"}
+        "value": 0.6, "unit": "mm", "origin": "header", "note": "nominal; IEC 60336 allows 0.6-0.9 x 0.857-1.29 mm",
+        "interval": pytest.approx([0.6, 0.9 / 0.7])}
+
+
+@settings(deadline=None)
+@given(
+    nominal=st.sampled_from((0.3, 0.6, 1.0)), sid=st.integers(900, 1250), sod=st.integers(650, 800),
+    rounded=st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5)), depth=st.floats(-50, 50),
+    size=st.tuples(st.floats(0, 1), st.floats(0, 1)), turned=st.floats(0, 180),
+)
+def test_the_blur_of_any_spot_that_iec_allows_lies_in_its_range(nominal, sid, sod, rounded, depth, size, turned):
+    """Actual size, orientation, depth of the vessel and rounding of the distances, all at once."""
+    facts = read_acquisition(_tags(FocalSpots=nominal, ImagerPixelSpacing=[0.154, 0.308], sid=sid, sod=sod))
+    least, most = zip(*iec_60336_limits(nominal), strict=True)
+    width, length = (low + part * (high - low) for low, high, part in zip(least, most, size, strict=True))
+    factor = (sid + rounded[0]) / (sod + rounded[1] + depth)
+    assume(factor >= 1)
+    across, along = FocalSpot(width, length, rotation_deg=turned).equivalent_widths_mm()
+    (rows, columns), (long_rows, long_columns) = facts.blur_detector_px.interval, facts.blur_length_px.interval
+    # Between the least width and the greatest length, whichever way the spot lies.
+    assert rows[0] - 1e-9 <= blur_in_pixels(along, factor, 0.154) <= long_rows[1] + 1e-9
+    assert columns[0] - 1e-9 <= blur_in_pixels(across, factor, 0.308) <= long_columns[1] + 1e-9
+    # Each side of the spot has its own range.
+    assert rows[0] - 1e-9 <= blur_in_pixels(width, factor, 0.154) <= rows[1] + 1e-9
+    assert long_rows[0] - 1e-9 <= blur_in_pixels(length, factor, 0.154) <= long_rows[1] + 1e-9
+    low, high = facts.blur_object_mm.interval
+    assert all(low - 1e-9 <= blur_in_object_mm(side, factor) <= high + 1e-9 for side in (width, length))
+
+
+def test_ranges_stand_beside_their_values(header):
+    table = {row[0]: row[1] for row in read_acquisition(header).rows()}
+    assert table["Magnification"] == "1.528 (1.43-1.64)"
+    assert table["Focal spot used"] == "0.6 (0.6-1.29)"
+    assert table["Predicted blur at the detector (row x column)"].startswith("2.056 x 2.056 (1.66-3.76 x")
+
+
+def test_a_user_spot_outside_iec_has_no_tolerance(header):
+    facts = read_acquisition(header, focal_spot_mm=0.05)
+    assert facts.focal_spot.interval == () and facts.blur_detector_px.value == pytest.approx((0.1714, 0.1714), abs=1e-3)
+
+
+def test_disagreeing_tags_widen_the_range(header):
+    def widened(ermf):
+        header.EstimatedRadiographicMagnificationFactor = ermf
+        return read_acquisition(header).magnification.interval
+    narrow, wide = widened(1.53), widened(1.7)
+    assert narrow[0] == pytest.approx(wide[0], abs=2e-3) and narrow[1] < 1.7 < wide[1]
+
+
+def test_user_values_are_told_as_assumed(header):
+    facts = read_acquisition(header, focal_spot_mm=1.0, magnification=1.3)
+    assert facts.warnings == ("Assumed focal spot 1 mm (user), magnification 1.3 (user).",)
+    assert [one.value for one in facts.magnifications] == pytest.approx([1.3, 1100 / 720, 1100 / 720], abs=1e-3)
+
+
+def test_contradictions_do_not_matter_to_a_user_who_says_what_holds(header):
+    header.EstimatedRadiographicMagnificationFactor = 1.7
+    assert not any("disagree" in one for one in read_acquisition(header, magnification=1.5).warnings)
+
+
+@pytest.mark.parametrize("text", ["110", "0.9", "11000"])
+def test_distances_in_other_units_are_missing(header, text):
+    header.EstimatedRadiographicMagnificationFactor = 1.5
+    facts = read_acquisition(_raw(header, "DistanceSourceToDetector", text))
+    assert facts.sid.value is None and facts.magnification.note == "estimated magnification tag"
+    assert any(one.startswith(f"Geometry implausible: source to detector distance {text} mm")
+               for one in facts.warnings)
+
+
+@pytest.mark.parametrize(("kind", "warns"), [("GEOMETRY", True), ("", True), ("FIDUCIAL", False)])
+def test_calibrated_spacing_of_the_same_plane_must_agree(header, kind, warns):
+    """A fiducial lies where it lies, and may be magnified more or less than the isocentre."""
+    header.PixelSpacing, header.PixelSpacingCalibrationType = [0.11, 0.11], kind
+    del header.EstimatedRadiographicMagnificationFactor
+    facts = read_acquisition(header)
+    assert ("Magnification tags disagree (1.53 vs 1.4)." in facts.warnings) == warns
+    assert facts.pixel_spacing.value == (0.11, 0.11) and facts.calibration_type == kind
+
+
+def test_calibration_that_differs_along_rows_and_columns(header):
+    header.PixelSpacing = [0.11, 0.09]
+    assert ("Geometry implausible: Imager Pixel Spacing and Pixel Spacing give magnification 1.4 for rows and 1.71 for "
+            "columns.") in read_acquisition(header).warnings
+    # One that concerns the columns alone is a calibration, too.
+    header.PixelSpacing = [0.154, 0.1]
+    assert read_acquisition(header).pixel_spacing.value == (0.154, 0.1)
+
+
+def test_equal_spacings_are_no_calibration(header):
+    header.PixelSpacing = [0.154, 0.154]
+    fact = read_acquisition(header).pixel_spacing
+    assert fact.value is None and fact.note.startswith("not calibrated")
+
+
+def test_spacing_of_an_unknown_plane_is_not_used(header):
+    del header.ImagerPixelSpacing
+    header.PixelSpacing = [0.11, 0.11]
+    facts = read_acquisition(header)
+    assert facts.pixel_spacing.value is None
+    assert any(one.startswith("Pixel Spacing without Imager Pixel Spacing or calibration") for one in facts.warnings)
+    header.PixelSpacingCalibrationType = "FIDUCIAL"
+    assert read_acquisition(header).pixel_spacing.value == (0.11, 0.11)
+
+
+@pytest.mark.parametrize(("shape", "sides", "size", "spacing"), [
+    ("RECTANGLE", [96, 128], (480, 640), (0.2, 0.2)), ("ROUND", [170], (512, 512), (170 / 512, 170 / 512)),
+    # A circle in an oblong image, oblong pixels, a zoomed or absurd field of view, and nothing usable.
+    ("ROUND", [170], (512, 640), None), ("RECTANGLE", [96, 96], (480, 640), None),
+    ("RECTANGLE", [960, 1280], (480, 640), None), ("HEXAGONAL", [170], (512, 512), None),
+    ("RECTANGLE", [96], (480, 640), None),
+])
+def test_field_of_view_stands_in_for_a_missing_spacing(header, shape, sides, size, spacing):
+    del header.ImagerPixelSpacing
+    header.FieldOfViewShape, header.FieldOfViewDimensions = shape, sides
+    header.Rows, header.Columns = size
+    facts = read_acquisition(header)
+    assert facts.imager_pixel_spacing.value == (spacing and pytest.approx(spacing))
+    assert ("No pixel size: blur width set in pixels by user." in facts.warnings) == (spacing is None)
+    if spacing:
+        assert facts.blur_detector_px.origin == "assumed"
+        assert any(one.startswith("Assumed imager pixel spacing") for one in facts.warnings)
+        header.ImageType = ["DERIVED", "PRIMARY", "SINGLE PLANE"]
+        assert read_acquisition(header).imager_pixel_spacing.value is None
+
+
+def test_pixel_aspect(header):
+    assert read_acquisition(header).pixel_aspect == 1
+    del header.ImagerPixelSpacing
+    header.PixelAspectRatio = [4, 3]
+    assert read_acquisition(header).pixel_aspect == pytest.approx(4 / 3)
 
 
 def test_a_fact_cannot_hide_its_origin():
