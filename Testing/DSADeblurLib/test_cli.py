@@ -68,13 +68,14 @@ def test_terminated_leaves_nothing_half_written(tmp_path, small_model):
     command += ["--model", str(small_model.card.folder)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
-        while not list(out.glob(".dsadeblur-*/frames.npy")):
+        while not list(out.glob(".dsadeblur/work/run/*/frames.npy")):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
         process.terminate()
         _, errors = process.communicate(timeout=60)
     assert process.returncode == SOME_FAILED and "Cancelled." in errors
-    assert list(out.iterdir()) == []
+    assert [path.name for path in out.iterdir()] == ["manifest.json"]
+    assert json.loads((out / "manifest.json").read_text()) == {"runs": [], "waiting": 1}
 
 
 def test_unknown_model_fails_before_anything_is_written(run_file, tmp_path, capsys):
@@ -93,6 +94,8 @@ def test_unknown_model_fails_before_anything_is_written(run_file, tmp_path, caps
         ["deblur", "x.dcm", "--output", "o", "--frames", "9-3"],
         ["deblur", "x.dcm", "--output", "o", "--mask", "0,1"],
         ["deblur", "x.dcm", "--output", "o", "--subtract", "perhaps"],
+        ["deblur", "x.dcm", "--output", "o", "--workers", "0"],
+        ["deblur", "x.dcm", "--output", "o", "--workers", "2", "--scheduler", "tcp://127.0.0.1:8786"],
     ],
 )
 def test_wrong_use(arguments, capsys):
