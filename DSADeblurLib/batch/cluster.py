@@ -14,10 +14,12 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
+import dask
 from dask.system import cpu_count
 from distributed import CancelledError, Client, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
 from distributed.comm import get_address_host
 from distributed.security import Security
+from distributed.utils import silence_logging_cmgr
 
 from DSADeblurLib.batch.folder import OutputFolder, OutputFull
 from DSADeblurLib.batch.outcome import Job, Outcome
@@ -25,6 +27,10 @@ from DSADeblurLib.batch.run import do
 from DSADeblurLib.batch.step import Step, in_a_sentence
 
 _CONNECT_SECONDS = 30
+# What does not answer on the same computer for so long is dead.
+_LOOPBACK_SECONDS = 10
+# Dask reports each worker that dies at length; what matters to the user is in the outcomes.
+_NEVER = logging.CRITICAL + 1
 # One run at a time in a process: a run uses all the threads that its process may use.
 _turn = threading.Lock()
 
@@ -36,7 +42,7 @@ def existing_cluster(address: str) -> Iterator[Client]:
     Raises:
         ValueError: it cannot be reached, or there is no worker, or none that can load DSADeblur.
     """
-    with _quiet():
+    with silence_logging_cmgr(_NEVER):
         try:
             client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
         except Exception as error:  # a wrong address fails in many ways
@@ -64,7 +70,8 @@ def on_local_processes(
     if not jobs:
         return
     with (
-        _quiet(),
+        silence_logging_cmgr(_NEVER),
+        dask.config.set({"distributed.comm.timeouts.connect": _LOOPBACK_SECONDS}),
         LocalCluster(
             n_workers=min(workers, len(jobs)),
             threads_per_worker=1,
@@ -73,7 +80,7 @@ def on_local_processes(
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
             security=Security.temporary(),
-            silence_logs=logging.CRITICAL,
+            silence_logs=_NEVER,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
@@ -97,7 +104,7 @@ def on_cluster(
     futures = client.map(_do_there, jobs, folder=str(folder.path), step=step, asked=asked, threads=threads, pure=False)
     job_of = dict(zip(futures, jobs, strict=True))
     try:
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=client.loop):
             job = job_of.pop(future)
             try:
                 yield job, future.result()
@@ -153,15 +160,3 @@ class _InterruptsGoToTheClient(WorkerPlugin):
     def setup(self, worker) -> None:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Dask reports each worker that dies at length; what matters to the user is in the outcomes."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

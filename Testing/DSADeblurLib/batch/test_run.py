@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import batchsteps
 import pytest
+from batchprocesses import PATHS, end, manifest_of, start
 from batchsteps import (
     PATIENCE,
     Backwards,
@@ -26,26 +28,6 @@ from batchsteps import (
 from DSADeblurLib.batch import HIDDEN, MANIFEST, Batch, OutputFull, run_batch
 from DSADeblurLib.batch import manifest as manifest_module
 from DSADeblurLib.batch.outcome import Outcome
-
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def start(*words, **more) -> subprocess.Popen:
-    paths = os.pathsep.join([str(ROOT), str(Path(batchsteps.__file__).parent)])
-    command = [sys.executable, batchsteps.__file__, *map(str, words)]
-    return subprocess.Popen(
-        command, env={**os.environ, "PYTHONPATH": paths}, stderr=subprocess.PIPE, text=True, **more
-    )
-
-
-def end(process: subprocess.Popen, code: int = 0) -> str:
-    _, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode == code, errors
-    return errors
-
-
-def manifest_of(out: Path) -> dict:
-    return json.loads((out / MANIFEST).read_text())
 
 
 def test_killed_at_any_moment(tmp_path, inputs):
@@ -218,11 +200,10 @@ def test_truly_full_disk(tmp_path, inputs):
         f'{sys.executable} {batchsteps.__file__} {source} out {log}; echo "code $?"; '
         f"cat out/{MANIFEST}; echo; find out -type f | wc -l"
     )
-    paths = os.pathsep.join([str(ROOT), str(Path(batchsteps.__file__).parent)])
     command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
     try:
         done = subprocess.run(
-            command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=PATIENCE
+            command, env={**os.environ, "PYTHONPATH": PATHS}, capture_output=True, text=True, timeout=PATIENCE
         )
     except FileNotFoundError:
         pytest.skip("there is no unshare here")
@@ -237,12 +218,12 @@ def test_truly_full_disk(tmp_path, inputs):
 
 def test_thousands_of_runs_are_no_square(tmp_path, inputs, monkeypatch):
     """Records are read once, and the manifest takes its share of the time, however many runs there are."""
-    count = 2000
+    count = 1000
     source, out, log = inputs(count, size=4), tmp_path / "out", tmp_path / "log"
     read, written = [], []
     from_dict, write = Outcome.from_dict, manifest_module.Manifest.write
     ticks = iter(range(10**9))
-    monkeypatch.setattr(manifest_module.time, "monotonic", lambda: next(ticks))
+    monkeypatch.setattr(manifest_module, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
     monkeypatch.setattr(Outcome, "from_dict", lambda values: read.append(1) or from_dict(values))
     monkeypatch.setattr(manifest_module.Manifest, "write", lambda self: written.append(1) or write(self))
     seen = []
