@@ -7,8 +7,10 @@ configuration).
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import platform
 import signal
 import threading
 from collections import Counter
@@ -27,8 +29,14 @@ from DSADeblurLib.batch.run import do
 from DSADeblurLib.batch.step import Step, in_a_sentence
 
 _CONNECT_SECONDS = 30
-# What does not answer on the same computer for so long is dead.
-_LOOPBACK_SECONDS = 10
+_ON_ONE_COMPUTER = {
+    # What does not answer on the same computer for so long is dead.
+    "distributed.comm.timeouts.connect": 10,
+    # A process gets its next run when it is done with one, so that its death is not blamed on those in its queue.
+    "distributed.scheduler.worker-saturation": 1.0,
+    # How often the process of a run may die before it becomes a suspect.
+    "distributed.scheduler.allowed-failures": 1,
+}
 # Dask reports each worker that dies at length; what matters to the user is in the outcomes.
 _NEVER = logging.CRITICAL + 1
 # One run at a time in a process: a run uses all the threads that its process may use.
@@ -50,7 +58,7 @@ def existing_cluster(address: str) -> Iterator[Client]:
         with client:
             try:
                 client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
-            except TimeoutError as error:
+            except asyncio.TimeoutError as error:
                 raise ValueError(
                     f"The Dask scheduler at {address} has no workers; start some with 'dask worker {address}'."
                 ) from error
@@ -71,7 +79,7 @@ def on_local_processes(
         return
     with (
         silence_logging_cmgr(_NEVER),
-        dask.config.set({"distributed.comm.timeouts.connect": _LOOPBACK_SECONDS}),
+        dask.config.set(_ON_ONE_COMPUTER),
         LocalCluster(
             n_workers=min(workers, len(jobs)),
             threads_per_worker=1,
@@ -80,6 +88,7 @@ def on_local_processes(
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
             security=Security.temporary(),
+            memory_limit=None,  # a process that Dask stops for its memory would wait for ever
             silence_logs=_NEVER,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
@@ -94,26 +103,46 @@ def on_cluster(
 ) -> Iterator[tuple[Job, Outcome]]:
     """Do runs on the workers of a cluster, which see inputs and folder under the same paths; gives them as they end.
 
-    A run whose worker dies is done by another one. Closing the generator takes back what is not begun.
+    A run whose worker dies is done by another one. Dask blames such a death on all runs that the worker was given; so
+    one that is blamed too often is done once more, while no other is. Closing the generator takes back what is not
+    begun.
 
     Raises:
         OutputFull: the disk is full.
         ValueError: the connection to the scheduler is lost.
     """
-    threads = _threads_by_host(client.run(cpu_count_here))
-    futures = client.map(_do_there, jobs, folder=str(folder.path), step=step, asked=asked, threads=threads, pure=False)
-    job_of = dict(zip(futures, jobs, strict=True))
+    cores = client.run(cpu_count_here, on_error="return")
+    threads = _threads_by_host({address: count for address, count in cores.items() if isinstance(count, int)})
+    common = dict(folder=str(folder.path), step=step, asked=asked, threads=threads)
+    elsewhere: list[Job] = []
+    suspects: list[Job] = []
+    for wait in (False, True):
+        for job, result in _results(client, elsewhere if wait else jobs, wait=wait, **common):
+            if isinstance(result, KilledWorker):
+                suspects.append(job)
+            elif result is None:
+                elsewhere.append(job)  # another process is at it; if it dies, the run is ours
+            else:
+                yield job, result if isinstance(result, Outcome) else _failed(folder, job, asked, result)
+    for suspect in suspects:
+        for job, result in _results(client, [suspect], wait=True, **common):
+            yield job, result if isinstance(result, Outcome) else _failed(folder, job, asked, result)
+
+
+def _results(client: Client, jobs: list[Job], **common) -> Iterator[tuple[Job, Outcome | Exception | None]]:
+    job_of = dict(zip(client.map(_do_there, jobs, **common, pure=False), jobs, strict=True))
     try:
-        for future in as_completed(futures, loop=client.loop):
+        for future in as_completed(list(job_of), loop=client.loop):
             job = job_of.pop(future)
             try:
-                yield job, future.result()
+                result = future.result()
             except OutputFull:
                 raise
             except CancelledError as error:
                 raise ValueError("The connection to the scheduler is lost; call again with --resume.") from error
             except Exception as error:
-                yield job, _failed(folder, job, asked, error)
+                result = error
+            yield job, result
     finally:
         with contextlib.suppress(Exception):  # where the scheduler is gone there is nothing to take back
             client.cancel(list(job_of))
@@ -124,13 +153,17 @@ def cpu_count_here() -> int:
     return cpu_count()
 
 
-def _do_there(job: Job, folder: str, step: Step, asked: dict, threads: dict[str, int]) -> Outcome:
+def _do_there(
+    job: Job, folder: str, step: Step, asked: dict, threads: dict[str, int], wait: bool
+) -> Outcome | None:
     """In the worker. If it seemed dead and was not, another one may be at the same run: the claim decides."""
     if step.asked() != asked:
-        raise ValueError(f"The worker {get_worker().address} has another version of DSADeblur; install the same there.")
+        raise ValueError(f"{platform.node()} has another version of DSADeblur; install the same there.")
+    if not OutputFolder(folder).plan_file.exists():
+        raise ValueError(f"{platform.node()} does not see {folder}; use a folder that all computers share by this path.")
     count = threads.get(get_address_host(get_worker().address), 1)
     with _turn:
-        return do(job, OutputFolder(folder), step, asked, wait=True, threads=count)
+        return do(job, OutputFolder(folder), step, asked, wait=wait, threads=count)
 
 
 def _threads_by_host(cores: dict[str, int]) -> dict[str, int]:
@@ -144,8 +177,7 @@ def _failed(folder: OutputFolder, job: Job, asked: dict, error: Exception) -> Ou
     """Record a run whose worker could not say itself what went wrong."""
     sentence = in_a_sentence(error)
     if isinstance(error, KilledWorker):
-        times = error.allowed_failures + 1
-        sentence = f"The process that worked on this run died, {times} times; it may need more memory than there is."
+        sentence = "The process that worked on this run died, again and again; it may need more memory than there is."
     outcome = Outcome(job.input, **asked, error=sentence)
     with folder.claimed(job.key, wait=True):
         done = folder.outcome(job, asked)

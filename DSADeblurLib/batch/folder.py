@@ -75,7 +75,7 @@ class OutputFolder:
         values = read_json(self.plan_file)
         if not isinstance(values, dict) or not all(isinstance(values.get(name), dict) for name in ("asked", "runs")):
             return None
-        return Plan(values["asked"], values["runs"])
+        return Plan(values["asked"], values["runs"]) if all(map(is_key, values["runs"].values())) else None
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
@@ -102,8 +102,7 @@ class OutputFolder:
 
         `wait` waits until whoever has it is done or dead. Afterwards nothing unfinished of the run is left.
         """
-        path = self._hidden / "claims" / f"{key}.lock"
-        lock = FileLock(path)
+        lock = FileLock(self._hidden / "claims" / f"{key}.lock")
         try:
             lock.acquire(timeout=-1 if wait else 0)
         except Timeout:
@@ -114,9 +113,7 @@ class OutputFolder:
             yield True
         finally:
             self._clear(key)
-            with contextlib.suppress(OSError):  # Windows keeps a file that is open; the next call removes it
-                path.unlink()
-            lock.release()
+            _remove_and_release(lock)
 
     def work(self, key: str) -> Path:
         """An empty folder for what is unfinished of a run. Within `claimed`."""
@@ -126,10 +123,10 @@ class OutputFolder:
 
     def sweep(self) -> None:
         """Remove what killed processes left unfinished."""
-        for left in {path.name for path in (self._hidden / "work").iterdir()} | {
-            path.stem for path in (self._hidden / "claims").iterdir()
-        }:
-            with self.claimed(left, wait=False):
+        left = {path.name for path in (self._hidden / "work").iterdir()}
+        left |= {path.name.removesuffix(".lock") for path in (self._hidden / "claims").iterdir()}
+        for key in filter(is_key, left):
+            with self.claimed(key, wait=False):
                 pass
 
     def _clear(self, key: str) -> None:
@@ -170,13 +167,18 @@ class OutputFolder:
 
     def leave(self, lock: FileLock) -> None:
         """End what `enter` began; the last one to go clears up. Within `changing`, when the manifest is whole."""
-        _release_and_remove(lock)
+        _remove_and_release(lock)
         if self.is_in_use():
             return
         self.sweep()
         # A claim that is still held is that of a cluster's worker whose client was killed.
         if not any((self._hidden / "claims").iterdir()):
             shutil.rmtree(self._hidden, ignore_errors=True)
+
+
+def is_key(name: object) -> bool:
+    """Whether this can be a run's key: a file name in its folder and nothing else, for folders are removed by it."""
+    return isinstance(name, str) and name == os.path.basename(name) and name.strip(".") != ""
 
 
 def key_of(entry: os.DirEntry) -> str:
@@ -205,13 +207,13 @@ def _removed_unless_held(path: Path) -> bool:
         lock.acquire(timeout=0)
     except Timeout:
         return False
-    _release_and_remove(lock)
+    _remove_and_release(lock)
     return True
 
 
-def _release_and_remove(lock: FileLock) -> None:
+def _remove_and_release(lock: FileLock) -> None:
+    # In this order: the package tells those who wait for a removed file to make it anew. Windows does not remove what
+    # is open, but the package does so there when it releases.
     with contextlib.suppress(OSError):
         os.unlink(lock.lock_file)
     lock.release()
-    with contextlib.suppress(OSError):  # Windows removes only what nobody holds
-        os.unlink(lock.lock_file)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from DSADeblurLib.batch.folder import OutputFolder, Plan, key_of, read_json
+from DSADeblurLib.batch.folder import OutputFolder, Plan, is_key, key_of, read_json
 from DSADeblurLib.batch.manifest import Manifest, read_manifest
 from DSADeblurLib.batch.outcome import SUFFIX, Job, Outcome
 
@@ -33,8 +34,7 @@ def batch_in(
         folder.sweep()
         plan = folder.plan()
         if not folder.is_in_use() or plan is None:
-            kept = _good_results(folder, asked) if resume else {}
-            _clear_records(folder, kept)
+            kept = _keep_good_results(folder, asked, resume)
             plan = Plan(asked, {outcome.input: key for key, outcome in kept.items()})
         elif plan.asked != asked:
             raise ValueError(
@@ -58,25 +58,28 @@ def batch_in(
             folder.leave(here)
 
 
-def _good_results(folder: OutputFolder, asked: dict) -> dict[str, Outcome]:
-    """What needs not be done again, by key: as the manifest says, and the records that it does not have yet."""
-    found = {}
-    for outcome in read_manifest(folder):
-        if outcome.still_holds(folder.path, asked):
-            found[os.path.basename(outcome.output).removesuffix(SUFFIX)] = outcome
-    for entry in folder.records():
-        outcome = Outcome.from_dict(read_json(folder.record(key_of(entry))))
-        if outcome is not None and outcome.still_holds(folder.path, asked):
-            found[key_of(entry)] = outcome
-    return found
+def _keep_good_results(folder: OutputFolder, asked: dict, resume: bool) -> dict[str, Outcome]:
+    """Leave the records of what needs not be done again, and give them by key.
 
-
-def _clear_records(folder: OutputFolder, kept: dict[str, Outcome]) -> None:
-    there = {key_of(entry) for entry in folder.records()}
-    for key in there - kept.keys():
+    Such are the good results of the manifest and of the records that it does not have yet, for the same settings.
+    """
+    recorded = {key_of(entry): Outcome.from_dict(read_json(folder.record(key_of(entry)))) for entry in folder.records()}
+    kept = {}
+    if resume:
+        listed = {_key(outcome): outcome for outcome in read_manifest(folder)}
+        for key, outcome in {**listed, **recorded}.items():
+            if outcome is not None and is_key(key) and outcome.still_holds(folder.path, asked):
+                kept[key] = replace(outcome, output=str(folder.result(key)))  # the folder may have been moved
+    for key in recorded.keys() - kept.keys():
         folder.record(key).unlink(missing_ok=True)
-    for key in kept.keys() - there:
-        folder.write(folder.record(key), vars(kept[key]))
+    for key, outcome in kept.items():
+        if outcome != recorded.get(key):
+            folder.write(folder.record(key), vars(outcome))
+    return kept
+
+
+def _key(outcome: Outcome) -> str:
+    return os.path.basename(str(outcome.output)).removesuffix(SUFFIX)
 
 
 def _named(inputs: Iterable[str], known: dict[str, str]) -> list[Job]:
@@ -87,7 +90,8 @@ def _named(inputs: Iterable[str], known: dict[str, str]) -> list[Job]:
     for path in inputs:
         key = known.get(path)
         if key is None:
-            stem = key = os.fsdecode(os.fsencode(os.path.basename(path).removesuffix(".dcm"))[:_LONGEST])
+            name = os.fsdecode(os.fsencode(os.path.basename(path).removesuffix(".dcm"))[:_LONGEST])
+            stem = key = name if is_key(name) else "run"
             while key.casefold() in taken:
                 # Counted on from the last one of this name, for thousands of files may have the same.
                 numbers[stem] = numbers.get(stem, 1) + 1

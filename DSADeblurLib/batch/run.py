@@ -69,7 +69,7 @@ def run_batch(
         finished: told each outcome, with the number done and the count.
 
     Returns:
-        One outcome a file, in order, whoever did it; the same is in the manifest.
+        One outcome a file, in order, whoever did it; the same is in the manifest. None where there is no file.
 
     Raises:
         XAReadError: an input does not exist; then nothing is written.
@@ -78,6 +78,8 @@ def run_batch(
         OSError: the folder cannot be written.
     """
     found = _inputs(inputs, Path(folder))
+    if not found:
+        return []
     here = OutputFolder(folder)
     asked = step.asked()
     with contextlib.ExitStack() as stack:
@@ -132,7 +134,14 @@ def do(
         if outcome.error is None:
             size = unfinished.stat().st_size
             outcome = replace(outcome, output=str(folder.result(job.key)), output_bytes=size)
-        folder.keep(job.key, outcome, None if outcome.error else unfinished)
+        try:
+            folder.keep(job.key, outcome, None if outcome.error else unfinished)
+        except OSError as error:  # an older result may be open in a viewer, for instance
+            if is_disk_full(error) or outcome.error:
+                raise
+            sentence = f"Cannot write {folder.result(job.key).name}: {error.strerror}."
+            outcome = replace(outcome, output=None, output_bytes=None, error=sentence)
+            folder.keep(job.key, outcome)
         return outcome
 
 

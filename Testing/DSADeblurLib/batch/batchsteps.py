@@ -4,6 +4,7 @@ As a program it does one batch: batchsteps.py INPUT OUTPUT LOG [resume] [workers
 [together=N] [strength=X]
 """
 
+import errno
 import json
 import os
 import sys
@@ -22,7 +23,7 @@ class Backwards:
     """Waits in the middle of a run until the file `gate` exists and so many processes have begun, if so told.
 
     Every process notes its number and the run in `log`, at the beginning and at the end of each run. Inputs that
-    contain the word fail give an error, and such with the word die end the process.
+    contain the word fail give an error, such with the word die end the process, with the word full they fill the disk.
     """
 
     log: str
@@ -42,6 +43,8 @@ class Backwards:
             until(lambda: self.together == 1 or len(processes_begun(Path(self.log))) >= self.together)
             if b"eid" in data:
                 os._exit(9)
+            if b"lluf" in data:
+                raise OSError(errno.ENOSPC, "No space left on device")
             file.write(data[len(data) // 2 :])
         self._note("end", source, threads)
         error = "This run cannot be done." if b"liaf" in data else None

@@ -12,7 +12,7 @@ import pytest
 from batchprocesses import PATHS, end, manifest_of, start
 from batchsteps import PATIENCE, Backwards, check_all_done, notes, processes_begun, times_done, until
 
-from DSADeblurLib.batch import HIDDEN, MANIFEST, Batch, run_batch
+from DSADeblurLib.batch import HIDDEN, MANIFEST, Batch, OutputFull, run_batch
 
 pytest.importorskip("distributed", reason="Dask is not installed")
 pytest.importorskip("cryptography", reason="cryptography is not installed")
@@ -122,7 +122,7 @@ def test_scheduler_that_dies(tmp_path, inputs, dask):
 
 
 def test_local_processes_share_the_cores_and_survive_one_another(tmp_path, inputs):
-    """Four of the processes are ended by one run, which is given up; all others are done once."""
+    """Some of the processes are ended by one run, which is given up; all others are done once."""
     source, out, log = inputs(12), tmp_path / "out", tmp_path / "log"
     (source / "0003" / "run.dcm").write_bytes(b"die")
     (source / "0005" / "run.dcm").write_bytes(b"fail")
@@ -132,7 +132,7 @@ def test_local_processes_share_the_cores_and_survive_one_another(tmp_path, input
     )
     errors = {Path(outcome.input).parent.name: outcome.error for outcome in outcomes if outcome.error}
     assert errors == {
-        "0003": "The process that worked on this run died, 4 times; it may need more memory than there is.",
+        "0003": "The process that worked on this run died, again and again; it may need more memory than there is.",
         "0005": "This run cannot be done.",
     }
     assert seen == [(number, 12) for number in range(1, 13)]
@@ -144,6 +144,33 @@ def test_local_processes_share_the_cores_and_survive_one_another(tmp_path, input
     assert len(list(out.iterdir())) == 11
     left = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
     assert not [command for command in left if "resource_tracker" not in command]  # that one is Python's own
+
+
+def test_full_disk_stops_all_processes(tmp_path, inputs):
+    source, out, log = inputs(8), tmp_path / "out", tmp_path / "log"
+    (source / "0002" / "run.dcm").write_bytes(b"full")
+    with pytest.raises(OutputFull, match="is full; free some space and call again with --resume"):
+        run_batch([source], out, Backwards(str(log)), Batch(workers=2))
+    manifest = manifest_of(out)
+    assert len(manifest["runs"]) + manifest["waiting"] == 8 and not (out / HIDDEN).exists()
+    assert {entry["input"] for entry in manifest["runs"]} == set(times_done(log))
+    (source / "0002" / "run.dcm").write_bytes(b"0002" * 750)
+    run_batch([source], out, Backwards(str(log)), Batch(resume=True))
+    assert set(times_done(log).values()) == {1}
+    check_all_done(out, source)
+
+
+def test_worker_that_is_not_like_the_client(tmp_path):
+    """Another version, or a folder that it does not see and would make on a disk of its own."""
+    from DSADeblurLib.batch import cluster
+    from DSADeblurLib.batch.outcome import Job
+
+    step, job, folder = Backwards(str(tmp_path / "log")), Job("/in/run.dcm", "run"), str(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="has another version of DSADeblur; install the same there"):
+        cluster._do_there(job, folder, step, {**step.asked(), "software": "2"}, {}, False)
+    with pytest.raises(ValueError, match="does not see .*elsewhere; use a folder that all computers share"):
+        cluster._do_there(job, folder, step, step.asked(), {}, False)
+    assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups with signals")

@@ -237,6 +237,55 @@ def test_thousands_of_runs_are_no_square(tmp_path, inputs, monkeypatch):
     assert len(notes(log, "begin")) == count and len(read) <= 4 * count
 
 
+def test_names_that_could_lead_elsewhere(tmp_path):
+    """What a file is called decides which folders are made and removed, so nothing but a plain name is taken."""
+    source, out, log = tmp_path / "in", tmp_path / "out", tmp_path / "log"
+    for number, name in enumerate((".dcm", "..dcm", "...dcm", "run.dcm", "RUN.dcm")):
+        (source / str(number)).mkdir(parents=True)
+        (source / str(number) / name).write_bytes(f"{number:04d}".encode() * 750)
+    for _ in range(2):
+        outcomes = run_batch([source], out, Backwards(str(log)), Batch(resume=True))
+        names = [Path(outcome.output).name.removesuffix("_deblurred.dcm") for outcome in outcomes]
+        assert names[:4] == ["run", "run-2", "run-3", "run-4"] and len({name.casefold() for name in names}) == 5
+        check_nothing_is_half_written(out)
+    assert len(notes(log, "begin")) == 5
+    # A plan and a manifest from elsewhere are not believed either.
+    manifest = manifest_of(out)
+    manifest["runs"][0]["output"] = str(tmp_path / ".._deblurred.dcm")
+    (out / MANIFEST).write_text(json.dumps(manifest))
+    (out / HIDDEN).mkdir()
+    plan = {"asked": Backwards("").asked(), "runs": {manifest["runs"][1]["input"]: "../../in"}}
+    (out / HIDDEN / "plan.json").write_text(json.dumps(plan))
+    run_batch([source], out, Backwards(str(log)), Batch(resume=True))
+    assert len(notes(log, "begin")) == 6 and len(list(source.iterdir())) == 5
+
+
+def test_folder_that_was_moved(tmp_path, inputs):
+    source, log = inputs(3), tmp_path / "log"
+    run_batch([source], tmp_path / "out", Backwards(str(log)))
+    (tmp_path / "out").rename(tmp_path / "moved")
+    outcomes = run_batch([source], tmp_path / "moved", Backwards(str(log)), Batch(resume=True))
+    assert {Path(outcome.output).parent for outcome in outcomes} == {tmp_path / "moved"}
+    assert len(notes(log, "begin")) == 3
+    check_all_done(tmp_path / "moved", source)
+
+
+def test_result_that_cannot_be_put_in_place(tmp_path, inputs):
+    """It is the failure of this run alone."""
+    source, out, log = inputs(3), tmp_path / "out", tmp_path / "log"
+    (out / "run-2_deblurred.dcm" / "in the way").mkdir(parents=True)
+    outcomes = run_batch([source], out, Backwards(str(log)))
+    assert [outcome.error is None for outcome in outcomes] == [True, False, True]
+    assert outcomes[1].error.startswith("Cannot write run-2_deblurred.dcm: ") and outcomes[1].output is None
+    assert [entry["error"] for entry in manifest_of(out)["runs"]] == [outcome.error for outcome in outcomes]
+    assert not (out / HIDDEN).exists()
+
+
+def test_no_input_writes_nothing(tmp_path):
+    (tmp_path / "in").mkdir()
+    assert run_batch([tmp_path / "in"], tmp_path / "out", Backwards("")) == [] and not (tmp_path / "out").exists()
+
+
 def test_names_that_are_no_text(tmp_path):
     """File systems of Linux hold any bytes; records and manifest give them back."""
     source, out, log = tmp_path / "in", tmp_path / "out", tmp_path / "log"
