@@ -160,7 +160,7 @@ def _do_there(
     if step.asked() != asked:
         raise ValueError(f"{platform.node()} has another version of DSADeblur; install the same there.")
     if not OutputFolder(folder).plan_file.exists():
-        raise ValueError(f"{platform.node()} does not see {folder}; use a folder that all computers share by this path.")
+        raise ValueError(f"{platform.node()} does not see {folder}; use a folder that all share by this path.")
     count = threads.get(get_address_host(get_worker().address), 1)
     with _turn:
         return do(job, OutputFolder(folder), step, asked, wait=wait, threads=count)

@@ -118,6 +118,27 @@ def test_resume_and_workers(tmp_path, small_model, capsys):
     assert len(json.loads((two / "manifest.json").read_text())["runs"]) == 4
 
 
+def test_killed_then_resumed(tmp_path, slow_model, capsys):
+    """With kill -9 nothing can clean up; the next call does, and does the rest."""
+    runs, out = write_runs(tmp_path / "in", 3), tmp_path / "out"
+    command = ["deblur", str(runs), "--output", str(out), "--model", slow_model, "--device", "cpu", "--engine", "torch"]
+    with subprocess.Popen([sys.executable, "-m", "DSADeblurLib", *command], stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not list(out.glob(".dsadeblur/work/1/*/frames.npy")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        process.kill()
+    assert [path.name for path in out.glob("*.dcm")] == ["0_deblurred.dcm"]
+    first = (out / "0_deblurred.dcm").stat().st_mtime_ns
+    assert main([*command, "--resume"]) == FINE
+    assert "3 deblurred, 0 not" in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == [
+        "0_deblurred.dcm", "1_deblurred.dcm", "2_deblurred.dcm", "manifest.json"
+    ]
+    assert (out / "0_deblurred.dcm").stat().st_mtime_ns == first
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups with signals")
 def test_workers_interrupted(tmp_path, slow_model):
     pytest.importorskip("distributed", reason="Dask is not installed")

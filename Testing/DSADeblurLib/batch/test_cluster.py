@@ -121,6 +121,7 @@ def test_scheduler_that_dies(tmp_path, inputs, dask):
     assert manifest_of(out)["waiting"] == 6
 
 
+@pytest.mark.slow
 def test_local_processes_share_the_cores_and_survive_one_another(tmp_path, inputs):
     """Some of the processes are ended by one run, which is given up; all others are done once."""
     source, out, log = inputs(12), tmp_path / "out", tmp_path / "log"
@@ -168,11 +169,12 @@ def test_worker_that_is_not_like_the_client(tmp_path):
     step, job, folder = Backwards(str(tmp_path / "log")), Job("/in/run.dcm", "run"), str(tmp_path / "elsewhere")
     with pytest.raises(ValueError, match="has another version of DSADeblur; install the same there"):
         cluster._do_there(job, folder, step, {**step.asked(), "software": "2"}, {}, False)
-    with pytest.raises(ValueError, match="does not see .*elsewhere; use a folder that all computers share"):
+    with pytest.raises(ValueError, match="does not see .*elsewhere; use a folder that all share"):
         cluster._do_there(job, folder, step, step.asked(), {}, False)
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups with signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_local_processes_end_with_their_client(tmp_path, inputs, number):
