@@ -16,6 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
+import cryptography  # noqa: F401 - Dask makes credentials with it, and says too late that it is missing
 import dask
 from dask.system import cpu_count
 from distributed import CancelledError, Client, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker

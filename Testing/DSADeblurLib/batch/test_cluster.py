@@ -22,9 +22,9 @@ pytest.importorskip("cryptography", reason="cryptography is not installed")
 def dask(tmp_path):
     """Starts a part of a Dask cluster, `scheduler` or `worker`, and gives its process; all end with the test."""
     processes = []
-    environment = {**os.environ, "PYTHONPATH": PATHS}
 
-    def run(part: str, *words) -> subprocess.Popen:
+    def run(part: str, *words, paths: str = PATHS) -> subprocess.Popen:
+        environment = {**os.environ, "PYTHONPATH": paths}
         command = [sys.executable, "-m", "dask", part, *words, "--no-dashboard", "--host", "127.0.0.1"]
         with open(tmp_path / f"{part}.log", "a") as log:
             processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path))
@@ -104,6 +104,16 @@ def test_scheduler_that_is_not_there_or_has_no_workers(tmp_path, inputs, schedul
         with pytest.raises(ValueError) as told:
             run_batch([source], tmp_path / "out", step, Batch(scheduler=address))
         assert str(told.value).startswith(sentence)
+    assert not (tmp_path / "out").exists()
+
+
+def test_worker_without_the_library(tmp_path, inputs, dask, scheduler):
+    """One that finds something else under its name."""
+    (tmp_path / "old" / "DSADeblurLib").mkdir(parents=True)
+    (tmp_path / "old" / "DSADeblurLib" / "__init__.py").touch()
+    dask("worker", scheduler, "--nthreads", "1", "--no-nanny", paths=str(tmp_path / "old"))
+    with pytest.raises(ValueError, match="cannot load DSADeblur .*; install the same version there"):
+        run_batch([inputs(2)], tmp_path / "out", Backwards(str(tmp_path / "log")), Batch(scheduler=scheduler))
     assert not (tmp_path / "out").exists()
 
 
@@ -216,17 +226,18 @@ def test_local_cluster_listens_on_loopback_only(tmp_path, inputs):
 
 def test_without_dask(tmp_path, inputs):
     code = (
-        "import sys; sys.modules['distributed'] = None\n"
+        "import sys; sys.modules[sys.argv[5]] = None\n"
         "from DSADeblurLib.batch import Batch, run_batch; from batchsteps import Backwards\n"
         "run_batch(sys.argv[1:2], sys.argv[2], Backwards(sys.argv[3]), Batch(workers=int(sys.argv[4])))"
     )
     words = [inputs(2), tmp_path / "out", tmp_path / "log"]
 
-    def done(workers):
-        command = [sys.executable, "-c", code, *map(str, words), str(workers)]
+    def done(workers, missing):
+        command = [sys.executable, "-c", code, *map(str, words), str(workers), missing]
         return subprocess.run(command, env={**os.environ, "PYTHONPATH": PATHS}, capture_output=True, text=True)
 
     sentence = "ValueError: Several workers need Dask; install it with 'pip install dsadeblur[cluster]'.\n"
-    assert done(2).stderr.endswith(sentence) and not (tmp_path / "out").exists()
-    assert done(1).returncode == 0
+    for missing in ("distributed", "cryptography"):
+        assert done(2, missing).stderr.endswith(sentence) and not (tmp_path / "out").exists()
+    assert done(1, "distributed").returncode == 0
     check_all_done(tmp_path / "out", tmp_path / "in")
