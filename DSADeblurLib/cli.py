@@ -93,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     deblur.add_argument("--subtract", default="auto", choices=("auto", "always", "never"))
     deblur.add_argument("--mask", default=None, type=_numbers, metavar="LIST", help="mask frames, for instance 1,2,3")
     _add_geometry(deblur)
+    deblur.add_argument("--resume", action="store_true", help="do only what the manifest does not list as done")
+    where = deblur.add_mutually_exclusive_group()
+    where.add_argument("--workers", default=1, type=_count, metavar="N", help="processes on this computer")
+    where.add_argument("--scheduler", default=None, metavar="ADDRESS", help="of a Dask cluster that does the work")
     deblur.add_argument("--json", action="store_true", help="print the manifest instead of a table")
     deblur.set_defaults(run=_deblur)
 
@@ -147,6 +151,12 @@ def _add_geometry(parser: argparse.ArgumentParser) -> None:
         "--relationship", default=None, choices=("LIN", "LOG", "DISP"),
         help="what pixel values mean (Pixel Intensity Relationship), where the header does not say",
     )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of at least 1.")
+    return int(text)
 
 
 def _tile(text: str) -> int | None:
@@ -209,7 +219,8 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _deblur(options: argparse.Namespace) -> int:
-    from DSADeblurLib.pipeline import MANIFEST, RunOptions, deblur_files
+    from DSADeblurLib.batch import MANIFEST, Batch, deblur_files
+    from DSADeblurLib.pipeline import RunOptions
     from DSADeblurLib.report import BatchProgress, print_outcomes
     from DSADeblurLib.restoration.package import load_model
 
@@ -220,10 +231,12 @@ def _deblur(options: argparse.Namespace) -> int:
     choices = RunOptions(
         options.subtract, options.mask, options.focal_spot, options.magnification, options.relationship, source
     )
+    batch = Batch(options.resume, options.workers, options.scheduler)
     model = load_model(options.model)
     with BatchProgress() as progress:
         outcomes = deblur_files(
-            options.inputs, options.output, model, settings, choices, starting=progress.start, finished=progress.finish
+            options.inputs, options.output, model, settings, choices, batch,
+            starting=progress.start, finished=progress.finish,
         )
     if not outcomes:
         raise ValueError("There is no file among the inputs.")

@@ -40,7 +40,7 @@ def run_demo(folder: Path) -> int:
     model = load_model(MODEL)
     output = Path(folder) / f"{sample.stem}_deblurred.dcm"
     with BatchProgress() as progress:
-        tiles = progress.start(sample, 0, 1)
+        tiles = progress.start(sample)
         result = deblur_run(run, model, output, DeblurSettings(), RunOptions(), progress=tiles)
     count = len(result.frame_numbers)
     console.print(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from DSADeblurLib import __version__
@@ -16,15 +14,10 @@ from DSADeblurLib.xa import (
     Provenance,
     Run,
     SubtractionPlan,
-    find_inputs,
     plan_subtraction,
-    read_run,
     subtract,
     write_derived,
 )
-
-MANIFEST = "manifest.json"
-SUFFIX = "_deblurred.dcm"
 
 
 @dataclass(frozen=True)
@@ -78,21 +71,6 @@ def prepare(
             raise ValueError(f"No contrast frame lies between frames {first} and {last}; choose another range.")
         plan, settings = replace(plan, contrast_frames=chosen), replace(settings, frames=None)
     return Prepared(subtract(frames, plan, relationship), settings, None, None, plan.contrast_frames)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One file looked at: what became of it. `error` is None when all went well."""
-
-    input: str
-    output: str | None = None
-    model: str | None = None
-    model_sha256: str | None = None
-    settings: dict = field(default_factory=dict)
-    frames: list[int] = field(default_factory=list)
-    seconds: float | None = None
-    error: str | None = None
-    warnings: list[str] = field(default_factory=list)
 
 
 def restore(ready: Prepared, model, path: Path, *, progress=None, is_cancelled=None):
@@ -176,93 +154,3 @@ def _settings_in_words(result, settings: DeblurSettings) -> list[str]:
     if result.blur_px is not None:
         words.append("blur {:.1f} x {:.1f} px".format(*result.blur_px))
     return words
-
-
-def deblur_files(
-    inputs: Iterable[str | Path],
-    folder: Path,
-    model,
-    settings: DeblurSettings,
-    options: RunOptions,
-    *,
-    starting: Callable[[Path, int, int], Callable[[int, int], None] | None] = lambda path, done, count: None,
-    finished: Callable[[Outcome], None] = lambda outcome: None,
-) -> list[Outcome]:
-    """Restore every file among `inputs` into `folder`; one that fails does not stop the others.
-
-    Args:
-        inputs: files and folders, searched recursively.
-        folder: gets one `<name>_deblurred.dcm` a run, and the manifest.
-        model: from `restoration.package.load_model`.
-        settings, options: the same for all.
-        starting: told each file with its position and the count; what it returns gets that run's progress.
-        finished: told each outcome.
-
-    Returns:
-        One outcome a file, in order; the same is in `folder`/manifest.json.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    # The output folder may lie inside an input folder: what an earlier call left there is no input.
-    found = [path for path in find_inputs(inputs) if not _is_earlier_result(path, folder)]
-    outcomes: list[Outcome] = []
-    taken: set[Path] = set()
-    for position, path in enumerate(found):
-        progress = starting(path, position, len(found))
-        output = _free_name(folder, path, taken)
-        outcome = _deblur_file(path, output, model, settings, options, progress)
-        outcomes.append(outcome)
-        write_manifest(folder, outcomes)
-        finished(outcome)
-    write_manifest(folder, outcomes)
-    return outcomes
-
-
-def _deblur_file(path: Path, output: Path, model, settings, options, progress) -> Outcome:
-    chosen = {**settings.as_dict(), **options.as_dict()}
-    outcome = Outcome(str(path), model=model.card.name, model_sha256=model.sha256, settings=chosen)
-    try:
-        run = read_run(
-            path,
-            focal_spot_mm=options.focal_spot_mm,
-            magnification=options.magnification,
-            relationship=options.relationship,
-        )
-        outcome = replace(outcome, warnings=list(run.warnings))
-        result = deblur_run(run, model, output, settings, options, progress=progress)
-    except Exception as error:  # one run must not stop the others, whatever is wrong with it
-        text = str(error) if type(error).__module__.startswith("DSADeblurLib") or isinstance(error, ValueError) else ""
-        return replace(outcome, error=text or f"{type(error).__name__}: {error}")
-    return replace(
-        outcome,
-        output=str(output),
-        frames=list(result.frame_numbers),
-        seconds=round(result.seconds, 3),
-        warnings=[*outcome.warnings, *result.notices],
-    )
-
-
-def _is_earlier_result(path: Path, folder: Path) -> bool:
-    return folder.resolve() in path.resolve().parents and (path.name == MANIFEST or path.name.endswith(SUFFIX))
-
-
-def _free_name(folder: Path, path: Path, taken: set[Path]) -> Path:
-    """A name of its own for each input, also where files of several folders are called the same."""
-    stem = path.name.removesuffix(".dcm")
-    number, output = 1, folder / f"{stem}{SUFFIX}"
-    while output in taken:
-        number += 1
-        output = folder / f"{stem}-{number}{SUFFIX}"
-    taken.add(output)
-    return output
-
-
-def write_manifest(folder: Path, outcomes: list[Outcome]) -> Path:
-    """Write manifest.json aside and rename it, so that it is whole at any time."""
-    path = Path(folder) / MANIFEST
-    aside = path.with_suffix(".part")
-    runs = [vars(outcome) for outcome in outcomes]
-    aside.write_text(json.dumps({"runs": runs}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(aside, path)
-    return path
-

@@ -52,16 +52,21 @@ class BatchProgress:
     def __exit__(self, *exception) -> None:
         self._progress.stop()
 
-    def start(self, path: Path, position: int, count: int) -> Callable[[int, int], None]:
-        """For `pipeline.deblur_files`: a file begins; returns what takes its tiles."""
-        self._progress.update(self._files, completed=position, total=count)
-        self._tiles = self._progress.add_task(path.name[:40], total=None)
-        return lambda done, total: self._progress.update(self._tiles, completed=done, total=total)
+    def start(self, path: Path) -> Callable[[int, int], None]:
+        """For `batch.run_batch`: a file begins; returns what takes its tiles."""
+        self._end_tiles()
+        tiles = self._tiles = self._progress.add_task(path.name[:40], total=None)
+        return lambda done, total: self._progress.update(tiles, completed=done, total=total)
 
-    def finish(self, outcome) -> None:
-        """For `pipeline.deblur_files`: a file is done."""
-        self._progress.remove_task(self._tiles)
-        self._progress.advance(self._files)
+    def finish(self, outcome, done: int, count: int) -> None:
+        """For `batch.run_batch`: a file is done, the one begun here or another."""
+        self._end_tiles()
+        self._progress.update(self._files, completed=done, total=count)
+
+    def _end_tiles(self) -> None:
+        if self._tiles is not None:
+            self._progress.remove_task(self._tiles)
+            self._tiles = None
 
 
 def print_outcomes(outcomes, notice: str) -> None:

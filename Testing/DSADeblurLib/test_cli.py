@@ -1,6 +1,8 @@
 """The command line: verbs, exit codes, tables and JSON."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +13,7 @@ import pytest
 
 from DSADeblurLib import __version__
 from DSADeblurLib.cli import FINE, SOME_FAILED, WRONG_USE, main
-from DSADeblurLib.xa import write_simulated_run
+from DSADeblurLib.xa import read_run, write_simulated_run
 
 
 @pytest.fixture
@@ -68,13 +70,96 @@ def test_terminated_leaves_nothing_half_written(tmp_path, small_model):
     command += ["--model", str(small_model.card.folder)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
-        while not list(out.glob(".dsadeblur-*/frames.npy")):
+        while not list(out.glob(".dsadeblur/work/run/*/frames.npy")):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
         process.terminate()
         _, errors = process.communicate(timeout=60)
     assert process.returncode == SOME_FAILED and "Cancelled." in errors
-    assert list(out.iterdir()) == []
+    assert [path.name for path in out.iterdir()] == ["manifest.json"]
+    assert json.loads((out / "manifest.json").read_text()) == {"runs": [], "waiting": 1}
+
+
+def write_runs(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        frames = np.random.default_rng(number).integers(500, 3000, (3, 128, 128)).astype(np.uint16)
+        write_simulated_run(
+            folder / f"{number}.dcm", frames, frame_time_ms=100, focal_spot_mm=1.0, sid_mm=1100, sod_mm=733,
+            imager_pixel_spacing_mm=0.2, uid_seed=str(number),
+        )
+    return folder
+
+
+def test_resume_and_workers(tmp_path, small_model, capsys):
+    """Two processes give what one gives, and a second call with --resume does only what is not done."""
+    pytest.importorskip("distributed", reason="Dask is not installed")
+    pytest.importorskip("cryptography", reason="cryptography is not installed")
+    runs = write_runs(tmp_path / "in", 4)
+    (runs / "3.dcm").write_bytes(b"no")
+    model = ["--model", str(small_model.card.folder), "--device", "cpu", "--engine", "torch", "--precision", "float32"]
+    command = ["deblur", str(runs), *model]
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert main([*command, "--output", str(one), "--resume"]) == SOME_FAILED
+    assert main([*command, "--output", str(two), "--workers", "2"]) == SOME_FAILED
+    assert capsys.readouterr().out.count("3 deblurred, 1 not") == 2
+    for name in ("0_deblurred.dcm", "1_deblurred.dcm", "2_deblurred.dcm"):
+        difference = read_run(one / name).frames[:].astype(int) - read_run(two / name).frames[:]
+        assert np.abs(difference).max() <= 1  # another number of threads adds up in another order
+    written = {path: path.stat().st_mtime_ns for path in two.glob("*.dcm")}
+    assert len(written) == 3
+    write_simulated_run(
+        runs / "3.dcm", np.full((2, 64, 64), 900, np.uint16), frame_time_ms=100, focal_spot_mm=None, sid_mm=None,
+        sod_mm=None, imager_pixel_spacing_mm=None,
+    )
+    assert main([*command, "--output", str(two), "--workers", "2", "--resume"]) == FINE
+    assert "4 deblurred, 0 not" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert len(json.loads((two / "manifest.json").read_text())["runs"]) == 4
+
+
+def test_killed_then_resumed(tmp_path, slow_model, capsys):
+    """With kill -9 nothing can clean up; the next call does, and does the rest."""
+    runs, out = write_runs(tmp_path / "in", 3), tmp_path / "out"
+    command = ["deblur", str(runs), "--output", str(out), "--model", slow_model, "--device", "cpu", "--engine", "torch"]
+    with subprocess.Popen([sys.executable, "-m", "DSADeblurLib", *command], stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not list(out.glob(".dsadeblur/work/1/*/frames.npy")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        process.kill()
+    assert [path.name for path in out.glob("*.dcm")] == ["0_deblurred.dcm"]
+    first = (out / "0_deblurred.dcm").stat().st_mtime_ns
+    assert main([*command, "--resume"]) == FINE
+    assert "3 deblurred, 0 not" in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == [
+        "0_deblurred.dcm", "1_deblurred.dcm", "2_deblurred.dcm", "manifest.json"
+    ]
+    assert (out / "0_deblurred.dcm").stat().st_mtime_ns == first
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups with signals")
+def test_workers_interrupted(tmp_path, slow_model):
+    pytest.importorskip("distributed", reason="Dask is not installed")
+    pytest.importorskip("cryptography", reason="cryptography is not installed")
+    runs, out = write_runs(tmp_path / "in", 6), tmp_path / "out"
+    command = [sys.executable, "-m", "DSADeblurLib", "deblur", str(runs), "--output", str(out), "--workers", "2"]
+    command += ["--model", slow_model, "--device", "cpu", "--engine", "torch"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        deadline = time.monotonic() + 120
+        while not list(out.glob(".dsadeblur/work/*/*/frames.npy")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == SOME_FAILED and errors.strip().splitlines()[-1] == "Cancelled."
+    assert "Traceback" not in errors
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["waiting"] and len(manifest["runs"]) + manifest["waiting"] == 6
+    assert {path.name for path in out.iterdir()} == {
+        "manifest.json", *(Path(run["output"]).name for run in manifest["runs"])
+    }
 
 
 def test_unknown_model_fails_before_anything_is_written(run_file, tmp_path, capsys):
@@ -93,6 +178,8 @@ def test_unknown_model_fails_before_anything_is_written(run_file, tmp_path, caps
         ["deblur", "x.dcm", "--output", "o", "--frames", "9-3"],
         ["deblur", "x.dcm", "--output", "o", "--mask", "0,1"],
         ["deblur", "x.dcm", "--output", "o", "--subtract", "perhaps"],
+        ["deblur", "x.dcm", "--output", "o", "--workers", "0"],
+        ["deblur", "x.dcm", "--output", "o", "--workers", "2", "--scheduler", "tcp://127.0.0.1:8786"],
     ],
 )
 def test_wrong_use(arguments, capsys):

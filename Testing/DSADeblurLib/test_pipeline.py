@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from DSADeblurLib import pipeline
-from DSADeblurLib.pipeline import MANIFEST, RunOptions, deblur_files, prepare
+from DSADeblurLib.batch import MANIFEST, deblur_files
+from DSADeblurLib.pipeline import RunOptions, prepare
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.xa import XAReadError, plan_subtraction, read_run, subtract, write_simulated_run
