@@ -46,8 +46,10 @@ class FrameStack(LazyFrames):
     """The stored frames of a file as a lazy, read-only array of shape (n, rows, columns), uint8 or uint16.
 
     `stack[i]` decodes one frame, (rows, columns); `stack[2:5]` and `stack[[0, 7]]` give (k, rows, columns). Bits
-    above Bits Stored, where some devices keep overlays, are always cleared. The file is opened for each access and
-    nothing is kept, so memory stays at one frame. Raises XAReadError when a frame cannot be decoded.
+    above Bits Stored, where some devices keep overlays, are always cleared. Values mean what they mean in
+    MONOCHROME2: where the user chose so, signed values v become v + 2**(bits - 1) and inverted ones top - v. The file
+    is opened for each access and nothing is kept, so memory stays at one frame. Raises XAReadError when a frame
+    cannot be decoded.
     """
 
     def __init__(self, layout: PixelLayout) -> None:
@@ -56,11 +58,13 @@ class FrameStack(LazyFrames):
         self.dtype = np.dtype(np.uint8 if layout.bits_allocated == 8 else np.uint16)
 
     def frame(self, index: int) -> np.ndarray:
-        """Return frame `index` with the bits above Bits Stored cleared."""
+        """Return frame `index` with the bits above Bits Stored cleared and the meaning of MONOCHROME2."""
         with reading():
-            frame = self.raw(index)
-            frame &= self.dtype.type((1 << self.layout.bits_stored) - 1)
-            return frame
+            frame, top = self.raw(index), self.dtype.type(self.layout.top)
+            frame &= top
+            # Turning the sign bit of a two's complement number around adds half of the range.
+            frame ^= self.dtype.type(self.layout.zero)
+            return top - frame if self.layout.inverted else frame
 
     def raw(self, index: int) -> np.ndarray:
         """Return frame `index` as stored, (rows, columns), bits above Bits Stored included."""

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from DSADeblurLib.xa import XAReadError, header, read_header
+from DSADeblurLib.xa import XAReadError, header, opening, read_header
 
 
 def _refused(path, **options):
@@ -51,8 +51,8 @@ def test_missing_file_and_folder(tmp_path):
     assert _refused(tmp_path) == "This is a folder, not a file."
 
 
-@pytest.mark.parametrize("uid", ["1.2.840.10008.5.1.4.1.1.12.1.1", "1.2.840.10008.5.1.4.1.1.2",
-                                 "1.2.840.10008.5.1.4.1.1.7.4", "1.2.840.10008.5.1.4.1.1.7.1"])
+@pytest.mark.parametrize("uid", ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.7.4",
+                                 "1.2.840.10008.5.1.4.1.1.7.1"])
 def test_other_objects(make_run, edit, uid):
     assert _refused(edit(make_run().path, SOPClassUID=uid)).startswith(f"Unsupported SOP class {uid}. Supported: X-Ray")
 
@@ -99,7 +99,7 @@ def test_deflated_file_is_not_inflated(tmp_path):
 
 def test_header_element_sizes_are_limited(make_run, edit, tmp_path, monkeypatch):
     path = edit(make_run().path, ImageComments="x" * 9000)
-    monkeypatch.setattr(header, "_MAX_HEADER_ELEMENT", 8000)
+    monkeypatch.setattr(opening, "_MAX_HEADER_ELEMENT", 8000)
     assert _refused(path).startswith("A header element is larger than")
     monkeypatch.undo()
     data = path.read_bytes()
