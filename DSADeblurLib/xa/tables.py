@@ -58,7 +58,7 @@ def log_slope(table: LookupTable) -> float | None:
     """
     # Rounded small outputs say little about the slope.
     usable = table.values >= max(1.0, table.values.max() / 4096)
-    if usable.sum() < 2:
+    if usable.sum() < 2 or np.ptp(table.values[usable]) == 0:
         return None
     slope = float(np.polyfit((table.first + np.arange(len(usable)))[usable], np.log(table.values[usable]), 1)[0])
-    return slope if np.isfinite(slope) and slope != 0 else None
+    return slope if np.isfinite(slope) else None
