@@ -51,6 +51,7 @@ class PixelLayout:
     `offset` is the file position of the first frame (native). `fragments` holds, for encapsulated data, the
     (offset, length) pieces of each frame; it is None for native data. `signed` and `inverted` say how stored values
     become frame values (see `FrameStack`), `declared_frames` is the count of the header and `choices` are the user's.
+    In a deflated file, whose data begins at `deflated_at`, `offset` is a position in the inflated data.
     """
 
     path: Path
@@ -68,6 +69,7 @@ class PixelLayout:
     inverted: bool = False
     declared_frames: int = 0
     choices: PixelChoices = NO_CHOICES
+    deflated_at: int | None = None
 
     @property
     def top(self) -> int:

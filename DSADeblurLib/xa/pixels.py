@@ -19,6 +19,7 @@ from pydicom.uid import (
 )
 
 from DSADeblurLib.xa.errors import XAReadError, reading
+from DSADeblurLib.xa.inflated import InflatedFile
 from DSADeblurLib.xa.layout import PixelLayout
 from DSADeblurLib.xa.lazy import LazyFrames
 
@@ -56,6 +57,7 @@ class FrameStack(LazyFrames):
         self.layout = layout
         self.shape = (layout.frames, layout.rows, layout.columns)
         self.dtype = np.dtype(np.uint8 if layout.bits_allocated == 8 else np.uint16)
+        self._inflated = None if layout.deflated_at is None else InflatedFile(layout.path, layout.deflated_at)
 
     def frame(self, index: int) -> np.ndarray:
         """Return frame `index` with the bits above Bits Stored cleared and the meaning of MONOCHROME2."""
@@ -69,6 +71,9 @@ class FrameStack(LazyFrames):
     def raw(self, index: int) -> np.ndarray:
         """Return frame `index` as stored, (rows, columns), bits above Bits Stored included."""
         layout = self.layout
+        if self._inflated is not None:
+            data = self._inflated.read_at(layout.offset + index * layout.frame_bytes, layout.frame_bytes)
+            return _native_pixels(_whole(data, layout.frame_bytes), layout).astype(self.dtype)
         if layout.fragments is None:
             return _native_frame(layout, index).astype(self.dtype)
         with open(layout.path, "rb") as stream:
@@ -78,7 +83,10 @@ class FrameStack(LazyFrames):
 
 def _read_exactly(stream, start: int, length: int) -> bytes:
     stream.seek(start)
-    data = stream.read(length)
+    return _whole(stream.read(length), length)
+
+
+def _whole(data: bytes, length: int) -> bytes:
     if len(data) != length:
         raise XAReadError(f"File is truncated: {len(data)} of {length} bytes.")
     return data
@@ -93,6 +101,10 @@ def _native_frame(layout: PixelLayout, index: int) -> np.ndarray:
         data = _read_exactly(stream, layout.offset + start - before, before + layout.frame_bytes + after)
     if layout.word_swapped:
         data = np.frombuffer(data, np.uint16).byteswap().tobytes()[before:before + layout.frame_bytes]
+    return _native_pixels(data, layout)
+
+
+def _native_pixels(data: bytes, layout: PixelLayout) -> np.ndarray:
     dtype = "u1" if layout.bits_allocated == 8 else (">u2" if layout.big_endian else "<u2")
     return np.frombuffer(data, dtype).reshape(layout.rows, layout.columns)
 

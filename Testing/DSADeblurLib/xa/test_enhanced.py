@@ -26,8 +26,8 @@ def _item(**values):
 
 def _properties(relationship="LIN", **more):
     return _item(FrameType=["ORIGINAL", "PRIMARY", "SINGLE PLANE", "NONE"], PixelIntensityRelationshipSign=1,
-                 PixelIntensityRelationship=relationship, ImagerPixelSpacing=[0.154, 0.154], GeometricalProperties="UNIFORM",
-                 ImageProcessingApplied="NONE", **more)
+                 PixelIntensityRelationship=relationship, ImagerPixelSpacing=[0.154, 0.154],
+                 GeometricalProperties="UNIFORM", ImageProcessingApplied="NONE", **more)
 
 
 def _lut(function="TO_LINEAR", bits=12):

@@ -37,6 +37,16 @@ def test_each_function_agrees_with_pydicom(center, width, function):
     np.testing.assert_allclose(grey, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("function", ["LINEAR", "SIGMOID"])
+def test_windows_agree_with_dcmtk(make_run, edit, tool, tmp_path, function):
+    path = edit(make_run().path, WindowCenter=[800, 1500.5], WindowWidth=[400, 1111], VOILUTFunction=function)
+    run = read_run(path)
+    for number, voi in enumerate(run.voi, 1):
+        assert tool("dcm2pnm", "+opw", "+Wi", str(number), path, tmp_path / "shown.pgm").returncode == 0
+        shown = np.array((tmp_path / "shown.pgm").read_text().split()[4:], dtype=int).reshape(48, 64) / 65535
+        np.testing.assert_allclose(for_display(run.frames[0], voi), shown, atol=2 / 65535)
+
+
 def test_the_narrowest_window_is_a_threshold():
     grey = Window(100, 1).apply(np.array([98, 99, 100, 101]))
     np.testing.assert_array_equal(grey, [0, 0, 1, 1])
