@@ -36,6 +36,8 @@ _PLUGINS = {
     RLELossless: ("pydicom", "pylibjpeg"),
 }
 
+_COUNTED_FROM = 2**28
+
 # JPEG markers, ITU-T T.81 table B.1: SOF0-15 without DHT, JPG and DAC; JPEG-LS has its own frame header.
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 _START_OF_SCAN = 0xDA
@@ -116,6 +118,9 @@ def _decode(data: bytes, layout: PixelLayout, index: int) -> np.ndarray:
     if syntax == RLELossless:
         if len(data) > 2 * layout.frame_bytes + 65536:
             raise XAReadError(f"Compressed frame {index + 1} is larger than the image it should hold.")
+        # Two bytes may stand for 128; where that is too much for memory, it is counted before it is decoded.
+        if 64 * len(data) > _COUNTED_FROM and run_length_size(data) > 2 * layout.frame_bytes:
+            raise XAReadError(f"Compressed frame {index + 1} decodes to more than the image it should hold.")
     else:
         rows, columns, components, precision = codestream_size(data)
         if (rows, columns, components) != (layout.rows, layout.columns, 1):
@@ -166,6 +171,17 @@ def _decode_extended_jpeg(data: bytes, layout: PixelLayout, bits: int) -> np.nda
     # GDCM hands bytes over as text; the surrogates are undone here.
     buffer = image.GetBuffer().encode("utf-8", "surrogateescape")
     return np.frombuffer(buffer, "<u2").reshape(layout.rows, layout.columns)
+
+
+def run_length_size(data: bytes) -> int:
+    """Return the decoded bytes of a run-length frame, whose segments lie behind a header of 64 bytes (PS3.5 G.3)."""
+    size, position = 0, 64
+    while position < len(data):
+        control = data[position]
+        # 128 stands for nothing, less for so many bytes and one as they are, more for one byte repeated.
+        size += control + 1 if control < 128 else (257 - control if control > 128 else 0)
+        position += control + 2 if control < 128 else (2 if control > 128 else 1)
+    return size
 
 
 def codestream_size(data: bytes) -> tuple[int, int, int, int]:

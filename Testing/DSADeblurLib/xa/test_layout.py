@@ -5,6 +5,7 @@ import struct
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
@@ -69,6 +70,16 @@ def test_float_pixels_are_not_frames(make_run, edit):
         del dataset.PixelData
         dataset.FloatPixelData = b"\0" * 16
     assert _refused(edit(make_run().path, touch=change)) == "No integer pixel data in this file."
+
+
+def test_an_icon_is_no_pixel_data(make_run, edit):
+    def change(dataset):
+        icon = Dataset()
+        icon.Rows = icon.Columns = icon.BitsAllocated = 8
+        icon.PixelData = dataset.PixelData[:64]
+        dataset.IconImageSequence = [icon]
+        del dataset.PixelData
+    assert _refused(edit(make_run().path, touch=change)) == "No pixel data in this file."
 
 
 def test_truncated_native_file(make_run, tmp_path):
