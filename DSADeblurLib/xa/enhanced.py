@@ -16,7 +16,7 @@ ENHANCED_XA, ENHANCED_XRF = "1.2.840.10008.5.1.4.1.1.12.1.1", "1.2.840.10008.5.1
 ENHANCED_CLASSES = (ENHANCED_XA, ENHANCED_XRF)
 # Functional group -> attributes to take from it (PS3.3 C.7.6.16.2, C.8.19.6); () takes all.
 _GROUPS = {
-    "FramePixelDataPropertiesSequence": ("ImagerPixelSpacing",),
+    "FramePixelDataPropertiesSequence": ("ImagerPixelSpacing", "PixelIntensityRelationshipSign"),
     "XRayGeometrySequence": ("DistanceSourceToDetector", "DistanceSourceToIsocenter"),
     "ProjectionPixelCalibrationSequence": ("ObjectPixelSpacingInCenterOfBeam",),
     "FrameVOILUTSequence": (),

@@ -66,11 +66,13 @@ class Source:
 class RunHeader:
     """Everything known about a run except its pixels.
 
-    `times` are seconds since the first frame, float64 of shape (n,), or None. `relationship` is the Pixel Intensity
-    Relationship, None when the header has none. `log_slope` is the change of ln intensity per stored unit, known
-    only for LOG with a Modality LUT; `to_linear` is the header's table from frame values to linear intensity. Neither
-    is ever applied to frames here. `voi` are the display choices of the header, for native frames only. `openings`
-    are what shutters and collimators leave open. `subtracted` means that the frames are differences already.
+    `times` are seconds since the first frame, float64 of shape (n,), or None. `playback_fps` is how fast to show the
+    frames: by their times, else by the Cine Rate or the recommended rate, which say nothing of time. `relationship`
+    is the Pixel Intensity Relationship, None when the header has none. `log_slope` is the change of ln intensity per
+    stored unit, known only for LOG with a Modality LUT; `to_linear` is the header's table from frame values to linear
+    intensity, for LOG and DISP. Neither is ever applied to frames here. `voi` are the display choices of the header,
+    for native frames only. `openings` are what shutters and collimators leave open. `subtracted` means that the
+    frames are differences already.
     """
 
     source: Source
@@ -89,6 +91,7 @@ class RunHeader:
     layout: PixelLayout
     warnings: tuple[str, ...] = ()
     to_linear: LookupTable | None = None
+    playback_fps: float | None = None
     voi: tuple[Window | VoiTable, ...] = ()
     openings: tuple[Opening, ...] = ()
     motion: Motion = Motion()
@@ -106,7 +109,8 @@ class RunHeader:
         return {
             "source": source, "number_of_frames": self.number_of_frames, "rows": self.image_rows,
             "columns": self.image_columns, "bits_stored": self.bits_stored, "relationship": self.relationship,
-            "times": None if self.times is None else [float(one) for one in self.times], "mask": mask,
+            "times": None if self.times is None else [float(one) for one in self.times],
+            "playback_fps": self.playback_fps, "mask": mask,
             "subtracted": self.subtracted, "plane": self.source.plane, "motion": self.motion.as_dict(),
             "openings": [dict(vars(one)) for one in self.openings],
             "windows": [dict(vars(one)) for one in self.voi if isinstance(one, Window)],
@@ -139,6 +143,7 @@ def header_of(
     source = _source(dataset, layout)
     warnings = [*layout.remarks, *differences(dataset, layout.frames)]
     found = _relationship(dataset, source, layout, relationship, warnings)
+    warnings += _remarks_on_values(dataset, source)
     times = _times(dataset, layout.frames, warnings)
     mask, mask_warnings = read_mask_module(dataset, layout.frames)
     motion, motion_warnings = read_motion(dataset, layout.frames)
@@ -162,7 +167,7 @@ def header_of(
         bits_allocated=layout.bits_allocated, bits_stored=layout.bits_stored, relationship=found,
         log_slope=log_slope(to_linear) if found == "LOG" and to_linear is not None else None, times=times, mask=mask,
         moved=motion.moved, subtracted=subtracted, acquisition=acquisition, layout=layout, to_linear=to_linear,
-        voi=voi, openings=openings, motion=motion,
+        playback_fps=_playback_fps(dataset, times), voi=voi, openings=openings, motion=motion,
         warnings=(*warnings, *motion_warnings, *voi_warnings, *opening_warnings, *acquisition.warnings),
     )
 
@@ -232,6 +237,28 @@ def _times(dataset: FileDataset, frames: int, warnings: list[str]) -> np.ndarray
         warnings.append(f"Frame Time '{raw_text(dataset, 'FrameTime')}' unusable; frames numbered only.")
         return None
     return np.arange(frames) * step[0] / 1000.0
+
+
+def _playback_fps(dataset: Dataset, times: np.ndarray | None) -> float | None:
+    """Return frames per second for playing: frame times first, then Cine Rate, then the recommended rate."""
+    if times is not None and times[-1] > 0:
+        return float((len(times) - 1) / times[-1])
+    for keyword in ("CineRate", "RecommendedDisplayFrameRate"):
+        rate = numbers_of(dataset, keyword)
+        if rate and len(rate) == 1 and rate[0] > 0:
+            return rate[0]
+    return None
+
+
+def _remarks_on_values(dataset: Dataset, source: Source) -> list[str]:
+    """Return sentences about what else the header says of stored values, which nothing here acts on."""
+    remarks = []
+    rescale = (numbers_of(dataset, "RescaleSlope") or (1.0,), numbers_of(dataset, "RescaleIntercept") or (0.0,))
+    if source.sop_class_uid not in SC_CLASSES and rescale != ((1.0,), (0.0,)):
+        remarks.append("Rescale of an X-ray angiogram is not applied: stored values are used.")
+    if integers_of(dataset, "PixelIntensityRelationshipSign") == (-1,):
+        remarks.append("The header says that stored values fall with the X-rays; vessels are then brighter.")
+    return remarks
 
 
 def _is_subtracted(dataset: FileDataset) -> bool:
