@@ -121,7 +121,9 @@ def _relationship(dataset: Dataset, frames: int) -> None:
     found = set(_relationships(dataset, frames))
     tables = [item for item in _items(dataset, "PixelIntensityRelationshipLUTSequence", frames)
               if item is not None and text_of(item, "LUTFunction") == "TO_LINEAR"]
-    shared = len({texts_of(item, "LUTData") for item in tables}) == 1 and len(tables) == frames
+    # Mostly it is one item for all frames, and tables are long.
+    different = {id(item): item for item in tables}.values()
+    shared = len({texts_of(item, "LUTData") for item in different}) == 1 and len(tables) == frames
     if len(found) != 1 or not found <= {"LIN", "LOG", "OTHER"}:
         return
     value = found.pop()
