@@ -61,10 +61,9 @@ def make_classic(dataset: Dataset, frames: int) -> None:
         return
     for sequence, wanted in _GROUPS.items():
         first = next(_items(dataset, sequence, frames))
-        for element in first or ():
-            keyword = keyword_for_tag(element.tag)
+        for keyword in map(keyword_for_tag, first.keys() if first is not None else ()):
             if keyword and (not wanted or keyword in wanted):
-                dataset.add_new(_CLASSIC_NAMES.get(keyword, keyword), *_classic_value(keyword, element))
+                _copy_classic(first, keyword, dataset)
     _relationship(dataset, frames)
     _times(dataset, frames)
     _motion(dataset, frames)
@@ -104,12 +103,18 @@ def _items(dataset: Dataset, sequence: str, frames: int) -> Iterator[Dataset | N
         yield own[0] if own else (shared[0] if shared else None)
 
 
-def _classic_value(keyword: str, element) -> tuple[str, object]:
-    """Return VR and value of an element as a classic object has them: distances and edges are text there."""
-    if element.VR in ("FL", "FD"):
-        values = element.value if element.VM > 1 else [element.value]
-        return "DS", [format_number_as_ds(float(one)) for one in values if math.isfinite(one)]
-    return element.VR, copy.deepcopy(element.value)
+def _copy_classic(item: Dataset, keyword: str, dataset: Dataset) -> None:
+    """Copy an element to the top level as classic objects have it: distances and edges are text there."""
+    try:
+        element = item[keyword]
+        vr, value = element.VR, copy.deepcopy(element.value)
+        if vr in ("FL", "FD"):
+            vr, values = "DS", value if element.VM > 1 else [value]
+            value = [format_number_as_ds(float(one)) for one in values if math.isfinite(one)]
+        dataset.add_new(_CLASSIC_NAMES.get(keyword, keyword), vr, value)
+    except Exception:
+        # An element that pydicom cannot read is one that is not there.
+        return
 
 
 def _relationships(dataset: Dataset, frames: int) -> list[str]:

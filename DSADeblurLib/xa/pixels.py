@@ -132,7 +132,7 @@ def _decode(data: bytes, layout: PixelLayout, index: int) -> np.ndarray:
     # A decoder told fewer bits than the codestream has would clip; the surplus bits are cleared afterwards.
     bits = max(precision, layout.bits_stored)
     if syntax == JPEGExtended12Bit and bits > 8:
-        return _decode_extended_jpeg(data, layout, bits)
+        return _decode_extended_jpeg(data, layout, bits, index)
     if syntax in (JPEGLossless, JPEGLosslessSV1):
         data = bare_jpeg(data)
     decoder = get_decoder(syntax)
@@ -150,7 +150,7 @@ def _decode(data: bytes, layout: PixelLayout, index: int) -> np.ndarray:
     return array.reshape(layout.rows, layout.columns)
 
 
-def _decode_extended_jpeg(data: bytes, layout: PixelLayout, bits: int) -> np.ndarray:
+def _decode_extended_jpeg(data: bytes, layout: PixelLayout, bits: int, index: int) -> np.ndarray:
     """Decode 12-bit lossy JPEG with GDCM itself; pydicom does not offer this syntax to it at 12 bits."""
     import gdcm
 
@@ -169,7 +169,10 @@ def _decode_extended_jpeg(data: bytes, layout: PixelLayout, bits: int) -> np.nda
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(JPEGExtended12Bit))))
     image.SetPixelFormat(gdcm.PixelFormat(1, layout.bits_allocated, bits, bits - 1, 0))
     # GDCM hands bytes over as text; the surrogates are undone here.
-    buffer = image.GetBuffer().encode("utf-8", "surrogateescape")
+    text = image.GetBuffer()
+    if text is None:
+        raise XAReadError(f"Compressed frame {index + 1} is damaged and cannot be decoded.")
+    buffer = text.encode("utf-8", "surrogateescape")
     return np.frombuffer(buffer, "<u2").reshape(layout.rows, layout.columns)
 
 

@@ -68,7 +68,9 @@ def use(path: Path, output: Path) -> str:
         if stage in ("decode", "subtract") and isinstance(error, XAWriteError):
             raise Broken(f"{stage}: {message}") from error
         kind = "skipped" if isinstance(error, XASkipped) else f"refused ({stage})"
-        return f"{kind}: {re.sub(r'[0-9]+', 'N', message)[:72]}"
+        # What the file put into the sentence is left out, so that equal sentences are counted together.
+        message = re.sub(r"(transfer syntax|SOP class|mask operation) .*", r"\1 ...", message)
+        return f"{kind}: {re.sub(r'-?[0-9][0-9.e+]*', 'N', message)[:72]}"
     finally:
         output.unlink(missing_ok=True)
 

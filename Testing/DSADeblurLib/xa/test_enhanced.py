@@ -5,7 +5,10 @@ import copy
 import numpy as np
 import pydicom
 import pytest
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import generate_uid
 
 from DSADeblurLib.xa import plan_subtraction, read_header, read_run, subtract
@@ -229,10 +232,15 @@ def test_monochrome1_is_legal_here_and_still_asked_about(make_run, enhance, deri
     assert validate(derive(path, native=True, polarity="keep")) == []
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, while the test writes what is wrong on purpose
 def test_damaged_groups_are_no_reason_to_fail(make_run, enhance):
     def change(dataset, shared, per_frame):
         shared.FramePixelDataPropertiesSequence = []
         shared.XRayGeometrySequence = [_item(DistanceSourceToDetector=float("nan"))]
+        shared.CollimatorShapeSequence = [_item(CollimatorShape="RECTANGULAR")]
+        tag = Tag(tag_for_keyword("CollimatorLeftVerticalEdge"))
+        shared.CollimatorShapeSequence[0]._dict[tag] = RawDataElement(tag, "IS", 4, b"left", 0, False, True)
         per_frame[0] = copy.deepcopy(Dataset())
     facts = read_header(enhance(make_run().path, change))
     assert facts.relationship is None and facts.acquisition.sid.value is None and facts.times is None
+    assert "Collimator shape 'RECTANGULAR' unusable; it is not taken into account." in facts.warnings

@@ -107,6 +107,20 @@ def test_damaged_frame_is_found_when_it_is_reached(make_run, tmp_path):
         frames[4]
 
 
+def test_damaged_frame_of_extended_jpeg(make_run, tool, tmp_path):
+    pytest.importorskip("gdcm", reason="python-gdcm decodes JPEG Extended")
+    assert tool("dcmcjpeg", "+ee", make_run().path, tmp_path / "lossy.dcm").returncode == 0
+    read_run(tmp_path / "lossy.dcm").frames[5]
+
+    def damage(frames):
+        # A Huffman table of impossible lengths.
+        at = frames[4].index(b"\xff\xc4") + 5
+        frames[4][at:at + 16] = b"\xff" * 16
+    frames = read_run(_with_frames(tmp_path / "lossy.dcm", tmp_path / "bad.dcm", damage)).frames
+    with pytest.raises(XAReadError, match="^Compressed frame 5 is damaged and cannot be decoded.$"):
+        frames[4]
+
+
 def test_codestream_may_not_claim_another_size(make_run, tmp_path):
     made = make_run(transfer_syntax=JPEGLSLossless)
 
