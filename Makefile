@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= out
 ROUNDS ?= 20
+FILES  ?= 20000
 RECIPE ?= compact
 
 # A CPU build of PyTorch. For a CUDA build: make demo TORCH_INDEX=https://download.pytorch.org/whl/cu128
@@ -18,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo "make demo         deblur the bundled sample run and draw the compare layout"
 	@echo "make test         the whole test suite"
-	@echo "make fuzz         the tests of damaged input and of properties, with new examples, many times"
+	@echo "make fuzz         $(FILES) damaged files through read, subtract and write, then the tests of properties, many times"
 	@echo "make screenshots  pictures of the panel and of the compare layout, into $(OUT)"
 	@echo "make benchmark    timings on this machine"
 	@echo "make look         real and simulated frames in one picture, into $(OUT)"
@@ -35,6 +36,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
 
 fuzz: $(VENV)/.installed-test
+	$(BIN)/python Testing/fuzz/run.py --files $(FILES) --seconds-per-file 5 --memory 2000 --keep $(OUT)/fuzz
 	for round in $$(seq $(ROUNDS)); do $(BIN)/python -m pytest -q --hypothesis-profile=fuzz -m hypothesis || exit 1; done
 
 lint: $(VENV)/.installed-test

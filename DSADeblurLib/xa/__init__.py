@@ -1,17 +1,22 @@
 """X-ray angiography DICOM: header facts, frames, subtraction, derived objects."""
 
 from DSADeblurLib.xa.derived import Provenance, write_derived
-from DSADeblurLib.xa.errors import XAReadError, XAWriteError
+from DSADeblurLib.xa.errors import XAReadError, XASkipped, XAWriteError
 from DSADeblurLib.xa.facts import Acquisition, Fact
 from DSADeblurLib.xa.header import RunHeader, Source, read_header
+from DSADeblurLib.xa.layout import PixelChoices
 from DSADeblurLib.xa.mask import MaskItem, MaskModule
+from DSADeblurLib.xa.motion import Motion
 from DSADeblurLib.xa.pixels import FrameStack
 from DSADeblurLib.xa.run import Run, find_inputs, read_run
+from DSADeblurLib.xa.shutters import Opening, exposed_pixels
 from DSADeblurLib.xa.simulated import write_simulated_run
 from DSADeblurLib.xa.subtraction import SubtractedFrames, SubtractionPlan, plan_subtraction, subtract
+from DSADeblurLib.xa.voi import VoiTable, Window, for_display, percentile_window
 
 __all__ = [
-    "Acquisition", "Fact", "FrameStack", "MaskItem", "MaskModule", "Provenance", "Run", "RunHeader", "Source",
-    "SubtractedFrames", "SubtractionPlan", "XAReadError", "XAWriteError", "find_inputs", "plan_subtraction",
-    "read_header", "read_run", "subtract", "write_derived", "write_simulated_run",
+    "Acquisition", "Fact", "FrameStack", "MaskItem", "MaskModule", "Motion", "Opening", "PixelChoices", "Provenance",
+    "Run", "RunHeader", "Source", "SubtractedFrames", "SubtractionPlan", "VoiTable", "Window", "XAReadError",
+    "XASkipped", "XAWriteError", "exposed_pixels", "find_inputs", "for_display", "percentile_window",
+    "plan_subtraction", "read_header", "read_run", "subtract", "write_derived", "write_simulated_run",
 ]

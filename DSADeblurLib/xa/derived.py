@@ -22,11 +22,12 @@ from DSADeblurLib.xa.derived_header import (
     code_item,
     why_not_xray,
 )
-from DSADeblurLib.xa.elements import items_of, numbers_of, text_of
+from DSADeblurLib.xa.elements import items_of, text_of
 from DSADeblurLib.xa.errors import XAReadError, XAWriteError, reading
 from DSADeblurLib.xa.header import SC_CLASSES, RunHeader, read_dataset
 from DSADeblurLib.xa.save import attach_native_pixels, save_aside
 from DSADeblurLib.xa.subtraction import SubtractionPlan
+from DSADeblurLib.xa.voi import Window
 
 RESEARCH_USE = "RESEARCH USE ONLY"
 _WINDOW_SAMPLES = 200_000
@@ -71,10 +72,10 @@ def write_derived(
     path, numbers = Path(path), tuple(int(one) for one in frame_numbers)
     _check(path, run, frames, numbers, bits)
     try:
-        source, _ = read_dataset(run.source.path)
+        source, _ = read_dataset(run.source.path, run.layout.choices)
     except XAReadError as error:
         raise XAWriteError(f"The source {run.source.path.name} can no longer be read: {error}") from error
-    scale = _fit_scale(frames, numbers, bits) if plan is not None else None
+    scale = _fit_scale(frames, numbers, bits, run.exposed()) if plan is not None else None
     capture = why_not_xray(source, run, plan is not None, len(numbers))
     allocated, stored = _depth(run, scale, bool(capture), len(numbers))
     with _using_source():
@@ -132,14 +133,18 @@ def _finite(frame: np.ndarray, number: int) -> np.ndarray:
     return frame
 
 
-def _fit_scale(frames, numbers: tuple[int, ...], bits: int) -> _Scale:
-    """Return the finest symmetric scale that holds every value of the run; 0 is exactly mid-grey."""
+def _fit_scale(frames, numbers: tuple[int, ...], bits: int, exposed: np.ndarray | None) -> _Scale:
+    """Return the finest symmetric scale that holds every value of the run; 0 is exactly mid-grey.
+
+    The window for display is that of the `exposed` pixels: what lies behind shutters is not looked at.
+    """
     largest, samples = 0.0, []
     step = max(1, int(np.prod(frames.shape)) // _WINDOW_SAMPLES)
     for index, number in enumerate(numbers):
         frame = _finite(np.asarray(frames[index]), number)
         largest = max(largest, float(np.abs(frame).max()))
-        samples.append(frame.ravel()[::step].astype(np.float32))
+        seen = frame.ravel() if exposed is None else frame[exposed]
+        samples.append(seen[::step].astype(np.float32))
     offset = 1 << (bits - 1)
     slope = (largest or 1.0) / (offset - 1)
     low, high = np.percentile(np.concatenate(samples), (0.5, 99.5)) / slope
@@ -211,6 +216,10 @@ def _describe(
     assumed = list(dict.fromkeys((*provenance.assumed, *facts.assumed())))
     if run.relationship and text_of(source, "PixelIntensityRelationship") != run.relationship:
         assumed.append(f"pixel intensity relationship {run.relationship} (user)")
+    if run.layout.choices.polarity:
+        assumed.append(f"polarity of stored values: {run.layout.choices.polarity} (user)")
+    if run.layout.frames != run.layout.declared_frames:
+        assumed.append(f"{run.layout.frames} frames as the file holds (user)")
     if assumed:
         parts.append("Assumed " + ", ".join(assumed))
     if facts.blur_detector_px.value is not None:
@@ -238,10 +247,12 @@ def _native_display(
     dataset: Dataset, source: Dataset, run: RunHeader, numbers: tuple[int, ...], capture: bool
 ) -> None:
     """Keep the window, the LUT a LOG image needs, and masks whose frame numbers still mean the same frames."""
-    centers, widths = (numbers_of(source, one) or () for one in ("WindowCenter", "WindowWidth"))
-    if centers and len(centers) == len(widths) and min(widths) >= 1:
-        dataset.WindowCenter = [format_number_as_ds(one) for one in centers]
-        dataset.WindowWidth = [format_number_as_ds(one) for one in widths]
+    windows = [one for one in run.voi if isinstance(one, Window)]
+    if windows:
+        dataset.WindowCenter = [format_number_as_ds(round(one.center, 6)) for one in windows]
+        dataset.WindowWidth = [format_number_as_ds(round(one.width, 6)) for one in windows]
+        if windows[0].function != "LINEAR":
+            dataset.VOILUTFunction = windows[0].function
     if capture:
         return
     if run.relationship == "LOG":

@@ -12,8 +12,9 @@ from pydicom.valuerep import format_number_as_ds
 
 from DSADeblurLib.xa.copied import ACQUISITION, CINE, COMMON, TYPE_2, copy_attributes, copy_item
 from DSADeblurLib.xa.elements import items_of, numbers_of, text_of, texts_of
+from DSADeblurLib.xa.enhanced import ENHANCED_XA, ENHANCED_XRF
 from DSADeblurLib.xa.errors import XAWriteError
-from DSADeblurLib.xa.header import SC_BYTE, SC_CLASSES, SC_WORD, SECONDARY_CAPTURE, XA_IMAGE, RunHeader
+from DSADeblurLib.xa.header import SC_BYTE, SC_CLASSES, SC_WORD, SECONDARY_CAPTURE, XA_IMAGE, XRF_IMAGE, RunHeader
 from DSADeblurLib.xa.subtraction import SubtractionPlan
 
 _PLANES = ("SINGLE PLANE", "BIPLANE A", "BIPLANE B")
@@ -46,11 +47,20 @@ def why_not_xray(source: Dataset, header: RunHeader, subtracted: bool, frames: i
         return "the source has no Radiation Setting"
     if not subtracted and header.relationship is None:
         return "the source has no Pixel Intensity Relationship"
-    if not subtracted and header.relationship == "LOG" and not _has_modality_lut(source):
-        return "the logarithmic source has no Modality LUT"
+    if not subtracted and header.relationship == "LOG":
+        if not _has_modality_lut(source):
+            return "the logarithmic source has no Modality LUT"
+        if header.layout.signed or header.layout.inverted:
+            return "the source's Modality LUT is for other values"
     if frames > 1 and header.times is None:
         return "the source has no frame timing"
     return ""
+
+
+def classic_class(header: RunHeader) -> str:
+    """Return the class of the derived X-ray object: what comes from an enhanced object is written as a classic one."""
+    enhanced = {ENHANCED_XA: XA_IMAGE, ENHANCED_XRF: XRF_IMAGE}
+    return enhanced.get(header.source.sop_class_uid, header.source.sop_class_uid)
 
 
 def _has_modality_lut(source: Dataset) -> bool:
@@ -80,11 +90,11 @@ def base_dataset(source: Dataset, header: RunHeader, subtracted: bool, frames: i
         if frames > 1:
             _multi_frame_capture(dataset, bits_allocated)
     else:
-        dataset.SOPClassUID = header.source.sop_class_uid
+        dataset.SOPClassUID = classic_class(header)
         dataset.ImageType = ["DERIVED", "SECONDARY", header.source.image_type[2], "DEBLURRED"]
         if header.source.image_type[2] != _PLANES[0]:
             dataset.ReferencedImageSequence = [copy_item(one) for one in items_of(source, "ReferencedImageSequence")]
-        dataset.Modality = "XA" if header.source.sop_class_uid == XA_IMAGE else "RF"
+        dataset.Modality = "XA" if dataset.SOPClassUID == XA_IMAGE else "RF"
         _xray_type_2(dataset, header, frames)
     now = datetime.now()
     for stem in ("InstanceCreation", "Series", "Content"):
@@ -125,7 +135,7 @@ def _xray_type_2(dataset: Dataset, header: RunHeader, frames: int) -> None:
         _default(dataset, "XRayTubeCurrent", "ExposureTime")
     elif "XRayTubeCurrent" not in dataset or "ExposureTime" not in dataset:
         _default(dataset, "Exposure")
-    if header.source.sop_class_uid == XA_IMAGE:
+    if dataset.SOPClassUID == XA_IMAGE:
         _default(dataset, "PositionerPrimaryAngle", "PositionerSecondaryAngle")
         if frames > 1:
             _default(dataset, "PositionerMotion")

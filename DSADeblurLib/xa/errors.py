@@ -11,6 +11,10 @@ class XAReadError(Exception):
     """An input cannot be used. The message is one sentence for the user."""
 
 
+class XASkipped(XAReadError):
+    """An input is whole, but nothing to be deblurred: no DICOM, another kind of object, colour. A note, no failure."""
+
+
 class XAWriteError(Exception):
     """A derived object cannot be written. The message is one sentence for the user."""
 
@@ -30,7 +34,7 @@ def reading() -> Iterator[None]:
     except (XAReadError, XAWriteError):
         raise
     except InvalidDicomError as error:
-        raise XAReadError("Not a DICOM file.") from error
+        raise XASkipped("Not a DICOM file.") from error
     except FileNotFoundError as error:
         raise XAReadError("The file does not exist.") from error
     except IsADirectoryError as error:

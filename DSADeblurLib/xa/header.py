@@ -6,32 +6,39 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydicom import dcmread
-from pydicom.dataset import FileDataset
-from pydicom.filereader import read_dataset as parse_dataset
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.dataset import Dataset, FileDataset
 
 from DSADeblurLib.xa.elements import integers_of, items_of, numbers_of, printable, raw_text, text_of, texts_of
+from DSADeblurLib.xa.enhanced import differences
 from DSADeblurLib.xa.errors import XAReadError, reading
 from DSADeblurLib.xa.facts import Acquisition, read_acquisition
-from DSADeblurLib.xa.layout import PixelLayout, locate_pixels
+from DSADeblurLib.xa.layout import PixelChoices, PixelLayout
 from DSADeblurLib.xa.mask import MaskModule, read_mask_module
+from DSADeblurLib.xa.motion import Motion, read_motion
+from DSADeblurLib.xa.opening import (  # noqa: F401  the classes are part of what a header is
+    SC_BYTE,
+    SC_CLASSES,
+    SC_WORD,
+    SECONDARY_CAPTURE,
+    XA_IMAGE,
+    XRF_IMAGE,
+    read_dataset,
+)
+from DSADeblurLib.xa.shutters import Opening, exposed_pixels, read_openings
+from DSADeblurLib.xa.tables import LookupTable, log_slope, read_table
+from DSADeblurLib.xa.voi import VoiTable, Window, read_voi
 
-XA_IMAGE, XRF_IMAGE = "1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.5.1.4.1.1.12.2"
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-SC_BYTE, SC_WORD = SECONDARY_CAPTURE + ".2", SECONDARY_CAPTURE + ".3"
-SC_CLASSES = (SECONDARY_CAPTURE, SC_BYTE, SC_WORD)
+PLANES = ("SINGLE PLANE", "BIPLANE A", "BIPLANE B")
 RELATIONSHIPS = ("LIN", "LOG", "DISP")
 ALREADY_SUBTRACTED = "This series looks already subtracted; deblur without subtraction?"
 RELATIONSHIP_MISSING = "Pixel intensity relationship missing; choose linear or log."
-_MAX_HEADER_ELEMENT = 256 * 2**20
 # "subtract" as an action done; "unsubtracted" and "not subtracted" say the opposite.
 _SUBTRACTED = re.compile(r"(?<!un)(?<!non)(?<!non-)(?<!not )(?<!without )subtract", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Source:
-    """Which object the frames came from."""
+    """Which object the frames came from. `other_planes` are the instances of the other plane of a biplane run."""
 
     path: Path
     sop_class_uid: str
@@ -46,15 +53,26 @@ class Source:
     instance_number: str = ""
     manufacturer: str = ""
     model: str = ""
+    other_planes: tuple[str, ...] = ()
+
+    @property
+    def plane(self) -> str:
+        """'SINGLE PLANE', 'BIPLANE A', 'BIPLANE B', or '' when the header does not say."""
+        value = self.image_type[2] if len(self.image_type) > 2 else ""
+        return value if value in PLANES else ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunHeader:
     """Everything known about a run except its pixels.
 
-    `times` are seconds since the first frame, float64 of shape (n,), or None. `relationship` is the Pixel Intensity
-    Relationship, None when the header has none. `log_slope` is the change of ln intensity per stored unit, known
-    only for LOG with a Modality LUT. `subtracted` means that the frames are differences already.
+    `times` are seconds since the first frame, float64 of shape (n,), or None. `playback_fps` is how fast to show the
+    frames: by their times, else by the Cine Rate or the recommended rate, which say nothing of time. `relationship`
+    is the Pixel Intensity Relationship, None when the header has none. `log_slope` is the change of ln intensity per
+    stored unit, known only for LOG with a Modality LUT; `to_linear` is the header's table from frame values to linear
+    intensity, for LOG and DISP. Neither is ever applied to frames here. `voi` are the display choices of the header,
+    for native frames only. `openings` are what shutters and collimators leave open. `subtracted` means that the
+    frames are differences already.
     """
 
     source: Source
@@ -72,6 +90,15 @@ class RunHeader:
     acquisition: Acquisition
     layout: PixelLayout
     warnings: tuple[str, ...] = ()
+    to_linear: LookupTable | None = None
+    playback_fps: float | None = None
+    voi: tuple[Window | VoiTable, ...] = ()
+    openings: tuple[Opening, ...] = ()
+    motion: Motion = Motion()
+
+    def exposed(self) -> np.ndarray | None:
+        """Return the pixels that shutter and collimator leave open, bool (rows, columns); None when that is all."""
+        return exposed_pixels(self.openings, self.image_rows, self.image_columns) if self.openings else None
 
     def as_dict(self) -> dict:
         """Return the header as plain, JSON-able values."""
@@ -82,77 +109,28 @@ class RunHeader:
         return {
             "source": source, "number_of_frames": self.number_of_frames, "rows": self.image_rows,
             "columns": self.image_columns, "bits_stored": self.bits_stored, "relationship": self.relationship,
-            "times": None if self.times is None else [float(one) for one in self.times], "mask": mask,
-            "subtracted": self.subtracted, "acquisition": self.acquisition.as_dict(), "warnings": list(self.warnings),
+            "times": None if self.times is None else [float(one) for one in self.times],
+            "playback_fps": self.playback_fps, "mask": mask,
+            "subtracted": self.subtracted, "plane": self.source.plane, "motion": self.motion.as_dict(),
+            "openings": [dict(vars(one)) for one in self.openings],
+            "windows": [dict(vars(one)) for one in self.voi if isinstance(one, Window)],
+            "acquisition": self.acquisition.as_dict(), "warnings": list(self.warnings),
         }
-
-
-class _BoundedFile:
-    """A binary file that refuses reads past its end, so that a false length cannot claim memory."""
-
-    def __init__(self, stream, size: int) -> None:
-        self._stream, self._size = stream, size
-        self.seek, self.tell, self.name = stream.seek, stream.tell, stream.name
-
-    def read(self, size: int = -1) -> bytes:
-        left = self._size - self._stream.tell()
-        # Up to eight bytes are asked for to find out whether an element follows.
-        if size > 8 and size > left:
-            raise XAReadError(f"File is truncated: {max(left, 0)} of {size} bytes.")
-        if min(size if size >= 0 else left, left) > _MAX_HEADER_ELEMENT:
-            raise XAReadError(f"A header element is larger than {_MAX_HEADER_ELEMENT // 2**20} MiB.")
-        return self._stream.read(size)
-
-
-def read_dataset(path: str | os.PathLike) -> tuple[FileDataset, PixelLayout]:
-    """Return the data set without pixel data, and where the pixel data lies. Raises XAReadError."""
-    path = Path(path)
-    with reading(), open(path, "rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        bounded = _BoundedFile(stream, size)
-        syntax = _transfer_syntax(bounded)
-        stream.seek(0)
-        dataset = dcmread(bounded, stop_before_pixels=True)
-        check_sop_class(dataset)
-        return dataset, locate_pixels(path, bounded, size, dataset, syntax)
-
-
-def _transfer_syntax(stream: _BoundedFile) -> str:
-    """Return the transfer syntax from the file meta information alone: a deflated file must not be inflated to ask."""
-    stream.seek(128)
-    if stream.read(4) != b"DICM":
-        raise XAReadError("Not a DICOM file.")
-    meta = parse_dataset(stream, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
-    syntax = text_of(meta, "TransferSyntaxUID")
-    if not syntax:
-        raise XAReadError("The file does not name its transfer syntax; convert it to a DICOM file first.")
-    if syntax == DeflatedExplicitVRLittleEndian:
-        raise XAReadError("Deflated transfer syntax is not supported; convert the file to "
-                          "Explicit VR Little Endian first.")
-    if UID(syntax).is_private or not UID(syntax).is_transfer_syntax:
-        raise XAReadError(f"Unknown transfer syntax {printable(syntax)}.")
-    return syntax
-
-
-def check_sop_class(dataset: FileDataset) -> None:
-    """Raise XAReadError unless the object is one of the supported image classes."""
-    uid = text_of(dataset, "SOPClassUID")
-    if uid not in (XA_IMAGE, XRF_IMAGE, *SC_CLASSES):
-        raise XAReadError(f"Unsupported SOP class {printable(uid) or '(none)'}. Supported: X-Ray Angiographic / "
-                          "Radiofluoroscopic, and grey-scale Secondary Capture.")
 
 
 def read_header(
     path: str | os.PathLike, *, focal_spot_mm: float | None = None, magnification: float | None = None,
-    relationship: str | None = None,
+    relationship: str | None = None, polarity: str | None = None, frames_in_file: bool = False,
 ) -> RunHeader:
     """Read everything but the pixels of one XA, RF or grey-scale Secondary Capture file.
 
     `focal_spot_mm`, `magnification` and `relationship` ('LIN' or 'LOG') are the user's values and override the
-    header. Raises XAReadError with one sentence for anything that cannot be used.
+    header. `polarity` ('keep' or 'invert') decides about MONOCHROME1 and signed pixels, `frames_in_file` takes the
+    count of frames the file holds instead of a wrong Number of Frames, see `PixelChoices`; without them such files are
+    refused. Raises XAReadError with one sentence for anything that cannot be used.
     """
-    dataset, layout = read_dataset(path)
     with reading():
+        dataset, layout = read_dataset(path, PixelChoices(polarity, frames_in_file))
         return header_of(dataset, layout, focal_spot_mm=focal_spot_mm, magnification=magnification,
                          relationship=relationship)
 
@@ -162,13 +140,13 @@ def header_of(
     magnification: float | None = None, relationship: str | None = None,
 ) -> RunHeader:
     """Return the header facts of a data set that was read with `read_dataset`."""
-    if relationship not in (None, *RELATIONSHIPS):
-        raise XAReadError(f"Pixel intensity relationship must be LIN, LOG or DISP, not {relationship!r}.")
     source = _source(dataset, layout)
-    warnings: list[str] = []
-    found = _relationship(dataset, source, warnings) if relationship is None else relationship
+    warnings = [*layout.remarks, *differences(dataset, layout.frames)]
+    found = _relationship(dataset, source, layout, relationship, warnings)
+    warnings += _remarks_on_values(dataset, source)
     times = _times(dataset, layout.frames, warnings)
     mask, mask_warnings = read_mask_module(dataset, layout.frames)
+    motion, motion_warnings = read_motion(dataset, layout.frames)
     subtracted = _is_subtracted(dataset)
     if subtracted:
         warnings.append(ALREADY_SUBTRACTED)
@@ -178,14 +156,19 @@ def header_of(
         warnings.append("This series was already deblurred.")
     if source.sop_class_uid in SC_CLASSES and source.modality not in ("XA", "RF"):
         warnings.append(f"Modality is {printable(source.modality, 16) or 'not given'}, not XA: is this an angiogram?")
+    if source.plane.startswith("BIPLANE") and not source.other_planes:
+        warnings.append("Biplane run without a reference to its other plane.")
+    voi, voi_warnings = read_voi(dataset, layout, source.sop_class_uid in SC_CLASSES)
+    openings, opening_warnings = read_openings(dataset)
+    to_linear = _to_linear(dataset, layout) if found in ("LOG", "DISP") else None
     acquisition = read_acquisition(dataset, focal_spot_mm, magnification)
     return RunHeader(
         source=source, number_of_frames=layout.frames, image_rows=layout.rows, image_columns=layout.columns,
         bits_allocated=layout.bits_allocated, bits_stored=layout.bits_stored, relationship=found,
-        log_slope=_log_slope(dataset) if found == "LOG" else None, times=times, mask=mask,
-        moved="DYNAMIC" in (text_of(dataset, "PositionerMotion"), text_of(dataset, "TableMotion")),
-        subtracted=subtracted, acquisition=acquisition, layout=layout,
-        warnings=(*warnings, *acquisition.warnings),
+        log_slope=log_slope(to_linear) if found == "LOG" and to_linear is not None else None, times=times, mask=mask,
+        moved=motion.moved, subtracted=subtracted, acquisition=acquisition, layout=layout, to_linear=to_linear,
+        playback_fps=_playback_fps(dataset, times), voi=voi, openings=openings, motion=motion,
+        warnings=(*warnings, *motion_warnings, *voi_warnings, *opening_warnings, *acquisition.warnings),
     )
 
 
@@ -197,12 +180,32 @@ def _source(dataset: FileDataset, layout: PixelLayout) -> Source:
         image_type=texts_of(dataset, "ImageType"), modality=text_of(dataset, "Modality"),
         description=text_of(dataset, "SeriesDescription"), series_number=text_of(dataset, "SeriesNumber"),
         instance_number=text_of(dataset, "InstanceNumber"), manufacturer=text_of(dataset, "Manufacturer"),
-        model=text_of(dataset, "ManufacturerModelName"),
+        model=text_of(dataset, "ManufacturerModelName"), other_planes=_other_planes(dataset),
     )
 
 
-def _relationship(dataset: FileDataset, source: Source, warnings: list[str]) -> str | None:
-    value = text_of(dataset, "PixelIntensityRelationship")
+def _other_planes(dataset: Dataset) -> tuple[str, ...]:
+    """Return the instances that Referenced Image Sequence calls the other image of the pair (CID 7201, 121314)."""
+    found = []
+    for item in items_of(dataset, "ReferencedImageSequence"):
+        purposes = [text_of(code, "CodeValue") for code in items_of(item, "PurposeOfReferenceCodeSequence")]
+        # The purpose is optional; a biplane image has no other reason to refer to one.
+        if (not purposes or "121314" in purposes) and text_of(item, "ReferencedSOPInstanceUID"):
+            found.append(text_of(item, "ReferencedSOPInstanceUID"))
+    return tuple(found)
+
+
+def _relationship(
+    dataset: Dataset, source: Source, layout: PixelLayout, given: str | None, warnings: list[str]
+) -> str | None:
+    if given not in (None, *RELATIONSHIPS):
+        raise XAReadError(f"Pixel intensity relationship must be LIN, LOG or DISP, not {given!r}.")
+    value = given or text_of(dataset, "PixelIntensityRelationship")
+    if value == "LIN" and layout.signed:
+        # Half of the range was added to the values: their logarithm means nothing.
+        if given:
+            raise XAReadError("Signed pixels cannot be linear intensities; choose logarithmic or display values.")
+        value = "signed"
     if value in RELATIONSHIPS:
         return value
     # Secondary Capture has no such attribute: nothing is missing there, there is just no physics.
@@ -236,6 +239,28 @@ def _times(dataset: FileDataset, frames: int, warnings: list[str]) -> np.ndarray
     return np.arange(frames) * step[0] / 1000.0
 
 
+def _playback_fps(dataset: Dataset, times: np.ndarray | None) -> float | None:
+    """Return frames per second for playing: frame times first, then Cine Rate, then the recommended rate."""
+    if times is not None and times[-1] > 0:
+        return float((len(times) - 1) / times[-1])
+    for keyword in ("CineRate", "RecommendedDisplayFrameRate"):
+        rate = numbers_of(dataset, keyword)
+        if rate and len(rate) == 1 and rate[0] > 0:
+            return rate[0]
+    return None
+
+
+def _remarks_on_values(dataset: Dataset, source: Source) -> list[str]:
+    """Return sentences about what else the header says of stored values, which nothing here acts on."""
+    remarks = []
+    rescale = (numbers_of(dataset, "RescaleSlope") or (1.0,), numbers_of(dataset, "RescaleIntercept") or (0.0,))
+    if source.sop_class_uid not in SC_CLASSES and rescale != ((1.0,), (0.0,)):
+        remarks.append("Rescale of an X-ray angiogram is not applied: stored values are used.")
+    if integers_of(dataset, "PixelIntensityRelationshipSign") == (-1,):
+        remarks.append("The header says that stored values fall with the X-rays; vessels are then brighter.")
+    return remarks
+
+
 def _is_subtracted(dataset: FileDataset) -> bool:
     """Tell from codes and descriptions whether a device subtracted already (PS3.3 C.7.6.1.1.3, C.8.7.1.1.3)."""
     codes = [text_of(item, "CodeValue") for item in items_of(dataset, "DerivationCodeSequence")]
@@ -243,26 +268,8 @@ def _is_subtracted(dataset: FileDataset) -> bool:
     return "113062" in codes or any(_SUBTRACTED.search(one) for one in texts)
 
 
-def _log_slope(dataset: FileDataset) -> float | None:
-    """Return d ln(intensity) / d(stored value) from the Modality LUT of a LOG image (PS3.3 C.8.7.1.1.2).
-
-    The sign tells whether higher stored values mean more or fewer X-rays. None without a usable table.
-    """
+def _to_linear(dataset: Dataset, layout: PixelLayout) -> LookupTable | None:
+    """Return the Modality LUT: in XA it leads back to linear intensity and is for nothing else (C.8.7.1.1.2)."""
     for item in items_of(dataset, "ModalityLUTSequence"):
-        try:
-            count, first, bits = (int(one) for one in item.LUTDescriptor)
-            data = item.LUTData
-            table = np.frombuffer(data, "<u2") if isinstance(data, bytes) else np.asarray(data)
-            count = count or 65536
-            if bits == 8 and len(table) * 2 == count:
-                table = table.astype("<u2").view(np.uint8)
-            output = table[:count].astype(float)
-            # Rounded small outputs say little about the slope.
-            usable = output >= max(1.0, output.max() / 4096)
-            if len(output) != count or usable.sum() < 2:
-                return None
-            slope = float(np.polyfit((first + np.arange(count))[usable], np.log(output[usable]), 1)[0])
-            return slope if np.isfinite(slope) and slope != 0 else None
-        except Exception:
-            return None
+        return read_table(item, layout)
     return None

@@ -9,15 +9,39 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, RLELossless
 
 from DSADeblurLib.xa.elements import integers_of, text_of
-from DSADeblurLib.xa.errors import XAReadError
+from DSADeblurLib.xa.errors import XAReadError, XASkipped
 
 MAX_FRAME_PIXELS = 8192 * 8192
 MAX_RUN_BYTES = 16 * 2**30
 MAX_FRAGMENTS = 1_000_000
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
+# What the user says of stored values whose meaning the header leaves open.
+POLARITIES = ("keep", "invert")
+_CHOOSE_POLARITY = ("choose the polarity 'keep' where stored values rise with the X-rays (a viewer shows vessels "
+                    "{rising}), or 'invert' where they fall (vessels {falling}).")
 # First bytes of a JPEG or JPEG-LS and of a JPEG 2000 codestream.
 _JPEG_START, _JPEG2000_START = b"\xff\xd8", b"\xff\x4f\xff\x51"
+
+
+@dataclass(frozen=True)
+class PixelChoices:
+    """What the user decides about pixel data whose header is illegal or wrong; nothing of it is ever guessed.
+
+    `polarity` is asked for where MONOCHROME1 or signed pixels leave it open and has no effect on other files: 'keep'
+    where stored values rise with the X-rays, 'invert' where they fall. `frames_in_file` takes as many frames as the
+    file holds where Number of Frames says another count.
+    """
+
+    polarity: str | None = None
+    frames_in_file: bool = False
+
+    def __post_init__(self) -> None:
+        if self.polarity not in (None, *POLARITIES):
+            raise XAReadError(f"Polarity must be 'keep' or 'invert', not {self.polarity!r}.")
+
+
+NO_CHOICES = PixelChoices()
 
 
 @dataclass(frozen=True)
@@ -25,7 +49,9 @@ class PixelLayout:
     """Position and form of the pixel data of one file.
 
     `offset` is the file position of the first frame (native). `fragments` holds, for encapsulated data, the
-    (offset, length) pieces of each frame; it is None for native data.
+    (offset, length) pieces of each frame; it is None for native data. `signed` and `inverted` say how stored values
+    become frame values (see `FrameStack`), `declared_frames` is the count of the header and `choices` are the user's.
+    In a deflated file, whose data begins at `deflated_at`, `offset` is a position in the inflated data.
     """
 
     path: Path
@@ -39,6 +65,35 @@ class PixelLayout:
     big_endian: bool
     word_swapped: bool
     fragments: tuple[tuple[tuple[int, int], ...], ...] | None
+    signed: bool = False
+    inverted: bool = False
+    declared_frames: int = 0
+    choices: PixelChoices = NO_CHOICES
+    deflated_at: int | None = None
+
+    @property
+    def top(self) -> int:
+        """The largest value a pixel can have."""
+        return (1 << self.bits_stored) - 1
+
+    @property
+    def zero(self) -> int:
+        """The frame value of a stored 0, before inversion: half the range where pixels are signed."""
+        return 1 << (self.bits_stored - 1) if self.signed else 0
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """One sentence for each thing that was done because the user chose it."""
+        remarks = []
+        if self.signed:
+            remarks.append(f"Signed pixels: {self.zero} was added to every stored value (user).")
+        if self.inverted:
+            remarks.append(f"Stored values were inverted to {self.top} - v, as in MONOCHROME2 (user).")
+        elif self.choices.polarity == "keep":
+            remarks.append("Stored values were taken to rise with the X-rays (user).")
+        if self.frames != self.declared_frames:
+            remarks.append(f"Header says {self.declared_frames} frames; the {self.frames} of the file are used (user).")
+        return tuple(remarks)
 
     @property
     def frame_bytes(self) -> int:
@@ -53,26 +108,28 @@ class PixelLayout:
         return sum(length for pieces in self.fragments for _, length in pieces)
 
 
-def check_pixel_module(dataset: Dataset) -> tuple[int, int, int, int, int]:
-    """Return (frames, rows, columns, bits allocated, bits stored) of a grey-scale image that can be used.
+def check_pixel_module(dataset: Dataset, choices: PixelChoices) -> dict[str, int | bool | PixelChoices]:
+    """Return the fields of a `PixelLayout` that the Image Pixel module gives, of a grey-scale image that can be used.
 
-    Raises XAReadError for colour, MONOCHROME1, signed, inconsistent depth and impossible or oversized dimensions
-    (PS3.3 C.7.6.3, C.8.7.1).
+    Raises XAReadError for colour, undecided MONOCHROME1 or signed pixels, inconsistent depth and impossible or
+    oversized dimensions (PS3.3 C.7.6.3, C.8.7.1).
     """
     samples = integers_of(dataset, "SamplesPerPixel")
     photometric = text_of(dataset, "PhotometricInterpretation")
     if samples not in ((), (1,)) or photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise XAReadError("Colour or palette image (screen capture?). Grey-scale angiography needed.")
-    if photometric == "MONOCHROME1":
-        raise XAReadError("MONOCHROME1 image: its polarity is unknown and is never inverted silently; "
-                          "convert it to MONOCHROME2 first.")
+        raise XASkipped("Colour or palette image (screen capture?). Grey-scale angiography needed.")
 
     depth = [integers_of(dataset, name) for name in ("BitsAllocated", "BitsStored", "HighBit")]
     allocated, stored, high = (one[0] if one else None for one in depth)
     if allocated not in (8, 16) or stored is None or not 1 <= stored <= allocated or high != stored - 1:
         raise XAReadError(f"Bit depth inconsistent: allocated {allocated}, stored {stored}, high bit {high}.")
-    if integers_of(dataset, "PixelRepresentation") not in ((), (0,)):
-        raise XAReadError("Signed pixels are not valid for XA; polarity unknown.")
+    signed = integers_of(dataset, "PixelRepresentation") not in ((), (0,))
+    asked = signed or photometric == "MONOCHROME1"
+    if asked and choices.polarity is None:
+        rising, falling = ("white", "black") if photometric == "MONOCHROME1" else ("black", "white")
+        raise XAReadError(("Signed pixels are not valid for XA; polarity unknown: " if signed else
+                           "MONOCHROME1 image, never inverted silently: ")
+                          + _CHOOSE_POLARITY.format(rising=rising, falling=falling))
 
     size = [integers_of(dataset, name) for name in ("NumberOfFrames", "Rows", "Columns")]
     if size[0] == ():
@@ -80,18 +137,30 @@ def check_pixel_module(dataset: Dataset) -> tuple[int, int, int, int, int]:
     if not all(one and len(one) == 1 for one in size) or size[0][0] < 0 or min(size[1][0], size[2][0]) < 1:
         raise XAReadError("Invalid image size.")
     frames, rows, columns = (one[0] for one in size)
+    _check_size(frames, rows, columns, allocated)
+    return {
+        "declared_frames": frames, "rows": rows, "columns": columns, "bits_allocated": allocated,
+        "bits_stored": stored, "signed": signed, "inverted": asked and choices.polarity == "invert",
+        "choices": choices if asked else PixelChoices(None, choices.frames_in_file),
+    }
+
+
+def _check_size(frames: int, rows: int, columns: int, allocated: int) -> None:
     if rows * columns > MAX_FRAME_PIXELS or frames * rows * columns * allocated // 8 > MAX_RUN_BYTES:
         raise XAReadError(f"Image too large: {frames} frames of {rows} x {columns} pixels.")
-    return frames, rows, columns, allocated, stored
 
 
-def locate_pixels(path: Path, stream: BinaryIO, file_size: int, dataset: Dataset, transfer_syntax: str) -> PixelLayout:
+def locate_pixels(
+    path: Path, stream: BinaryIO, file_size: int, dataset: Dataset, transfer_syntax: str,
+    choices: PixelChoices = NO_CHOICES,
+) -> PixelLayout:
     """Return the layout of the pixel data element at the current position of `stream`.
 
     Only item headers are read. Raises XAReadError when the data is missing, truncated, or does not hold exactly the
-    declared number of frames.
+    declared number of frames and the user did not choose the file's count.
     """
-    frames, rows, columns, allocated, stored = check_pixel_module(dataset)
+    module = check_pixel_module(dataset, choices)
+    frame_bytes = module["rows"] * module["columns"] * module["bits_allocated"] // 8
     syntax = UID(transfer_syntax)
     order = "<" if syntax.is_little_endian else ">"
     head = stream.read(8)
@@ -112,31 +181,35 @@ def locate_pixels(path: Path, stream: BinaryIO, file_size: int, dataset: Dataset
     if syntax.is_encapsulated:
         if length != _UNDEFINED:
             raise XAReadError("Compressed pixel data is not encapsulated; the file is damaged.")
-        fragments = _frames_of_fragments(stream, _fragments(stream, file_size), syntax, frames)
+        fragments = _frames_of_fragments(stream, _fragments(stream, file_size), syntax)
+        held = len(fragments)
     else:
-        _check_native_length(offset, length, file_size, frames, rows * columns * allocated // 8)
+        held = _frames_of_length(offset, length, file_size, module["declared_frames"], frame_bytes)
+    if held != module["declared_frames"]:
+        if not choices.frames_in_file or held == 0:
+            raise XAReadError(f"Header says {module['declared_frames']} frames, file holds {held}. Refusing to guess; "
+                              + (f"choose 'use {held}' to take those of the file." if held else "export it again."))
+        _check_size(held, module["rows"], module["columns"], module["bits_allocated"])
     return PixelLayout(
-        path=path, transfer_syntax=str(syntax), frames=frames, rows=rows, columns=columns, bits_allocated=allocated,
-        bits_stored=stored, offset=offset, big_endian=not syntax.is_little_endian,
+        path=path, transfer_syntax=str(syntax), frames=held, offset=offset, big_endian=not syntax.is_little_endian,
         # Eight-bit pixels in 16-bit big-endian words: pairs of bytes are exchanged (PS3.5 annex A.3, table 8.2.1).
-        word_swapped=not syntax.is_little_endian and allocated == 8 and vr == b"OW", fragments=fragments,
+        word_swapped=not syntax.is_little_endian and module["bits_allocated"] == 8 and vr == b"OW",
+        fragments=fragments, **module,
     )
 
 
-def _check_native_length(offset: int, length: int, file_size: int, frames: int, frame_bytes: int) -> None:
+def _frames_of_length(offset: int, length: int, file_size: int, declared: int, frame_bytes: int) -> int:
+    """Return how many whole frames native pixel data of that length holds."""
     available = file_size - offset
     if length == _UNDEFINED:
         raise XAReadError("Uncompressed pixel data has no length; the file is damaged.")
     if length > available:
         raise XAReadError(f"File is truncated: {max(available, 0)} of {length} bytes.")
-    expected = frames * frame_bytes
-    if length == expected + expected % 2 or length == expected:
-        return
     held = length // frame_bytes
-    if held != frames:
-        raise XAReadError(f"Header says {frames} frames, file holds {held}. Refusing to guess; "
-                          "correct Number of Frames first.")
-    raise XAReadError(f"Pixel data of {length} bytes does not fit {frames} frames of {frame_bytes} bytes.")
+    # A pad byte makes the length even.
+    if held == declared and length not in (held * frame_bytes, held * frame_bytes + held * frame_bytes % 2):
+        raise XAReadError(f"Pixel data of {length} bytes does not fit {declared} frames of {frame_bytes} bytes.")
+    return held
 
 
 def _fragments(stream: BinaryIO, file_size: int) -> list[tuple[int, int]]:
@@ -164,7 +237,7 @@ def _fragments(stream: BinaryIO, file_size: int) -> list[tuple[int, int]]:
 
 
 def _frames_of_fragments(
-    stream: BinaryIO, fragments: list[tuple[int, int]], syntax: UID, declared: int
+    stream: BinaryIO, fragments: list[tuple[int, int]], syntax: UID
 ) -> tuple[tuple[tuple[int, int], ...], ...]:
     """Group fragments into frames by where a codestream starts; offset tables are not needed, and not trusted.
 
@@ -186,7 +259,4 @@ def _frames_of_fragments(
             raise XAReadError("Compressed pixel data is damaged: the first frame has no start.")
     if not frames:
         raise XAReadError("No pixel data in this file.")
-    if len(frames) != declared:
-        raise XAReadError(f"Header says {declared} frames, file holds {len(frames)}. Refusing to guess; "
-                          "correct Number of Frames first.")
     return tuple(tuple(pieces) for pieces in frames)

@@ -19,6 +19,7 @@ from pydicom.uid import (
 )
 
 from DSADeblurLib.xa.errors import XAReadError, reading
+from DSADeblurLib.xa.inflated import InflatedFile
 from DSADeblurLib.xa.layout import PixelLayout
 from DSADeblurLib.xa.lazy import LazyFrames
 
@@ -35,6 +36,8 @@ _PLUGINS = {
     RLELossless: ("pydicom", "pylibjpeg"),
 }
 
+_COUNTED_FROM = 2**28
+
 # JPEG markers, ITU-T T.81 table B.1: SOF0-15 without DHT, JPG and DAC; JPEG-LS has its own frame header.
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 _START_OF_SCAN = 0xDA
@@ -46,25 +49,33 @@ class FrameStack(LazyFrames):
     """The stored frames of a file as a lazy, read-only array of shape (n, rows, columns), uint8 or uint16.
 
     `stack[i]` decodes one frame, (rows, columns); `stack[2:5]` and `stack[[0, 7]]` give (k, rows, columns). Bits
-    above Bits Stored, where some devices keep overlays, are always cleared. The file is opened for each access and
-    nothing is kept, so memory stays at one frame. Raises XAReadError when a frame cannot be decoded.
+    above Bits Stored, where some devices keep overlays, are always cleared. Values mean what they mean in
+    MONOCHROME2: where the user chose so, signed values v become v + 2**(bits - 1) and inverted ones top - v. The file
+    is opened for each access and nothing is kept, so memory stays at one frame. Raises XAReadError when a frame
+    cannot be decoded.
     """
 
     def __init__(self, layout: PixelLayout) -> None:
         self.layout = layout
         self.shape = (layout.frames, layout.rows, layout.columns)
         self.dtype = np.dtype(np.uint8 if layout.bits_allocated == 8 else np.uint16)
+        self._inflated = None if layout.deflated_at is None else InflatedFile(layout.path, layout.deflated_at)
 
     def frame(self, index: int) -> np.ndarray:
-        """Return frame `index` with the bits above Bits Stored cleared."""
+        """Return frame `index` with the bits above Bits Stored cleared and the meaning of MONOCHROME2."""
         with reading():
-            frame = self.raw(index)
-            frame &= self.dtype.type((1 << self.layout.bits_stored) - 1)
-            return frame
+            frame, top = self.raw(index), self.dtype.type(self.layout.top)
+            frame &= top
+            # Turning the sign bit of a two's complement number around adds half of the range.
+            frame ^= self.dtype.type(self.layout.zero)
+            return top - frame if self.layout.inverted else frame
 
     def raw(self, index: int) -> np.ndarray:
         """Return frame `index` as stored, (rows, columns), bits above Bits Stored included."""
         layout = self.layout
+        if self._inflated is not None:
+            data = self._inflated.read_at(layout.offset + index * layout.frame_bytes, layout.frame_bytes)
+            return _native_pixels(_whole(data, layout.frame_bytes), layout).astype(self.dtype)
         if layout.fragments is None:
             return _native_frame(layout, index).astype(self.dtype)
         with open(layout.path, "rb") as stream:
@@ -74,7 +85,10 @@ class FrameStack(LazyFrames):
 
 def _read_exactly(stream, start: int, length: int) -> bytes:
     stream.seek(start)
-    data = stream.read(length)
+    return _whole(stream.read(length), length)
+
+
+def _whole(data: bytes, length: int) -> bytes:
     if len(data) != length:
         raise XAReadError(f"File is truncated: {len(data)} of {length} bytes.")
     return data
@@ -89,6 +103,10 @@ def _native_frame(layout: PixelLayout, index: int) -> np.ndarray:
         data = _read_exactly(stream, layout.offset + start - before, before + layout.frame_bytes + after)
     if layout.word_swapped:
         data = np.frombuffer(data, np.uint16).byteswap().tobytes()[before:before + layout.frame_bytes]
+    return _native_pixels(data, layout)
+
+
+def _native_pixels(data: bytes, layout: PixelLayout) -> np.ndarray:
     dtype = "u1" if layout.bits_allocated == 8 else (">u2" if layout.big_endian else "<u2")
     return np.frombuffer(data, dtype).reshape(layout.rows, layout.columns)
 
@@ -100,6 +118,9 @@ def _decode(data: bytes, layout: PixelLayout, index: int) -> np.ndarray:
     if syntax == RLELossless:
         if len(data) > 2 * layout.frame_bytes + 65536:
             raise XAReadError(f"Compressed frame {index + 1} is larger than the image it should hold.")
+        # Two bytes may stand for 128; where that is too much for memory, it is counted before it is decoded.
+        if 64 * len(data) > _COUNTED_FROM and run_length_size(data) > 2 * layout.frame_bytes:
+            raise XAReadError(f"Compressed frame {index + 1} decodes to more than the image it should hold.")
     else:
         rows, columns, components, precision = codestream_size(data)
         if (rows, columns, components) != (layout.rows, layout.columns, 1):
@@ -111,7 +132,7 @@ def _decode(data: bytes, layout: PixelLayout, index: int) -> np.ndarray:
     # A decoder told fewer bits than the codestream has would clip; the surplus bits are cleared afterwards.
     bits = max(precision, layout.bits_stored)
     if syntax == JPEGExtended12Bit and bits > 8:
-        return _decode_extended_jpeg(data, layout, bits)
+        return _decode_extended_jpeg(data, layout, bits, index)
     if syntax in (JPEGLossless, JPEGLosslessSV1):
         data = bare_jpeg(data)
     decoder = get_decoder(syntax)
@@ -129,7 +150,7 @@ def _decode(data: bytes, layout: PixelLayout, index: int) -> np.ndarray:
     return array.reshape(layout.rows, layout.columns)
 
 
-def _decode_extended_jpeg(data: bytes, layout: PixelLayout, bits: int) -> np.ndarray:
+def _decode_extended_jpeg(data: bytes, layout: PixelLayout, bits: int, index: int) -> np.ndarray:
     """Decode 12-bit lossy JPEG with GDCM itself; pydicom does not offer this syntax to it at 12 bits."""
     import gdcm
 
@@ -148,8 +169,22 @@ def _decode_extended_jpeg(data: bytes, layout: PixelLayout, bits: int) -> np.nda
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(JPEGExtended12Bit))))
     image.SetPixelFormat(gdcm.PixelFormat(1, layout.bits_allocated, bits, bits - 1, 0))
     # GDCM hands bytes over as text; the surrogates are undone here.
-    buffer = image.GetBuffer().encode("utf-8", "surrogateescape")
+    text = image.GetBuffer()
+    if text is None:
+        raise XAReadError(f"Compressed frame {index + 1} is damaged and cannot be decoded.")
+    buffer = text.encode("utf-8", "surrogateescape")
     return np.frombuffer(buffer, "<u2").reshape(layout.rows, layout.columns)
+
+
+def run_length_size(data: bytes) -> int:
+    """Return the decoded bytes of a run-length frame, whose segments lie behind a header of 64 bytes (PS3.5 G.3)."""
+    size, position = 0, 64
+    while position < len(data):
+        control = data[position]
+        # 128 stands for nothing, less for so many bytes and one as they are, more for one byte repeated.
+        size += control + 1 if control < 128 else (257 - control if control > 128 else 0)
+        position += control + 2 if control < 128 else (2 if control > 128 else 1)
+    return size
 
 
 def codestream_size(data: bytes) -> tuple[int, int, int, int]:

@@ -22,18 +22,20 @@ class Run(RunHeader):
 
 def read_run(
     path: str | os.PathLike, *, focal_spot_mm: float | None = None, magnification: float | None = None,
-    relationship: str | None = None,
+    relationship: str | None = None, polarity: str | None = None, frames_in_file: bool = False,
 ) -> Run:
     """Open one XA, RF or grey-scale Secondary Capture file.
 
     The user's values override the header's, see `read_header`. The first frame is decoded once, so that a missing
     decoder or broken pixel data is found here. Raises XAReadError with one sentence for anything that goes wrong.
     """
-    header = read_header(path, focal_spot_mm=focal_spot_mm, magnification=magnification, relationship=relationship)
+    header = read_header(path, focal_spot_mm=focal_spot_mm, magnification=magnification, relationship=relationship,
+                         polarity=polarity, frames_in_file=frames_in_file)
     with reading():
         check_decoder(header.layout)
         frames = FrameStack(header.layout)
-        surplus = int(frames.raw(0).max()) >> header.bits_stored
+        # The surplus bits of signed pixels repeat their sign.
+        surplus = 0 if header.layout.signed else int(frames.raw(0).max()) >> header.bits_stored
         warnings = list(header.warnings)
         if surplus:
             warnings.append(f"Bits above the {header.bits_stored} stored ones are in use (overlay?) and were cleared.")
@@ -54,7 +56,9 @@ def _looks_subtracted(header: RunHeader, frames: FrameStack) -> bool:
     usable = header.mask is not None and header.mask.usable is not None
     if header.source.image_type[:1] != ("DERIVED",) or usable or header.relationship == "LIN":
         return False
-    low, median, high = np.percentile(frames[len(frames) // 2], (25, 50, 75)) / ((1 << header.bits_stored) - 1)
+    frame, exposed = frames[len(frames) // 2], header.exposed()
+    values = frame if exposed is None else frame[exposed]
+    low, median, high = np.percentile(values, (25, 50, 75)) / header.layout.top
     return bool(0.4 <= median <= 0.6 and high - low < 0.15)
 
 

@@ -5,8 +5,9 @@ import struct
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.uid import JPEGLSLossless
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
 from DSADeblurLib.xa import XAReadError, layout, read_header, read_run
 
@@ -20,18 +21,18 @@ def _refused(path):
 @pytest.mark.parametrize(("changes", "sentence"), [
     ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3}, "Colour or palette image (screen capture?)."),
     ({"PhotometricInterpretation": "PALETTE COLOR"}, "Colour or palette image (screen capture?)."),
-    ({"PhotometricInterpretation": "MONOCHROME1"}, "MONOCHROME1 image: its polarity is unknown"),
+    ({"PhotometricInterpretation": "MONOCHROME1"}, "MONOCHROME1 image, never inverted silently: choose the polarity"),
     ({"HighBit": 15}, "Bit depth inconsistent: allocated 16, stored 12, high bit 15."),
     ({"BitsAllocated": 12}, "Bit depth inconsistent: allocated 12, stored 12, high bit 11."),
     ({"BitsStored": 17, "HighBit": 16}, "Bit depth inconsistent: allocated 16, stored 17, high bit 16."),
     ({"BitsStored": None}, "Bit depth inconsistent: allocated 16, stored None, high bit 11."),
-    ({"PixelRepresentation": 1}, "Signed pixels are not valid for XA; polarity unknown."),
+    ({"PixelRepresentation": 1}, "Signed pixels are not valid for XA; polarity unknown: choose"),
     ({"Rows": 0}, "Invalid image size."),
     ({"Columns": None}, "Invalid image size."),
     ({"NumberOfFrames": -3}, "Invalid image size."),
     ({"Rows": 60000, "Columns": 60000}, "Image too large: 6 frames of 60000 x 60000 pixels."),
     ({"NumberOfFrames": 10**8}, "Image too large: 100000000 frames of 48 x 64 pixels."),
-    ({"NumberOfFrames": 5}, "Header says 5 frames, file holds 6. Refusing to guess; correct Number of Frames first."),
+    ({"NumberOfFrames": 5}, "Header says 5 frames, file holds 6. Refusing to guess; choose 'use 6' to take"),
     ({"NumberOfFrames": None}, "Header says 1 frames, file holds 6."),
     ({"NumberOfFrames": 0}, "Header says 0 frames, file holds 6."),
     ({"NumberOfFrames": 7}, "Header says 7 frames, file holds 6."),
@@ -43,11 +44,42 @@ def test_each_unusable_image_has_its_sentence(make_run, edit, changes, sentence)
     assert sentence in _refused(edit(make_run().path, **changes))
 
 
+@pytest.mark.parametrize(("declared", "options"), [(5, {}), (7, {}), (None, {}), (0, {"syntax": JPEGLSLossless})])
+def test_the_count_of_the_file_is_used_when_the_user_says_so(make_run, edit, declared, options):
+    made = make_run(transfer_syntax=options.get("syntax", ExplicitVRLittleEndian))
+    run = read_run(edit(made.path, NumberOfFrames=declared), frames_in_file=True)
+    np.testing.assert_array_equal(np.asarray(run.frames), made.frames)
+    assert run.number_of_frames == 6 and run.mask.usable is not None
+    assert f"Header says {declared if declared is not None else 1} frames; the 6 of the file are used (user)." in (
+        run.warnings)
+
+
+def test_a_derived_object_says_whose_count_it_has(make_run, edit, derive, judged):
+    path = edit(make_run().path, NumberOfFrames=5)
+    dataset = judged(derive(path, frames_in_file=True), path)
+    assert dataset.NumberOfFrames == 4 and "6 frames as the file holds (user)" in dataset.DerivationDescription
+
+
+def test_polarity_has_two_names(make_run):
+    with pytest.raises(XAReadError, match="Polarity must be 'keep' or 'invert', not 'up'."):
+        read_header(make_run().path, polarity="up")
+
+
 def test_float_pixels_are_not_frames(make_run, edit):
     def change(dataset):
         del dataset.PixelData
         dataset.FloatPixelData = b"\0" * 16
     assert _refused(edit(make_run().path, touch=change)) == "No integer pixel data in this file."
+
+
+def test_an_icon_is_no_pixel_data(make_run, edit):
+    def change(dataset):
+        icon = Dataset()
+        icon.Rows = icon.Columns = icon.BitsAllocated = 8
+        icon.PixelData = dataset.PixelData[:64]
+        dataset.IconImageSequence = [icon]
+        del dataset.PixelData
+    assert _refused(edit(make_run().path, touch=change)) == "No pixel data in this file."
 
 
 def test_truncated_native_file(make_run, tmp_path):

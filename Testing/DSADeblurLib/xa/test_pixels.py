@@ -10,8 +10,8 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
-from DSADeblurLib.xa import XAReadError, read_run
-from DSADeblurLib.xa.pixels import bare_jpeg, codestream_size
+from DSADeblurLib.xa import XAReadError, pixels, read_run
+from DSADeblurLib.xa.pixels import bare_jpeg, codestream_size, run_length_size
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 16])
@@ -107,6 +107,20 @@ def test_damaged_frame_is_found_when_it_is_reached(make_run, tmp_path):
         frames[4]
 
 
+def test_damaged_frame_of_extended_jpeg(make_run, tool, tmp_path):
+    pytest.importorskip("gdcm", reason="python-gdcm decodes JPEG Extended")
+    assert tool("dcmcjpeg", "+ee", make_run().path, tmp_path / "lossy.dcm").returncode == 0
+    read_run(tmp_path / "lossy.dcm").frames[5]
+
+    def damage(frames):
+        # A Huffman table of impossible lengths.
+        at = frames[4].index(b"\xff\xc4") + 5
+        frames[4][at:at + 16] = b"\xff" * 16
+    frames = read_run(_with_frames(tmp_path / "lossy.dcm", tmp_path / "bad.dcm", damage)).frames
+    with pytest.raises(XAReadError, match="^Compressed frame 5 is damaged and cannot be decoded.$"):
+        frames[4]
+
+
 def test_codestream_may_not_claim_another_size(make_run, tmp_path):
     made = make_run(transfer_syntax=JPEGLSLossless)
 
@@ -134,6 +148,29 @@ def test_run_length_frame_that_is_too_long(make_run, edit):
         dataset["PixelData"].is_undefined_length = True
     with pytest.raises(XAReadError, match="Compressed frame 1 is larger than the image it should hold."):
         read_run(edit(make_run().path, touch=change))
+
+
+def test_run_length_bomb_is_counted_before_it_is_decoded(make_run, edit, monkeypatch):
+    def change(dataset):
+        bomb = struct.pack("<16L", 2, 64, 3064, *[0] * 13) + b"\x81\0" * 3000
+        dataset.compress(RLELossless, generate_instance_uid=False, encoding_plugin="pydicom")
+        dataset.PixelData = encapsulate([bomb] * 6)
+        dataset["PixelData"].is_undefined_length = True
+    path = edit(make_run().path, touch=change)
+    monkeypatch.setattr(pixels, "_COUNTED_FROM", 0)
+    with pytest.raises(XAReadError, match="Compressed frame 1 decodes to more than the image it should hold."):
+        read_run(path)
+
+
+def test_run_lengths_are_counted_as_they_are_decoded(make_run, edit, monkeypatch):
+    made = make_run()
+    path = edit(made.path, touch=lambda dataset: dataset.compress(
+        RLELossless, generate_instance_uid=False, encoding_plugin="pydicom"))
+    for frame in generate_frames(pydicom.dcmread(path).PixelData, number_of_frames=6):
+        # Segments of odd length have a pad byte, which says nothing.
+        assert 0 <= run_length_size(frame) - 48 * 64 * 2 <= 2
+    monkeypatch.setattr(pixels, "_COUNTED_FROM", 0)
+    np.testing.assert_array_equal(np.asarray(read_run(path).frames), made.frames)
 
 
 def test_header_remarks_of_gdcm_do_not_end_the_process(make_run, tool, tmp_path):
