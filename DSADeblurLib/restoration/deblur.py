@@ -11,6 +11,7 @@ import numpy as np
 
 from DSADeblurLib.restoration.normalisation import (
     Normalisation,
+    Opening,
     fit_normalisation,
     from_working,
     stored_limits,
@@ -75,6 +76,7 @@ def deblur(
     *,
     relationship: str | None = None,
     bits_stored: int | None = None,
+    exposed: np.ndarray | None = None,
     progress: Callable[[int, int], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
     out=None,
@@ -91,6 +93,8 @@ def deblur(
         settings: choices of the user; the defaults if None.
         relationship: LIN, LOG, DISP, or None for optical density, see `normalisation.to_working`.
         bits_stored: integer results are clipped to this many bits; None for all bits of the type.
+        exposed: bool (rows, cols), False where a shutter or collimator covers the frames; these pixels are restored
+            like others, but neither scale nor blur is told from them. None where nothing is covered.
         progress: called with the tiles done and the tiles in all, at the start and after every tile. When memory
             runs short the frame is begun again with smaller tiles and the total changes.
         is_cancelled: asked before every tile.
@@ -120,10 +124,17 @@ def deblur(
     out = _checked_out(out, (len(chosen), *shape[1:]), dtype)
     if out is frames:
         raise ValueError("The place for the result must not be the frames themselves.")
-    normalisation = _fit(frames, relationship) if settings.strength > 0 else None
+    if exposed is not None and exposed.shape != shape[1:]:
+        raise ValueError(f"The exposed part of shape {exposed.shape} does not fit frames of {shape[1:]}.")
+    opening = Opening(exposed)
+    normalisation = _fit(frames, relationship, opening) if settings.strength > 0 else None
     told = seen = None
     if normalisation is not None and model.network.architecture.modulated:
-        seen = what_is_seen(lambda index: _read(frames, index, model, relationship, normalisation)[1], shape[0], model)
+
+        def look(index: int) -> np.ndarray:
+            return normalisation.apply(opening.filled(_working(frames, index, relationship)))
+
+        seen = what_is_seen(look, shape[0], model)
         told = what_to_tell(seen, settings.blur_px)
     restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, told)
     if told is not None and settings.blur_px is not None and header_is_doubtful(seen, settings.blur_px):
@@ -189,10 +200,15 @@ def _windows(
 
 
 def _read(frames, index: int, model: Model, relationship: str | None, normalisation: Normalisation) -> _Read:
+    working = _working(frames, index, relationship)
+    return working, pad_to_multiple(normalisation.apply(working), model.network.multiple)
+
+
+def _working(frames, index: int, relationship: str | None) -> np.ndarray:
     working = to_working(np.asarray(frames[index]), relationship)
     if not np.isfinite(working).all():
         raise DeblurError(f"Frame {index + 1} holds values that are not finite; export the run again.")
-    return working, pad_to_multiple(normalisation.apply(working), model.network.multiple)
+    return working
 
 
 def _widths(told: np.ndarray) -> tuple[float, float]:
@@ -228,8 +244,8 @@ def _checked_out(out, shape: tuple[int, int, int], dtype: np.dtype):
     return out
 
 
-def _fit(frames, relationship: str | None) -> Normalisation:
+def _fit(frames, relationship: str | None, opening: Opening) -> Normalisation:
     try:
-        return fit_normalisation(frames, relationship)
+        return fit_normalisation(frames, relationship, opening)
     except ValueError as error:
         raise DeblurError(str(error)) from error

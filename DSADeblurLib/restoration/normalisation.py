@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,12 +100,38 @@ def evenly_spaced(count: int, most: int) -> list[int]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
 
 
-def fit_normalisation(frames, relationship: str | None = None) -> Normalisation:
+class Opening:
+    """The part of the frames that X-rays reach. What shutters and collimators cover says nothing of contrast, and
+    their edges are sharper or more blurred than those of the object.
+
+    Args:
+        exposed: bool (rows, columns), True where X-rays reach; None for everywhere, and all False counts as that.
+    """
+
+    def __init__(self, exposed: np.ndarray | None = None) -> None:
+        self._exposed = exposed if exposed is not None and exposed.any() and not exposed.all() else None
+
+    def inside(self, frame: np.ndarray) -> np.ndarray:
+        """The exposed values of (rows, columns), any shape."""
+        return frame if self._exposed is None else frame[self._exposed]
+
+    def filled(self, frame: np.ndarray) -> np.ndarray:
+        """(rows, columns) with every covered pixel as its nearest exposed one, so that the cover leaves no edge."""
+        return frame if self._exposed is None else frame[self._nearest]
+
+    @functools.cached_property
+    def _nearest(self) -> tuple[np.ndarray, np.ndarray]:
+        covered = ~self._exposed
+        return tuple(ndimage.distance_transform_edt(covered, return_distances=False, return_indices=True))
+
+
+def fit_normalisation(frames, relationship: str | None = None, opening: Opening | None = None) -> Normalisation:
     """The scale of a run, from up to 8 evenly spaced frames; the same for every tile and frame.
 
     Args:
         frames: array-like (n, rows, cols), read frame by frame; n at least 1.
         relationship: as for `to_working`.
+        opening: what counts of the frames; by default everything.
 
     Returns:
         offset: median of the working values; scale: the 0.5 to 99.5 percentile range of their detail, which is what
@@ -114,7 +141,7 @@ def fit_normalisation(frames, relationship: str | None = None) -> Normalisation:
     Raises:
         ValueError: one sentence, if there is no frame or a value is not finite.
     """
-    count = len(frames)
+    count, opening = len(frames), opening or Opening()
     if count == 0:
         raise ValueError("The run has no frames to restore.")
     medians, lows, highs = [], [], []
@@ -122,13 +149,13 @@ def fit_normalisation(frames, relationship: str | None = None) -> Normalisation:
         working = to_working(np.asarray(frames[index]), relationship)
         if not np.isfinite(working).all():
             raise ValueError(f"Frame {index + 1} holds values that are not finite; export the run again.")
-        least, median, most = np.percentile(working, (0.05, 50, 99.95))
+        least, median, most = np.percentile(opening.inside(working), (0.05, 50, 99.95))
         medians.append(median)
         # A single broken pixel would else stand out of the means of all its neighbours. Sums along rows and columns
         # lose digits in float32.
-        working = np.clip(working, least, most, dtype=np.float64)
+        working = np.clip(opening.filled(working), least, most, dtype=np.float64)
         detail = working - ndimage.uniform_filter(working, _DETAIL_PX, mode="nearest")
-        low, high = np.percentile(detail, (0.5, 99.5))
+        low, high = np.percentile(opening.inside(detail), (0.5, 99.5))
         lows.append(low)
         highs.append(high)
     median, scale = float(np.mean(medians)), float(np.mean(highs) - np.mean(lows))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from DSADeblurLib.restoration.normalisation import (
     Normalisation,
+    Opening,
     fit_normalisation,
     from_working,
     stored_limits,
@@ -104,3 +105,36 @@ def test_unusable_frames_are_refused():
         stored_limits(np.uint8, 12)
     with pytest.raises(ValueError, match="positive scale"):
         Normalisation(0.0, 0.0)
+
+
+@pytest.fixture
+def shuttered():
+    """A frame of squares, the same behind a dark shutter, and the part that the shutter leaves open."""
+    rows, columns = np.mgrid[:200, :240].astype(np.float32)
+    frame = 5 + 0.2 * ((rows // 20 + columns // 20) % 2)
+    exposed = np.zeros(frame.shape, bool)
+    exposed[30:, 40:200] = True
+    return frame, np.where(exposed, frame, -3), exposed
+
+
+def test_what_a_shutter_covers_does_not_count(shuttered):
+    frame, covered, exposed = shuttered
+    expected, found = fit_normalisation(frame[None]), fit_normalisation(covered[None], opening=Opening(exposed))
+    assert found.offset == pytest.approx(expected.offset, abs=0.1)
+    assert found.scale == pytest.approx(expected.scale, rel=0.05)
+    assert fit_normalisation(covered[None]).scale > 10 * expected.scale
+
+
+def test_a_cover_leaves_no_edge(shuttered):
+    _, covered, exposed = shuttered
+    opening = Opening(exposed)
+    filled = opening.filled(covered)
+    np.testing.assert_array_equal(filled[exposed], covered[exposed])
+    assert set(np.unique(filled)) <= set(np.unique(covered[exposed]))
+    assert filled[0, 100] == covered[30, 100] and opening.inside(covered).size == exposed.sum()
+
+
+@pytest.mark.parametrize("exposed", [None, np.ones((4, 5), bool), np.zeros((4, 5), bool)])
+def test_nothing_is_left_out_where_all_or_nothing_is_exposed(exposed):
+    frame = np.arange(20.0).reshape(4, 5)
+    assert Opening(exposed).inside(frame) is frame and Opening(exposed).filled(frame) is frame
