@@ -244,7 +244,9 @@ def _deblur(options: argparse.Namespace) -> int:
         print((options.output / MANIFEST).read_text(encoding="utf-8"), end="")
     else:
         print_outcomes(outcomes, NOTICE)
-    return SOME_FAILED if any(outcome.error for outcome in outcomes) else FINE
+    # Files of other kinds in a folder are no failure, unless there was nothing else.
+    failed = any(outcome.error for outcome in outcomes) or all(outcome.skipped for outcome in outcomes)
+    return SOME_FAILED if failed else FINE
 
 
 def _simulate(options: argparse.Namespace) -> int:

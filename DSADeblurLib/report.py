@@ -77,8 +77,10 @@ def print_outcomes(outcomes, notice: str) -> None:
         table.add_column(heading, overflow="fold")
     for outcome in outcomes:
         seconds = "" if outcome.seconds is None else f"{outcome.seconds:.1f}"
-        result = f"[red]{outcome.error}[/]" if outcome.error else outcome.output
+        result = f"[red]{outcome.error}[/]" if outcome.error else outcome.output or f"left out: {outcome.skipped}"
         table.add_row(Path(outcome.input).name, str(len(outcome.frames) or ""), seconds, result)
     console.print(table)
-    failed = sum(outcome.error is not None for outcome in outcomes)
-    console.print(f"{len(outcomes) - failed} deblurred, {failed} not. {notice}", highlight=False)
+    failed, skipped = (sum(getattr(one, why) is not None for one in outcomes) for why in ("error", "skipped"))
+    left_out = f", {skipped} left out" if skipped else ""
+    done = len(outcomes) - failed - skipped
+    console.print(f"{done} deblurred, {failed} not{left_out}. {notice}", highlight=False)

@@ -19,7 +19,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One file looked at: what became of it. `error` is None when all went well.
+    """One file looked at: what became of it. `error` is None when all went well; `skipped` says why a file that is
+    whole is nothing to be deblurred.
 
     `software`, `model`, `model_sha256` and `settings` say what was asked. Sizes are in bytes, the time of the input's
     last change in nanoseconds; by these a later call sees whether the result still is that of this input.
@@ -34,10 +35,16 @@ class Outcome:
     frames: list[int] = field(default_factory=list)
     seconds: float | None = None
     error: str | None = None
+    skipped: str | None = None
     warnings: list[str] = field(default_factory=list)
     input_bytes: int | None = None
     input_changed_ns: int | None = None
     output_bytes: int | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether there is a result."""
+        return self.error is None and self.skipped is None
 
     @classmethod
     def from_dict(cls, values: object) -> Outcome | None:
@@ -53,7 +60,7 @@ class Outcome:
 
     def still_holds(self, folder: Path, asked: dict) -> bool:
         """Whether this is the good result of what is asked now: same input, and its output is there in full."""
-        if self.error is not None or not isinstance(self.output, str) or self.asked() != asked:
+        if not self.succeeded or not isinstance(self.output, str) or self.asked() != asked:
             return False
         try:
             there = os.stat(folder / Path(self.output).name).st_size

@@ -131,13 +131,13 @@ def do(
         with contextlib.suppress(OSError):  # the step says what is wrong with the input
             identity = input_identity(job.input)
         outcome = replace(step(Path(job.input), unfinished, progress, threads), **identity)
-        if outcome.error is None:
+        if outcome.succeeded:
             size = unfinished.stat().st_size
             outcome = replace(outcome, output=str(folder.result(job.key)), output_bytes=size)
         try:
-            folder.keep(job.key, outcome, None if outcome.error else unfinished)
+            folder.keep(job.key, outcome, unfinished if outcome.succeeded else None)
         except OSError as error:  # an older result may be open in a viewer, for instance
-            if is_disk_full(error) or outcome.error:
+            if is_disk_full(error) or not outcome.succeeded:
                 raise
             sentence = f"Cannot write {folder.result(job.key).name}: {error.strerror}."
             outcome = replace(outcome, output=None, output_bytes=None, error=sentence)

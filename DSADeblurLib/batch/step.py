@@ -16,7 +16,7 @@ from DSADeblurLib.batch.outcome import Outcome
 from DSADeblurLib.paths import models_folder
 from DSADeblurLib.pipeline import RunOptions, deblur_run
 from DSADeblurLib.restoration.settings import DeblurSettings
-from DSADeblurLib.xa import read_run
+from DSADeblurLib.xa import XASkipped, read_run
 
 
 class Step(Protocol):
@@ -88,6 +88,8 @@ class DeblurStep:
             if threads is not None:
                 _use_threads(threads)
             result = deblur_run(run, model, output, self.settings, options, progress=progress)
+        except XASkipped as reason:
+            return replace(outcome, skipped=str(reason))
         except Exception as error:  # one run must not stop the others, whatever is wrong with it
             if is_disk_full(error):
                 raise

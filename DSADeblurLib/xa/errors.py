@@ -12,7 +12,7 @@ class XAReadError(Exception):
 
 
 class XASkipped(XAReadError):
-    """An input is whole, but nothing to be deblurred: no DICOM, another kind of object, colour. A note, no failure."""
+    """A DICOM object is whole, but nothing to be deblurred: another kind, or colour. In a batch a note, no failure."""
 
 
 class XAWriteError(Exception):
@@ -34,7 +34,7 @@ def reading() -> Iterator[None]:
     except (XAReadError, XAWriteError):
         raise
     except InvalidDicomError as error:
-        raise XASkipped("Not a DICOM file.") from error
+        raise XAReadError("Not a DICOM file.") from error
     except FileNotFoundError as error:
         raise XAReadError("The file does not exist.") from error
     except IsADirectoryError as error:

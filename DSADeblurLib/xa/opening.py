@@ -136,7 +136,7 @@ def _transfer_syntax(stream: _BoundedFile) -> str:
     """Return the transfer syntax from the file meta information alone, behind which the stream then stands."""
     stream.seek(128)
     if stream.read(4) != b"DICM":
-        raise XASkipped("Not a DICOM file.")
+        raise XAReadError("Not a DICOM file.")
     meta = parse_dataset(stream, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
     syntax = text_of(meta, "TransferSyntaxUID")
     if not syntax:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 from DSADeblurLib import __version__
@@ -56,6 +57,20 @@ def test_deblur_exit_codes(run_file, tmp_path, small_model, capsys):
     manifest = json.loads(capsys.readouterr().out)
     assert [run["error"] for run in manifest["runs"]] == ["Not a DICOM file.", None]
     assert (tmp_path / "b" / "manifest.json").exists()
+
+
+def test_other_kinds_of_objects_are_left_out(run_file, tmp_path, small_model, capsys):
+    model = ["--model", str(small_model.card.folder), "--device", "cpu"]
+    report = pydicom.dcmread(run_file)
+    report.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
+    report.save_as(run_file.parent / "report.dcm")
+    assert main(["deblur", str(run_file.parent), "--output", str(tmp_path / "a"), *model]) == FINE
+    assert "1 deblurred, 0 not, 1 left out." in capsys.readouterr().out
+    assert not (tmp_path / "a" / "report_deblurred.dcm").exists()
+    report_alone = ["deblur", str(run_file.parent / "report.dcm"), "--output", str(tmp_path / "b"), *model, "--json"]
+    assert main(report_alone) == SOME_FAILED
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert run["skipped"].startswith("Unsupported SOP class") and run["error"] is None and run["output"] is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")

@@ -83,10 +83,12 @@ def test_what_is_no_angiogram_is_skipped_and_not_a_failure(make_run, edit, value
         read_header(edit(make_run().path, **values))
 
 
-def test_files_that_are_no_dicom_are_skipped(tmp_path):
+def test_files_that_are_no_dicom_are_a_failure(tmp_path):
+    """They may be damaged ones."""
     (tmp_path / "note.txt").write_text("Seen at noon.\n" * 100)
-    with pytest.raises(XASkipped, match="^Not a DICOM file.$"):
+    with pytest.raises(XAReadError, match="^Not a DICOM file.$") as caught:
         read_header(tmp_path / "note.txt")
+    assert not isinstance(caught.value, XASkipped)
 
 
 @pytest.mark.parametrize("start", [b"MZ", b"\x7fELF"])
