@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from DSADeblurLib.measurement.calibration import choices
 from DSADeblurLib.xa import Run
 
 # Progress goes to stderr, so that stdout can be piped.
@@ -17,9 +18,11 @@ _progress_console = Console(stderr=True)
 
 
 def print_info(run: Run, as_json: bool) -> None:
-    """Header facts with their origin, and the warnings."""
+    """Header facts with their origin, what a millimetre is, and the warnings."""
+    calibrations = choices(run.acquisition)
     if as_json:
-        print(json.dumps(run.as_dict(), indent=1, ensure_ascii=False))
+        facts = {**run.as_dict(), "calibration": calibrations.as_dict()}
+        print(json.dumps(facts, indent=1, ensure_ascii=False))
         return
     console = Console()
     frames = f"{len(run.frames)} frames of {run.frames.shape[1]} x {run.frames.shape[2]}, {run.bits_stored} bits"
@@ -32,6 +35,12 @@ def print_info(run: Run, as_json: bool) -> None:
     for row in run.acquisition.rows():
         table.add_row(*row)
     console.print(table)
+    sizes = Table(title=f"Lengths, best first: {calibrations.why}", title_justify="left")
+    for heading in ("plane", "of one pixel", "note"):
+        sizes.add_column(heading)
+    for label, size, notes in calibrations.rows():
+        sizes.add_row(label, size, notes)
+    console.print(sizes)
     for warning in run.warnings:
         console.print(f"[yellow]Warning:[/] {warning}", highlight=False)
 

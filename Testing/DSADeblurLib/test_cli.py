@@ -41,6 +41,15 @@ def test_info_json_gives_the_predicted_blur(run_file, capsys):
     assert facts["magnification"]["origin"] == "header"
 
 
+def test_info_names_the_plane_of_every_millimetre(run_file, capsys):
+    assert main(["info", str(run_file)]) == FINE
+    text = capsys.readouterr().out
+    assert "patient plane, SID/SOD" in text and "detector plane" in text and "uncalibrated" in text
+    assert main(["info", str(run_file), "--json", "--magnification", "2"]) == FINE
+    calibrations = json.loads(capsys.readouterr().out)["calibration"]["calibrations"]
+    assert calibrations[0]["kind"] == "user" and calibrations[0]["size"] == pytest.approx([0.1, 0.1])
+
+
 def test_unreadable_file_is_one_sentence(tmp_path, capsys):
     path = tmp_path / "notes.txt"
     path.write_text("hello")
