@@ -31,7 +31,7 @@ SUFFIX = "_deblurred.dcm"
 class RunOptions:
     """What a user may say about one run besides the restoration's settings.
 
-    `subtract` is auto, always or never; `mask_frames` (counted from 1) imply subtraction; `focal_spot_mm`,
+    `subtract` is one of `xa.planning.MODES`; `mask_frames` (counted from 1) imply subtraction; `focal_spot_mm`,
     `magnification` and `relationship` (LIN, LOG or DISP) stand for missing or wrong header values. Where the settings
     give no width of the blur, `blur` says what is believed: auto (the header, and without one the frames), header or
     frames.
@@ -72,11 +72,7 @@ def prepare(
     if plan is None:
         return Prepared(frames, settings, relationship, bits_stored, tuple(range(1, len(frames) + 1)))
     if settings.frames is not None:
-        first, last = settings.frames
-        chosen = tuple(number for number in plan.contrast_frames if first <= number <= last)
-        if not chosen:
-            raise ValueError(f"No contrast frame lies between frames {first} and {last}; choose another range.")
-        plan, settings = replace(plan, contrast_frames=chosen), replace(settings, frames=None)
+        plan, settings = plan.between(*settings.frames), replace(settings, frames=None)
     return Prepared(subtract(frames, plan, relationship), settings, None, None, plan.contrast_frames)
 
 
@@ -153,7 +149,7 @@ def deblur_run(
         settings = settings.told(run.acquisition.removable_blur_px())
         if settings.blur_px is None and options.blur == "header":
             raise ValueError("The header does not say how wide the blur is; give the focal spot and the magnification.")
-    plan = plan_subtraction(run, options.subtract, options.mask_frames)
+    plan = plan_subtraction(run, options.subtract, options.mask_frames, frames=run.frames)
     ready = prepare(run.frames, run.relationship, run.bits_stored, plan, settings)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".dsadeblur-") as scratch:
