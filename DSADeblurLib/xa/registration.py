@@ -9,17 +9,22 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import window
 from skimage.registration import optical_flow_ilk, phase_cross_correlation
+from skimage.transform import downscale_local_mean, resize
 
 # Finer than the first is noise, coarser than the second is blush, scatter and drift of the exposure.
 _BAND_PX = (1.5, 6.0)
 # Dark areas along the image's border that get less than this part of what most of the field gets are blades or
 # shutters. Their penumbra is wide: this part of the image's side is left out beyond them.
 _BLADES, _PENUMBRA = np.log(0.25), 1 / 20
-_MOST_WARPS, _CLOSE_PX = 12, 0.004
+_MOST_WARPS, _CLOSE_PX, _SAME_PX = 12, 0.004, 0.1
 # Tukey's weight falls to zero at so many standard deviations: 95 % efficient on normal noise.
 _TUKEY = 4.685
 _MOST_DEFORMATION_PX = 6.0
-_FLOW_RADIUS_PX, _FLOW_SMOOTHNESS_PX = 15, 12.0
+# The field is smooth over tens of pixels: frames of more pixels a side are reduced to about so many.
+_FLOW_SIDE = 512
+_FLOW_RADIUS_PX, _FLOW_SMOOTHNESS_PX, _FLOW_PASSES = 15, 20.0, 3
+# A field follows the noise a little, too: less must be left than this part.
+_WORTH_IT = 0.93
 SMALLEST_SIDE = 48
 
 
@@ -69,9 +74,16 @@ def find_shift(
     weight = ndimage.gaussian_filter(area.astype(np.float32), _BAND_PX[0] * 2) * window("tukey", area.shape)
     peak, _, _ = phase_cross_correlation(contrast * weight, mask * weight, upsample_factor=20, normalization=None)
     limit = min(area.shape) / 4
-    guesses = dict.fromkeys((tuple(start), (0.0, 0.0), tuple(float(one) for one in peak)))
-    found = [_refined(mask, contrast, area, guess) for guess in guesses if max(map(abs, guess)) < limit]
-    return min(found, key=lambda one: one[1])[0] if found else tuple(map(float, start))
+    found = []
+    for guess in np.array((start, (0.0, 0.0), peak), float):
+        if np.abs(guess).max() < limit and all(np.abs(guess - known).max() > _SAME_PX for known, _ in found):
+            found.append(_refined(mask, contrast, area, guess))
+    best = min(found, key=lambda one: one[1])[0]
+    if np.abs(best).max() > 1:
+        # What lay under the mask's blades has moved into the area.
+        both = area & ndimage.shift(area, best, order=0, mode="constant", cval=False)
+        best, _ = _refined(mask, contrast, both, best) if both.any() else (best, 0.0)
+    return float(best[0]), float(best[1])
 
 
 def find_deformation(
@@ -87,19 +99,28 @@ def find_deformation(
     area = image_area(log_mask, log_contrast) if area is None else np.asarray(area, bool)
     if min(area.shape) < SMALLEST_SIDE or not area.any():
         return None
-    mask, contrast = _band(log_mask), _band(log_contrast)
-    residual = contrast - mask
-    trusted = (_tukey(residual, _scale(residual[area])) > 0) & area
-    trusted = ndimage.binary_erosion(trusted, iterations=2)
-    contrast = np.where(trusted, contrast, mask)
-    flow = optical_flow_ilk(contrast, mask, radius=_FLOW_RADIUS_PX, num_warp=6, gaussian=True)
-    weight = trusted.astype(np.float32)
-    spread = ndimage.gaussian_filter(weight, _FLOW_SMOOTHNESS_PX) + np.float32(1e-3)
-    field = np.stack([ndimage.gaussian_filter(one * weight, _FLOW_SMOOTHNESS_PX) / spread for one in flow])
-    field = np.clip(field, -_MOST_DEFORMATION_PX, _MOST_DEFORMATION_PX).astype(np.float32)
-    moved = _band(deformed(log_mask, field))
-    better = _scale((_band(log_contrast) - moved)[trusted]) < _scale(residual[trusted]) if trusted.any() else False
-    return field if better else None
+    factor = round(min(area.shape) / _FLOW_SIDE)
+    if factor > 1:
+        field = find_deformation(*(downscale_local_mean(one, (factor, factor)) for one in (log_mask, log_contrast)),
+                                 downscale_local_mean(area, (factor, factor)) == 1)
+        return None if field is None else factor * resize(field, (2, *area.shape), order=1)
+    contrast = _band(log_contrast)
+    before = _scale((contrast - _band(log_mask))[area])
+    field = np.zeros((2, *area.shape), np.float32)
+    for _ in range(_FLOW_PASSES):
+        mask = _band(deformed(log_mask, field))
+        difference = contrast - mask
+        fits = _tukey(difference, _scale(difference[area])) > 0
+        # Bones that fit badly at first fit better once their surroundings have been moved; vessels never do.
+        trusted = ndimage.binary_erosion(fits & area, iterations=2)
+        filled = np.where(trusted, contrast, mask)
+        flow = optical_flow_ilk(filled, mask, radius=_FLOW_RADIUS_PX, num_warp=3, gaussian=True)
+        weight = trusted.astype(np.float32)
+        known = ndimage.gaussian_filter(weight, _FLOW_SMOOTHNESS_PX) + np.float32(1e-3)
+        smooth = [ndimage.gaussian_filter(one * weight, _FLOW_SMOOTHNESS_PX) / known for one in flow]
+        field = np.clip(field + np.stack(smooth), -_MOST_DEFORMATION_PX, _MOST_DEFORMATION_PX).astype(np.float32)
+    after = _scale((contrast - _band(deformed(log_mask, field)))[area])
+    return field if after < _WORTH_IT * before else None
 
 
 def deformed(frame: np.ndarray, field: np.ndarray) -> np.ndarray:
@@ -129,9 +150,9 @@ def _tukey(values: np.ndarray, scale: float) -> np.ndarray:
     return np.where(np.abs(ratio) < 1, (1 - ratio**2) ** 2, 0)
 
 
-def _refined(mask, contrast, area, guess) -> tuple[tuple[float, float], float]:
-    """Return the shift near the guess, and the mean of Tukey's loss there."""
-    shift, cost = np.array(guess, dtype=float), np.inf
+def _refined(mask, contrast, area, guess: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the shift (2,) near the guess, and what it leaves: a mean in which vessels count little."""
+    shift = guess.copy()
     for _ in range(_MOST_WARPS):
         moved = ndimage.shift(mask, shift, order=3, mode="nearest")
         slopes = np.stack([one[area] for one in np.gradient(moved)])
@@ -148,5 +169,5 @@ def _refined(mask, contrast, area, guess) -> tuple[tuple[float, float], float]:
         if np.abs(step).max() < _CLOSE_PX:
             break
     moved = ndimage.shift(mask, shift, order=3, mode="nearest")
-    cost = float(np.mean(np.abs((contrast - moved)[area] - np.median((contrast - moved)[area])) ** 0.5))
-    return (float(shift[0]), float(shift[1])), cost
+    difference = (contrast - moved)[area]
+    return shift, float(np.mean(np.abs(difference - np.median(difference)) ** 0.5))
