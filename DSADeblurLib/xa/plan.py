@@ -100,6 +100,14 @@ class SubtractionPlan:
             raise ValueError(f"No contrast frame lies between frames {first} and {last}; choose another range.")
         return replace(self, masks=tuple(kept))
 
+    def counted_from(self, first: int) -> "SubtractionPlan":
+        """Return the same plan for a part of the run in which frame `first` is number 1."""
+        def counted(numbers: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(number - first + 1 for number in numbers)
+        return replace(self, masks=tuple(
+            replace(mask, frames=counted(mask.frames), contrast_frames=counted(mask.contrast_frames))
+            for mask in self.masks))
+
     def describe(self) -> str:
         """Say in one line which masks were used, for the derivation description."""
         first, *others = self.masks

@@ -45,6 +45,13 @@ def test_part_of_a_plan(plan, one, other):
         assert part.averaged(number) == plan.averaged(number)
 
 
+@given(plans(), st.integers(1, 50))
+def test_counting_from_another_frame(plan, first):
+    part = plan.counted_from(first)
+    assert part.contrast_frames == tuple(number - first + 1 for number in plan.contrast_frames)
+    assert part.counted_from(2 - first) == plan
+
+
 @pytest.mark.parametrize("wrong", [
     {"masks": []}, {}, {"masks": [{"frames": [], "contrast_frames": [2]}]}, {"masks": [{"frames": [1]}]},
     {"masks": [{"frames": [1], "contrast_frames": [2], "shift": [float("nan"), 0]}]},
