@@ -8,6 +8,8 @@ from DSADeblurLib.xa.elements import integers_of, items_of, numbers_of, printabl
 
 OPERATIONS = ("NONE", "AVG_SUB", "TID", "REV_TID")
 MOVED = "C-arm moved during the run; static mask invalid."
+# One item for each frame of a long run is legal; more are not worth the time that a hostile file could take.
+_MOST_ITEMS = 400
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,18 @@ class MaskItem:
 
     def contrast_frames(self, frames: int) -> tuple[int, ...]:
         """Return the 1-based frames the item covers, in order: those whose average and whose mask exist."""
+        named = self.named_frames(frames)
+        if self.static:
+            return named
+        return tuple(one for one in named if 1 <= self.masks_of(one)[0] <= frames)
+
+    def named_frames(self, frames: int) -> tuple[int, ...]:
+        """Return the frames that the ranges name and whose average exists; without ranges all of these."""
         last = frames - self.averaging + 1
-        ranges = self.ranges or ((1, last),)
-        named = sorted({one for first, end in ranges for one in range(first, min(end, last) + 1)})
-        return tuple(one for one in named if all(1 <= mask <= frames for mask in self.masks_of(one)))
+        named: list[int] = []
+        for first, end in sorted(self.ranges or ((1, last),)):
+            named += range(max(first, named[-1] + 1 if named else 1), min(end, last) + 1)
+        return tuple(named)
 
 
 @dataclass(frozen=True)
@@ -73,27 +83,31 @@ class MaskModule:
 
 def read_mask_module(dataset: Dataset, frames: int) -> tuple[MaskModule | None, tuple[str, ...]]:
     """Return the mask module, None when there is none, and warnings about it."""
-    items = tuple(_read_item(item, frames) for item in items_of(dataset, "MaskSubtractionSequence"))
-    if not items:
+    sequence = items_of(dataset, "MaskSubtractionSequence")
+    if not sequence:
         return None, ()
+    items = tuple(_read_item(item, frames) for item in sequence[:_MOST_ITEMS])
     module = MaskModule(items, text_of(dataset, "RecommendedViewingMode"))
     warnings = list(module.problems)
-    covered = [set(item.contrast_frames(frames)) for item in module.usable]
-    if any(one & other for at, one in enumerate(covered) for other in covered[:at]):
-        warnings.append("Mask items overlap; using the first where they do.")
+    if len(sequence) > _MOST_ITEMS:
+        warnings.append(f"The header has {len(sequence)} mask items; only the first {_MOST_ITEMS} are used.")
+    covered, overlap = set(), False
     for item in module.usable:
-        warnings += _left_out(item, frames)
+        contrast = item.contrast_frames(frames)
+        overlap = overlap or not covered.isdisjoint(contrast)
+        covered.update(contrast)
+        warnings += _left_out(item, contrast, frames)
+    if overlap:
+        warnings.append("Mask items overlap; using the first where they do.")
     moving = "DYNAMIC" in (text_of(dataset, "PositionerMotion"), text_of(dataset, "TableMotion"))
     if moving and any(item.static for item in module.usable):
         warnings.append(MOVED)
     return module, tuple(warnings)
 
 
-def _left_out(item: MaskItem, frames: int) -> list[str]:
+def _left_out(item: MaskItem, contrast: tuple[int, ...], frames: int) -> list[str]:
     """Say which frames a range names although their mask does not exist."""
-    last = frames - item.averaging + 1
-    named = {one for first, end in item.ranges for one in range(first, min(end, last) + 1)}
-    missing = sorted(named - set(item.contrast_frames(frames)))
+    missing = sorted(set(item.named_frames(frames)) - set(contrast)) if item.ranges else []
     if not missing:
         return []
     which = f"frame {missing[0]} is" if len(missing) == 1 else f"frames {missing[0]} to {missing[-1]} are"
@@ -137,7 +151,7 @@ def _masks(item: Dataset, masks: tuple[int, ...] | None, frames: int, problems: 
                         f"Mask frame numbers '{raw_text(item, 'MaskFrameNumbers')}' unusable.")
         return ()
     problems += [f"Mask frame {one} does not exist." for one in masks if not 1 <= one <= frames]
-    return masks
+    return tuple(dict.fromkeys(masks))
 
 
 def _offset(item: Dataset, operation: str, problems: list[str]) -> int:

@@ -17,6 +17,7 @@ import slicer
 from scenes import allFrames, fingerprint, load
 
 
+
 @pytest.fixture
 def panel(gui, tiny_model):
     """The open module with the small network chosen, on the CPU."""

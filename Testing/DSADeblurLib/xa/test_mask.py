@@ -137,3 +137,15 @@ def test_moving_device_is_reported(keyword):
     assert warnings == ("C-arm moved during the run; static mask invalid.",)
     _, warnings = _read(_tid("REV_TID", ApplicableFrameRange=[7, 9]), **{keyword: "DYNAMIC"})
     assert warnings == ()
+
+
+def test_hostile_modules_are_read_in_time():
+    """Millions of named frames in a small header: each is counted once, and items have a limit."""
+    ranges = [1, 60000] * 2000
+    many = _item(ApplicableFrameRange=ranges, MaskFrameNumbers=[1, 2] * 2000)
+    module, _ = _read(many, frames=60000)
+    assert module.usable[0].mask_frames == (1, 2) and len(module.usable[0].contrast_frames(60000)) == 60000
+    module, warnings = _read(*[_item(ApplicableFrameRange=[3, 4])] * 500)
+    assert len(module.items) == 400
+    assert warnings == ("The header has 500 mask items; only the first 400 are used.",
+                        "Mask items overlap; using the first where they do.")
