@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from DSADeblurLib import __version__
 from DSADeblurLib.framefile import FrameFile
 from DSADeblurLib.restoration.settings import DeblurSettings
@@ -18,16 +20,20 @@ from DSADeblurLib.xa import (
     subtract,
     write_derived,
 )
+from DSADeblurLib.xa.lazy import LazyFrames
+
+# The first is the default: `python -m DSADeblurLib.evaluation.order` measures both.
+ORDERS = ("subtract-first", "deblur-first")
 
 
 @dataclass(frozen=True)
 class RunOptions:
     """What a user may say about one run besides the restoration's settings.
 
-    `subtract` is auto, always or never; `mask_frames` (counted from 1) imply subtraction; `focal_spot_mm`,
+    `subtract` is one of `xa.planning.MODES`; `mask_frames` (counted from 1) imply subtraction; `focal_spot_mm`,
     `magnification` and `relationship` (LIN, LOG or DISP) stand for missing or wrong header values. Where the settings
     give no width of the blur, `blur` says what is believed: auto (the header, and without one the frames), header or
-    frames.
+    frames. `mask_shift`, `flip_shift` and `registration` are those of `xa.plan_subtraction`; `order` is one of ORDERS.
     """
 
     subtract: str = "auto"
@@ -36,41 +42,65 @@ class RunOptions:
     magnification: float | None = None
     relationship: str | None = None
     blur: str = "auto"
+    mask_shift: tuple[float, float] | None = None
+    flip_shift: bool = False
+    registration: str = "none"
+    order: str = ORDERS[0]
 
     def as_dict(self) -> dict:
         """For the manifest."""
-        return {**vars(self), "mask_frames": None if self.mask_frames is None else list(self.mask_frames)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the network is given: frames (n, rows, columns), what their values mean, and their numbers in the run."""
+    """What the network is given: frames (n, rows, columns), what their values mean, and their numbers in the run.
+
+    `plan` is there where the restored frames are still to be subtracted; then the numbers are of the differences.
+    """
 
     frames: object
     settings: DeblurSettings
     relationship: str | None
     bits_stored: int | None
     frame_numbers: tuple[int, ...]
+    plan: SubtractionPlan | None = None
+
+
+class _Floating(LazyFrames):
+    """Stored frames as float32, so that what becomes of them is not rounded before it is subtracted."""
+
+    def __init__(self, frames) -> None:
+        self._frames, self.shape, self.dtype = frames, tuple(frames.shape), np.dtype(np.float32)
+
+    def frame(self, index: int) -> np.ndarray:
+        return np.asarray(self._frames[index], dtype=np.float32)
 
 
 def prepare(
-    frames, relationship: str | None, bits_stored: int | None, plan: SubtractionPlan | None, settings: DeblurSettings
+    frames, relationship: str | None, bits_stored: int | None, plan: SubtractionPlan | None, settings: DeblurSettings,
+    order: str = ORDERS[0],
 ) -> Prepared:
     """Subtract if there is a plan, and bring the user's frame range, which counts the run's frames, into terms of it.
 
+    With the order 'deblur-first' mask and contrast frames are left native here, to be subtracted by `restore`.
+
     Raises:
-        ValueError: no contrast frame lies in the range.
+        ValueError: no contrast frame lies in the range, or the order is unknown.
         XAReadError: the plan does not fit the frames.
     """
+    if order not in ORDERS:
+        raise ValueError(f"The order must be one of {', '.join(ORDERS)}, not {order!r}.")
     if plan is None:
         return Prepared(frames, settings, relationship, bits_stored, tuple(range(1, len(frames) + 1)))
     if settings.frames is not None:
-        first, last = settings.frames
-        chosen = tuple(number for number in plan.contrast_frames if first <= number <= last)
-        if not chosen:
-            raise ValueError(f"No contrast frame lies between frames {first} and {last}; choose another range.")
-        plan, settings = replace(plan, contrast_frames=chosen), replace(settings, frames=None)
-    return Prepared(subtract(frames, plan, relationship), settings, None, None, plan.contrast_frames)
+        plan, settings = plan.between(*settings.frames), replace(settings, frames=None)
+    subtracted = subtract(frames, plan, relationship)
+    if order == "subtract-first":
+        return Prepared(subtracted, settings, None, None, plan.contrast_frames)
+    used = [*plan.mask_frames, *(one for number in plan.contrast_frames for one in plan.averaged(number))]
+    settings = replace(settings, frames=(min(used), max(used)))
+    return Prepared(_Floating(frames), settings, relationship, None, plan.contrast_frames, plan)
 
 
 def restore(ready: Prepared, model, path: Path, *, progress=None, is_cancelled=None):
@@ -88,6 +118,8 @@ def restore(ready: Prepared, model, path: Path, *, progress=None, is_cancelled=N
     Raises:
         DeblurError, DeblurCancelled, ValueError: one sentence each; then the file is incomplete or absent.
     """
+    if ready.plan is not None:
+        return _restore_then_subtract(ready, model, path, progress, is_cancelled)
     from DSADeblurLib.restoration.deblur import deblur
 
     count = len(ready.frames)
@@ -107,6 +139,26 @@ def restore(ready: Prepared, model, path: Path, *, progress=None, is_cancelled=N
         )
     numbers = tuple(int(ready.frame_numbers[number - 1]) for number in result.frame_numbers)
     return replace(result, frame_numbers=numbers, frames=None)
+
+
+def _restore_then_subtract(ready: Prepared, model, path: Path, progress, is_cancelled):
+    """Restore mask and contrast frames into a file aside, then their differences into `path`."""
+    from DSADeblurLib.restoration.deblur import DeblurCancelled
+
+    plan, aside = ready.plan, Path(path).with_name(Path(path).name + ".native")
+    native = replace(ready, plan=None, frame_numbers=tuple(range(1, len(ready.frames) + 1)))
+    try:
+        result = restore(native, model, aside, progress=progress, is_cancelled=is_cancelled)
+        with FrameFile.open(aside) as frames:
+            subtracted = subtract(frames, plan.counted_from(ready.settings.frames[0]), ready.relationship)
+            with FrameFile.create(path, subtracted.shape, subtracted.dtype) as out:
+                for index, frame in enumerate(subtracted):
+                    if is_cancelled is not None and is_cancelled():
+                        raise DeblurCancelled("Cancelled while subtracting.")
+                    out[index] = frame
+    finally:
+        aside.unlink(missing_ok=True)
+    return replace(result, frame_numbers=plan.contrast_frames)
 
 
 def deblur_run(
@@ -131,8 +183,16 @@ def deblur_run(
         settings = settings.told(run.acquisition.removable_blur_px())
         if settings.blur_px is None and options.blur == "header":
             raise ValueError("The header does not say how wide the blur is; give the focal spot and the magnification.")
-    plan = plan_subtraction(run, options.subtract, options.mask_frames)
-    ready = prepare(run.frames, run.relationship, run.bits_stored, plan, settings)
+    plan = plan_subtraction(
+        run,
+        options.subtract,
+        options.mask_frames,
+        frames=run.frames,
+        mask_shift=options.mask_shift,
+        flip_shift=options.flip_shift,
+        registration=options.registration,
+    )
+    ready = prepare(run.frames, run.relationship, run.bits_stored, plan, settings, options.order)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".dsadeblur-") as scratch:
         path = Path(scratch) / "frames.npy"
@@ -141,7 +201,7 @@ def deblur_run(
             model_name=result.model_name,
             model_sha256=result.model_sha256,
             software_version=__version__,
-            settings=", ".join(_settings_in_words(result, settings)),
+            settings=", ".join(_settings_in_words(result, settings, ready)),
             assumed=run.acquisition.assumed(),
         )
         with FrameFile.open(path) as frames:
@@ -149,8 +209,10 @@ def deblur_run(
     return result
 
 
-def _settings_in_words(result, settings: DeblurSettings) -> list[str]:
+def _settings_in_words(result, settings: DeblurSettings, ready: Prepared) -> list[str]:
     words = [f"strength {settings.strength:g}", f"{result.precision} on {result.device} by {result.engine}"]
     if result.blur_px is not None:
         words.append("blur {:.1f} x {:.1f} px".format(*result.blur_px))
+    if ready.plan is not None:
+        words.append("deblurred before subtraction")
     return words

@@ -164,7 +164,7 @@ def planFor(run: InputRun, facts: DicomFacts, options: Options):
     if outside:
         raise ValueError(_("Mask frame {number} does not exist.").format(number=outside[0]))
     everyFrame = tuple(range(1, len(run.frames) + 1))
-    plan = SubtractionPlan(mask_frames=tuple(options.maskFrames), contrast_frames=everyFrame)
+    plan = SubtractionPlan.single(options.maskFrames, everyFrame)
     if options.relationship in ("LIN", "LOG"):
         return plan, ""
     return plan, _("Pixel values of unknown meaning were subtracted as they are; the result is not quantitative.")

@@ -25,8 +25,8 @@ from DSADeblurLib.xa.derived_header import (
 from DSADeblurLib.xa.elements import items_of, text_of
 from DSADeblurLib.xa.errors import XAReadError, XAWriteError, reading
 from DSADeblurLib.xa.header import SC_CLASSES, RunHeader, read_dataset
+from DSADeblurLib.xa.plan import SubtractionPlan
 from DSADeblurLib.xa.save import attach_native_pixels, save_aside
-from DSADeblurLib.xa.subtraction import SubtractionPlan
 from DSADeblurLib.xa.voi import Window
 
 RESEARCH_USE = "RESEARCH USE ONLY"
@@ -209,8 +209,7 @@ def _describe(
         model += f" (sha256 {provenance.model_sha256[:16]})"
     parts = [f"{RESEARCH_USE}. Focal-spot deblurring by DSADeblur {provenance.software_version}, {model}"]
     if plan is not None:
-        parts.append(f"Subtracted: mean of mask frames {','.join(map(str, plan.mask_frames[:20]))}, shift "
-                     f"{plan.shift[0]:g} rows {plan.shift[1]:g} columns, {plan.averaging} contrast frame(s) averaged")
+        parts.append(f"Subtracted: {plan.describe()}")
         parts += plan.notes
     facts = run.acquisition
     assumed = list(dict.fromkeys((*provenance.assumed, *facts.assumed())))

@@ -15,7 +15,7 @@ from DSADeblurLib.xa.elements import items_of, numbers_of, text_of, texts_of
 from DSADeblurLib.xa.enhanced import ENHANCED_XA, ENHANCED_XRF
 from DSADeblurLib.xa.errors import XAWriteError
 from DSADeblurLib.xa.header import SC_BYTE, SC_CLASSES, SC_WORD, SECONDARY_CAPTURE, XA_IMAGE, XRF_IMAGE, RunHeader
-from DSADeblurLib.xa.subtraction import SubtractionPlan
+from DSADeblurLib.xa.plan import SubtractionPlan
 
 _PLANES = ("SINGLE PLANE", "BIPLANE A", "BIPLANE B")
 _LOSSY_METHODS = {
@@ -199,7 +199,7 @@ def add_motion(dataset: Dataset, source: Dataset, header: RunHeader, numbers: Se
 def add_sources(dataset: Dataset, header: RunHeader, numbers: Sequence[int], plan: SubtractionPlan | None) -> None:
     """Reference the source object: processed frames (121322) and mask frames (121321), and its series."""
     several = header.number_of_frames > 1
-    used = sorted({number + step for number in numbers for step in range(plan.averaging if plan else 1)})
+    used = sorted({one for number in numbers for one in (plan.averaged(number) if plan else (number,))})
     items = [_source_item(header, codes.DCM.SourceImageForImageProcessingOperation, used if several else None)]
     if plan is not None:
         items.append(_source_item(header, codes.DCM.MaskImageForImageProcessingOperation, plan.mask_frames))

@@ -53,7 +53,7 @@ def _looks_subtracted(header: RunHeader, frames: FrameStack) -> bool:
     Linear intensities are never differences. The limits are a judgement: half of all pixels within 15 % of the grey
     scale, around a median in its middle fifth.
     """
-    usable = header.mask is not None and header.mask.usable is not None
+    usable = header.mask is not None and bool(header.mask.usable)
     if header.source.image_type[:1] != ("DERIVED",) or usable or header.relationship == "LIN":
         return False
     frame, exposed = frames[len(frames) // 2], header.exposed()

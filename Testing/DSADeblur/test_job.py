@@ -148,7 +148,7 @@ def test_node_tells_where_it_comes_from(tmp_path, tiny_model):
     uid = source.GetNthDataNode(0).GetAttribute("DICOM.instanceUIDs")
     assert derived.GetAttribute("DSADeblur.SourceInstanceUID") == uid
     assert json.loads(derived.GetAttribute("DSADeblur.Settings"))["strength"] == 1
-    assert json.loads(derived.GetAttribute("DSADeblur.Subtraction"))["mask_frames"] == [1, 2]
+    assert json.loads(derived.GetAttribute("DSADeblur.Subtraction"))["masks"][0]["frames"] == [1, 2]
     assert derived.GetAttribute("DSADeblur.FrameNumbers") == "3 4 5 6"
     assert derived.GetName() == source.GetName() + " deblurred"
 

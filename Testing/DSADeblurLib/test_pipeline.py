@@ -11,7 +11,7 @@ import pytest
 from DSADeblurLib import pipeline
 from DSADeblurLib.batch import MANIFEST, deblur_files
 from DSADeblurLib.pipeline import RunOptions, prepare
-from DSADeblurLib.restoration.deblur import deblur
+from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
 from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.xa import XAReadError, plan_subtraction, read_run, subtract, write_simulated_run
 from DSADeblurLib.xa.mapped import read_mapped
@@ -175,6 +175,54 @@ def test_prepare_without_plan_changes_nothing():
     frames = np.zeros((3, 32, 32), np.uint16)
     ready = prepare(frames, "LIN", 12, None, FAST)
     assert ready.frames is frames and ready.relationship == "LIN" and ready.frame_numbers == (1, 2, 3)
+
+
+@pytest.mark.parametrize("frame_range", [None, (3, 4)])
+def test_both_orders_of_deblurring_and_subtraction(tmp_path, small_model, frame_range):
+    source = write_run(tmp_path / "run.dcm", frames=5, mask=(1, 2), contrast_frames=[3, 4, 5])
+    run, settings = read_run(source), replace(FAST, frames=frame_range)
+    plan = plan_subtraction(run)
+    stored = {}
+    for order in pipeline.ORDERS:
+        (outcome,) = deblur_files([source], tmp_path / order, small_model, settings, RunOptions(order=order))
+        assert outcome.error is None and outcome.settings["order"] == order
+        assert outcome.frames == ([3, 4] if frame_range else [3, 4, 5])
+        assert files_in(tmp_path / order) == [MANIFEST, "run_deblurred.dcm"]
+        stored[order] = read_mapped(outcome.output)
+    native = deblur(run.frames[:].astype(np.float32), small_model, FAST, relationship="LIN").frames
+    for order, expected in zip(pipeline.ORDERS, (
+        deblur(subtract(run.frames, plan, "LIN"), small_model, FAST).frames, np.asarray(subtract(native, plan, "LIN"))
+    ), strict=True):
+        expected = expected[:len(stored[order])]
+        if frame_range is None:
+            np.testing.assert_allclose(stored[order], expected, atol=np.ptp(expected) / 65535)
+    assert not np.allclose(*stored.values(), atol=1e-4)
+
+
+def test_deblurring_first_is_said_and_can_be_cancelled(tmp_path, small_model):
+    from pydicom import dcmread
+
+    run = read_run(write_run(tmp_path / "run.dcm"))
+    options = RunOptions(order="deblur-first", registration="shift")
+    pipeline.deblur_run(run, small_model, tmp_path / "out.dcm", FAST, options)
+    text = dcmread(tmp_path / "out.dcm", stop_before_pixels=True).DerivationDescription
+    assert "deblurred before subtraction" in text and "registered to each frame by one shift" in text
+    asked = []
+
+    def late():
+        asked.append(True)
+        return len(asked) > 5
+    with pytest.raises(DeblurCancelled):
+        pipeline.deblur_run(run, small_model, tmp_path / "no.dcm", FAST, options, is_cancelled=late)
+    assert files_in(tmp_path) == ["out.dcm", "run.dcm"]
+    with pytest.raises(ValueError, match="order must be one of"):
+        pipeline.deblur_run(run, small_model, tmp_path / "no.dcm", FAST, RunOptions(order="backwards"))
+
+
+def test_a_mask_is_found_for_a_run_without_one(tmp_path, small_model):
+    source = write_run(tmp_path / "run.dcm", mask=None)
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST, RunOptions(subtract="find"))
+    assert outcome.error is None and outcome.frames == [2, 3, 4]
 
 
 def test_no_such_input(tmp_path, small_model):

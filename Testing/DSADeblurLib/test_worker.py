@@ -109,7 +109,8 @@ def direct(message: dict):
     return np.asarray(result.frames), [ready.frame_numbers[n - 1] for n in result.frame_numbers]
 
 
-PLAN = {"mask_frames": [1], "contrast_frames": [2, 3, 4], "shift": [0.5, 0.0], "averaging": 1}
+MASK = {"frames": [1], "contrast_frames": [2, 3, 4], "shift": [0.5, 0.0], "averaging": 1}
+PLAN = {"masks": [MASK]}
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_ends_within_a_job_when_nobody_listens(worker, tmp_path, model, how):
         ({"settings": {"strength": 2}}, "Strength must be"),
         ({"settings": {"colour": 2}}, "Unknown setting"),
         ({"settings": {"frames": [3, 9]}}, "the run has 4"),
-        ({"subtraction": {**PLAN, "mask_frames": [7]}}, "Mask frame 7 does not exist"),
+        ({"subtraction": {"masks": [{**MASK, "frames": [7]}]}}, "Mask frame 7 does not exist"),
         ({"subtraction": PLAN, "settings": {"frames": [1, 1]}}, "No contrast frame lies between"),
         ({"relationship": "SQUARE"}, "SQUARE"),
         ({"bits_stored": 99}, "99"),

@@ -1,7 +1,6 @@
 """What every damaged file goes through: read, show, subtract, write. Only the package's own errors may come out."""
 
 import re
-from itertools import islice
 from pathlib import Path
 
 from DSADeblurLib.xa import (
@@ -76,9 +75,10 @@ def use(path: Path, output: Path) -> str:
 
 
 def _plan(run):
-    plan = plan_subtraction(run)
-    if plan is None or len(plan.contrast_frames) <= _FRAMES:
-        return plan
     from dataclasses import replace
 
-    return replace(plan, mask_frames=plan.mask_frames[:3], contrast_frames=tuple(islice(plan.contrast_frames, _FRAMES)))
+    plan = plan_subtraction(run, frames=run.frames)
+    if plan is None:
+        return None
+    plan = plan.between(plan.contrast_frames[0], plan.contrast_frames[:_FRAMES][-1])
+    return replace(plan, masks=tuple(replace(mask, frames=mask.frames[:3]) for mask in plan.masks))

@@ -182,7 +182,7 @@ def test_frame_pixel_shift_overrides_the_mask_shift(make_run, enhance):
     def change(dataset, shared, per_frame):
         shared.FramePixelShiftSequence = [_item(SubtractionItemID=2, MaskSubPixelShift=[9.0, 9.0]),
                                           _item(SubtractionItemID=1, MaskSubPixelShift=[1.5, -0.5])]
-    assert read_header(enhance(make_run().path, change)).mask.usable.shift == (1.5, -0.5)
+    assert read_header(enhance(make_run().path, change)).mask.usable[0].shift == (1.5, -0.5)
 
 
 def test_shifts_that_differ_between_frames_are_not_used(make_run, enhance):
@@ -190,7 +190,7 @@ def test_shifts_that_differ_between_frames_are_not_used(make_run, enhance):
         for index, group in enumerate(per_frame):
             group.FramePixelShiftSequence = [_item(SubtractionItemID=1, MaskSubPixelShift=[0.1 * index, 0.0])]
     facts = read_header(enhance(make_run().path, change))
-    assert facts.mask.usable is None and "Mask shift is not one pair of numbers." in facts.warnings
+    assert facts.mask.usable == () and "Mask shift is not one pair of numbers." in facts.warnings
 
 
 def test_collimator_of_the_groups(make_run, enhance):

@@ -61,7 +61,7 @@ def test_coronary_cine(real_data):
     assert run.frames.shape == (96, 512, 512) and run.frames.dtype == np.uint8 and run.relationship == "LIN"
     assert run.times[-1] == pytest.approx(95 * 0.033)
     # Operation NONE with mask frame 0 is no mask, and not an error.
-    assert run.mask.usable is None and plan_subtraction(run) is None
+    assert not run.mask.usable and plan_subtraction(run) is None
     assert run.warnings == ("No pixel size: blur width set in pixels by user.",)
     assert {row[3] for row in run.acquisition.rows()} == {"unknown"}
 

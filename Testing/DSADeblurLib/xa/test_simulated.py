@@ -47,7 +47,7 @@ def test_header_facts_come_back(make_run):
     facts = run.acquisition
     assert facts.focal_spot.value == 0.6 and facts.imager_pixel_spacing.value == (0.154, 0.154)
     assert facts.magnification.value == pytest.approx(1100 / 720)
-    item = run.mask.usable
+    (item,) = run.mask.usable
     assert item.mask_frames == (1, 2) and item.ranges == ((3, 3), (5, 5)) and item.averaging == 2
     assert item.shift == (0.5, -1.0)
 

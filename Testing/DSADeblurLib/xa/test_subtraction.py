@@ -1,12 +1,10 @@
-"""Subtraction against the known line integrals of a phantom, and the rules for when it happens."""
-
-import json
+"""Subtraction against the known line integrals of a phantom."""
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from DSADeblurLib.xa import SubtractionPlan, XAReadError, plan_subtraction, read_header, read_run, subtract
+from DSADeblurLib.xa import PlannedMask, SubtractionPlan, XAReadError, plan_subtraction, read_header, read_run, subtract
 
 
 def _subtracted(path, mode="auto", **options):
@@ -40,8 +38,8 @@ def test_contrast_along_the_vessel_does_not_depend_on_the_background(make_run):
 def test_shift_signs_of_the_standard(shift, expected):
     frames = np.full((2, 9, 9), 100, np.uint16)
     frames[0, 4, 4] = 1000
-    plan = SubtractionPlan((1,), (2,), shift)
-    mask = subtract(frames, plan, "LIN").mask
+    plan = SubtractionPlan.single((1,), (2,), shift)
+    mask = subtract(frames, plan, "LIN").mask(0)
     assert np.unravel_index(mask.argmax(), mask.shape) == expected
 
 
@@ -52,8 +50,8 @@ def test_subpixel_shift_undoes_a_moved_mask():
     frames = np.stack([np.exp(anatomy) * 5000, np.exp(np.fft.ifft2(moved).real) * 5000])
     frames = np.rint(frames).astype(np.uint16)
     # The picture moved down by 0.4 and left by 0.3, both positive in the standard's signs.
-    right = subtract(frames, SubtractionPlan((1,), (2,), (0.4, 0.3)), "LIN")[0][8:-8, 8:-8]
-    none = subtract(frames, SubtractionPlan((1,), (2,)), "LIN")[0][8:-8, 8:-8]
+    right = subtract(frames, SubtractionPlan.single((1,), (2,), (0.4, 0.3)), "LIN")[0][8:-8, 8:-8]
+    none = subtract(frames, SubtractionPlan.single((1,), (2,)), "LIN")[0][8:-8, 8:-8]
     assert np.abs(right).max() < 0.03 * np.abs(none).max()
 
 
@@ -68,7 +66,7 @@ def test_mask_and_contrast_averages(make_run):
 def test_black_pixels_stay_finite():
     frames = np.zeros((2, 16, 16), np.uint16)
     frames[1] = 65535
-    result = subtract(frames, SubtractionPlan((1,), (2,)), "LIN")[0]
+    result = subtract(frames, SubtractionPlan.single((1,), (2,)), "LIN")[0]
     assert np.isfinite(result).all() and result[0, 0] == pytest.approx(np.log(65535))
 
 
@@ -110,100 +108,33 @@ def test_log_without_lut_is_relative(make_run, edit):
     assert plan.log_slope is None and "relative" in plan.notes[0]
 
 
-def test_modes(make_run, edit):
-    path = make_run().path
-    header = read_header(path)
-    assert plan_subtraction(header).mask_frames == (1, 2)
-    assert plan_subtraction(header, "always") == plan_subtraction(header)
-    assert plan_subtraction(header, "never", mask_frames=[1]) is None
-    with pytest.raises(ValueError, match="mode must be"):
-        plan_subtraction(header, "sometimes")
-
-    bare = read_header(edit(path, MaskSubtractionSequence=None, RecommendedViewingMode=None))
-    assert plan_subtraction(bare) is None
-    with pytest.raises(XAReadError, match="This run has no usable mask; give the numbers of the mask frames."):
-        plan_subtraction(bare, "always")
-    plan = plan_subtraction(bare, mask_frames=[2, 1])
-    assert plan.mask_frames == (2, 1) and plan.contrast_frames == (1, 2, 3, 4, 5, 6)
-    for wrong in (0, 7):
-        with pytest.raises(XAReadError, match=f"Mask frame {wrong} does not exist."):
-            plan_subtraction(bare, mask_frames=[wrong])
-
-
-def test_user_masks_keep_the_ranges_but_not_the_shift(make_run):
-    header = read_header(make_run(shift=(1.0, 2.0)).path)
-    plan = plan_subtraction(header, mask_frames=[2])
-    assert plan.mask_frames == (2,) and plan.shift == (0.0, 0.0) and plan.contrast_frames == (3, 4, 5, 6)
-    assert plan_subtraction(header).shift == (1.0, 2.0)
-
-
-@pytest.mark.parametrize("operation", ["TID", "REV_TID"])
-def test_time_interval_masks_are_named(make_run, edit, operation):
-    def change(dataset):
-        dataset.MaskSubtractionSequence[0].MaskOperation = operation
-    header = read_header(edit(make_run().path, touch=change))
-    assert f"Mask operation {operation} is not supported yet; showing native frames." in header.warnings
-    assert plan_subtraction(header) is None
-    with pytest.raises(XAReadError, match=f"Mask operation {operation} is not supported yet; give the numbers"):
-        plan_subtraction(header, "always")
-
-
-def test_moving_arm_needs_insistence(make_run, edit):
-    header = read_header(edit(make_run().path, PositionerMotion="DYNAMIC"))
-    assert plan_subtraction(header) is None
-    assert plan_subtraction(header, "always").notes == ("C-arm moved during the run; static mask invalid.",)
-
-
-@pytest.mark.parametrize("change", [
-    {"DerivationDescription": "DSA, Subtracted by device"},
-    {"AcquisitionDeviceProcessingDescription": "EDGE ENH, SUBTRACT"},
-])
-def test_never_twice(make_run, edit, change):
-    header = read_header(edit(make_run().path, **change))
-    assert header.subtracted and header.warnings[0].startswith("This series looks already subtracted")
-    assert plan_subtraction(header) is None
-    for options in ({"mode": "always"}, {"mask_frames": [1]}):
-        with pytest.raises(XAReadError, match="This series looks already subtracted; deblur it without subtraction."):
-            plan_subtraction(header, **options)
-
-
-@pytest.mark.parametrize("text", ["Unsubtracted", "not subtracted", "non-subtracted mask run", "Edge enhanced"])
-def test_saying_that_nothing_was_subtracted(make_run, edit, text):
-    assert not read_header(edit(make_run().path, DerivationDescription=text)).subtracted
-
-
-def test_relationship_must_be_known(make_run, edit):
-    header = read_header(edit(make_run().path, PixelIntensityRelationship=None))
-    assert header.relationship is None and plan_subtraction(header) is None
-    sentence = "Pixel intensity relationship missing; choose linear or log."
-    assert sentence in header.warnings
-    with pytest.raises(XAReadError, match=sentence):
-        plan_subtraction(header, "always")
-    chosen = read_header(header.source.path, relationship="LIN")
-    assert plan_subtraction(chosen).mask_frames == (1, 2) and sentence not in chosen.warnings
-    with pytest.raises(XAReadError, match=sentence):
-        subtract(np.ones((2, 8, 8)), SubtractionPlan((1,), (2,)), None)
-
-
-def test_single_frame_and_huge_shift(make_run):
-    single = make_run("one.dcm", count=1, contrast_frames=None, mask_frames=None)
-    with pytest.raises(XAReadError, match="A single frame cannot be subtracted"):
-        plan_subtraction(read_header(single.path), mask_frames=[1])
-    with pytest.raises(XAReadError, match="is larger than the image"):
-        plan_subtraction(read_header(make_run(shift=(0.0, 64.0)).path))
-
-
-def test_plans_survive_json_and_refuse_nonsense():
-    plan = SubtractionPlan((1, 2), (5, 6), (0.5, -1.0), 2, log_slope=0.0027, notes=("a note",))
-    assert SubtractionPlan.from_dict(json.loads(json.dumps(plan.as_dict()))) == plan
-    for wrong in ({"shift": (float("nan"), 0.0)}, {"averaging": 0}, {"operation": "TID"}, {"mask_frames": ()}):
-        with pytest.raises(ValueError):
-            SubtractionPlan(**{"mask_frames": (1,), "contrast_frames": (2,), **wrong})
-
-
 def test_plan_for_another_run_is_refused():
     frames = np.ones((3, 8, 8), np.uint16)
     with pytest.raises(XAReadError, match="Mask frame 4 does not exist."):
-        subtract(frames, SubtractionPlan((4,), (2,)), "LIN")
+        subtract(frames, SubtractionPlan.single((4,), (2,)), "LIN")
     with pytest.raises(XAReadError, match="Contrast frame 3 does not exist."):
-        subtract(frames, SubtractionPlan((1,), (3,), averaging=2), "LIN")
+        subtract(frames, SubtractionPlan.single((1,), (3,), averaging=2), "LIN")
+    with pytest.raises(XAReadError, match="Pixel intensity relationship missing"):
+        subtract(frames, SubtractionPlan.single((1,), (2,)), None)
+
+
+class _Counted:
+    """Frames that count how often each is read."""
+
+    def __init__(self, frames):
+        self.frames, self.shape, self.reads = frames, frames.shape, []
+
+    def __getitem__(self, index):
+        self.reads.append(index)
+        return self.frames[index]
+
+
+def test_a_mask_is_read_once_for_neighbouring_frames():
+    frames = _Counted(np.arange(1, 7, dtype=np.uint16)[:, None, None] * np.ones((6, 8, 8), np.uint16))
+    plan = SubtractionPlan((PlannedMask((1, 2), (3, 4)), PlannedMask((2,), (5, 6), (0.5, 0.0))))
+    result = subtract(frames, plan, "LIN")
+    assert frames.reads == []
+    values = np.asarray(result)[:, 4, 4]
+    np.testing.assert_allclose(values, np.log([3, 4, 5, 6]) - np.log([1.5, 1.5, 2, 2]), rtol=1e-6)
+    assert sorted(frames.reads) == [0, 1, 1, 2, 3, 4, 5]
+    assert [result.shift(one) for one in range(4)] == [(0.0, 0.0)] * 2 + [(0.5, 0.0)] * 2
