@@ -11,6 +11,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
+from DSADeblurLib.xa.compression import fragment_encoder, transfer_syntax_of
 from DSADeblurLib.xa.copied import copy_attributes, copy_item
 from DSADeblurLib.xa.derived_header import (
     add_equipment,
@@ -25,7 +26,7 @@ from DSADeblurLib.xa.derived_header import (
 from DSADeblurLib.xa.elements import items_of, numbers_of, text_of
 from DSADeblurLib.xa.errors import XAReadError, XAWriteError, reading
 from DSADeblurLib.xa.header import SC_CLASSES, RunHeader, read_dataset
-from DSADeblurLib.xa.save import attach_native_pixels, save_aside
+from DSADeblurLib.xa.save import attach_compressed_pixels, attach_native_pixels, save_aside
 from DSADeblurLib.xa.subtraction import SubtractionPlan
 
 RESEARCH_USE = "RESEARCH USE ONLY"
@@ -55,7 +56,7 @@ class _Scale:
 
 def write_derived(
     path: str | os.PathLike, run: RunHeader, frames: Sequence[np.ndarray], *, frame_numbers: Sequence[int],
-    provenance: Provenance, plan: SubtractionPlan | None = None, bits: int = 16,
+    provenance: Provenance, plan: SubtractionPlan | None = None, bits: int = 16, compression: str = "none",
 ) -> Path:
     """Write deblurred `frames`, any array-like of shape (n, rows, columns), as one derived DICOM file.
 
@@ -63,13 +64,15 @@ def write_derived(
     integers in the source's depth and meaning. With the `plan` they were subtracted with, they are float32 optical
     densities and are stored in `bits` (16, 12 or 8) around mid-grey with one scale for the run, which is also given
     as a Real World Value Mapping. The object is of the source's class where that is legal, else Secondary Capture;
-    the reason is then in its derivation description. Frames are read one at a time, twice when subtracted; the file
-    appears only when it is complete. The source file is read again for its header and never changed.
+    the reason is then in its derivation description. `compression` is none, jpeg-ls, jpeg-2000 or rle, all without
+    loss. Frames are read one at a time, twice when subtracted; the file appears only when it is complete. The source
+    file is read again for its header and never changed.
 
     Raises XAWriteError with one sentence. Source: PS3.3 A.14, C.7.6.1.1, C.8.7, C.12.1.1.5.
     """
     path, numbers = Path(path), tuple(int(one) for one in frame_numbers)
     _check(path, run, frames, numbers, bits)
+    syntax = transfer_syntax_of(compression)
     try:
         source, _ = read_dataset(run.source.path)
     except XAReadError as error:
@@ -98,8 +101,12 @@ def write_derived(
         else:
             _native_display(dataset, source, run, numbers, bool(capture))
     encode = _subtracted_encoder(frames, scale) if scale else _native_encoder(frames, numbers, run, allocated)
-    attach_native_pixels(dataset, encode, len(numbers), run.image_rows * run.image_columns * allocated // 8, allocated)
-    return save_aside(dataset, path)
+    if syntax.is_encapsulated:
+        attach_compressed_pixels(dataset, fragment_encoder(syntax, encode, stored), len(numbers))
+    else:
+        frame_bytes = run.image_rows * run.image_columns * allocated // 8
+        attach_native_pixels(dataset, encode, len(numbers), frame_bytes, allocated)
+    return save_aside(dataset, path, syntax)
 
 
 @contextmanager
