@@ -25,12 +25,13 @@ from DSADeblurLib.xa.derived_header import (
 )
 from DSADeblurLib.xa.elements import items_of, numbers_of, text_of
 from DSADeblurLib.xa.errors import XAReadError, XAWriteError, reading
-from DSADeblurLib.xa.header import SC_CLASSES, RunHeader, read_dataset
+from DSADeblurLib.xa.header import SC_CLASSES, RunHeader, header_of, read_dataset
 from DSADeblurLib.xa.save import attach_compressed_pixels, attach_native_pixels, save_aside
 from DSADeblurLib.xa.subtraction import SubtractionPlan
 
 RESEARCH_USE = "RESEARCH USE ONLY"
 _WINDOW_SAMPLES = 200_000
+_SUBTRACTION = ("113062", "DCM", "Pixel by pixel subtraction")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def write_derived(
     _check(path, run, frames, numbers, bits)
     syntax = transfer_syntax_of(compression)
     try:
-        source, _ = read_dataset(run.source.path)
+        source, layout = read_dataset(run.source.path)
     except XAReadError as error:
         raise XAWriteError(f"The source {run.source.path.name} can no longer be read: {error}") from error
     scale = _fit_scale(frames, numbers, bits) if plan is not None else None
@@ -85,6 +86,9 @@ def write_derived(
             raise XAWriteError(f"The source {run.source.path.name} changed since it was read.")
         dataset = base_dataset(source, run, plan is not None, len(numbers), allocated)
         _describe(dataset, run, provenance, plan, capture, source)
+        if plan is None and header_of(source, layout).subtracted:
+            # The device subtracted, and the next reader must not do it again.
+            dataset.DerivationCodeSequence.insert(0, code_item(*_SUBTRACTION))
         add_sources(dataset, run, numbers, plan)
         # The name comes last and is shorter: the last value may get a pad byte, and a hash already fills all 64.
         software = (_plain(f"DSADeblur {provenance.software_version}", 64), _plain(provenance.model_sha256, 64),
@@ -202,7 +206,7 @@ def _describe(
     dataset: Dataset, run: RunHeader, provenance: Provenance, plan: SubtractionPlan | None, capture: str,
     source: Dataset,
 ) -> None:
-    """Write the descriptions and derivation codes. Native results never say 'subtract': readers look for that word."""
+    """Write the descriptions and codes. Results that are not differences never say 'subtract': readers look for it."""
     suffix = "subtracted, deblurred (research use only)" if plan else "deblurred (research use only)"
     original = _plain(run.source.description, 63 - len(suffix))
     dataset.SeriesDescription = f"{original} {suffix}".strip()
@@ -230,7 +234,7 @@ def _describe(
     dataset.DerivationDescription = _plain(". ".join(one.rstrip(".") for one in parts) + ".", 1024)
     dataset.DerivationCodeSequence = [code_item("113086", "DCM", "Edge enhancement")]
     if plan is not None:
-        dataset.DerivationCodeSequence.insert(0, code_item("113062", "DCM", "Pixel by pixel subtraction"))
+        dataset.DerivationCodeSequence.insert(0, code_item(*_SUBTRACTION))
 
 
 def _image_pixel(dataset: Dataset, run: RunHeader, allocated: int, stored: int) -> None:
@@ -244,11 +248,14 @@ def _image_pixel(dataset: Dataset, run: RunHeader, allocated: int, stored: int) 
 def _native_display(
     dataset: Dataset, source: Dataset, run: RunHeader, numbers: tuple[int, ...], capture: bool
 ) -> None:
-    """Keep the window, the LUT a LOG image needs, and masks whose frame numbers still mean the same frames."""
+    """Keep what the stored values mean: window, real-world values, the LUT of a LOG image, masks of the same frames."""
     centers, widths = (numbers_of(source, one) or () for one in ("WindowCenter", "WindowWidth"))
     if centers and len(centers) == len(widths) and min(widths) >= 1:
         dataset.WindowCenter = [format_number_as_ds(one) for one in centers]
         dataset.WindowWidth = [format_number_as_ds(one) for one in widths]
+    if items_of(source, "RealWorldValueMappingSequence"):
+        mappings = items_of(source, "RealWorldValueMappingSequence")
+        dataset.RealWorldValueMappingSequence = [copy_item(one) for one in mappings]
     if capture:
         return
     if run.relationship == "LOG":
