@@ -202,12 +202,17 @@ def _plain(text: str, limit: int) -> str:
     return "".join(one for one in line if one.isprintable())[:limit].strip()
 
 
+def result_name(subtracted: bool) -> str:
+    """Return what a series description says of the result, whatever the source was called."""
+    return "subtracted, deblurred (research use only)" if subtracted else "deblurred (research use only)"
+
+
 def _describe(
     dataset: Dataset, run: RunHeader, provenance: Provenance, plan: SubtractionPlan | None, capture: str,
     source: Dataset,
 ) -> None:
     """Write the descriptions and codes. Results that are not differences never say 'subtract': readers look for it."""
-    suffix = "subtracted, deblurred (research use only)" if plan else "deblurred (research use only)"
+    suffix = result_name(plan is not None)
     original = _plain(run.source.description, 63 - len(suffix))
     dataset.SeriesDescription = f"{original} {suffix}".strip()
     model = f"model {provenance.model_name}" if provenance.model_name else "no model"
