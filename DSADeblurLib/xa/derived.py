@@ -11,6 +11,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
+from DSADeblurLib.xa.compression import fragment_encoder, transfer_syntax_of
 from DSADeblurLib.xa.copied import copy_attributes, copy_item
 from DSADeblurLib.xa.derived_header import (
     add_equipment,
@@ -24,13 +25,14 @@ from DSADeblurLib.xa.derived_header import (
 )
 from DSADeblurLib.xa.elements import items_of, text_of
 from DSADeblurLib.xa.errors import XAReadError, XAWriteError, reading
-from DSADeblurLib.xa.header import SC_CLASSES, RunHeader, read_dataset
+from DSADeblurLib.xa.header import SC_CLASSES, RunHeader, header_of, read_dataset
 from DSADeblurLib.xa.plan import SubtractionPlan
-from DSADeblurLib.xa.save import attach_native_pixels, save_aside
+from DSADeblurLib.xa.save import attach_compressed_pixels, attach_native_pixels, save_aside
 from DSADeblurLib.xa.voi import Window
 
 RESEARCH_USE = "RESEARCH USE ONLY"
 _WINDOW_SAMPLES = 200_000
+_SUBTRACTION = ("113062", "DCM", "Pixel by pixel subtraction")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class _Scale:
 
 def write_derived(
     path: str | os.PathLike, run: RunHeader, frames: Sequence[np.ndarray], *, frame_numbers: Sequence[int],
-    provenance: Provenance, plan: SubtractionPlan | None = None, bits: int = 16,
+    provenance: Provenance, plan: SubtractionPlan | None = None, bits: int = 16, compression: str = "none",
 ) -> Path:
     """Write deblurred `frames`, any array-like of shape (n, rows, columns), as one derived DICOM file.
 
@@ -64,15 +66,17 @@ def write_derived(
     integers in the source's depth and meaning. With the `plan` they were subtracted with, they are float32 optical
     densities and are stored in `bits` (16, 12 or 8) around mid-grey with one scale for the run, which is also given
     as a Real World Value Mapping. The object is of the source's class where that is legal, else Secondary Capture;
-    the reason is then in its derivation description. Frames are read one at a time, twice when subtracted; the file
-    appears only when it is complete. The source file is read again for its header and never changed.
+    the reason is then in its derivation description. `compression` is none, jpeg-ls, jpeg-2000 or rle, all without
+    loss. Frames are read one at a time, twice when subtracted; the file appears only when it is complete. The source
+    file is read again for its header and never changed.
 
     Raises XAWriteError with one sentence. Source: PS3.3 A.14, C.7.6.1.1, C.8.7, C.12.1.1.5.
     """
     path, numbers = Path(path), tuple(int(one) for one in frame_numbers)
     _check(path, run, frames, numbers, bits)
+    syntax = transfer_syntax_of(compression)
     try:
-        source, _ = read_dataset(run.source.path, run.layout.choices)
+        source, layout = read_dataset(run.source.path, run.layout.choices)
     except XAReadError as error:
         raise XAWriteError(f"The source {run.source.path.name} can no longer be read: {error}") from error
     scale = _fit_scale(frames, numbers, bits, run.exposed()) if plan is not None else None
@@ -83,6 +87,9 @@ def write_derived(
             raise XAWriteError(f"The source {run.source.path.name} changed since it was read.")
         dataset = base_dataset(source, run, plan is not None, len(numbers), allocated)
         _describe(dataset, run, provenance, plan, capture, source)
+        if plan is None and header_of(source, layout).subtracted:
+            # The device subtracted, and the next reader must not do it again.
+            dataset.DerivationCodeSequence.insert(0, code_item(*_SUBTRACTION))
         add_sources(dataset, run, numbers, plan)
         # The name comes last and is shorter: the last value may get a pad byte, and a hash already fills all 64.
         software = (_plain(f"DSADeblur {provenance.software_version}", 64), _plain(provenance.model_sha256, 64),
@@ -99,8 +106,12 @@ def write_derived(
         else:
             _native_display(dataset, source, run, numbers, bool(capture))
     encode = _subtracted_encoder(frames, scale) if scale else _native_encoder(frames, numbers, run, allocated)
-    attach_native_pixels(dataset, encode, len(numbers), run.image_rows * run.image_columns * allocated // 8, allocated)
-    return save_aside(dataset, path)
+    if syntax.is_encapsulated:
+        attach_compressed_pixels(dataset, fragment_encoder(syntax, encode, stored), len(numbers))
+    else:
+        frame_bytes = run.image_rows * run.image_columns * allocated // 8
+        attach_native_pixels(dataset, encode, len(numbers), frame_bytes, allocated)
+    return save_aside(dataset, path, syntax)
 
 
 @contextmanager
@@ -196,12 +207,17 @@ def _plain(text: str, limit: int) -> str:
     return "".join(one for one in line if one.isprintable())[:limit].strip()
 
 
+def result_name(subtracted: bool) -> str:
+    """Return what a series description says of the result, whatever the source was called."""
+    return "subtracted, deblurred (research use only)" if subtracted else "deblurred (research use only)"
+
+
 def _describe(
     dataset: Dataset, run: RunHeader, provenance: Provenance, plan: SubtractionPlan | None, capture: str,
     source: Dataset,
 ) -> None:
-    """Write the descriptions and derivation codes. Native results never say 'subtract': readers look for that word."""
-    suffix = "subtracted, deblurred (research use only)" if plan else "deblurred (research use only)"
+    """Write the descriptions and codes. Results that are not differences never say 'subtract': readers look for it."""
+    suffix = result_name(plan is not None)
     original = _plain(run.source.description, 63 - len(suffix))
     dataset.SeriesDescription = f"{original} {suffix}".strip()
     model = f"model {provenance.model_name}" if provenance.model_name else "no model"
@@ -231,7 +247,7 @@ def _describe(
     dataset.DerivationDescription = _plain(". ".join(one.rstrip(".") for one in parts) + ".", 1024)
     dataset.DerivationCodeSequence = [code_item("113086", "DCM", "Edge enhancement")]
     if plan is not None:
-        dataset.DerivationCodeSequence.insert(0, code_item("113062", "DCM", "Pixel by pixel subtraction"))
+        dataset.DerivationCodeSequence.insert(0, code_item(*_SUBTRACTION))
 
 
 def _image_pixel(dataset: Dataset, run: RunHeader, allocated: int, stored: int) -> None:
@@ -245,13 +261,16 @@ def _image_pixel(dataset: Dataset, run: RunHeader, allocated: int, stored: int) 
 def _native_display(
     dataset: Dataset, source: Dataset, run: RunHeader, numbers: tuple[int, ...], capture: bool
 ) -> None:
-    """Keep the window, the LUT a LOG image needs, and masks whose frame numbers still mean the same frames."""
+    """Keep what the stored values mean: window, real-world values, the LUT of a LOG image, masks of the same frames."""
     windows = [one for one in run.voi if isinstance(one, Window)]
     if windows:
         dataset.WindowCenter = [format_number_as_ds(round(one.center, 6)) for one in windows]
         dataset.WindowWidth = [format_number_as_ds(round(one.width, 6)) for one in windows]
         if windows[0].function != "LINEAR":
             dataset.VOILUTFunction = windows[0].function
+    if items_of(source, "RealWorldValueMappingSequence"):
+        mappings = items_of(source, "RealWorldValueMappingSequence")
+        dataset.RealWorldValueMappingSequence = [copy_item(one) for one in mappings]
     if capture:
         return
     if run.relationship == "LOG":

@@ -41,7 +41,7 @@ def why_not_xray(source: Dataset, header: RunHeader, subtracted: bool, frames: i
     plane = header.source.image_type[2:3]
     if not plane or plane[0] not in _PLANES:
         return "the source does not name its plane in Image Type"
-    if plane[0] != _PLANES[0] and not items_of(source, "ReferencedImageSequence"):
+    if plane[0] != _PLANES[0] and not _references_other_plane(source):
         return "the biplane source does not reference its other plane"
     if text_of(source, "RadiationSetting") not in ("SC", "GR"):
         return "the source has no Radiation Setting"
@@ -61,6 +61,15 @@ def classic_class(header: RunHeader) -> str:
     """Return the class of the derived X-ray object: what comes from an enhanced object is written as a classic one."""
     enhanced = {ENHANCED_XA: XA_IMAGE, ENHANCED_XRF: XRF_IMAGE}
     return enhanced.get(header.source.sop_class_uid, header.source.sop_class_uid)
+
+
+def _references_other_plane(source: Dataset) -> bool:
+    """Tell whether the source names the other image of the biplane pair, 121314 (PS3.3 C.8.7.1)."""
+    return any(
+        text_of(code, "CodeValue") == "121314"
+        for item in items_of(source, "ReferencedImageSequence")
+        for code in items_of(item, "PurposeOfReferenceCodeSequence")
+    )
 
 
 def _has_modality_lut(source: Dataset) -> bool:
@@ -167,7 +176,20 @@ def add_timing(dataset: Dataset, header: RunHeader, numbers: Sequence[int]) -> N
         dataset.FrameTime = format_number_as_ds(round(float(steps[0]), 6))
     else:
         dataset.FrameIncrementPointer = 0x00181065
-        dataset.FrameTimeVector = [format_number_as_ds(round(float(one), 6)) for one in (0.0, *steps)]
+        dataset.FrameTimeVector = _decimals((0.0, *steps))
+
+
+def _decimals(values: Sequence[float]) -> list[str]:
+    """Return values as decimal strings, rounded no more than the length of one element makes necessary.
+
+    An element with a text representation holds at most 65534 bytes (PS3.5 7.1.2).
+    """
+    for digits in (6, 3):
+        texts = [format_number_as_ds(round(float(one), digits)) for one in values]
+        if sum(map(len, texts)) + len(texts) <= 65534:
+            return texts
+    raise XAWriteError(f"The times or positions of {len(values)} frames do not fit one DICOM element; "
+                       "choose fewer frames.")
 
 
 def add_motion(dataset: Dataset, source: Dataset, header: RunHeader, numbers: Sequence[int]) -> None:
@@ -189,7 +211,7 @@ def add_motion(dataset: Dataset, source: Dataset, header: RunHeader, numbers: Se
         # One value is the step from each frame to the next, several are offsets from the first frame.
         uniform = len(steps) > 0 and np.allclose(steps, steps[0], atol=1e-6)
         written = [float(steps[0])] if uniform else chosen
-        setattr(dataset, keyword, [format_number_as_ds(round(one, 6)) for one in written])
+        setattr(dataset, keyword, _decimals(written))
     if dataset.get("PositionerMotion") == "DYNAMIC":
         _default(dataset, "PositionerPrimaryAngleIncrement", "PositionerSecondaryAngleIncrement")
     if dataset.get("TableMotion") == "DYNAMIC":

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
-from pydicom.pixels import get_encoder
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 from pydicom.valuerep import format_number_as_ds
 
+from DSADeblurLib.xa.compression import fragment_encoder
 from DSADeblurLib.xa.errors import XAWriteError
 from DSADeblurLib.xa.header import RELATIONSHIPS, XA_IMAGE
-from DSADeblurLib.xa.save import attach_native_pixels, save_aside
+from DSADeblurLib.xa.save import attach_compressed_pixels, attach_native_pixels, save_aside
 
 # Simulations have no time of their own. One fixed moment keeps the files reproducible byte for byte.
 _DATE, _TIME = "20260101", "120000"
@@ -60,14 +59,8 @@ def write_simulated_run(
         dataset.RecommendedViewingMode = "SUB"
 
     if transfer_syntax == JPEGLSLossless:
-        encoder = get_encoder(JPEGLSLossless)
-        options = {
-            "rows": frames.shape[1], "columns": frames.shape[2], "samples_per_pixel": 1, "number_of_frames": 1,
-            "bits_allocated": frames.dtype.itemsize * 8, "bits_stored": bits_stored, "pixel_representation": 0,
-            "photometric_interpretation": "MONOCHROME2",
-        }
-        dataset.PixelData = encapsulate([encoder.encode(frame, **options) for frame in frames])
-        dataset["PixelData"].VR = "OB"
+        encode = fragment_encoder(JPEGLSLossless, frames.__getitem__, bits_stored)
+        attach_compressed_pixels(dataset, encode, len(frames))
     elif transfer_syntax == ExplicitVRLittleEndian:
         attach_native_pixels(dataset, frames.__getitem__, len(frames), frames[0].nbytes, frames.dtype.itemsize * 8)
     else:

@@ -106,7 +106,8 @@ def real_data():
 @pytest.fixture
 def derive(tmp_path, provenance):
     """Return a function that derives from a file what its pixels are, native or subtracted."""
-    def write(path, *, native=False, name="derived.dcm", numbers=None, mask_frames=None, bits=16, **options):
+    def write(path, *, native=False, name="derived.dcm", numbers=None, mask_frames=None, bits=16,
+              compression="none", **options):
         run = read_run(path, **options)
         plan = None if native else plan_subtraction(run, mask_frames=mask_frames)
         if plan is None:
@@ -116,7 +117,7 @@ def derive(tmp_path, provenance):
             frames = subtract(run.frames, plan, run.relationship)
             numbers = frames.frame_numbers
         return write_derived(tmp_path / name, run, frames, frame_numbers=numbers, provenance=provenance, plan=plan,
-                             bits=bits)
+                             bits=bits, compression=compression)
     return write
 
 

@@ -199,3 +199,24 @@ def test_memory_stays_at_a_few_frames(make_run, derive):
     tracemalloc.stop()
     # Forty frames of float32 alone would be twenty of these.
     assert peak < 12 * frame
+
+
+def test_a_difference_stays_a_difference(make_run, derive, judged):
+    """Deblurring a subtracted run again keeps its real-world values and its mark, and never subtracts twice."""
+    made = make_run()
+    first = derive(made.path, name="first.dcm")
+    again = read_run(first)
+    assert plan_subtraction(again) is None
+    dataset = judged(derive(first, native=True, name="second.dcm"), first)
+    assert [one.CodeValue for one in dataset.DerivationCodeSequence] == ["113062", "113086"]
+    assert dataset.RealWorldValueMappingSequence == pydicom.dcmread(first).RealWorldValueMappingSequence
+    np.testing.assert_array_equal(dataset.pixel_array, np.asarray(again.frames))
+    assert read_header(dataset.filename).subtracted
+
+
+def test_what_the_device_subtracted_stays_marked(make_run, derive, edit, validate):
+    path = edit(make_run(mask_frames=None, contrast_frames=None).path, RadiationSetting=None,
+                AcquisitionDeviceProcessingDescription="SUBTRACTED")
+    target = derive(path, native=True)
+    # As Secondary Capture it loses the device's text, which belongs to the X-ray modules; the code says the same.
+    assert validate(target) == [] and read_header(target).subtracted

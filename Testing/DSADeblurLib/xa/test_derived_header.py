@@ -1,10 +1,14 @@
 """Headers of derived objects: what is kept, what is dropped, and which object class holds them legally."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
 from DSADeblurLib.xa import XAWriteError, header, read_header
+from DSADeblurLib.xa.derived_header import add_timing
 
 
 def test_devices_form_a_chain(make_run, derive, judged):
@@ -230,3 +234,46 @@ def test_names_in_any_script(make_run, derive, edit):
 def test_source_without_identity(make_run, edit, derive, changes):
     with pytest.raises(XAWriteError, match="no Study or SOP Instance UID"):
         derive(edit(make_run().path, **changes), native=True)
+
+
+def test_biplane_reference_must_be_to_the_other_plane(make_run, derive, edit, validate):
+    def change(dataset):
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = header.XA_IMAGE, "1.2.3.4.5"
+        dataset.ReferencedImageSequence = [item]
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "BIPLANE A"]
+    target = derive(edit(make_run().path, touch=change), native=True)
+    assert validate(target) == []
+    assert "does not reference its other plane" in pydicom.dcmread(target).DerivationDescription
+
+
+def test_what_no_longer_holds_is_dropped(make_run, derive, edit, judged):
+    def change(dataset):
+        dataset.SyntheticData = "NO"
+        dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = "1.2.3.4", ""
+        dataset.add_new("PixelPaddingValue", "US", 0)
+        dataset.FrameNumbersOfInterest, dataset.FrameOfInterestDescription = 2, "x"
+        dataset.add_new("LargestImagePixelValue", "US", 4095)
+        for keyword in ("VOILUTSequence", "OriginalAttributesSequence", "DigitalSignaturesSequence",
+                        "MACParametersSequence"):
+            item = Dataset()
+            item.LUTExplanation = "x"
+            setattr(dataset, keyword, [item])
+    path = edit(make_run().path, touch=change)
+    path.write_bytes(b"MZ" + path.read_bytes()[2:])
+    dataset = judged(derive(path, native=True), path)
+    for keyword in ("SyntheticData", "FrameOfReferenceUID", "PixelPaddingValue", "FrameNumbersOfInterest",
+                    "LargestImagePixelValue", "VOILUTSequence", "OriginalAttributesSequence",
+                    "DigitalSignaturesSequence", "MACParametersSequence"):
+        assert keyword not in dataset
+    assert dataset.preamble == b"\0" * 128
+
+
+def test_times_of_very_many_frames_fit_one_element():
+    dataset, steps = Dataset(), np.random.default_rng(1).uniform(10, 99, 9000)
+    times = np.cumsum([0.0, *steps]) / 1000
+    add_timing(dataset, SimpleNamespace(times=times), range(1, 9002))
+    assert len("\\".join(map(str, dataset.FrameTimeVector))) <= 65534
+    np.testing.assert_allclose([float(one) for one in dataset.FrameTimeVector][1:], steps, atol=6e-4)
+    with pytest.raises(XAWriteError, match="of 20000 frames do not fit one DICOM element; choose fewer frames."):
+        add_timing(dataset, SimpleNamespace(times=np.cumsum(np.arange(20000))), range(1, 20001))

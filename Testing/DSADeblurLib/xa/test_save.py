@@ -1,27 +1,20 @@
 """Files appear complete or not at all."""
 
+import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 
 from DSADeblurLib.xa import XAWriteError, read_run
-from DSADeblurLib.xa.save import FrameStream, attach_native_pixels, save_aside
+from DSADeblurLib.xa.compression import fragment_encoder, transfer_syntax_of
+from DSADeblurLib.xa.save import attach_compressed_pixels, attach_native_pixels, save_aside
 
-
-@pytest.mark.parametrize("chunk", [1, 7, 64, 1000, -1])
-def test_stream_reads_as_the_joined_frames(chunk):
-    frames = np.arange(3 * 5 * 7, dtype=np.uint8).reshape(3, 5, 7)
-    stream = FrameStream(frames.__getitem__, 3, 35)
-    pieces = []
-    while piece := stream.read(chunk):
-        pieces.append(piece)
-    assert b"".join(pieces) == frames.tobytes() + b"\0" and stream.size == 106
-    stream.seek(40)
-    assert stream.read(3) == frames.tobytes()[40:43] and stream.tell() == 43
-    assert stream.seek(0, os.SEEK_END) == 106 and stream.seek(-6, os.SEEK_CUR) == 100
-    assert stream.readable() and stream.seekable()
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_each_frame_is_asked_for_once(make_run, tmp_path):
@@ -75,3 +68,73 @@ def test_four_gigabytes_are_the_limit():
 def test_file_format_is_complete(make_run, tool, tmp_path):
     assert tool("dcmftest", make_run().path).returncode == 0
     assert make_run().path.read_bytes()[:132] == b"\0" * 128 + b"DICM"
+
+
+def _attached(make_run, compression):
+    dataset = pydicom.dcmread(make_run().path)
+    # Noise, which no compression makes smaller.
+    noise = np.random.default_rng(1).integers(0, 65536, (6, 256, 256), np.uint16)
+    dataset.Rows = dataset.Columns = 256
+    syntax = transfer_syntax_of(compression)
+    if compression == "none":
+        attach_native_pixels(dataset, noise.__getitem__, 6, 256 * 256 * 2, 16)
+    else:
+        attach_compressed_pixels(dataset, fragment_encoder(syntax, noise.__getitem__, 16), 6)
+    return dataset, syntax
+
+
+_FULL = "Cannot write out.dcm: the disk is full or a limit of its size is reached; free some space"
+
+
+@pytest.mark.parametrize("compression", ["none", "jpeg-ls", "rle"])
+def test_full_disk(make_run, tmp_path, compression):
+    """A file size limit stands in for the disk: the operating system refuses to write on, in the middle."""
+    resource = pytest.importorskip("resource", reason="file size limits are a matter of Unix")
+    dataset, syntax = _attached(make_run, compression)
+    (tmp_path / "out.dcm").write_bytes(b"precious")
+    before = sorted(tmp_path.iterdir())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+    try:
+        with pytest.raises(XAWriteError, match=_FULL):
+            save_aside(dataset, tmp_path / "out.dcm", syntax)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert sorted(tmp_path.iterdir()) == before and (tmp_path / "out.dcm").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_disk_that_is_full_only_when_flushed(make_run, tmp_path, monkeypatch, number):
+    def full(descriptor):
+        raise OSError(number, os.strerror(number))
+    dataset, syntax = _attached(make_run, "none")
+    monkeypatch.setattr(os, "fsync", full)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(XAWriteError, match=_FULL):
+        save_aside(dataset, tmp_path / "out.dcm", syntax)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_really_full_file_system(make_run, tmp_path):
+    """A file system of 1 MiB in memory, where one may be mounted without being the administrator."""
+    script = f"""
+import sys; sys.path.insert(0, {str(ROOT)!r})
+from DSADeblurLib.xa import Provenance, XAWriteError, read_run, write_derived
+run = read_run({str(make_run(count=40, rows=256, columns=256).path)!r})
+try:
+    write_derived("small/out.dcm", run, run.frames, frame_numbers=range(1, 41), provenance=Provenance("m", "", "1"))
+except XAWriteError as error:
+    import os
+    print(error, os.listdir("small"))
+"""
+    (tmp_path / "small").mkdir()
+    mount = 'mount -t tmpfs -o size=1M tmpfs small && exec "$@"'
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
+    try:
+        allowed = subprocess.run([*command, "true"], cwd=tmp_path, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        allowed = False
+    if not allowed:
+        pytest.skip("no file system may be mounted here")
+    done = subprocess.run([*command, sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.startswith(_FULL) and done.stdout.rstrip().endswith("[]"), done.stdout + done.stderr

@@ -1,0 +1,47 @@
+"""A run as an animated GIF, written one frame at a time."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import GifImagePlugin
+
+from DSADeblurLib.pictures.aside import written_aside
+from DSADeblurLib.pictures.compose import display_window, side_by_side
+from DSADeblurLib.pictures.errors import PictureError
+from DSADeblurLib.pictures.timing import durations_of, rounded
+
+# Most viewers show a frame of less than two hundredths of a second for ten.
+_LEAST = 2
+_MOST = 65535
+
+
+def write_gif(
+    path: str | os.PathLike, originals: Sequence[np.ndarray], deblurred: Sequence[np.ndarray], *,
+    times: Sequence[float] | None = None, window: tuple[float, float] | None = None,
+) -> tuple[str, ...]:
+    """Write two runs, (n, rows, columns) each and indexed one frame at a time, side by side as a GIF that repeats.
+
+    `times` are the frames' times in seconds; `window` is (lowest, highest) displayed value for both, by default the
+    originals'. Returns sentences for the user: a GIF counts time in hundredths of a second. Raises PictureError.
+    """
+    if len(originals) != len(deblurred):
+        raise PictureError(f"{len(originals)} original and {len(deblurred)} deblurred frames do not fit each other.")
+    durations, notes = durations_of(len(originals), times)
+    shown = np.minimum(rounded(durations, 0.01, _LEAST), _MOST)
+    if np.abs(shown * 0.01 - durations).max() > 1e-6:
+        notes += (f"Frame times are rounded to hundredths of a second, and to at least {_LEAST}, in a GIF.",)
+    window = window or display_window(originals)
+    with written_aside(path) as aside, open(aside, "wb") as stream:
+        for index, hundredths in enumerate(shown):
+            picture = side_by_side(originals[index], deblurred[index], window)
+            # Pillow's own writer of animations keeps all frames; these two functions write one.
+            if index == 0:
+                header, _ = GifImagePlugin.getheader(picture.copy(), info={"loop": 0, "duration": 10})
+                stream.write(b"".join(header))
+            blocks = GifImagePlugin.getdata(picture, duration=int(hundredths) * 10)
+            stream.writelines(blocks)
+            # Pillow's own reference to this list is part of a cycle, which is collected much later.
+            blocks.clear()
+        stream.write(b";")
+    return notes

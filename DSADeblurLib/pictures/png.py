@@ -1,0 +1,26 @@
+"""One frame as a PNG picture."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from DSADeblurLib.pictures.aside import written_aside
+from DSADeblurLib.pictures.compose import LABEL, display_window, side_by_side
+
+
+def write_png(
+    path: str | os.PathLike, original: np.ndarray, deblurred: np.ndarray, *, window: tuple[float, float] | None = None
+) -> Path:
+    """Write original and deblurred, (rows, columns) each, side by side; `window` is (lowest, highest) displayed value.
+
+    Without a window the original's own is taken, for both. Raises PictureError with one sentence.
+    """
+    from PIL.PngImagePlugin import PngInfo
+
+    picture = side_by_side(original, deblurred, window or display_window(np.asarray(original)[None]))
+    said = PngInfo()
+    said.add_text("Description", LABEL)
+    with written_aside(path) as aside:
+        picture.save(aside, "PNG", pnginfo=said)
+    return Path(path)

@@ -1,0 +1,36 @@
+"""How long each frame of a film is shown."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from DSADeblurLib.pictures.errors import PictureError
+
+DEFAULT_RATE = 10.0
+
+
+def durations_of(count: int, times: Sequence[float] | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return how long each frame is shown, float64 seconds of shape (count,), and what there is to say about it.
+
+    `times` are the frames' times in seconds, ascending. The last frame is shown as long as the one before it. Without
+    times, or with one frame, it is 10 frames per second. Raises PictureError when the times do not fit the frames.
+    """
+    if count < 1:
+        raise PictureError("There is no frame to be shown.")
+    if times is None or count == 1:
+        notes = () if count == 1 else (f"The frames have no times; they play at {DEFAULT_RATE:g} frames per second.",)
+        return np.full(count, 1.0 / DEFAULT_RATE), notes
+    times = np.asarray(times, dtype=np.float64)
+    if times.shape != (count,) or not np.isfinite(times).all() or np.any(np.diff(times) < 0):
+        raise PictureError(f"The {times.size} frame times do not fit {count} frames, or do not ascend.")
+    steps = np.diff(times)
+    return np.append(steps, steps[-1]), ()
+
+
+def rounded(durations: np.ndarray, step: float, least: int) -> np.ndarray:
+    """Return durations in whole numbers of `step` seconds, at least `least`, int64.
+
+    The ends of the frames are rounded, not the durations, so that nothing adds up over a long run.
+    """
+    ends = np.rint(np.concatenate([[0.0], np.cumsum(durations)]) / step).astype(np.int64)
+    return np.maximum(np.diff(ends), least)
