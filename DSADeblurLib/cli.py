@@ -1,4 +1,4 @@
-"""The command line: info, deblur, simulate, train, evaluate, demo."""
+"""The command line: info, deblur, deidentify, simulate, train, evaluate, demo."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from DSADeblurLib import __version__
-from DSADeblurLib.restoration.settings import DEVICES, ENGINES, PRECISIONS, DeblurSettings
+from DSADeblurLib.cli_options import add_deblurring, add_run_facts, count, run_facts, run_options_of, settings_of
+from DSADeblurLib.restoration.settings import DEVICES
 
 FINE, SOME_FAILED, WRONG_USE = 0, 1, 2
-BLURS = ("auto", "header", "frames")
 NOTICE = "Research use only: not for diagnosis or treatment."
 
 
@@ -72,33 +72,27 @@ def _parser() -> argparse.ArgumentParser:
 
     info = verbs.add_parser("info", help="what the header of a run says, and the blur that follows from it")
     info.add_argument("file", type=Path)
-    _add_geometry(info)
+    add_run_facts(info)
     info.add_argument("--json", action="store_true", help="print JSON instead of a table")
     info.set_defaults(run=_info)
 
     deblur = verbs.add_parser("deblur", help="deblur runs and write derived XA objects")
-    deblur.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files or folders, searched recursively")
-    deblur.add_argument("--output", required=True, type=Path, help="folder for the results and manifest.json")
-    deblur.add_argument("--model", default="compact", help="name of a bundled model or folder of a model package")
-    deblur.add_argument("--device", default="auto", choices=DEVICES)
-    deblur.add_argument("--precision", default="auto", choices=PRECISIONS)
-    deblur.add_argument("--engine", default="auto", choices=ENGINES, help="what runs the network")
-    deblur.add_argument("--tile", default=None, type=_tile, help="side of the tiles in pixels, or auto")
-    deblur.add_argument("--strength", default=1.0, type=_strength, help="0 (input) to 1 (network)")
-    deblur.add_argument("--frames", default=None, type=_frame_range, metavar="FIRST-LAST", help="for instance 1-20")
-    deblur.add_argument(
-        "--blur", default="auto", type=_blur, metavar="auto|header|frames|PX[,PX]",
-        help="width of the blur in rows and columns: by the header, as the frames show it, or as given",
-    )
-    deblur.add_argument("--subtract", default="auto", choices=("auto", "always", "never"))
-    deblur.add_argument("--mask", default=None, type=_numbers, metavar="LIST", help="mask frames, for instance 1,2,3")
-    _add_geometry(deblur)
-    deblur.add_argument("--resume", action="store_true", help="do only what the manifest does not list as done")
-    where = deblur.add_mutually_exclusive_group()
-    where.add_argument("--workers", default=1, type=_count, metavar="N", help="processes on this computer")
+    add_deblurring(deblur)
+    many = deblur.add_argument_group("many runs")
+    many.add_argument("--resume", action="store_true", help="do only what the manifest does not list as done")
+    where = many.add_mutually_exclusive_group()
+    where.add_argument("--workers", default=1, type=count, metavar="N", help="processes on this computer")
     where.add_argument("--scheduler", default=None, metavar="ADDRESS", help="of a Dask cluster that does the work")
     deblur.add_argument("--json", action="store_true", help="print the manifest instead of a table")
     deblur.set_defaults(run=_deblur)
+
+    deidentify = verbs.add_parser("deidentify", help="copy results without what tells who the patient is")
+    deidentify.add_argument("files", nargs="+", type=Path, metavar="FILE", help="results of deblur")
+    deidentify.add_argument("--output", required=True, type=Path, help="folder for the copies")
+    deidentify.add_argument(
+        "--reviewed", action="store_true", help="a person has looked at every frame: no text is burned into the pixels"
+    )
+    deidentify.set_defaults(run=_deidentify)
 
     simulate = verbs.add_parser("simulate", help="simulate a run with a large focal spot, and its truth")
     simulate.add_argument("--output", required=True, type=Path, help="folder for the run, its truth and its facts")
@@ -144,93 +138,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_geometry(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--focal-spot", type=float, default=None, metavar="MM", help="where the header has none")
-    parser.add_argument("--magnification", type=float, default=None, metavar="M", help="where the header has none")
-    parser.add_argument(
-        "--relationship", default=None, choices=("LIN", "LOG", "DISP"),
-        help="what pixel values mean (Pixel Intensity Relationship), where the header does not say",
-    )
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of at least 1.")
-    return int(text)
-
-
-def _tile(text: str) -> int | None:
-    if text == "auto":
-        return None
-    try:
-        return DeblurSettings(tile=int(text)).tile
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _strength(text: str) -> float:
-    try:
-        return DeblurSettings(strength=float(text)).strength
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _blur(text: str) -> tuple[float, float] | str:
-    if text in BLURS:
-        return text
-    try:
-        rows, _, columns = text.partition(",")
-        return DeblurSettings(blur_px=(float(rows), float(columns or rows))).blur_px
-    except ValueError:
-        words = ", ".join(BLURS)
-        raise argparse.ArgumentTypeError(f"'{text}' is neither of {words} nor pixels such as 3.5,4.") from None
-
-
-def _frame_range(text: str) -> tuple[int, int]:
-    try:
-        first, _, last = text.partition("-")
-        return DeblurSettings(frames=(int(first), int(last or first))).frames
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a range of frames such as 1-20.") from None
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        numbers = ()
-    if not numbers or min(numbers) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a list of frame numbers such as 1,2,3.")
-    return numbers
-
-
 def _info(options: argparse.Namespace) -> int:
     from DSADeblurLib.report import print_info
     from DSADeblurLib.xa import read_run
 
-    run = read_run(
-        options.file,
-        focal_spot_mm=options.focal_spot,
-        magnification=options.magnification,
-        relationship=options.relationship,
-    )
-    print_info(run, as_json=options.json)
+    print_info(read_run(options.file, **run_facts(options)), as_json=options.json)
     return FINE
 
 
 def _deblur(options: argparse.Namespace) -> int:
     from DSADeblurLib.batch import MANIFEST, Batch, deblur_files
-    from DSADeblurLib.pipeline import RunOptions
     from DSADeblurLib.report import BatchProgress, print_outcomes
     from DSADeblurLib.restoration.package import load_model
 
-    source, blur_px = (options.blur, None) if options.blur in BLURS else ("auto", options.blur)
-    settings = DeblurSettings(
-        options.device, options.precision, options.tile, options.strength, options.frames, options.engine, blur_px
-    )
-    choices = RunOptions(
-        options.subtract, options.mask, options.focal_spot, options.magnification, options.relationship, source
-    )
+    settings, choices = settings_of(options), run_options_of(options)
     batch = Batch(options.resume, options.workers, options.scheduler)
     model = load_model(options.model)
     with BatchProgress() as progress:
@@ -247,6 +168,16 @@ def _deblur(options: argparse.Namespace) -> int:
     # Files of other kinds in a folder are no failure, unless there was nothing else.
     failed = any(outcome.error for outcome in outcomes) or all(outcome.skipped for outcome in outcomes)
     return SOME_FAILED if failed else FINE
+
+
+def _deidentify(options: argparse.Namespace) -> int:
+    from DSADeblurLib.xa.deidentified import write_deidentified
+
+    options.output.mkdir(parents=True, exist_ok=True)
+    copies = write_deidentified(options.files, options.output, reviewed=options.reviewed)
+    print(*copies.paths, sep="\n")
+    print(*copies.notes, sep="\n", file=sys.stderr)
+    return FINE
 
 
 def _simulate(options: argparse.Namespace) -> int:

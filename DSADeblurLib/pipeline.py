@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,10 @@ from DSADeblurLib.xa import (
     Provenance,
     Run,
     SubtractionPlan,
+    UserFacts,
+    for_subtraction,
     plan_subtraction,
+    read_run,
     subtract,
     write_derived,
 )
@@ -24,28 +27,51 @@ from DSADeblurLib.xa.lazy import LazyFrames
 
 # The first is the default: `python -m DSADeblurLib.evaluation.order` measures both.
 ORDERS = ("subtract-first", "deblur-first")
+PICTURES = ("png", "gif", "mp4")
 
 
 @dataclass(frozen=True)
 class RunOptions:
     """What a user may say about one run besides the restoration's settings.
 
-    `subtract` is one of `xa.planning.MODES`; `mask_frames` (counted from 1) imply subtraction; `focal_spot_mm`,
-    `magnification` and `relationship` (LIN, LOG or DISP) stand for missing or wrong header values. Where the settings
-    give no width of the blur, `blur` says what is believed: auto (the header, and without one the frames), header or
-    frames. `mask_shift`, `flip_shift` and `registration` are those of `xa.plan_subtraction`; `order` is one of ORDERS.
+    `subtract` is one of `xa.planning.MODES`; `mask_frames` (counted from 1) imply subtraction; `mask_shift`,
+    `flip_shift` and `registration` are those of `xa.plan_subtraction`; `order` is one of ORDERS. The fields of
+    `xa.UserFacts` stand for missing or wrong header values. Where the settings give no width of the blur, `blur` says
+    what is believed: auto (the header, and without one the frames), header or frames. `compression` is that of
+    `xa.write_derived`; `pictures` are kinds of PICTURES, which are written beside the result.
     """
 
     subtract: str = "auto"
     mask_frames: tuple[int, ...] | None = None
     focal_spot_mm: float | None = None
     magnification: float | None = None
+    detector_spacing_mm: float | None = None
     relationship: str | None = None
     blur: str = "auto"
     mask_shift: tuple[float, float] | None = None
     flip_shift: bool = False
     registration: str = "none"
     order: str = ORDERS[0]
+    polarity: str | None = None
+    frames_in_file: bool = False
+    compression: str = "none"
+    pictures: tuple[str, ...] = ()
+
+    def read(self, path: Path) -> Run:
+        """Read a run with what the user says about it; raises XAReadError."""
+        return read_run(path, **{one.name: getattr(self, one.name) for one in fields(UserFacts)})
+
+    def plan(self, run: Run) -> SubtractionPlan | None:
+        """How this run is subtracted, or None; raises XAReadError."""
+        return plan_subtraction(
+            run,
+            self.subtract,
+            self.mask_frames,
+            frames=run.frames,
+            mask_shift=self.mask_shift,
+            flip_shift=self.flip_shift,
+            registration=self.registration,
+        )
 
     def as_dict(self) -> dict:
         """For the manifest."""
@@ -56,7 +82,8 @@ class RunOptions:
 class Prepared:
     """What the network is given: frames (n, rows, columns), what their values mean, and their numbers in the run.
 
-    `plan` is there where the restored frames are still to be subtracted; then the numbers are of the differences.
+    `exposed` is the part that no shutter covers, bool (rows, columns), or None for all. `plan` is there where the
+    restored frames are still to be subtracted; then the numbers are of the differences.
     """
 
     frames: object
@@ -65,6 +92,7 @@ class Prepared:
     bits_stored: int | None
     frame_numbers: tuple[int, ...]
     plan: SubtractionPlan | None = None
+    exposed: np.ndarray | None = None
 
 
 class _Floating(LazyFrames):
@@ -79,11 +107,12 @@ class _Floating(LazyFrames):
 
 def prepare(
     frames, relationship: str | None, bits_stored: int | None, plan: SubtractionPlan | None, settings: DeblurSettings,
-    order: str = ORDERS[0],
+    order: str = ORDERS[0], exposed: np.ndarray | None = None,
 ) -> Prepared:
     """Subtract if there is a plan, and bring the user's frame range, which counts the run's frames, into terms of it.
 
-    With the order 'deblur-first' mask and contrast frames are left native here, to be subtracted by `restore`.
+    With a plan, `frames` and `relationship` are those of `xa.for_subtraction`; `exposed` is `RunHeader.exposed`. With
+    the order 'deblur-first' mask and contrast frames are left native here, to be subtracted by `restore`.
 
     Raises:
         ValueError: no contrast frame lies in the range, or the order is unknown.
@@ -92,15 +121,16 @@ def prepare(
     if order not in ORDERS:
         raise ValueError(f"The order must be one of {', '.join(ORDERS)}, not {order!r}.")
     if plan is None:
-        return Prepared(frames, settings, relationship, bits_stored, tuple(range(1, len(frames) + 1)))
+        numbers = tuple(range(1, len(frames) + 1))
+        return Prepared(frames, settings, relationship, bits_stored, numbers, exposed=exposed)
     if settings.frames is not None:
         plan, settings = plan.between(*settings.frames), replace(settings, frames=None)
     subtracted = subtract(frames, plan, relationship)
     if order == "subtract-first":
-        return Prepared(subtracted, settings, None, None, plan.contrast_frames)
+        return Prepared(subtracted, settings, None, None, plan.contrast_frames, exposed=exposed)
     used = [*plan.mask_frames, *(one for number in plan.contrast_frames for one in plan.averaged(number))]
     settings = replace(settings, frames=(min(used), max(used)))
-    return Prepared(_Floating(frames), settings, relationship, None, plan.contrast_frames, plan)
+    return Prepared(_Floating(frames), settings, relationship, None, plan.contrast_frames, plan, exposed)
 
 
 def restore(ready: Prepared, model, path: Path, *, progress=None, is_cancelled=None):
@@ -133,6 +163,7 @@ def restore(ready: Prepared, model, path: Path, *, progress=None, is_cancelled=N
             ready.settings,
             relationship=ready.relationship,
             bits_stored=ready.bits_stored,
+            exposed=ready.exposed,
             progress=progress,
             is_cancelled=is_cancelled,
             out=out,
@@ -183,16 +214,11 @@ def deblur_run(
         settings = settings.told(run.acquisition.removable_blur_px())
         if settings.blur_px is None and options.blur == "header":
             raise ValueError("The header does not say how wide the blur is; give the focal spot and the magnification.")
-    plan = plan_subtraction(
-        run,
-        options.subtract,
-        options.mask_frames,
-        frames=run.frames,
-        mask_shift=options.mask_shift,
-        flip_shift=options.flip_shift,
-        registration=options.registration,
-    )
-    ready = prepare(run.frames, run.relationship, run.bits_stored, plan, settings, options.order)
+    plan = options.plan(run)
+    stored, relationship = run.frames, run.relationship
+    if plan is not None:
+        stored, relationship = for_subtraction(run, stored)
+    ready = prepare(stored, relationship, run.bits_stored, plan, settings, options.order, exposed=run.exposed())
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".dsadeblur-") as scratch:
         path = Path(scratch) / "frames.npy"
@@ -205,8 +231,41 @@ def deblur_run(
             assumed=run.acquisition.assumed(),
         )
         with FrameFile.open(path) as frames:
-            write_derived(output, run, frames, frame_numbers=result.frame_numbers, provenance=provenance, plan=plan)
+            write_derived(
+                output, run, frames, frame_numbers=result.frame_numbers, provenance=provenance, plan=plan,
+                compression=options.compression,
+            )
+            _write_pictures(output, options.pictures, run, frames, result.frame_numbers, plan)
     return result
+
+
+class _Originals(LazyFrames):
+    """The original frames that belong to restored ones, subtracted where those are."""
+
+    def __init__(self, run: Run, numbers: Sequence[int], plan: SubtractionPlan | None) -> None:
+        self._frames, self._indices = run.frames, [number - 1 for number in numbers]
+        if plan is not None:
+            frames, relationship = for_subtraction(run, run.frames)
+            self._frames = subtract(frames, plan.between(numbers[0], numbers[-1]), relationship)
+            self._indices = range(len(numbers))
+        self.shape, self.dtype = (len(numbers), *self._frames.shape[1:]), self._frames.dtype
+
+    def frame(self, index: int) -> np.ndarray:
+        return self._frames[self._indices[index]]
+
+
+def _write_pictures(output: Path, kinds: Sequence[str], run: Run, frames, numbers: Sequence[int], plan) -> None:
+    from DSADeblurLib.pictures import write_gif, write_mp4, write_png
+
+    originals = _Originals(run, numbers, plan)
+    times = None if run.times is None else run.times[np.array(numbers) - 1]
+    for kind in kinds:
+        path = output.with_suffix("." + kind)
+        if kind == "png":
+            middle = len(numbers) // 2
+            write_png(path, originals[middle], frames[middle])
+        else:
+            {"gif": write_gif, "mp4": write_mp4}[kind](path, originals, frames, times=times)
 
 
 def _settings_in_words(result, settings: DeblurSettings, ready: Prepared) -> list[str]:

@@ -3,7 +3,8 @@
 Run as `python -m DSADeblurLib.worker`. It stays warm between jobs and ends when stdin closes.
 
 Messages to the worker, one JSON object per line:
-  {"type": "deblur", "job", "frames", "output", "model", "settings", "relationship", "bits_stored", "subtraction"}
+  {"type": "deblur", "job", "frames", "output", "model", "settings", "relationship", "bits_stored", "subtraction",
+   "order", "exposed"}
   {"type": "cancel", "job"}
   {"type": "shutdown"}
 Messages from it:
@@ -15,7 +16,8 @@ Messages from it:
   {"type": "cancelled", "job"}
   {"type": "error", "job", "message"}
 `frames` and `output` are paths of .npy files of shape (n, rows, cols); `subtraction` is a SubtractionPlan as a
-dictionary, or null; `job` is any string of the caller. Frame numbers count from 1.
+dictionary, or null; `order` is one of pipeline.ORDERS; `exposed` is the path of a .npy file of bool (rows, cols), or
+null; `job` is any string of the caller. Frame numbers count from 1.
 """
 
 from __future__ import annotations
@@ -137,8 +139,10 @@ class Worker:
         return 0
 
     def _deblur(self, job: str, message: dict) -> None:
+        import numpy as np
+
         from DSADeblurLib.framefile import FrameFile
-        from DSADeblurLib.pipeline import prepare, restore
+        from DSADeblurLib.pipeline import ORDERS, prepare, restore
         from DSADeblurLib.restoration.deblur import DeblurCancelled
         from DSADeblurLib.restoration.settings import DeblurSettings
         from DSADeblurLib.xa import SubtractionPlan
@@ -150,7 +154,16 @@ class Worker:
         subtraction = message.get("subtraction")
         plan = SubtractionPlan.from_dict(subtraction) if subtraction is not None else None
         with FrameFile.open(message["frames"]) as stored:
-            ready = prepare(stored, message.get("relationship"), message.get("bits_stored"), plan, settings)
+            path = message.get("exposed")
+            ready = prepare(
+                stored,
+                message.get("relationship"),
+                message.get("bits_stored"),
+                plan,
+                settings,
+                message.get("order") or ORDERS[0],
+                exposed=np.load(path, allow_pickle=False) if path else None,
+            )
             output = Path(message["output"])
             unfinished = output.with_name(output.name + ".part")
             try:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import json
 import os
 import shutil
@@ -147,12 +148,18 @@ class OutputFolder:
         return outcome if outcome and outcome.input == job.input and outcome.asked() == asked else None
 
     def keep(self, key: str, outcome: Outcome, output: Path | None = None) -> None:
-        """Write the record of a run, and move its output into place with it. Within `claimed`. Raises OSError."""
+        """Write the record of a run, and move its output into place with it. Within `claimed`. Raises OSError.
+
+        Pictures lie beside the output under its name and are moved first.
+        """
         aside = self.work(key) / "record.json"
         _write(aside, vars(outcome))
         # Without its record a result is made again; a record without its result must not be.
         self.record(key).unlink(missing_ok=True)
         if output is not None:
+            for picture in output.parent.glob(f"{glob.escape(output.stem)}.*"):
+                if picture != output:
+                    os.replace(picture, self.path / picture.name)
             os.replace(output, self.result(key))
         os.replace(aside, self.record(key))
 

@@ -6,7 +6,10 @@ import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from DSADeblurLib.pipeline import PICTURES
+
 SUFFIX = "_deblurred.dcm"
+RESULTS = (SUFFIX, *(SUFFIX.replace("dcm", kind) for kind in PICTURES))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from DSADeblurLib.batch.folder import HIDDEN, OutputFolder, OutputFull, is_disk_full
 from DSADeblurLib.batch.manifest import MANIFEST
-from DSADeblurLib.batch.outcome import SUFFIX, Job, Outcome, input_identity
+from DSADeblurLib.batch.outcome import RESULTS, Job, Outcome, input_identity
 from DSADeblurLib.batch.plan import batch_in
 from DSADeblurLib.batch.step import DeblurStep, Step
 from DSADeblurLib.pipeline import RunOptions
@@ -195,7 +195,7 @@ def _inputs(inputs: Iterable[str | Path], folder: Path) -> list[str]:
 
     def is_earlier_result(path: str) -> bool:
         parent, name = os.path.split(os.path.realpath(path))
-        ours = name == MANIFEST or name.endswith(SUFFIX)
+        ours = name == MANIFEST or name.endswith(RESULTS)
         return HIDDEN in parent.split(os.sep) or (ours and (parent + os.sep).startswith(os.path.join(output, "")))
 
     paths = dict.fromkeys(os.path.abspath(path) for path in find_inputs(inputs))

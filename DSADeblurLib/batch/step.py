@@ -16,7 +16,7 @@ from DSADeblurLib.batch.outcome import Outcome
 from DSADeblurLib.paths import models_folder
 from DSADeblurLib.pipeline import RunOptions, deblur_run
 from DSADeblurLib.restoration.settings import DeblurSettings
-from DSADeblurLib.xa import XASkipped, read_run
+from DSADeblurLib.xa import XASkipped
 
 
 class Step(Protocol):
@@ -77,12 +77,7 @@ class DeblurStep:
         outcome = Outcome(str(source), **self.asked())
         options = self.options
         try:
-            run = read_run(
-                source,
-                focal_spot_mm=options.focal_spot_mm,
-                magnification=options.magnification,
-                relationship=options.relationship,
-            )
+            run = options.read(source)
             outcome = replace(outcome, warnings=list(run.warnings))
             model = _loaded(self.model, self.model_sha256)
             if threads is not None:

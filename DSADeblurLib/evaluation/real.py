@@ -13,7 +13,7 @@ from DSADeblurLib.pipeline import prepare
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import Model
 from DSADeblurLib.restoration.settings import DeblurSettings
-from DSADeblurLib.xa import XAReadError, find_inputs, plan_subtraction, read_run
+from DSADeblurLib.xa import XAReadError, find_inputs, for_subtraction, plan_subtraction, read_run
 
 from . import processes
 from .sheet import interesting_crop
@@ -73,7 +73,9 @@ def _line(path: Path, models: dict[str, Model]) -> list[np.ndarray] | None:
     else:
         try:
             run = read_run(path)
-            ready = prepare(run.frames, run.relationship, run.bits_stored, plan_subtraction(run), DeblurSettings())
+            plan = plan_subtraction(run)
+            stored, meaning = (run.frames, run.relationship) if plan is None else for_subtraction(run, run.frames)
+            ready = prepare(stored, meaning, run.bits_stored, plan, DeblurSettings())
         except XAReadError:
             return None
         frames, relationship, bits = ready.frames, ready.relationship, ready.bits_stored

@@ -13,12 +13,15 @@ from DSADeblurLib.xa.planning import plan_subtraction
 from DSADeblurLib.xa.run import Run, find_inputs, read_run
 from DSADeblurLib.xa.shutters import Opening, exposed_pixels
 from DSADeblurLib.xa.simulated import write_simulated_run
-from DSADeblurLib.xa.subtraction import SubtractedFrames, subtract
+from DSADeblurLib.xa.subtraction import SubtractedFrames, for_subtraction, subtract
+from DSADeblurLib.xa.user_facts import UserFacts
 from DSADeblurLib.xa.voi import VoiTable, Window, for_display, percentile_window
 
 __all__ = [
     "Acquisition", "Fact", "FrameStack", "MaskItem", "MaskModule", "Motion", "Opening", "PixelChoices", "PlannedMask",
-    "Provenance", "Run", "RunHeader", "Source", "SubtractedFrames", "SubtractionPlan", "VoiTable", "Window",
-    "XAReadError", "XASkipped", "XAWriteError", "exposed_pixels", "find_inputs", "for_display", "percentile_window",
-    "plan_subtraction", "read_header", "read_run", "subtract", "write_derived", "write_simulated_run",
+    "Provenance", "Run", "RunHeader", "Source", "SubtractedFrames", "SubtractionPlan", "UserFacts", "VoiTable",
+    "Window",
+    "XAReadError", "XASkipped", "XAWriteError", "exposed_pixels", "find_inputs", "for_display", "for_subtraction",
+    "percentile_window", "plan_subtraction", "read_header", "read_run", "subtract", "write_derived",
+    "write_simulated_run",
 ]

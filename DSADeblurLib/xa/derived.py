@@ -28,6 +28,7 @@ from DSADeblurLib.xa.errors import XAReadError, XAWriteError, reading
 from DSADeblurLib.xa.header import SC_CLASSES, RunHeader, header_of, read_dataset
 from DSADeblurLib.xa.plan import SubtractionPlan
 from DSADeblurLib.xa.save import attach_compressed_pixels, attach_native_pixels, save_aside
+from DSADeblurLib.xa.subtraction import is_quantitative
 from DSADeblurLib.xa.voi import Window
 
 RESEARCH_USE = "RESEARCH USE ONLY"
@@ -289,7 +290,7 @@ def _subtracted_display(dataset: Dataset, scale: _Scale, run: RunHeader, plan: S
     """Write a window for the differences, and what a stored value means where that is known (C.7.6.16.2.11)."""
     dataset.WindowCenter = format_number_as_ds(round(scale.window[0], 1))
     dataset.WindowWidth = format_number_as_ds(round(scale.window[1], 1))
-    if not (run.relationship == "LIN" or (run.relationship == "LOG" and plan.log_slope is not None)):
+    if not is_quantitative(run, plan):
         return
     item = Dataset()
     item.add_new("RealWorldValueFirstValueMapped", "US", 0)

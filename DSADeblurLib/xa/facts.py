@@ -146,9 +146,13 @@ class Acquisition:
 
 
 def read_acquisition(
-    dataset: Dataset, focal_spot_mm: float | None = None, magnification: float | None = None
+    dataset: Dataset, focal_spot_mm: float | None = None, magnification: float | None = None,
+    detector_spacing_mm: float | None = None,
 ) -> Acquisition:
     """Return the acquisition facts of a data set; user values override the header's.
+
+    `detector_spacing_mm` is the side of a square pixel at the detector (Imager Pixel Spacing). With an empty data set
+    the facts are the user's alone.
 
     Raises XAReadError when a user value is not plausible. Header values that are not plausible are treated as
     missing, with one warning each.
@@ -175,6 +179,9 @@ def read_acquisition(
     spacing = _pair(dataset, "ImagerPixelSpacing", "Imager Pixel Spacing", SPACING_RANGE_MM, warnings)
     if spacing.value is None:
         spacing = _spacing_from_field_of_view(dataset, warnings) or spacing
+    if detector_spacing_mm is not None:
+        number = _user_number(detector_spacing_mm, "Detector pixel spacing", SPACING_RANGE_MM, " mm")
+        spacing = Fact((number, number), "mm", "user")
     if spacing.value is None:
         warnings.append("No pixel size: blur width set in pixels by user.")
     calibrated, kind = _calibrated_spacing(dataset, spacing, warnings)

@@ -26,6 +26,7 @@ from DSADeblurLib.xa.opening import (  # noqa: F401  the classes are part of wha
 )
 from DSADeblurLib.xa.shutters import Opening, exposed_pixels, read_openings
 from DSADeblurLib.xa.tables import LookupTable, log_slope, read_table
+from DSADeblurLib.xa.user_facts import NOTHING_SAID, UserFacts
 from DSADeblurLib.xa.voi import VoiTable, Window, read_voi
 
 PLANES = ("SINGLE PLANE", "BIPLANE A", "BIPLANE B")
@@ -118,31 +119,22 @@ class RunHeader:
         }
 
 
-def read_header(
-    path: str | os.PathLike, *, focal_spot_mm: float | None = None, magnification: float | None = None,
-    relationship: str | None = None, polarity: str | None = None, frames_in_file: bool = False,
-) -> RunHeader:
+def read_header(path: str | os.PathLike, **said) -> RunHeader:
     """Read everything but the pixels of one XA, RF or grey-scale Secondary Capture file.
 
-    `focal_spot_mm`, `magnification` and `relationship` ('LIN' or 'LOG') are the user's values and override the
-    header. `polarity` ('keep' or 'invert') decides about MONOCHROME1 and signed pixels, `frames_in_file` takes the
-    count of frames the file holds instead of a wrong Number of Frames, see `PixelChoices`; without them such files are
-    refused. Raises XAReadError with one sentence for anything that cannot be used.
+    `said` are fields of `UserFacts` by name. Raises XAReadError with one sentence for anything that cannot be used.
     """
     with reading():
-        dataset, layout = read_dataset(path, PixelChoices(polarity, frames_in_file))
-        return header_of(dataset, layout, focal_spot_mm=focal_spot_mm, magnification=magnification,
-                         relationship=relationship)
+        user = UserFacts(**said)
+        dataset, layout = read_dataset(path, PixelChoices(user.polarity, user.frames_in_file))
+        return header_of(dataset, layout, user)
 
 
-def header_of(
-    dataset: FileDataset, layout: PixelLayout, *, focal_spot_mm: float | None = None,
-    magnification: float | None = None, relationship: str | None = None,
-) -> RunHeader:
+def header_of(dataset: FileDataset, layout: PixelLayout, user: UserFacts = NOTHING_SAID) -> RunHeader:
     """Return the header facts of a data set that was read with `read_dataset`."""
     source = _source(dataset, layout)
     warnings = [*layout.remarks, *differences(dataset, layout.frames)]
-    found = _relationship(dataset, source, layout, relationship, warnings)
+    found = _relationship(dataset, source, layout, user.relationship, warnings)
     warnings += _remarks_on_values(dataset, source)
     times = _times(dataset, layout.frames, warnings)
     mask, mask_warnings = read_mask_module(dataset, layout.frames)
@@ -161,7 +153,7 @@ def header_of(
     voi, voi_warnings = read_voi(dataset, layout, source.sop_class_uid in SC_CLASSES)
     openings, opening_warnings = read_openings(dataset)
     to_linear = _to_linear(dataset, layout) if found in ("LOG", "DISP") else None
-    acquisition = read_acquisition(dataset, focal_spot_mm, magnification)
+    acquisition = read_acquisition(dataset, user.focal_spot_mm, user.magnification, user.detector_spacing_mm)
     return RunHeader(
         source=source, number_of_frames=layout.frames, image_rows=layout.rows, image_columns=layout.columns,
         bits_allocated=layout.bits_allocated, bits_stored=layout.bits_stored, relationship=found,

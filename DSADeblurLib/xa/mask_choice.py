@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from skimage.transform import downscale_local_mean
 
 from DSADeblurLib.xa.errors import XAReadError
-from DSADeblurLib.xa.registration import find_shift, image_area
+from DSADeblurLib.xa.registration import find_shift, image_area, needing_skimage
 from DSADeblurLib.xa.subtraction import log_mean
 
 # Frames are looked at on so few pixels: vessels stay, noise and small motion go.
@@ -89,6 +88,8 @@ def find_mask_frames(
 
 def _reduced(frame: np.ndarray) -> np.ndarray:
     """Return a log frame on about `_SIDE` pixels a side, float32."""
+    with needing_skimage():
+        from skimage.transform import downscale_local_mean
     factor = max(1, round(min(frame.shape) / _SIDE))
     rows, columns = (side - side % factor for side in frame.shape)
     return downscale_local_mean(frame[:rows, :columns], (factor, factor)).astype(np.float32)

@@ -11,7 +11,7 @@ from DSADeblurLib.xa.mask import MOVED, MaskItem
 from DSADeblurLib.xa.mask_choice import find_mask_frames
 from DSADeblurLib.xa.plan import REGISTRATIONS, PlannedMask, SubtractionPlan
 from DSADeblurLib.xa.registration import residual
-from DSADeblurLib.xa.subtraction import subtract
+from DSADeblurLib.xa.subtraction import for_subtraction, subtract
 
 MODES = ("auto", "always", "find", "never")
 # Less than this part is noise of the comparison.
@@ -59,6 +59,9 @@ def plan_subtraction(
         if not items or header.relationship is None:
             return None
     _check(header, chosen, items, mode)
+    relationship = header.relationship
+    if frames is not None:
+        frames, relationship = for_subtraction(header, frames)
     notes = _notes(header, chosen, items)
     if chosen:
         masks = _user_masks(header, chosen, items)
@@ -67,7 +70,7 @@ def plan_subtraction(
     else:
         if frames is None:
             raise ValueError("mode 'find' needs the frames of the run")
-        found = find_mask_frames(frames, header.relationship, header.log_slope)
+        found = find_mask_frames(frames, relationship, header.log_slope)
         after = range(found.frames[-1] + 1, header.number_of_frames + 1)
         masks, notes = (PlannedMask(found.frames, tuple(after)),), [*notes, found.note]
     if mask_shift is not None:
@@ -77,7 +80,7 @@ def plan_subtraction(
         if abs(mask.shift[0]) >= header.image_rows or abs(mask.shift[1]) >= header.image_columns:
             raise XAReadError(f"Mask shift of {mask.shift[0]:g}, {mask.shift[1]:g} pixels is larger than the image.")
     plan = SubtractionPlan(masks, registration, header.log_slope, tuple(notes))
-    if frames is not None and mask_shift is None and (doubt := doubtful_shift(frames, plan, header.relationship)):
+    if frames is not None and mask_shift is None and (doubt := doubtful_shift(frames, plan, relationship)):
         plan = replace(plan, notes=(*plan.notes, doubt))
     return plan
 
@@ -123,7 +126,7 @@ def _notes(header: RunHeader, chosen: tuple[int, ...], items: tuple[MaskItem, ..
     notes = []
     if header.moved and (chosen or not items or any(item.static for item in items)):
         notes.append(MOVED)
-    if header.relationship == "DISP":
+    if header.relationship == "DISP" and header.to_linear is None:
         notes.append("Stored values are for display: the difference is not quantitative.")
     elif header.relationship == "LOG" and header.log_slope is None:
         notes.append("The scale of the logarithmic values is unknown: the difference is relative.")

@@ -5,11 +5,13 @@ moves, and both frames are noisy. So what is compared are bands of spatial frequ
 pixels that fit badly (vessels that fill) lose their weight.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 from scipy import ndimage
-from skimage.filters import window
-from skimage.registration import optical_flow_ilk, phase_cross_correlation
-from skimage.transform import downscale_local_mean, resize
+
+from DSADeblurLib.xa.errors import XAReadError
 
 # Finer than the first is noise, coarser than the second is blush, scatter and drift of the exposure.
 _BAND_PX = (1.5, 6.0)
@@ -26,6 +28,16 @@ _FLOW_RADIUS_PX, _FLOW_SMOOTHNESS_PX, _FLOW_PASSES = 15, 20.0, 3
 # A field follows the noise a little, too: less must be left than this part.
 _WORTH_IT = 0.93
 SMALLEST_SIDE = 48
+
+
+@contextmanager
+def needing_skimage() -> Iterator[None]:
+    """Around an import of scikit-image, which Slicer does not bring: where it is missing, one XAReadError says so."""
+    try:
+        yield
+    except ImportError as error:
+        raise XAReadError("Finding and registering masks needs the Python package scikit-image: "
+                          "pip install scikit-image.") from error
 
 
 def image_area(log_mask: np.ndarray, log_contrast: np.ndarray) -> np.ndarray:
@@ -71,6 +83,9 @@ def find_shift(
     if min(area.shape) < SMALLEST_SIDE or area.sum() < SMALLEST_SIDE**2 / 4:
         return tuple(map(float, start))
     mask, contrast = _band(log_mask), _band(log_contrast)
+    with needing_skimage():
+        from skimage.filters import window
+        from skimage.registration import phase_cross_correlation
     weight = ndimage.gaussian_filter(area.astype(np.float32), _BAND_PX[0] * 2) * window("tukey", area.shape)
     peak, _, _ = phase_cross_correlation(contrast * weight, mask * weight, upsample_factor=20, normalization=None)
     limit = min(area.shape) / 4
@@ -99,6 +114,9 @@ def find_deformation(
     area = image_area(log_mask, log_contrast) if area is None else np.asarray(area, bool)
     if min(area.shape) < SMALLEST_SIDE or not area.any():
         return None
+    with needing_skimage():
+        from skimage.registration import optical_flow_ilk
+        from skimage.transform import downscale_local_mean, resize
     factor = round(min(area.shape) / _FLOW_SIDE)
     if factor > 1:
         field = find_deformation(*(downscale_local_mean(one, (factor, factor)) for one in (log_mask, log_contrast)),

@@ -20,17 +20,13 @@ class Run(RunHeader):
     frames: FrameStack
 
 
-def read_run(
-    path: str | os.PathLike, *, focal_spot_mm: float | None = None, magnification: float | None = None,
-    relationship: str | None = None, polarity: str | None = None, frames_in_file: bool = False,
-) -> Run:
+def read_run(path: str | os.PathLike, **said) -> Run:
     """Open one XA, RF or grey-scale Secondary Capture file.
 
-    The user's values override the header's, see `read_header`. The first frame is decoded once, so that a missing
-    decoder or broken pixel data is found here. Raises XAReadError with one sentence for anything that goes wrong.
+    `said` are fields of `UserFacts` by name. The first frame is decoded once, so that a missing decoder or broken
+    pixel data is found here. Raises XAReadError with one sentence for anything that goes wrong.
     """
-    header = read_header(path, focal_spot_mm=focal_spot_mm, magnification=magnification, relationship=relationship,
-                         polarity=polarity, frames_in_file=frames_in_file)
+    header = read_header(path, **said)
     with reading():
         check_decoder(header.layout)
         frames = FrameStack(header.layout)

@@ -7,9 +7,10 @@ from scipy import ndimage
 
 from DSADeblurLib.xa import registration
 from DSADeblurLib.xa.errors import XAReadError
-from DSADeblurLib.xa.header import RELATIONSHIP_MISSING, RELATIONSHIPS
+from DSADeblurLib.xa.header import RELATIONSHIP_MISSING, RELATIONSHIPS, RunHeader
 from DSADeblurLib.xa.lazy import LazyFrames
 from DSADeblurLib.xa.plan import PlannedMask, SubtractionPlan
+from DSADeblurLib.xa.tables import LookupTable
 
 # Interpolation of the shifted mask blurs it and so biases deblurring; quintic splines blur least (0.92 of white noise
 # at half a pixel, against 0.87 for cubic and 0.71 for bilinear).
@@ -92,6 +93,35 @@ class SubtractedFrames(LazyFrames):
     def _log_mean(self, numbers: Iterable[int]) -> np.ndarray:
         slope = self.plan.log_slope if self.relationship == "LOG" else None
         return log_mean(self._frames, numbers, self.relationship, slope)
+
+
+class _Intensities(LazyFrames):
+    """Frames as a header's table makes them linear in X-ray intensity, float32."""
+
+    def __init__(self, frames: Sequence[np.ndarray], table: LookupTable) -> None:
+        self._frames, self._table = frames, table
+        self.shape, self.dtype = tuple(frames.shape), np.dtype(np.float32)
+
+    def frame(self, index: int) -> np.ndarray:
+        return self._table.of(self._frames[index]).astype(np.float32)
+
+
+def for_subtraction(header: RunHeader, frames: Sequence[np.ndarray]) -> tuple[Sequence[np.ndarray], str | None]:
+    """Return the frames (n, rows, columns) to be subtracted, and their Pixel Intensity Relationship.
+
+    Display values go through the Modality LUT, which leads back to linear intensity, where the header has one
+    (PS3.3 C.8.7.1.1.2); everything else is subtracted as it is stored.
+    """
+    if header.relationship == "DISP" and header.to_linear is not None:
+        return _Intensities(frames, header.to_linear), "LIN"
+    return frames, header.relationship
+
+
+def is_quantitative(header: RunHeader, plan: SubtractionPlan) -> bool:
+    """Tell whether differences of this run are optical densities (natural logarithm)."""
+    if header.relationship == "DISP":
+        return header.to_linear is not None
+    return header.relationship == "LIN" or (header.relationship == "LOG" and plan.log_slope is not None)
 
 
 def log_mean(

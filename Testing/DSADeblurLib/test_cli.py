@@ -68,6 +68,26 @@ def test_deblur_exit_codes(run_file, tmp_path, small_model, capsys):
     assert (tmp_path / "b" / "manifest.json").exists()
 
 
+def test_results_as_wanted_and_copies_without_identity(run_file, tmp_path, small_model, capsys):
+    model = ["--model", str(small_model.card.folder), "--device", "cpu"]
+    wanted = ["--compression", "jpeg-ls", "--pictures", "png,gif", "--subtract", "always", "--mask", "1"]
+    wanted += ["--shift=-0.5,0.25", "--registration", "shift", "--order", "deblur-first", "--detector-spacing", "0.3"]
+    assert main(["deblur", str(run_file), "--output", str(tmp_path / "a"), *model, *wanted]) == FINE
+    result = tmp_path / "a" / "run_deblurred.dcm"
+    dataset = pydicom.dcmread(result)
+    assert dataset.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.80"
+    assert "shift -0.5 rows 0.25 columns" in dataset.DerivationDescription
+    assert (tmp_path / "a" / "run_deblurred.gif").exists() and (tmp_path / "a" / "run_deblurred.png").exists()
+    pytest.importorskip("dicognito")
+    capsys.readouterr()
+    assert main(["deidentify", str(result), "--output", str(tmp_path / "copies"), "--reviewed"]) == FINE
+    said = capsys.readouterr()
+    copy = pydicom.dcmread(said.out.strip())
+    assert copy.PatientIdentityRemoved == "YES" and copy.PatientName != dataset.PatientName
+    assert "a person must look" in said.err
+    assert main(["deidentify", str(run_file), "--output", str(tmp_path / "copies")]) == SOME_FAILED
+
+
 def test_other_kinds_of_objects_are_left_out(run_file, tmp_path, small_model, capsys):
     model = ["--model", str(small_model.card.folder), "--device", "cpu"]
     report = pydicom.dcmread(run_file)

@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
+from PIL import Image
 
 from DSADeblurLib import pipeline
 from DSADeblurLib.batch import MANIFEST, deblur_files
@@ -228,3 +230,93 @@ def test_a_mask_is_found_for_a_run_without_one(tmp_path, small_model):
 def test_no_such_input(tmp_path, small_model):
     with pytest.raises(XAReadError, match="No such file"):
         deblur_files([tmp_path / "nothing"], tmp_path / "out", small_model, FAST, RunOptions())
+
+
+def as_display_values(source, target):
+    """The same run with values for display, and the Modality LUT that leads back to linear intensity."""
+    dataset = pydicom.dcmread(source)
+    lut = pydicom.Dataset()
+    # Display value d stands for intensity 4095 - d: a rule that no other way of subtracting would find.
+    lut.add_new("LUTDescriptor", "US", [4096, 0, 16])
+    lut.add_new("LUTData", "OW", np.arange(4095, -1, -1).astype("<u2").tobytes())
+    lut.ModalityLUTType = "OD"
+    frames = dataset.pixel_array
+    dataset.decompress()
+    dataset.PixelData = (4095 - frames).astype("<u2").tobytes()
+    dataset.PixelIntensityRelationship, dataset.ModalityLUTSequence = "DISP", [lut]
+    dataset.save_as(target)
+    return target
+
+
+def test_display_values_go_through_the_modality_lut(tmp_path, small_model):
+    linear = write_run(tmp_path / "linear.dcm")
+    display = as_display_values(linear, tmp_path / "display.dcm")
+    one, other = (
+        deblur_files([path], tmp_path / path.stem, small_model, FAST, RunOptions())[0] for path in (linear, display)
+    )
+    np.testing.assert_array_equal(read_mapped(one.output), read_mapped(other.output))
+
+
+def test_shutters_count_for_neither_scale_nor_blur(tmp_path, small_model):
+    source = write_run(tmp_path / "run.dcm", mask=None)
+    dataset = pydicom.dcmread(source)
+    dataset.decompress()
+    frames = dataset.pixel_array.copy()
+    frames[:, :20] = 4095
+    dataset.PixelData = frames.tobytes()
+    dataset.ShutterShape = "RECTANGULAR"
+    dataset.ShutterUpperHorizontalEdge, dataset.ShutterLowerHorizontalEdge = 20, 49
+    dataset.ShutterLeftVerticalEdge, dataset.ShutterRightVerticalEdge = 0, 65
+    dataset.save_as(source)
+    run = read_run(source)
+    assert not run.exposed()[:20].any() and run.exposed()[21:].all()
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST, RunOptions())
+    expected = deblur(run, small_model, FAST, exposed=run.exposed()).frames
+    np.testing.assert_array_equal(read_run(outcome.output).frames[:], expected)
+    assert not np.array_equal(expected, deblur(run, small_model, FAST).frames)
+
+
+@pytest.mark.parametrize("options", [
+    RunOptions(pictures=("png", "gif"), compression="rle"),
+    RunOptions(pictures=("png", "gif"), subtract="never"),
+    RunOptions(pictures=("gif",), order="deblur-first"),
+], ids=lambda options: f"{options.subtract}, {options.order}")
+def test_pictures_lie_beside_the_result(tmp_path, small_model, options):
+    source = write_run(tmp_path / "in" / "run.dcm")
+    settings = replace(FAST, frames=(2, 3), strength=0.0)
+    (outcome,) = deblur_files([tmp_path / "in"], tmp_path / "out", small_model, settings, options)
+    assert outcome.error is None
+    names = [f"run_deblurred.{kind}" for kind in ("dcm", *options.pictures)]
+    assert files_in(tmp_path / "out") == sorted([MANIFEST, *names])
+    with Image.open(tmp_path / "out" / "run_deblurred.gif") as film:
+        assert film.n_frames == 2 and film.info["duration"] == 250
+        picture = np.asarray(film.convert("L"), np.float64)
+    # At strength 0 both halves show the same, but for their labels and the rounding of a subtraction.
+    width, middle = (picture.shape[1] - 4) // 2, slice(picture.shape[0] // 3, 2 * picture.shape[0] // 3)
+    np.testing.assert_allclose(picture[middle, :width], picture[middle, -width:], atol=1)
+    # Neither pictures nor results are taken for input.
+    again = deblur_files([source, tmp_path / "out"], tmp_path / "out", small_model, settings, options)
+    assert [Path(one.input).name for one in again] == ["run.dcm"]
+
+
+def test_what_the_user_says_is_used_and_marked(tmp_path, modulated_model):
+    source = write_run(tmp_path / "run.dcm", focal_spot_mm=None, sid_mm=None, sod_mm=None, imager_pixel_spacing_mm=None)
+    options = RunOptions(focal_spot_mm=1.2, magnification=1.5, detector_spacing_mm=0.2)
+    assert options.read(source).acquisition.removable_blur_px() is not None
+    (outcome,) = deblur_files([source], tmp_path / "out", modulated_model, FAST, options)
+    said = pydicom.dcmread(outcome.output).DerivationDescription
+    assert "focal spot 1.2 mm (user)" in said and "imager pixel spacing" in said and "blur" in said
+
+
+def test_polarity_and_frame_count_are_passed_on(tmp_path, small_model):
+    source = write_run(tmp_path / "run.dcm", mask=None)
+    dataset = pydicom.dcmread(source)
+    dataset.decompress()
+    dataset.PhotometricInterpretation, dataset.NumberOfFrames = "MONOCHROME1", 3
+    dataset.save_as(source)
+    (refused,) = deblur_files([source], tmp_path / "a", small_model, FAST, RunOptions())
+    assert "MONOCHROME1" in refused.error or "frames" in refused.error
+    (outcome,) = deblur_files(
+        [source], tmp_path / "b", small_model, FAST, RunOptions(polarity="invert", frames_in_file=True)
+    )
+    assert outcome.error is None and outcome.frames == [1, 2, 3, 4]

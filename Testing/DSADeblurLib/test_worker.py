@@ -242,10 +242,12 @@ def test_needs_no_package_that_slicer_lacks(small_model):
     code = (
         "import sys\n"
         # None is how Python itself marks a module that cannot be found.
-        "absent = 'safetensors', 'skimage', 'matplotlib', 'tqdm', 'rich', 'highdicom'\n"
+        "absent = 'safetensors', 'skimage', 'matplotlib', 'tqdm', 'rich', 'filelock', 'dicognito', 'openvino', 'gdcm'\n"
         "sys.modules.update(dict.fromkeys(absent))\n"
         "import numpy as np\n"
         "from DSADeblurLib import worker\n"
+        "from DSADeblurLib import pictures, pipeline, xa\n"
+        "from DSADeblurLib.measurement import calibration, opacification\n"
         "from DSADeblurLib.restoration.deblur import deblur\n"
         "from DSADeblurLib.restoration.package import load_model\n"
         "frames = np.random.default_rng(0).normal(size=(1, 32, 32)).astype(np.float32)\n"
