@@ -35,10 +35,11 @@ def _prepareImports() -> None:
 _prepareImports()
 
 from DSADeblurLib.restoration.settings import DeblurSettings  # noqa: E402
+from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts  # noqa: E402
 from DSADeblurPanel.compare_section import CompareSection  # noqa: E402
 from DSADeblurPanel.input_section import InputSection  # noqa: E402
 from DSADeblurPanel.model_section import ModelSection  # noqa: E402
-from DSADeblurPanel.parameters import DSADeblurParameterNode, optionsFrom  # noqa: E402
+from DSADeblurPanel.parameters import DSADeblurParameterNode, optionsFrom, userFacts  # noqa: E402
 from DSADeblurPanel.run_section import RunSection, State  # noqa: E402
 from DSADeblurPanel.torch_section import TorchSection  # noqa: E402
 from DSADeblurScene.job import Job, Options  # noqa: E402
@@ -136,7 +137,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         parameters = self._parameterNode
         if parameters is None:
             return
-        self.inputSection.showNode(parameters.inputNode)
+        self.inputSection.showNode(parameters.inputNode, userFacts(parameters))
         self.modelSection.show(parameters.model)
         self.compareSection.showNode(parameters.derivedNode)
         reason = "" if parameters.inputNode else _("Select a run to deblur.")
@@ -210,7 +211,11 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         frames: tuple[int, int] | None = None,
         subtraction: str = "auto",
         maskFrames: tuple[int, ...] | None = None,
-        relationship: str | None = None,
+        maskShift: tuple[float, float] | None = None,
+        flipShift: bool = False,
+        registration: str = "none",
+        order: str = "subtract-first",
+        said: UserFacts = NOTHING_SAID,
         progress=None,
         makeRunner=SubprocessRunner,
     ):
@@ -220,9 +225,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             inputNode: sequence of 2D frames, or a volume with one frame or a stack of frames.
             model: name of a bundled model, or a folder.
             device, precision, tile, strength, frames: see DSADeblurLib.restoration.settings.DeblurSettings.
-            subtraction: "auto", "always" or "never".
-            maskFrames: frame numbers counted from 1; None takes those of the DICOM header.
-            relationship: "LIN", "LOG" or "DISP" overrides what the header says of the pixel values.
+            subtraction, maskFrames, maskShift, flipShift, registration, order, said: see DSADeblurScene.job.Options.
             progress: called with (tiles done, tiles in all, seconds left or None).
 
         Returns:
@@ -233,7 +236,10 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             RuntimeError: one sentence, if the worker failed.
         """
         settings = DeblurSettings(device=device, precision=precision, tile=tile, strength=strength, frames=frames)
-        job = Job(inputNode, Options(model, settings, subtraction, maskFrames, relationship))
+        options = Options(
+            model, settings, subtraction, maskFrames, maskShift, flipShift, registration, order, said
+        )
+        job = Job(inputNode, options)
         client, outcome = WorkerClient(makeRunner), {}
         callbacks = Callbacks(
             progress=progress or (lambda *_: None),

@@ -133,6 +133,26 @@ def prepare(
     return Prepared(_Floating(frames), settings, relationship, None, plan.contrast_frames, plan, exposed)
 
 
+def prepare_run(
+    run: Run, settings: DeblurSettings, options: RunOptions
+) -> tuple[Prepared, SubtractionPlan | None]:
+    """What the network is given of a run, and how it is subtracted.
+
+    Raises:
+        XAReadError, ValueError: one sentence, if the options do not fit the run.
+    """
+    if options.blur != "frames":
+        settings = settings.told(run.acquisition.removable_blur_px())
+        if settings.blur_px is None and options.blur == "header":
+            raise ValueError("The header does not say how wide the blur is; give the focal spot and the magnification.")
+    plan = options.plan(run)
+    stored, relationship = run.frames, run.relationship
+    if plan is not None:
+        stored, relationship = for_subtraction(run, stored)
+    exposed = run.exposed()
+    return prepare(stored, relationship, run.bits_stored, plan, settings, options.order, exposed=exposed), plan
+
+
 def restore(ready: Prepared, model, path: Path, *, progress=None, is_cancelled=None):
     """Restore prepared frames into a new .npy file, frame by frame, so that memory does not grow with the run.
 
@@ -210,15 +230,7 @@ def deblur_run(
     Raises:
         XAReadError, XAWriteError, DeblurError, DeblurCancelled, ValueError: one sentence each.
     """
-    if options.blur != "frames":
-        settings = settings.told(run.acquisition.removable_blur_px())
-        if settings.blur_px is None and options.blur == "header":
-            raise ValueError("The header does not say how wide the blur is; give the focal spot and the magnification.")
-    plan = options.plan(run)
-    stored, relationship = run.frames, run.relationship
-    if plan is not None:
-        stored, relationship = for_subtraction(run, stored)
-    ready = prepare(stored, relationship, run.bits_stored, plan, settings, options.order, exposed=run.exposed())
+    ready, plan = prepare_run(run, settings, options)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".dsadeblur-") as scratch:
         path = Path(scratch) / "frames.npy"
@@ -227,7 +239,7 @@ def deblur_run(
             model_name=result.model_name,
             model_sha256=result.model_sha256,
             software_version=__version__,
-            settings=", ".join(_settings_in_words(result, settings, ready)),
+            settings=", ".join(_settings_in_words(result, ready)),
             assumed=run.acquisition.assumed(),
         )
         with FrameFile.open(path) as frames:
@@ -268,8 +280,8 @@ def _write_pictures(output: Path, kinds: Sequence[str], run: Run, frames, number
             {"gif": write_gif, "mp4": write_mp4}[kind](path, originals, frames, times=times)
 
 
-def _settings_in_words(result, settings: DeblurSettings, ready: Prepared) -> list[str]:
-    words = [f"strength {settings.strength:g}", f"{result.precision} on {result.device} by {result.engine}"]
+def _settings_in_words(result, ready: Prepared) -> list[str]:
+    words = [f"strength {ready.settings.strength:g}", f"{result.precision} on {result.device} by {result.engine}"]
     if result.blur_px is not None:
         words.append("blur {:.1f} x {:.1f} px".format(*result.blur_px))
     if ready.plan is not None:

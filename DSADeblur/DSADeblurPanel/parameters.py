@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.user_facts import UserFacts
 from DSADeblurScene.input import readInput
 from DSADeblurScene.job import Options
 
@@ -56,10 +57,46 @@ class SubtractionChoice(enum.Enum):
 
     AUTO = "auto"
     ALWAYS = "always"
+    FIND = "find"
     NEVER = "never"
 
     def label(self) -> str:
-        return {"auto": _("As the header says"), "always": _("Subtract"), "never": _("Do not subtract")}[self.value]
+        names = {"always": _("Subtract"), "find": _("Subtract, find the mask"), "never": _("Do not subtract")}
+        return names.get(self.value) or _("As the header says")
+
+
+class RegistrationChoice(enum.Enum):
+    """How the mask is moved onto each frame; the values are DSADeblurLib.xa.plan.REGISTRATIONS."""
+
+    NONE = "none"
+    SHIFT = "shift"
+    DEFORMATION = "deformation"
+
+    def label(self) -> str:
+        names = {"none": _("None"), "shift": _("One shift for each frame")}
+        return names.get(self.value) or _("Shift and smooth deformation")
+
+
+class OrderChoice(enum.Enum):
+    """Whether the difference is deblurred or its two parts; the values are DSADeblurLib.pipeline.ORDERS."""
+
+    SUBTRACT_FIRST = "subtract-first"
+    DEBLUR_FIRST = "deblur-first"
+
+    def label(self) -> str:
+        return _("Subtract, then deblur") if self is OrderChoice.SUBTRACT_FIRST else _("Deblur, then subtract")
+
+
+class PolarityChoice(enum.Enum):
+    """Of MONOCHROME1 and signed pixels; the values are DSADeblurLib.xa.layout.POLARITIES."""
+
+    HEADER = ""
+    KEEP = "keep"
+    INVERT = "invert"
+
+    def label(self) -> str:
+        names = {"keep": _("Values rise with the X-rays"), "invert": _("Values fall with the X-rays")}
+        return names.get(self.value) or _("As the header says")
 
 
 class RelationshipChoice(enum.Enum):
@@ -84,6 +121,9 @@ class DSADeblurParameterNode:
     strength - percent; 0 returns the input.
     firstFrame, lastFrame - counted from 1; 0 stands for the first and the last of the run.
     maskFrames - text such as "1-3, 5"; empty for those of the header.
+    shiftMask, maskShiftRows, maskShiftColumns - whether the mask is moved by hand, and by how many pixels.
+    flipShift - take the header's shift of the mask with the other signs.
+    focalSpot, magnification, detectorSpacing - mm, factor, mm; 0 for what the header says.
     derivedNode - the last result, for the compare button.
     """
 
@@ -94,7 +134,17 @@ class DSADeblurParameterNode:
     lastFrame: Annotated[int, WithinRange(0, 100000)] = 0
     subtraction: SubtractionChoice = SubtractionChoice.AUTO
     maskFrames: str = ""
+    shiftMask: bool = False
+    maskShiftRows: Annotated[float, WithinRange(-200, 200)] = 0
+    maskShiftColumns: Annotated[float, WithinRange(-200, 200)] = 0
+    flipShift: bool = False
+    registration: RegistrationChoice = RegistrationChoice.NONE
+    order: OrderChoice = OrderChoice.SUBTRACT_FIRST
     relationship: RelationshipChoice = RelationshipChoice.HEADER
+    polarity: PolarityChoice = PolarityChoice.HEADER
+    focalSpot: Annotated[float, WithinRange(0, 5)] = 0
+    magnification: Annotated[float, WithinRange(0, 3)] = 0
+    detectorSpacing: Annotated[float, WithinRange(0, 0.6)] = 0
     device: DeviceChoice = DeviceChoice.AUTO
     precision: PrecisionChoice = PrecisionChoice.AUTO
     tile: TileChoice = TileChoice.AUTO
@@ -123,7 +173,22 @@ def optionsFrom(parameters: DSADeblurParameterNode) -> Options:
         settings=settings,
         subtraction=parameters.subtraction.value,
         maskFrames=parseFrameNumbers(parameters.maskFrames),
+        maskShift=(parameters.maskShiftRows, parameters.maskShiftColumns) if parameters.shiftMask else None,
+        flipShift=parameters.flipShift,
+        registration=parameters.registration.value,
+        order=parameters.order.value,
+        said=userFacts(parameters),
+    )
+
+
+def userFacts(parameters: DSADeblurParameterNode) -> UserFacts:
+    """What the user says about the run where its header is silent or wrong."""
+    return UserFacts(
+        focal_spot_mm=parameters.focalSpot or None,
+        magnification=parameters.magnification or None,
+        detector_spacing_mm=parameters.detectorSpacing or None,
         relationship=parameters.relationship.value or None,
+        polarity=parameters.polarity.value or None,
     )
 
 

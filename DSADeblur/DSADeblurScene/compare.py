@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
@@ -13,7 +15,7 @@ from DSADeblurScene.derived import (
     setWindow,
     sourceOf,
 )
-from DSADeblurScene.dicom_facts import StoredFrames, factsForRun
+from DSADeblurScene.dicom_facts import factsForRun
 from DSADeblurScene.input import ComputedFrames, readInput, shownVolume
 
 # Ids up to 100 are Slicer's own.
@@ -61,22 +63,30 @@ def comparable(derived):
     known = derived.GetNodeReference(SUBTRACTED_REFERENCE)
     if known is not None:
         return known
-    import json
-
-    from DSADeblurLib.xa import SubtractionPlan, subtract
-
-    plan = SubtractionPlan.from_dict(json.loads(derived.GetAttribute(ATTRIBUTE + "Subtraction")))
-    run = readInput(source)
-    relationship = derived.GetAttribute(ATTRIBUTE + "Relationship")
-    frames = subtract(StoredFrames(run.frames, factsForRun(run).rule), plan, relationship)
+    run, frames = readInput(source), subtractedSource(derived)
     numbers = frameNumbersOf(derived)
-    wanted = ComputedFrames(len(numbers), lambda i: frames[plan.contrast_frames.index(numbers[i])])
+    wanted = ComputedFrames(len(numbers), lambda i: frames[frames.frame_numbers.index(numbers[i])])
     name = _("{name} subtracted").format(name=source.GetName())
     node = addDerived(run, wanted, numbers, name=name, attributes={"Role": "subtracted source"}, subtracted=True)
     shown, reference = shownVolume(node), shownVolume(derived).GetDisplayNode()
     setWindow(shown, reference.GetWindowLevelMin(), reference.GetWindowLevelMax())
     derived.SetNodeReferenceID(SUBTRACTED_REFERENCE, node.GetID())
     return node
+
+
+def subtractedSource(derived):
+    """The source's frames subtracted as those of a derived node were: DSADeblurLib.xa.SubtractedFrames.
+
+    Raises:
+        ValueError: one sentence, if the derived node or its source does not say how.
+    """
+    from DSADeblurLib.xa import SubtractionPlan, UserFacts, subtract
+
+    plan = SubtractionPlan.from_dict(json.loads(derived.GetAttribute(ATTRIBUTE + "Subtraction")))
+    said = UserFacts(**json.loads(derived.GetAttribute(ATTRIBUTE + "UserFacts") or "{}"))
+    run = readInput(sourceOf(derived))
+    frames, relationship = factsForRun(run, said).framesToSubtract(run.frames, said.relationship)
+    return subtract(frames, plan, relationship)
 
 
 def frameNumbersOf(derived) -> list[int]:

@@ -10,14 +10,15 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts
+
 
 @dataclass(frozen=True)
 class PixelRule:
-    """How the reader's values follow from the stored ones: node = slope * stored + intercept.
+    """How the reader's values follow from those the library reads: node = slope * stored + intercept.
 
     Slicer's reader (GDCM) applies Rescale Slope and Intercept, which for angiography must not come before a
-    subtraction; the methods undo and redo it. Slicer's reader also inverts MONOCHROME1, which has no rule:
-    the standard forbids it for angiography, and the library refuses such headers.
+    subtraction, and inverts MONOCHROME1; the methods undo and redo it, so that panel and shell work on the same values.
     """
 
     dtype: np.dtype
@@ -48,12 +49,14 @@ class DicomFacts:
     header: DSADeblurLib.xa header facts, or None.
     rule: how the node's values relate to the stored ones, or None to take them as they are.
     note: one sentence for the status line when something is missing, else "".
+    acquisition: how the run was acquired by header and user, by the user alone without a header, or None.
     """
 
     path: str = ""
     header: object = None
     rule: PixelRule | None = None
     note: str = ""
+    acquisition: object = None
 
     @property
     def relationship(self) -> str | None:
@@ -62,6 +65,19 @@ class DicomFacts:
     @property
     def bitsStored(self) -> int | None:
         return self.header.bits_stored if self.header else None
+
+    def framesToSubtract(self, frames, relationship: str | None):
+        """(frames, relationship) to hand to `DSADeblurLib.xa.subtract`, from the frames of the node.
+
+        relationship: of values that no header explains; without one they are subtracted as they are, like values for
+            display.
+        """
+        stored = StoredFrames(frames, self.rule)
+        if self.header is None:
+            return stored, relationship or "DISP"
+        from DSADeblurLib.xa import for_subtraction
+
+        return for_subtraction(self.header, stored)
 
 
 class StoredFrames:
@@ -85,41 +101,50 @@ class StoredFrames:
         return self._rule.toStored(frame) if self._rule else frame
 
 
-def factsForRun(run, relationship: str | None = None) -> DicomFacts:
+def factsForRun(run, said: UserFacts = NOTHING_SAID) -> DicomFacts:
     """Header facts of the file behind an InputRun. Never raises: what is missing is told in `note`.
 
-    relationship: the user's "LIN", "LOG" or "DISP", which overrides the header's; None for the header's.
+    said: what the user says about the run, which overrides the header and is marked as the user's.
     """
     if not run.instanceUIDs:
-        return DicomFacts(
-            note=_("No DICOM header behind this node: values are taken as they are, acquisition geometry is unknown.")
+        return _withoutHeader(
+            said, _("No DICOM header behind this node: values are taken as they are, acquisition geometry is unknown.")
         )
     path = fileForInstance(run.instanceUIDs[0])
     if not path:
-        return DicomFacts(
-            note=_("The DICOM file of this run is not in the database any more: acquisition facts are unknown.")
+        return _withoutHeader(
+            said, _("The DICOM file of this run is not in the database any more: acquisition facts are unknown.")
         )
     from DSADeblurLib.xa import XAReadError, read_header
 
     try:
-        header = read_header(path, relationship=relationship)
+        header = read_header(path, **said.as_dict())
     except XAReadError as error:
-        return DicomFacts(path=path, note=str(error))
+        return _withoutHeader(said, str(error), path)
     count = len(run.frames)
     if len(run.instanceUIDs) == 1 and header.number_of_frames != count:
-        return DicomFacts(
-            path=path,
-            note=_("The node has {count} frames, its DICOM file {expected}: the header is not used.").format(
-                count=count, expected=header.number_of_frames
-            ),
-        )
-    rule = _pixelRule(path)
+        note = _("The node has {count} frames, its DICOM file {expected}: the header is not used.")
+        return _withoutHeader(said, note.format(count=count, expected=header.number_of_frames), path)
+    rule = _pixelRule(header)
     if rule and not _fits(rule, run.frames):
-        return DicomFacts(
-            path=path,
-            note=_("The node's pixel values are not those of its DICOM file: they are taken as they are."),
-        )
-    return DicomFacts(path, header, rule)
+        note = _("The node's pixel values are not those of its DICOM file: they are taken as they are.")
+        return _withoutHeader(said, note, path)
+    return DicomFacts(path, header, rule, acquisition=header.acquisition)
+
+
+def _withoutHeader(said: UserFacts, note: str, path: str = "") -> DicomFacts:
+    if said.focal_spot_mm is None and said.magnification is None and said.detector_spacing_mm is None:
+        return DicomFacts(path, note=note)
+    # Imported here: pydicom is slow to import and only needed once a run was chosen.
+    from pydicom.dataset import Dataset
+
+    from DSADeblurLib.xa import XAReadError, read_acquisition
+
+    try:
+        acquisition = read_acquisition(Dataset(), said.focal_spot_mm, said.magnification, said.detector_spacing_mm)
+    except XAReadError as error:
+        return DicomFacts(path, note=f"{note} {error}")
+    return DicomFacts(path, note=note, acquisition=acquisition)
 
 
 def fileForInstance(uid: str) -> str:
@@ -131,22 +156,27 @@ def fileForInstance(uid: str) -> str:
     return path if path and os.path.isfile(path) else ""
 
 
-def _pixelRule(path: str) -> PixelRule | None:
-    # Imported here: pydicom is slow to import and only needed once a run was chosen.
+def _pixelRule(header) -> PixelRule | None:
     import pydicom
 
-    tags = ["BitsAllocated", "BitsStored", "RescaleSlope", "RescaleIntercept"]
+    layout = header.layout
+    tags = ["PhotometricInterpretation", "RescaleSlope", "RescaleIntercept"]
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
-        return PixelRule(
-            dtype=np.dtype(np.uint8 if dataset.BitsAllocated <= 8 else np.uint16),
-            bitsStored=int(dataset.BitsStored),
-            slope=float(dataset.get("RescaleSlope", None) or 1),
-            intercept=float(dataset.get("RescaleIntercept", None) or 0),
-        )
+        dataset = pydicom.dcmread(layout.path, stop_before_pixels=True, specific_tags=tags)
+        slope = float(dataset.get("RescaleSlope", None) or 1)
+        intercept = float(dataset.get("RescaleIntercept", None) or 0)
+        readerInverts = dataset.PhotometricInterpretation == "MONOCHROME1"
     except Exception as error:  # read_header has accepted the file; an odd tag here only costs the rule
-        logging.debug(f"No pixel rule for {path}: {error}")
+        logging.debug(f"No pixel rule for {layout.path}: {error}")
         return None
+    # The library adds `zero` to the stored value and then inverts where the user chose so; the reader inverts
+    # MONOCHROME1 and then rescales.
+    intercept -= slope * layout.zero
+    if readerInverts != layout.inverted:
+        intercept += slope * layout.top
+        slope = -slope
+    dtype = np.dtype(np.uint8 if layout.bits_allocated <= 8 else np.uint16)
+    return PixelRule(dtype, header.bits_stored, slope, intercept)
 
 
 def _fits(rule: PixelRule, frames) -> bool:

@@ -8,12 +8,14 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurLib import __version__
 from DSADeblurLib.framefile import FrameFile
 from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts
 from DSADeblurScene.derived import addDerived
 from DSADeblurScene.dicom_facts import DicomFacts, StoredFrames, factsForRun
 from DSADeblurScene.input import ComputedFrames, InputRun, readInput
@@ -25,16 +27,24 @@ class Options:
 
     model: name of a bundled model, or a folder.
     settings: device, precision, tile, strength and frame range.
-    subtraction: "auto", "always" or "never".
+    subtraction: "auto", "always", "find" or "never".
     maskFrames: frame numbers counted from 1, or None for those of the header.
-    relationship: "LIN", "LOG" or "DISP" to say what the pixel values mean, or None for what the header says.
+    maskShift: (rows, columns) in pixels with the signs of DICOM, or None for the header's.
+    flipShift: take the header's shift with the other signs.
+    registration: "none", "shift" or "deformation".
+    order: one of DSADeblurLib.pipeline.ORDERS.
+    said: what the user says about the run where its header is silent or wrong.
     """
 
     model: str = "compact"
     settings: DeblurSettings = field(default_factory=DeblurSettings)
     subtraction: str = "auto"
     maskFrames: tuple[int, ...] | None = None
-    relationship: str | None = None
+    maskShift: tuple[float, float] | None = None
+    flipShift: bool = False
+    registration: str = "none"
+    order: str = "subtract-first"
+    said: UserFacts = NOTHING_SAID
 
 
 class Job:
@@ -48,19 +58,20 @@ class Job:
     def __init__(self, node, options: Options) -> None:
         self._options = options
         self._run: InputRun = readInput(node)
-        self._facts: DicomFacts = factsForRun(self._run, options.relationship)
+        self._facts: DicomFacts = factsForRun(self._run, options.said)
         self._plan, note = planFor(self._run, self._facts, options)
         self.notes = tuple(filter(None, (self._facts.note, note)))
         self._checkRange()
-        # A subtraction of values that nothing explains takes them as they are, as for display values.
-        self._relationship = self._facts.relationship or options.relationship or ("DISP" if self._plan else None)
+        self._frames = StoredFrames(self._run.frames, self._facts.rule)
+        self._relationship = self._facts.relationship or options.said.relationship
+        if self._plan is not None:
+            self._frames, self._relationship = self._facts.framesToSubtract(self._run.frames, self._relationship)
         self._nodeID = self._run.node.GetID()
         self._folder = Path(tempfile.mkdtemp(prefix="dsad-", dir=slicer.app.temporaryPath))
 
     def request(self) -> dict:
         """Write the frames and return the message for the worker."""
-        frames = StoredFrames(self._run.frames, self._facts.rule)
-        path = self._folder / "in.npy"
+        frames, path = self._frames, self._folder / "in.npy"
         with FrameFile.create(path, frames.shape, frames.dtype) as file:
             for i in range(len(frames)):
                 file[i] = frames[i]
@@ -72,12 +83,23 @@ class Job:
             "relationship": self._relationship,
             "bits_stored": self._facts.bitsStored,
             "subtraction": self._plan.as_dict() if self._plan else None,
+            "order": self._options.order,
+            "exposed": self._exposed(),
         }
 
+    def _exposed(self) -> str | None:
+        """The file that says which part of the frames no shutter covers; None where that is all."""
+        exposed = self._facts.header.exposed() if self._facts.header else None
+        if exposed is None:
+            return None
+        path = self._folder / "exposed.npy"
+        np.save(path, exposed, allow_pickle=False)
+        return str(path)
+
     def _settings(self) -> DeblurSettings:
-        """The user's, with the width of the blur by the header where there is one."""
-        header = self._facts.header
-        return self._options.settings.told(header.acquisition.removable_blur_px() if header else None)
+        """The user's, with the width of the blur that header and user give, if they do."""
+        acquisition = self._facts.acquisition
+        return self._options.settings.told(acquisition.removable_blur_px() if acquisition else None)
 
     def isOrphan(self) -> bool:
         """True when the source node is gone, with the scene or alone."""
@@ -125,11 +147,13 @@ class Job:
             "SourceName": self._run.node.GetName(),
             "SourceInstanceUID": " ".join(self._run.instanceUIDs),
             "Relationship": self._relationship or "",
+            "UserFacts": json.dumps(self._options.said.as_dict()),
             "FrameNumbers": " ".join(str(number) for number in message["frame_numbers"]),
             "Notices": " ".join((*self.notes, *message["notices"])),
         }
         if self._plan is not None:
             attributes["Subtraction"] = json.dumps(self._plan.as_dict())
+            attributes["Order"] = self._options.order
         return attributes
 
     def _checkRange(self) -> None:
@@ -148,23 +172,50 @@ def planFor(run: InputRun, facts: DicomFacts, options: Options):
     Raises:
         ValueError: one sentence, if the subtraction asked for is not possible.
     """
-    from DSADeblurLib.xa import SubtractionPlan, XAReadError, plan_subtraction
+    from DSADeblurLib.xa import XAReadError, plan_subtraction
 
-    if facts.header is not None:
-        try:
-            plan = plan_subtraction(facts.header, options.subtraction, options.maskFrames)
-        except XAReadError as error:
-            raise ValueError(str(error)) from error
-        return plan, " ".join(plan.notes) if plan else ""
+    try:
+        if facts.header is None:
+            return _planWithoutHeader(run, facts, options)
+        plan = plan_subtraction(
+            facts.header,
+            options.subtraction,
+            options.maskFrames,
+            frames=StoredFrames(run.frames, facts.rule),
+            mask_shift=options.maskShift,
+            flip_shift=options.flipShift,
+            registration=options.registration,
+        )
+    except XAReadError as error:
+        raise ValueError(str(error)) from error
+    return plan, " ".join(plan.notes) if plan else ""
+
+
+def _planWithoutHeader(run: InputRun, facts: DicomFacts, options: Options):
+    from DSADeblurLib.xa import SubtractionPlan
+    from DSADeblurLib.xa.mask_choice import find_mask_frames
+
     if options.subtraction == "never" or (options.subtraction == "auto" and not options.maskFrames):
         return None, ""
-    if not options.maskFrames:
+    frames, relationship = facts.framesToSubtract(run.frames, options.said.relationship)
+    notes, count = [], len(run.frames)
+    if options.maskFrames:
+        masks, contrast = options.maskFrames, range(1, count + 1)
+    elif options.subtraction == "find":
+        found = find_mask_frames(frames, relationship)
+        masks, contrast = found.frames, range(found.frames[-1] + 1, count + 1)
+        notes.append(found.note)
+    else:
         raise ValueError(_("No header tells the mask frames of this run; enter mask frames to subtract."))
-    outside = [number for number in options.maskFrames if not 1 <= number <= len(run.frames)]
+    outside = [number for number in masks if not 1 <= number <= count]
     if outside:
         raise ValueError(_("Mask frame {number} does not exist.").format(number=outside[0]))
-    everyFrame = tuple(range(1, len(run.frames) + 1))
-    plan = SubtractionPlan.single(options.maskFrames, everyFrame)
-    if options.relationship in ("LIN", "LOG"):
-        return plan, ""
-    return plan, _("Pixel values of unknown meaning were subtracted as they are; the result is not quantitative.")
+    if relationship == "DISP":
+        notes.append(
+            _("Pixel values of unknown meaning were subtracted as they are; the result is not quantitative.")
+        )
+    shift = options.maskShift or (0.0, 0.0)
+    if abs(shift[0]) >= run.frames.shape[1] or abs(shift[1]) >= run.frames.shape[2]:
+        raise ValueError(_("The mask shift is larger than the image."))
+    plan = SubtractionPlan.single(masks, contrast, shift, registration=options.registration, notes=tuple(notes))
+    return plan, " ".join(notes)

@@ -9,11 +9,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from skimage import io
 
-from DSADeblurLib.pipeline import prepare
+from DSADeblurLib.pipeline import RunOptions, prepare_run
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import Model
 from DSADeblurLib.restoration.settings import DeblurSettings
-from DSADeblurLib.xa import XAReadError, find_inputs, for_subtraction, plan_subtraction, read_run
+from DSADeblurLib.xa import XAReadError, find_inputs, read_run
 
 from . import processes
 from .sheet import interesting_crop
@@ -69,22 +69,20 @@ def save_real(source: Path, models: list[str], folder: Path) -> list[Path]:
 def _line(path: Path, models: dict[str, Model]) -> list[np.ndarray] | None:
     """The same crop of the frame and of each model's result; None for a file that holds no frame."""
     if path.suffix.lower() == ".png":
-        frames, relationship, bits = io.imread(path, as_gray=True).astype(np.float32)[None], None, None
+        frames, relationship, bits, exposed = io.imread(path, as_gray=True).astype(np.float32)[None], None, None, None
     else:
         try:
             run = read_run(path)
-            plan = plan_subtraction(run)
-            stored, meaning = (run.frames, run.relationship) if plan is None else for_subtraction(run, run.frames)
-            ready = prepare(stored, meaning, run.bits_stored, plan, DeblurSettings())
+            ready, _ = prepare_run(run, DeblurSettings(), RunOptions(blur="frames"))
         except XAReadError:
             return None
-        frames, relationship, bits = ready.frames, ready.relationship, ready.bits_stored
+        frames, relationship, bits, exposed = ready.frames, ready.relationship, ready.bits_stored, ready.exposed
     middle = len(frames) // 2
     settings = DeblurSettings(frames=(middle + 1, middle + 1))
     before = np.asarray(frames[middle])
     pictures = [before]
     for model in models.values():
-        result = deblur(frames, model, settings, relationship=relationship, bits_stored=bits)
+        result = deblur(frames, model, settings, relationship=relationship, bits_stored=bits, exposed=exposed)
         pictures.append(np.asarray(result.frames[0]))
     side = min(CROP, *before.shape)
     row, column = interesting_crop(before, side) if side < min(before.shape) else (0, 0)

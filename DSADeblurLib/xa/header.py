@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset
 
+from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts
 from DSADeblurLib.xa.elements import integers_of, items_of, numbers_of, printable, raw_text, text_of, texts_of
 from DSADeblurLib.xa.enhanced import differences
 from DSADeblurLib.xa.errors import XAReadError, reading
@@ -26,7 +27,6 @@ from DSADeblurLib.xa.opening import (  # noqa: F401  the classes are part of wha
 )
 from DSADeblurLib.xa.shutters import Opening, exposed_pixels, read_openings
 from DSADeblurLib.xa.tables import LookupTable, log_slope, read_table
-from DSADeblurLib.xa.user_facts import NOTHING_SAID, UserFacts
 from DSADeblurLib.xa.voi import VoiTable, Window, read_voi
 
 PLANES = ("SINGLE PLANE", "BIPLANE A", "BIPLANE B")

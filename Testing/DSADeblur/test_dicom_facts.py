@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scenes import load
 
+from DSADeblurLib.xa import UserFacts
+
 pytestmark = pytest.mark.usefixtures("host")
 
 
@@ -49,7 +51,20 @@ def test_user_overrides_the_relationship(tmp_path):
     from DSADeblurScene.input import readInput
 
     run = readInput(load(tmp_path / "a.dcm"))
-    assert factsForRun(run, "LOG").relationship == "LOG"
+    assert factsForRun(run, UserFacts(relationship="LOG")).relationship == "LOG"
+
+
+def test_geometry_of_the_user_is_marked_as_such(tmp_path):
+    from DSADeblurScene.dicom_facts import factsForRun
+    from DSADeblurScene.input import readInput
+
+    said = UserFacts(focal_spot_mm=1.2, magnification=1.4, detector_spacing_mm=0.2)
+    for node in (load(tmp_path / "a.dcm"), slicer.util.addVolumeFromArray(np.zeros((2, 20, 20), np.uint8))):
+        acquisition = factsForRun(readInput(node), said).acquisition
+        assert acquisition.focal_spot.origin == acquisition.imager_pixel_spacing.origin == "user"
+        assert acquisition.removable_blur_px() is not None
+    facts = factsForRun(readInput(node), UserFacts(focal_spot_mm=99.0))
+    assert facts.acquisition is None and "Focal spot 99 mm" in facts.note
 
 
 def without_file(tmp_path):

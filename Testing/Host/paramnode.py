@@ -175,6 +175,7 @@ class _Connector:
         "QLineEdit": ("textChanged", (str,)),
         "QCheckBox": ("stateChanged", (bool,)),
         "QSpinBox": ("valueChanged", (int,)),
+        "QDoubleSpinBox": ("valueChanged", (int, float)),
         "ctkSliderWidget": ("valueChanged", (int, float)),
         "QComboBox": ("currentIndexChanged", (str, int, float)),
         "qMRMLNodeComboBox": ("currentNodeChanged", ()),
@@ -213,6 +214,8 @@ class _Connector:
             widget.minimum, widget.maximum = bounds.minimum, bounds.maximum
         elif self._className == "QSpinBox":
             widget.setRange(*((bounds.minimum, bounds.maximum) if bounds else (-(2**31), 2**31 - 1)))
+        elif self._className == "QDoubleSpinBox" and bounds is not None:
+            widget.setRange(bounds.minimum, bounds.maximum)
 
     def _changed(self, *_) -> None:
         if self._owner._updating:

@@ -184,7 +184,7 @@ def _proxyClass(name: str, real: type) -> type:
 
 _WIDGETS = ("QWidget", "QLabel", "QPushButton", "QToolButton", "QLineEdit", "QComboBox", "QSpinBox", "QProgressBar")
 realClasses: dict[str, type] = {
-    **{name: getattr(QtWidgets, name) for name in (*_WIDGETS, "QCheckBox")},
+    **{name: getattr(QtWidgets, name) for name in (*_WIDGETS, "QCheckBox", "QDoubleSpinBox")},
     **{name: getattr(qtstandins, name) for name in ("ctkCollapsibleButton", "ctkSliderWidget")},
     **{name: getattr(qtstandins, name) for name in ("qMRMLWidget", "qMRMLNodeComboBox")},
 }
@@ -245,7 +245,7 @@ def install() -> QtWidgets.QApplication:
     qt.QProcessEnvironment, qt.QSettings = QtCore.QProcessEnvironment, QtCore.QSettings
     # Slicer's own parameterNodeWrapper names these classes; nothing here makes one.
     for module, names in (
-        (qt, "QColor QSlider QDoubleSpinBox QTextEdit QRadioButton QVBoxLayout QTimer"),
+        (qt, "QColor QSlider QTextEdit QRadioButton QVBoxLayout QTimer"),
         (ctk, "ctkCheckBox ctkCheckablePushButton ctkDoubleSlider ctkDoubleSpinBox ctkComboBox ctkRangeWidget"),
         (ctk, "ctkDoubleRangeSlider ctkPathLineEdit ctkDirectoryButton ctkColorPickerButton"),
         (slicer, "qMRMLSliderWidget qMRMLSpinBox qMRMLRangeWidget"),

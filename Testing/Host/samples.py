@@ -37,6 +37,7 @@ def write_run(
     frame_times: list[float] | None = None,
     mask_frames: tuple[int, ...] = (),
     contrast_range: tuple[int, int] | None = None,
+    mask_shift: tuple[float, float] | None = None,
     geometry: bool = True,
     spacing: tuple[float, float] | None = (0.3, 0.3),
     photometric: str = "MONOCHROME2",
@@ -88,6 +89,8 @@ def write_run(
         item.MaskOperation, item.MaskFrameNumbers = "AVG_SUB", list(mask_frames)
         if contrast_range is not None:
             item.ApplicableFrameRange = list(contrast_range)
+        if mask_shift is not None:
+            item.MaskSubPixelShift = list(mask_shift)
         ds.MaskSubtractionSequence, ds.RecommendedViewingMode = [item], "SUB"
     for name, value in (extra or {}).items():
         setattr(ds, name, value)
