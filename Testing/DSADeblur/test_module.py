@@ -230,11 +230,43 @@ def test_node_without_dicom_is_told(gui, panel):
     assert gui.processEvents(lambda: idle(panel)) and "No DICOM header" in panel.ui.statusLabel.text
 
 
+def test_subtraction_and_header_choices_become_options(gui, panel, tmp_path):
+    from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts
+    from DSADeblurPanel.parameters import optionsFrom
+
+    choose(panel, load(tmp_path / "a.dcm"))
+    options = optionsFrom(panel._parameterNode)
+    assert options.maskShift is None and options.said == NOTHING_SAID and options.order == "subtract-first"
+    ui = panel.ui
+    assert not ui.maskShiftRowsSpinBox.enabled and ui.flipShiftCheckBox.enabled
+    ui.shiftMaskCheckBox.checked = True
+    assert ui.maskShiftColumnsSpinBox.enabled and not ui.flipShiftCheckBox.enabled
+    ui.maskShiftRowsSpinBox.value, ui.maskShiftColumnsSpinBox.value = 1.25, -0.5
+    for box, index in (("subtraction", 2), ("registration", 1), ("order", 1), ("polarity", 2), ("relationship", 2)):
+        getattr(ui, f"{box}ComboBox").currentIndex = index
+    ui.focalSpotSpinBox.value, ui.magnificationSpinBox.value, ui.detectorSpacingSpinBox.value = 1.2, 1.4, 0.2
+    options = optionsFrom(panel._parameterNode)
+    assert (options.subtraction, options.registration, options.order) == ("find", "shift", "deblur-first")
+    assert options.maskShift == (1.25, -0.5)
+    assert options.said == UserFacts(1.2, 1.4, 0.2, "LOG", "invert")
+    assert "user" in ui.factsLabel.text and "1.2 " in ui.factsLabel.text
+
+
+def test_inverted_run_is_asked_about(gui, panel, tmp_path):
+    choose(panel, load(tmp_path / "a.dcm", photometric="MONOCHROME1"))
+    assert "never inverted silently" in panel.ui.factsLabel.text
+    panel.ui.polarityComboBox.currentIndex = 1
+    assert "taken to rise with the X-rays (user)" in panel.ui.factsLabel.text
+
+
 def test_choices_are_saved_with_the_scene(gui, panel, tmp_path, tiny_model):
     choose(panel, load(tmp_path / "a.dcm"))
     panel.ui.strengthSlider.value = 30
     panel.ui.maskFramesLineEdit.text = "1-2"
     panel.ui.relationshipComboBox.currentIndex = 2
+    panel.ui.shiftMaskCheckBox.checked = True
+    panel.ui.maskShiftRowsSpinBox.value = 0.25
+    panel.ui.registrationComboBox.currentIndex = 1
     panel.ui.applyButton.click()
     assert gui.processEvents(lambda: idle(panel))
     gui.leaveModule()
@@ -242,6 +274,8 @@ def test_choices_are_saved_with_the_scene(gui, panel, tmp_path, tiny_model):
     gui.loadScene(tmp_path / "scene.mrb")
     panel.enter()
     assert panel.ui.strengthSlider.value == 30 and panel.ui.maskFramesLineEdit.text == "1-2"
+    assert panel.ui.maskShiftRowsSpinBox.value == 0.25 and panel.ui.maskShiftRowsSpinBox.enabled
+    assert panel.ui.registrationComboBox.currentText == "One shift for each frame"
     assert panel.ui.relationshipComboBox.currentText == "Logarithmic" and panel._parameterNode.model == tiny_model
     assert panel.ui.inputSelector.currentNode().GetName() == "5: XA DSA cerebral [1]"
     assert panel.ui.compareButton.enabled
