@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from DSADeblurLib.measurement.opacification import peak_opacification
-from DSADeblurLib.xa import Run, SubtractionPlan, XAReadError, plan_subtraction, read_run, subtract
+from DSADeblurLib.xa import Run, SubtractionPlan, XAReadError, for_subtraction, plan_subtraction, read_run, subtract
 from DSADeblurLib.xa.plan import REGISTRATIONS
 from DSADeblurLib.xa.registration import image_area, residual
 
@@ -65,7 +65,8 @@ def save_masks(run: Run, plans: dict[str, SubtractionPlan], path: Path, columns:
     axes = figure.subplots(len(plans), columns + 1, squeeze=False)
     window = None
     for row, (name, plan) in zip(axes, plans.items(), strict=True):
-        frames = subtract(run.frames, plan, run.relationship)
+        stored, relationship = for_subtraction(run, run.frames)
+        frames = subtract(stored, plan, relationship)
         place = {number: index for index, number in enumerate(frames.frame_numbers)}
         for ax, number in zip(row, shown, strict=False):
             difference, mask = frames[place[number]], frames.mask(place[number])
