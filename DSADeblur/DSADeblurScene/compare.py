@@ -61,22 +61,29 @@ def comparable(derived):
     known = derived.GetNodeReference(SUBTRACTED_REFERENCE)
     if known is not None:
         return known
-    import json
-
-    from DSADeblurLib.xa import SubtractionPlan, subtract
-
-    plan = SubtractionPlan.from_dict(json.loads(derived.GetAttribute(ATTRIBUTE + "Subtraction")))
-    run = readInput(source)
-    relationship = derived.GetAttribute(ATTRIBUTE + "Relationship")
-    frames = subtract(StoredFrames(run.frames, factsForRun(run).rule), plan, relationship)
-    numbers = frameNumbersOf(derived)
-    wanted = ComputedFrames(len(numbers), lambda i: frames[plan.contrast_frames.index(numbers[i])])
+    run, numbers, wanted = readInput(source), frameNumbersOf(derived), originalFrames(derived)
     name = _("{name} subtracted").format(name=source.GetName())
     node = addDerived(run, wanted, numbers, name=name, attributes={"Role": "subtracted source"}, subtracted=True)
     shown, reference = shownVolume(node), shownVolume(derived).GetDisplayNode()
     setWindow(shown, reference.GetWindowLevelMin(), reference.GetWindowLevelMax())
     derived.SetNodeReferenceID(SUBTRACTED_REFERENCE, node.GetID())
     return node
+
+
+def originalFrames(derived) -> ComputedFrames:
+    """The source's frames that a derived node was made from, one for one, subtracted alike when it is subtracted."""
+    run, numbers = readInput(sourceOf(derived)), frameNumbersOf(derived)
+    text = derived.GetAttribute(ATTRIBUTE + "Subtraction")
+    if text is None:
+        return ComputedFrames(len(numbers), lambda i: run.frames[numbers[i] - 1])
+    import json
+
+    from DSADeblurLib.xa import SubtractionPlan, subtract
+
+    plan = SubtractionPlan.from_dict(json.loads(text))
+    relationship = derived.GetAttribute(ATTRIBUTE + "Relationship")
+    frames = subtract(StoredFrames(run.frames, factsForRun(run).rule), plan, relationship)
+    return ComputedFrames(len(numbers), lambda i: frames[plan.contrast_frames.index(numbers[i])])
 
 
 def frameNumbersOf(derived) -> list[int]:
