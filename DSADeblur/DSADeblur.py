@@ -37,11 +37,13 @@ _prepareImports()
 from DSADeblurLib.restoration.settings import DeblurSettings  # noqa: E402
 from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts  # noqa: E402
 from DSADeblurPanel.compare_section import CompareSection  # noqa: E402
+from DSADeblurPanel.export_section import ExportSection  # noqa: E402
 from DSADeblurPanel.input_section import InputSection  # noqa: E402
 from DSADeblurPanel.model_section import ModelSection  # noqa: E402
 from DSADeblurPanel.parameters import DSADeblurParameterNode, optionsFrom, userFacts  # noqa: E402
 from DSADeblurPanel.run_section import RunSection, State  # noqa: E402
 from DSADeblurPanel.torch_section import TorchSection  # noqa: E402
+from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
 from DSADeblurScene.job import Job, Options  # noqa: E402
 from DSADeblurScene.qprocess_runner import QProcessRunner  # noqa: E402
 from DSADeblurScene.runner import SubprocessRunner  # noqa: E402
@@ -94,16 +96,22 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.runSection = RunSection(self.ui, self._onApply, self._onCancel)
         self.compareSection = CompareSection(self.ui, self.runSection.showStatus)
         self.torchSection = TorchSection(self.ui, self.runSection.showStatus, self._update)
+        self.exportSection = ExportSection(self.ui, self.runSection, self.logic.export)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
         slicer.app.connect("aboutToQuit()", self.logic.shutdown)
+        # Of the two only this one comes while an export keeps the main loop from ending.
+        slicer.app.connect("lastWindowClosed()", self.logic.cancelExport)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
         """Called when the application closes and before a reload."""
         self.setParameterNode(None)
         slicer.app.disconnect("aboutToQuit()", self.logic.shutdown)
+        slicer.app.disconnect("lastWindowClosed()", self.logic.cancelExport)
         self.logic.shutdown()
+        # What was under way may still unwind; it must not touch widgets that are gone.
+        self.runSection.state = State.IDLE
         self.removeObservers()
 
     def enter(self) -> None:
@@ -131,6 +139,8 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._update)
             self._update()
+        else:
+            self.exportSection.show(None)
 
     def _update(self, caller=None, event=None) -> None:
         """Show what the parameter node says."""
@@ -140,6 +150,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.inputSection.showNode(parameters.inputNode, userFacts(parameters))
         self.modelSection.show(parameters.model)
         self.compareSection.showNode(parameters.derivedNode)
+        self.exportSection.show(parameters)
         reason = "" if parameters.inputNode else _("Select a run to deblur.")
         self.runSection.setReady(reason or self.torchSection.problem or self.modelSection.problem)
 
@@ -171,12 +182,15 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _onFinished(self, derivedNode, summary: str) -> None:
         self.runSection.end(summary)
         # Not self._parameterNode: the user may have left the panel meanwhile.
-        self.logic.getParameterNode().derivedNode = derivedNode
+        parameters = self.logic.getParameterNode()
+        parameters.derivedNode = derivedNode
+        # Nobody has looked at the frames of a new result yet.
+        parameters.exportReviewed = False
 
     def _onSceneStartClose(self, caller, event) -> None:
         self.logic.abandon()
         if self.runSection.state is not State.IDLE:
-            self.runSection.end(_("The scene was closed; the deblurring was stopped."))
+            self.runSection.end(_("The scene was closed; what was under way was stopped."))
         self.setParameterNode(None)
 
     def _onSceneEndClose(self, caller, event) -> None:
@@ -195,6 +209,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self._client = WorkerClient(makeRunner or QProcessRunner)
         self._job: Job | None = None
+        self._export: Export | None = None
 
     def getParameterNode(self) -> DSADeblurParameterNode:
         return DSADeblurParameterNode(super().getParameterNode())
@@ -267,8 +282,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         Raises:
             ValueError, OSError, RuntimeError: one sentence, if it cannot begin.
         """
-        if self.isBusy:
-            raise RuntimeError(_("A run is being deblurred already; wait for it or cancel it."))
+        self._checkIdle()
         job = self._job = Job(inputNode, options)
         try:
             self._client.submit(
@@ -286,23 +300,68 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             raise
         return job.notes
 
+    def export(
+        self,
+        node,
+        folder: str = "",
+        format: str = "dicom",
+        *,
+        compression: str = "none",
+        dropIdentity: bool = False,
+        reviewed: bool = False,
+        progress=None,
+    ) -> Exported:
+        """Write a derived node as DICOM, picture or film and wait until it is done; the window stays alive.
+
+        Args:
+            node: a result of `process` or `start`.
+            folder: that the file goes to; not used for the database.
+            format: "dicom", "database", "png" (the frame that is shown), "gif" or "mp4".
+            compression, dropIdentity, reviewed: see DSADeblurScene.export.ExportOptions.
+            progress: called with (frames done, frames in all).
+
+        Raises:
+            ValueError, RuntimeError, OSError: one sentence, if it is not possible; nothing is left.
+            DSADeblurScene.export_frames.ExportCancelled: `cancel` was called meanwhile; nothing is left.
+        """
+        self._checkIdle()
+        options = ExportOptions(format, str(folder), compression, dropIdentity, reviewed)
+        self._export = Export(node, options, progress)
+        try:
+            return self._export.run()
+        finally:
+            self._export = None
+
     @property
     def isBusy(self) -> bool:
-        """Whether a job is under way."""
-        return self._job is not None
+        """Whether a job or an export is under way."""
+        return self._job is not None or self._export is not None
 
     def cancel(self) -> None:
-        """Ask for the end of the job under way."""
+        """Ask for the end of what is under way."""
         self._client.cancel()
+        self.cancelExport()
+
+    def cancelExport(self) -> None:
+        """Ask for the end of the export under way."""
+        if self._export is not None:
+            self._export.cancel()
 
     def abandon(self) -> None:
-        """Drop the job under way and stop the worker; no callback follows."""
+        """Drop what is under way and stop the worker; no callback follows."""
+        self.cancelExport()
         self._client.forget()
         self._end(lambda: None)
 
     def shutdown(self) -> None:
         """Before the application or the module goes."""
         self.abandon()
+
+    def _checkIdle(self) -> None:
+        if self._job is not None:
+            raise RuntimeError(_("A run is being deblurred already; wait for it or cancel it."))
+        if self._export is not None:
+            raise RuntimeError(_("An export is under way; wait for it or cancel it."))
 
     def _progress(self, callbacks: Callbacks, done: int, total: int, secondsLeft: float | None) -> None:
         if self._job.isOrphan():

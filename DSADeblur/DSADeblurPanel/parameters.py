@@ -112,6 +112,33 @@ class RelationshipChoice(enum.Enum):
         return names.get(self.value) or _("As the header says")
 
 
+class ExportFormat(enum.Enum):
+    """What a result is exported as; the values are DSADeblurScene.export.FORMATS."""
+
+    DICOM = "dicom"
+    DATABASE = "database"
+    PNG = "png"
+    GIF = "gif"
+    MP4 = "mp4"
+
+    def label(self) -> str:
+        names = {"dicom": _("DICOM file"), "database": _("DICOM database"), "png": _("PNG picture")}
+        return names.get(self.value) or {"gif": _("GIF film"), "mp4": _("MP4 film")}[self.value]
+
+
+class CompressionChoice(enum.Enum):
+    """Lossless compression of an exported DICOM object."""
+
+    NONE = "none"
+    JPEG_LS = "jpeg-ls"
+    JPEG_2000 = "jpeg-2000"
+    RLE = "rle"
+
+    def label(self) -> str:
+        names = {"none": _("None"), "jpeg-ls": _("JPEG-LS, lossless"), "jpeg-2000": _("JPEG 2000, lossless")}
+        return names.get(self.value) or _("RLE, lossless")
+
+
 @parameterNodeWrapper
 class DSADeblurParameterNode:
     """What the panel remembers, also in a saved scene.
@@ -124,7 +151,9 @@ class DSADeblurParameterNode:
     shiftMask, maskShiftRows, maskShiftColumns - whether the mask is moved by hand, and by how many pixels.
     flipShift - take the header's shift of the mask with the other signs.
     focalSpot, magnification, detectorSpacing - mm, factor, mm; 0 for what the header says.
-    derivedNode - the last result, for the compare button.
+    derivedNode - the last result, for the compare and export buttons.
+    exportFolder - of exported files.
+    exportReviewed - a person looked at every frame of the last result, and no text is burned in.
     """
 
     inputNode: typing.Union[vtkMRMLSequenceNode, vtkMRMLScalarVolumeNode, None]  # noqa: UP007
@@ -149,6 +178,11 @@ class DSADeblurParameterNode:
     precision: PrecisionChoice = PrecisionChoice.AUTO
     tile: TileChoice = TileChoice.AUTO
     derivedNode: typing.Union[vtkMRMLSequenceNode, vtkMRMLScalarVolumeNode, None]  # noqa: UP007
+    exportFormat: ExportFormat = ExportFormat.DICOM
+    exportFolder: str = ""
+    exportCompression: CompressionChoice = CompressionChoice.NONE
+    exportDropIdentity: bool = False
+    exportReviewed: bool = False
 
 
 def optionsFrom(parameters: DSADeblurParameterNode) -> Options:

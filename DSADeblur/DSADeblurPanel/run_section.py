@@ -29,6 +29,8 @@ class RunSection:
         self._onCancel = onCancel
         self._reason = ""
         self.state = State.IDLE
+        # Called when that has changed; for the section that shares the bar.
+        self.stateChanged: Callable[[], None] = lambda: None
         ui.applyButton.connect("clicked(bool)", self._onClicked)
         ui.progressBar.visible = False
         self._showButton()
@@ -38,13 +40,13 @@ class RunSection:
         self._reason = reason
         self._showButton()
 
-    def begin(self) -> None:
-        """A job is being started."""
+    def begin(self, text: str = "") -> None:
+        """A job is being started, or an export; the text says so."""
         self.state = State.RUNNING
         self._ui.progressBar.setRange(0, 0)
         self._ui.progressBar.format = "%p %"
         self._ui.progressBar.visible = True
-        self.showStatus(_("Starting the worker..."))
+        self.showStatus(text or _("Starting the worker..."))
         self._showButton()
 
     def showProgress(self, done: int, total: int, secondsLeft: float | None) -> None:
@@ -55,6 +57,11 @@ class RunSection:
         self._ui.progressBar.format = left
         if self.state is State.RUNNING:
             self.showStatus(_("Deblurring: {done} of {total} tiles.").format(done=done, total=total))
+
+    def showExport(self, done: int, total: int) -> None:
+        """Frames of an export that are done, of all; several passes count several times."""
+        self._ui.progressBar.setRange(0, total)
+        self._ui.progressBar.value = done
 
     def showStatus(self, text: str) -> None:
         """Put one line under the button."""
@@ -72,7 +79,7 @@ class RunSection:
             self._onApply()
         elif self.state is State.RUNNING:
             self.state = State.CANCELLING
-            self.showStatus(_("Cancelling: the tile in work is finished first."))
+            self.showStatus(_("Cancelling: the tile or frame in work is finished first."))
             self._showButton()
             self._onCancel()
 
@@ -84,6 +91,7 @@ class RunSection:
             button.toolTip = self._reason or _("Deblur the run into a new node.")
         else:
             button.toolTip = _("Stop; the run stays as it is.")
+        self.stateChanged()
 
 
 def duration(seconds: float) -> str:

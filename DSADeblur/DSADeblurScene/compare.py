@@ -8,6 +8,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from DSADeblurLib.user_facts import UserFacts
 from DSADeblurScene.derived import (
     ATTRIBUTE,
     addDerived,
@@ -63,9 +64,7 @@ def comparable(derived):
     known = derived.GetNodeReference(SUBTRACTED_REFERENCE)
     if known is not None:
         return known
-    run, frames = readInput(source), subtractedSource(derived)
-    numbers = frameNumbersOf(derived)
-    wanted = ComputedFrames(len(numbers), lambda i: frames[frames.frame_numbers.index(numbers[i])])
+    run, numbers, wanted = readInput(source), frameNumbersOf(derived), originalFrames(derived)
     name = _("{name} subtracted").format(name=source.GetName())
     node = addDerived(run, wanted, numbers, name=name, attributes={"Role": "subtracted source"}, subtracted=True)
     shown, reference = shownVolume(node), shownVolume(derived).GetDisplayNode()
@@ -74,19 +73,32 @@ def comparable(derived):
     return node
 
 
+def originalFrames(derived) -> ComputedFrames:
+    """The source's frames that a derived node was made from, one for one, subtracted alike when it is subtracted."""
+    run, numbers = readInput(sourceOf(derived)), frameNumbersOf(derived)
+    if derived.GetAttribute(ATTRIBUTE + "Subtraction") is None:
+        return ComputedFrames(len(numbers), lambda i: run.frames[numbers[i] - 1])
+    frames = subtractedSource(derived)
+    return ComputedFrames(len(numbers), lambda i: frames[frames.frame_numbers.index(numbers[i])])
+
+
 def subtractedSource(derived):
     """The source's frames subtracted as those of a derived node were: DSADeblurLib.xa.SubtractedFrames.
 
     Raises:
         ValueError: one sentence, if the derived node or its source does not say how.
     """
-    from DSADeblurLib.xa import SubtractionPlan, UserFacts, subtract
+    from DSADeblurLib.xa import SubtractionPlan, subtract
 
     plan = SubtractionPlan.from_dict(json.loads(derived.GetAttribute(ATTRIBUTE + "Subtraction")))
-    said = UserFacts(**json.loads(derived.GetAttribute(ATTRIBUTE + "UserFacts") or "{}"))
-    run = readInput(sourceOf(derived))
+    said, run = userFactsOf(derived), readInput(sourceOf(derived))
     frames, relationship = factsForRun(run, said).framesToSubtract(run.frames, said.relationship)
     return subtract(frames, plan, relationship)
+
+
+def userFactsOf(derived) -> UserFacts:
+    """What the user said about the source when a derived node was made."""
+    return UserFacts(**json.loads(derived.GetAttribute(ATTRIBUTE + "UserFacts") or "{}"))
 
 
 def frameNumbersOf(derived) -> list[int]:

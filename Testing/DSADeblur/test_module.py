@@ -301,7 +301,7 @@ def test_model_folder_is_browsed(gui, monkeypatch, tiny_model, tmp_path):
 def test_every_bound_widget_has_a_parameter(gui):
     gui.openModule()
     parameters = set(gui.module.DSADeblurParameterNode.allParameters)
-    assert parameters - set(apicheck.boundParameters(hostpaths.UI)) == {"model", "derivedNode"}
+    assert parameters - set(apicheck.boundParameters(hostpaths.UI)) == {"model", "derivedNode", "exportFolder"}
     assert set(apicheck.boundParameters(hostpaths.UI)) <= parameters
 
 

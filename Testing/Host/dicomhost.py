@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import types
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -34,6 +37,26 @@ class DicomDatabase:
         group, element = (int(part, 16) for part in tag.split(","))
         item = pydicom.dcmread(path, stop_before_pixels=True).get((group, element))
         return "" if item is None or item.value is None else str(item.value)
+
+
+class DicomUtils(types.ModuleType):
+    """DICOMLib.DICOMUtils: what is imported, and copies of it in a storage folder as Slicer's database makes them."""
+
+    def __init__(self, storage: str | os.PathLike) -> None:
+        super().__init__("DICOMUtils")
+        self._storage = Path(storage)
+        self.imported: list[list[str]] = []
+
+    def importDicom(self, dicomDataDir, dicomDatabase=None, copyFiles=False) -> bool:
+        database = slicer.dicomDatabase if dicomDatabase is None else dicomDatabase
+        paths = sorted(path for path in Path(dicomDataDir).rglob("*") if path.is_file())
+        self.imported.append([path.name for path in paths])
+        for path in paths:
+            if copyFiles:
+                self._storage.mkdir(exist_ok=True)
+                path = shutil.copy(path, self._storage / f"{pydicom.dcmread(path).SOPInstanceUID}.dcm")
+            database.addFile(path)
+        return True
 
 
 def readPixels(path: str | os.PathLike, vector: bool = False):

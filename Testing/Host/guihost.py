@@ -24,6 +24,7 @@ class GuiHost(MRMLHost):
         self.qtApplication = qtemu.install()
         qtemu.slotErrors.clear()
         super().__init__(python_folder)
+        slicer.app.processEvents = self.qtApplication.processEvents
         self.moduleFile = MODULE_FILE
         self.module = self.widget = None
 

@@ -53,7 +53,7 @@ class Application:
     def __init__(self, applicationLogic, folder: str) -> None:
         self._applicationLogic = applicationLogic
         self.temporaryPath = folder
-        self._slots: dict[str, list] = {"aboutToQuit()": [], "startupCompleted()": []}
+        self._slots: dict[str, list] = {"aboutToQuit()": [], "startupCompleted()": [], "lastWindowClosed()": []}
 
     def applicationLogic(self):
         return self._applicationLogic

@@ -109,6 +109,35 @@ class ctkSliderWidget(QtWidgets.QWidget):
     suffix = _Property(str, lambda self: self._box.suffix(), lambda self, v: self._box.setSuffix(v))
 
 
+class ctkPathLineEdit(QtWidgets.QWidget):
+    """A line for a path with a button that browses; the history is left out."""
+
+    currentPathChanged = _QtSignal(str)
+
+    def __init__(self, parent=None) -> None:
+        QtWidgets.QWidget.__init__(self, parent)
+        row = QtWidgets.QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        self._line, self._settingKey = QtWidgets.QLineEdit(), ""
+        row.addWidget(self._line)
+        button = QtWidgets.QToolButton()
+        button.setText("...")
+        row.addWidget(button)
+        self._line.textChanged.connect(self.currentPathChanged.emit)
+
+    def setCurrentPath(self, path: str) -> None:
+        self._line.setText(path)
+
+    def addCurrentPathToHistory(self) -> None:
+        pass
+
+    def _setSettingKey(self, key: str) -> None:
+        self._settingKey = key
+
+    currentPath = _Property(str, lambda self: self._line.text(), setCurrentPath)
+    settingKey = _Property(str, lambda self: self._settingKey, _setSettingKey)
+
+
 class qMRMLWidget(QtWidgets.QWidget):
     """Passes the scene on to the widgets connected in the .ui file."""
 

@@ -1,0 +1,172 @@
+"""Section of the panel that writes the last result to a folder or into the DICOM database."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable
+
+import slicer
+from slicer.i18n import tr as _
+
+from DSADeblurPanel.parameters import ExportFormat
+from DSADeblurPanel.run_section import RunSection, State
+from DSADeblurScene.export_frames import ExportCancelled
+
+# Packages that Slicer does not bring: name to (module, requirement).
+_PACKAGES = {
+    "dicognito": ("dicognito", "dicognito>=0.19"),
+    "imageio-ffmpeg": ("imageio_ffmpeg", "imageio-ffmpeg>=0.8.1"),
+}
+
+
+class ExportSection:
+    """Format, folder, compression and identity, the button that exports, and one that installs what is missing.
+
+    Args:
+        runSection: whose bar and status line are used, and whose button cancels.
+        export: DSADeblurLogic.export.
+    """
+
+    def __init__(self, ui, runSection: RunSection, export: Callable) -> None:
+        self._ui = ui
+        self._runSection = runSection
+        self._export = export
+        self._parameters = None
+        runSection.stateChanged = self._refresh
+        # No parameter of a text can be bound to this widget.
+        ui.exportFolderPathLineEdit.connect("currentPathChanged(QString)", self._onFolder)
+        ui.exportButton.connect("clicked(bool)", self._onClicked)
+        ui.installExportButton.connect("clicked(bool)", self._onInstall)
+        self._refresh()
+
+    def show(self, parameters) -> None:
+        """Show what the parameter node says; None when the panel has none."""
+        self._parameters = parameters
+        if parameters is not None:
+            self._showFolder(parameters)
+        self._refresh()
+
+    def _showFolder(self, parameters) -> None:
+        shown = self._ui.exportFolderPathLineEdit.currentPath
+        if shown and not parameters.exportFolder:
+            # The widget knows the folder of last time; a new scene does not.
+            parameters.exportFolder = shown
+        elif shown != parameters.exportFolder:
+            self._ui.exportFolderPathLineEdit.currentPath = parameters.exportFolder
+
+    def _refresh(self) -> None:
+        parameters, ui = self._parameters, self._ui
+        if parameters is None:
+            ui.exportButton.enabled = ui.installExportButton.visible = False
+            return
+        choice = parameters.exportFormat
+        dicom = choice in (ExportFormat.DICOM, ExportFormat.DATABASE)
+        dropIdentity = dicom and parameters.exportDropIdentity
+        ui.exportFolderPathLineEdit.enabled = choice is not ExportFormat.DATABASE
+        ui.exportCompressionComboBox.enabled = ui.exportIdentityCheckBox.enabled = dicom
+        ui.exportReviewedCheckBox.enabled = dropIdentity
+        ui.exportIdentityLabel.text = identityNotice(dicom, dropIdentity)
+        missing = missingPackage(choice, dropIdentity)
+        ui.installExportButton.visible = bool(missing)
+        ui.installExportButton.text = _("Install {package}").format(package=missing)
+        reason = self._reason(parameters, missing)
+        idle = self._runSection.state is State.IDLE
+        ui.installExportButton.enabled = idle
+        ui.exportButton.enabled = idle and not reason
+        ui.exportButton.toolTip = reason or _("Write the last result, {name}.").format(
+            name=parameters.derivedNode.GetName()
+        )
+
+    @staticmethod
+    def _reason(parameters, missing: str) -> str:
+        """Why nothing can be exported, in one sentence, or ""."""
+        if parameters.derivedNode is None:
+            return _("Deblur a run first.")
+        if parameters.exportFormat is not ExportFormat.DATABASE and not parameters.exportFolder:
+            return _("Choose a folder for the file.")
+        if missing:
+            return _("This needs the Python package {package}: press the button that installs it.").format(
+                package=missing
+            )
+        return ""
+
+    def _onFolder(self, path: str) -> None:
+        if self._parameters is not None:
+            self._parameters.exportFolder = path
+
+    def _onClicked(self) -> None:
+        parameters, run = self._parameters, self._runSection
+        if run.state is not State.IDLE:
+            return
+        run.begin(_("Exporting..."))
+        try:
+            exported = self._export(
+                parameters.derivedNode,
+                parameters.exportFolder,
+                parameters.exportFormat.value,
+                compression=parameters.exportCompression.value,
+                dropIdentity=parameters.exportDropIdentity,
+                reviewed=parameters.exportReviewed,
+                progress=run.showExport,
+            )
+        except ExportCancelled:
+            text = _("Cancelled; nothing was written.")
+        except (ValueError, OSError, RuntimeError) as error:
+            text = str(error)
+        except Exception:
+            self._end(_("The export failed; see the log."))
+            raise
+        else:
+            text = exported.summary
+            if exported.path is not None:
+                self._ui.exportFolderPathLineEdit.addCurrentPathToHistory()
+        self._end(text)
+
+    def _end(self, text: str) -> None:
+        # The end of the scene or of the panel has told already, and has freed the button.
+        if self._runSection.state is not State.IDLE:
+            self._runSection.end(text)
+
+    def _onInstall(self) -> None:
+        """Blocks until the installer is done."""
+        parameters = self._parameters
+        package = missingPackage(parameters.exportFormat, parameters.exportDropIdentity)
+        if not package:
+            return
+        try:
+            # Slicer's own version of pydicom stays: much else is built on it.
+            kept = f"pydicom=={importlib.metadata.version('pydicom')}"
+            slicer.util.pip_install([_PACKAGES[package][1], kept])
+        except Exception as error:  # pip fails in many ways; the panel must stay usable
+            self._runSection.showStatus(_("The installation failed: {error}").format(error=error))
+            return
+        importlib.invalidate_caches()
+        if not missingPackage(parameters.exportFormat, parameters.exportDropIdentity):
+            self._runSection.showStatus(_("{package} is installed.").format(package=package))
+        self._refresh()
+
+
+def identityNotice(dicom: bool, dropIdentity: bool) -> str:
+    """What a file tells of the patient, in plain words."""
+    if dropIdentity:
+        told = _(
+            "Name, numbers, dates and identifiers of the patient are replaced. Text burned into the frames stays: a "
+            "person must look at every frame."
+        )
+    elif dicom:
+        told = _("The file carries the patient's identity: name, number and dates.")
+    else:
+        told = _("A picture has no DICOM header, but text burned into the frames stays.")
+    return told + " " + _("Results are for research use only.")
+
+
+def missingPackage(choice: ExportFormat, dropIdentity: bool) -> str:
+    """Name of the package that an export needs and that is not installed, or ""."""
+    needed = ""
+    if choice is ExportFormat.MP4:
+        needed = "imageio-ffmpeg"
+    elif dropIdentity and choice in (ExportFormat.DICOM, ExportFormat.DATABASE):
+        needed = "dicognito"
+    return needed if needed and importlib.util.find_spec(_PACKAGES[needed][0]) is None else ""

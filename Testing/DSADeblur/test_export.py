@@ -1,0 +1,484 @@
+"""Results leave the scene pixel for pixel, say where they come from, and leave nothing behind when they do not."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import dicomhost
+import numpy as np
+import pydicom
+import pytest
+import samples
+import scenes
+import slicer
+import viewhost
+from results import MODEL, SHA256, deblurred
+from scenes import allFrames, fingerprint
+
+from DSADeblurLib.user_facts import UserFacts
+
+pytestmark = pytest.mark.usefixtures("host")
+
+MASKED = {"mask_frames": (1, 2), "contrast_range": (3, 6)}
+RESCALED = {"RescaleSlope": "2", "RescaleIntercept": "-100", "RescaleType": "US"}
+FORMATS = ("dicom", "database", "png", "gif", "mp4")
+
+
+@pytest.fixture
+def out(tmp_path) -> Path:
+    """The folder that files go to."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def utils(tmp_path, monkeypatch):
+    """Slicer's DICOMLib.DICOMUtils."""
+    stand_in = dicomhost.DicomUtils(tmp_path / "storage")
+    monkeypatch.setitem(sys.modules, "DICOMLib", SimpleNamespace(DICOMUtils=stand_in))
+    return stand_in
+
+
+def load(path, frames=None, extra=None, **options):
+    """A run whose header gives dciodvfy nothing to complain about."""
+    return scenes.load(path, frames, extra={"StudyID": "1", **(extra or {})}, **options)
+
+
+def export(node, folder="", format="dicom", progress=None, **options):
+    from DSADeblurScene.export import Export, ExportOptions
+
+    return Export(node, ExportOptions(format, str(folder), **options), progress).run()
+
+
+def leftovers(folder) -> list:
+    """What is in the folder of exports and in the application's temporary folder."""
+    return [*Path(folder).iterdir(), *Path(slicer.app.temporaryPath).glob("dsad-*")]
+
+
+def complaints(path) -> list[str]:
+    """dciodvfy's errors and warnings; none where it is not installed."""
+    if shutil.which("dciodvfy") is None:
+        return []
+    said = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, text=True, timeout=60).stderr
+    return [line for line in said.splitlines() if line.startswith(("Error", "Warning"))]
+
+
+def storedIn(node) -> np.ndarray:
+    """The frames of a native result as its source's file would store them."""
+    from DSADeblurScene.derived import sourceOf
+    from DSADeblurScene.dicom_facts import StoredFrames, factsForRun
+    from DSADeblurScene.input import readInput
+
+    return StoredFrames(readInput(node).frames, factsForRun(readInput(sourceOf(node))).rule)[:]
+
+
+@pytest.mark.parametrize("compression", ["none", "jpeg-ls", "rle"])
+@pytest.mark.parametrize(
+    ("written", "chosen"),
+    [
+        ({}, {}),
+        ({"bits": 8, "relationship": "DISP"}, {}),
+        ({"extra": RESCALED}, {}),
+        ({"stack": True, "extra": RESCALED}, {"frames": (2, 4)}),
+        ({"frame_times": [0, 100, 200, 250, 300, 400]}, {"frames": (2, 5)}),
+        (MASKED, {"subtraction": "never"}),
+    ],
+)
+def test_native_result_is_pixel_exact(tmp_path, out, written, chosen, compression):
+    from DSADeblurLib.xa import read_run
+
+    source = load(tmp_path / "a.dcm", samples.vessel_frames(bits=written.get("bits", 12)), **written)
+    node = deblurred(source, **chosen)
+    before, done = fingerprint(node), []
+    exported = export(node, out, compression=compression, progress=lambda *step: done.append(step))
+    assert exported.path.parent == out and str(exported.path) in exported.summary
+    assert "research use only" in exported.summary
+    run = read_run(exported.path)
+    assert np.array_equal(run.frames[:], storedIn(node)) and not run.subtracted
+    assert complaints(exported.path) == [] and leftovers(out) == [exported.path] and fingerprint(node) == before
+    assert done == [(i, len(run.frames)) for i in range(len(run.frames))]
+    if "extra" not in written:
+        assert np.array_equal(storedIn(node), allFrames(node))
+
+
+@pytest.mark.parametrize("stack", [False, True])
+@pytest.mark.parametrize("relationship", ["LIN", "DISP"])
+def test_subtracted_result_is_within_half_a_step(tmp_path, out, relationship, stack):
+    from DSADeblurLib.xa import read_run
+
+    source = load(tmp_path / "a.dcm", relationship=relationship, stack=stack, **MASKED)
+    node = deblurred(source, frames=(4, 6))
+    exported, density = export(node, out), allFrames(node)
+    dataset, run = pydicom.dcmread(exported.path), read_run(exported.path)
+    step = float(np.abs(density).max()) / 32767
+    assert np.abs((run.frames[:].astype(float) - 32768) * step - density).max() <= step / 2 * (1 + 1e-6)
+    if relationship == "LIN":
+        mapping = dataset.RealWorldValueMappingSequence[0]
+        assert mapping.RealWorldValueSlope == pytest.approx(step)
+    assert run.subtracted and complaints(exported.path) == []
+    items = {item.PurposeOfReferenceCodeSequence[0].CodeValue: item for item in dataset.SourceImageSequence}
+    assert items["121322"].ReferencedFrameNumber == [4, 5, 6] and items["121321"].ReferencedFrameNumber == [1, 2]
+
+
+def test_file_says_what_made_it_and_is_of_the_same_study(tmp_path, out):
+    node = deblurred(load(tmp_path / "a.dcm"))
+    dataset, original = pydicom.dcmread(export(node, out).path), pydicom.dcmread(tmp_path / "a.dcm")
+    for words in ("RESEARCH USE ONLY", MODEL, SHA256[:16], "strength 0.5", "float32 on cpu", "blur 2.00 x 1.50 px"):
+        assert words in dataset.DerivationDescription, words
+    assert {SHA256, MODEL} < set(dataset.SoftwareVersions)
+    assert dataset.PatientID == original.PatientID and dataset.StudyInstanceUID == original.StudyInstanceUID
+    assert dataset.SeriesInstanceUID != original.SeriesInstanceUID
+
+
+def test_file_loads_beside_the_original_with_the_same_timing(tmp_path, out):
+    source = load(tmp_path / "a.dcm")
+    node = deblurred(source)
+    loaded = dicomhost.loadLikeSlicer(export(node, out).path)
+    assert np.array_equal(allFrames(loaded), allFrames(node))
+    values = [[one.GetNthIndexValue(i) for i in range(6)] for one in (source, loaded)]
+    assert values[0] == values[1]
+
+
+def test_what_the_user_said_of_the_values_is_written(tmp_path, out):
+    source = load(tmp_path / "a.dcm", relationship=None)
+    dataset = pydicom.dcmread(export(deblurred(source, said=UserFacts(relationship="LIN"), maskFrames=(1,)), out).path)
+    assert "pixel intensity relationship LIN (user)" in dataset.DerivationDescription
+    assert "RealWorldValueMappingSequence" in dataset
+
+
+def test_no_file_is_replaced(tmp_path, out):
+    node = deblurred(load(tmp_path / "a.dcm"))
+    paths = [export(node, out).path for _ in range(3)]
+    assert len(set(paths)) == 3 and all("DSA cerebral" in path.name and ":" not in path.name for path in paths)
+    assert [export(node, out, "png").path.name for _ in range(2)] == ["deblurred.png", "deblurred 2.png"]
+
+
+@pytest.mark.parametrize("name", ["a/../b", "..", "", "a\x00b\n", "CON: *?", "x" * 300, "Jörg"])
+def test_names_of_nodes_become_names_of_files(tmp_path, name):
+    from DSADeblurScene.export_dicom import fileStem, freePath
+
+    path = freePath(tmp_path, fileStem(name), ".dcm")
+    path.write_bytes(b"")
+    assert path.parent == tmp_path and list(tmp_path.iterdir()) == [path]
+
+
+def test_database_gets_one_file_once(tmp_path, out, utils):
+    from DSADeblurScene.export_dicom import INSTANCE_UID
+
+    node = deblurred(load(tmp_path / "a.dcm"))
+    exported = export(node, format="database")
+    assert len(utils.imported) == 1 and len(utils.imported[0]) == 1 and exported.path is None
+    stored = slicer.dicomDatabase.fileForInstance(exported.instanceUID)
+    assert np.array_equal(pydicom.dcmread(stored).pixel_array, allFrames(node)) and complaints(stored) == []
+    assert node.GetAttribute(INSTANCE_UID) == exported.instanceUID and leftovers(out) == []
+    assert node.GetAttribute("DICOM.instanceUIDs") is None
+    again = export(node, format="database")
+    assert again.instanceUID == exported.instanceUID and len(utils.imported) == 1 and "added before" in again.summary
+    os.remove(stored)
+    new = export(node, format="database")
+    assert new.instanceUID != exported.instanceUID and len(utils.imported) == 2
+
+
+def test_database_without_identity_is_another_instance(tmp_path, out, utils):
+    pytest.importorskip("dicognito", reason="dicognito is not installed")
+    node = deblurred(load(tmp_path / "a.dcm"))
+    uids = [export(node, format="database", dropIdentity=drop).instanceUID for drop in (False, True, True, False)]
+    assert uids[0] == uids[3] != uids[1] == uids[2] and len(utils.imported) == 2 and leftovers(out) == []
+    assert pydicom.dcmread(slicer.dicomDatabase.fileForInstance(uids[1])).PatientName != "Phantom^Test"
+
+
+def test_database_that_takes_nothing_is_told(tmp_path, out, utils, monkeypatch):
+    node = deblurred(load(tmp_path / "a.dcm"))
+    # Slicer's importer reports success even then.
+    monkeypatch.setattr(utils, "importDicom", lambda folder, copyFiles: True)
+    with pytest.raises(RuntimeError, match="did not take the file"):
+        export(node, format="database")
+    monkeypatch.setattr(slicer.dicomDatabase, "isOpen", False)
+    with pytest.raises(RuntimeError, match="no DICOM database"):
+        export(node, format="database")
+    monkeypatch.setattr(slicer, "dicomDatabase", None)
+    with pytest.raises(RuntimeError, match="no DICOM database"):
+        export(node, format="database")
+    assert leftovers(out) == [] and node.GetAttribute("DSADeblur.ExportedInstanceUID") is None
+
+
+@pytest.mark.parametrize("subtracted", [False, True])
+def test_nothing_of_the_patient_is_left(tmp_path, out, subtracted):
+    pytest.importorskip("dicognito", reason="dicognito is not installed")
+    extra = {
+        "PatientName": "Zwölfer^Quirin",
+        "PatientID": "QX-4711",
+        "PatientBirthDate": "19630102",
+        "AccessionNumber": "QACC",
+        "InstitutionName": "Qlinik",
+        "SpecificCharacterSet": "ISO_IR 192",
+    }
+    source = load(tmp_path / "a.dcm", extra=extra, **(MASKED if subtracted else {}))
+    source.SetName("Quirin Zwölfer")
+    node = deblurred(source)
+    with_identity, without = export(node, out), export(node, out, dropIdentity=True)
+    original = pydicom.dcmread(tmp_path / "a.dcm")
+    forbidden = [*extra.values(), "Quirin", "20240102", original.StudyInstanceUID, original.SeriesInstanceUID]
+    forbidden = [text for text in (*forbidden, original.SOPInstanceUID) if not text.startswith("ISO")]
+    dataset = pydicom.dcmread(without.path)
+    content = without.path.read_bytes().replace(dataset.PixelData, b"")
+    identified = with_identity.path.read_bytes()
+    assert b"QX-4711" in identified and str(original.StudyInstanceUID).encode() in identified
+    assert [text for text in forbidden if text.encode() in content or text in without.path.name] == []
+    assert dataset.PixelData == pydicom.dcmread(with_identity.path).PixelData and complaints(without.path) == []
+    assert MODEL in dataset.DerivationDescription
+    assert sorted(leftovers(out)) == sorted([with_identity.path, without.path])
+
+
+def test_only_a_person_can_say_that_no_text_is_burned_in(tmp_path, out):
+    pytest.importorskip("dicognito", reason="dicognito is not installed")
+    node = deblurred(load(tmp_path / "a.dcm"))
+    said = []
+    for reviewed in (False, True):
+        exported = export(node, out, dropIdentity=True, reviewed=reviewed)
+        said.append(pydicom.dcmread(exported.path).PatientIdentityRemoved)
+        assert "a person must look at every frame" in exported.summary
+        assert ("not marked as de-identified" in exported.summary) is not reviewed
+    assert said == ["NO", "YES"]
+
+
+def test_missing_package_is_told(tmp_path, out, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dicognito.anonymizer", None)
+    with pytest.raises(RuntimeError, match="dicognito"):
+        export(deblurred(load(tmp_path / "a.dcm")), out, dropIdentity=True)
+    assert leftovers(out) == []
+
+
+def panels(picture) -> tuple[np.ndarray, np.ndarray]:
+    """The halves of a picture, made smaller to the size of the frames: float arrays."""
+    pixels = np.asarray(picture.convert("L"), float)
+    width = (pixels.shape[1] - 4) // 2
+    return pixels[:, :width], pixels[:, width + 4 :]
+
+
+def likeness(panel, frame) -> float:
+    """Correlation of a panel with a frame, above the label and below the small words."""
+    factor = panel.shape[1] // frame.shape[1]
+    part = slice(len(panel) // 5, 3 * len(panel) // 4)
+    enlarged = np.kron(frame, np.ones((factor, factor)))
+    return np.corrcoef(panel[: len(enlarged)][part].ravel(), enlarged[part].ravel())[0, 1]
+
+
+@pytest.mark.parametrize("subtracted", [False, True])
+def test_picture_has_both_halves_of_the_shown_frame_and_the_label(tmp_path, out, subtracted):
+    from PIL import Image
+
+    from DSADeblurLib.pictures import LABEL, side_by_side
+    from DSADeblurScene.compare import comparable
+    from DSADeblurScene.derived import setWindow
+    from DSADeblurScene.input import browserForSequence, shownVolume
+
+    source = load(tmp_path / "a.dcm", samples.vessel_frames(rows=128, cols=128), **(MASKED if subtracted else {}))
+    node = deblurred(source)
+    window = (-1.5, 0.5) if subtracted else (300.0, 3000.0)
+    setWindow(shownVolume(node), *window)
+    viewhost.showFrame(browserForSequence(source), 5)
+    count = slicer.mrmlScene.GetNumberOfNodes()
+    with Image.open(export(node, out, "png").path) as picture:
+        picture.load()
+    assert slicer.mrmlScene.GetNumberOfNodes() == count and picture.info["Description"] == LABEL
+    index = 2 if subtracted else 4
+    frames = [np.clip(allFrames(one)[index], *window) for one in (comparable(node) if subtracted else source, node)]
+    left, right = panels(picture)
+    assert likeness(left, frames[0]) > 0.999 and likeness(right, frames[1]) > 0.999
+    assert np.array_equal(np.asarray(picture), np.asarray(side_by_side(*frames, window)))
+    # White letters on black over the whole width of the deblurred half, and only there.
+    assert {0, 255} <= set(right[-20:].ravel()) and (right[-20:] == 0).mean() > 0.4 > 0.1 > (left[-20:] == 0).mean()
+
+
+def test_picture_of_a_frame_that_the_result_does_not_have(tmp_path, out):
+    from DSADeblurScene.input import browserForSequence
+
+    node = deblurred(load(tmp_path / "a.dcm"), frames=(3, 4))
+    viewhost.showFrame(browserForSequence(node), 6)
+    with pytest.raises(ValueError, match="No frame of the result is shown"):
+        export(node, out, "png")
+    viewhost.showFrame(browserForSequence(node), 3)
+    assert export(node, out, "png").path.exists()
+
+
+def test_picture_of_a_stack_is_of_the_slice_that_is_shown(host, tmp_path, out):
+    from DSADeblurScene.compare import VIEWS, showComparison
+    from DSADeblurScene.export_pictures import shownFrame
+    from DSADeblurScene.export_result import resultOf
+
+    node = deblurred(load(tmp_path / "a.dcm", stack=True), frames=(2, 5))
+    with pytest.raises(ValueError, match="No frame of the result is shown"):
+        export(node, out, "png")
+    showComparison(node)
+    view = slicer.app.applicationLogic().GetSliceLogicByLayoutName(VIEWS[1])
+    shown = []
+    for index in range(4):
+        ijkToRas = slicer.util.vtkMatrixFromArray(np.eye(4))
+        node.GetIJKToRASMatrix(ijkToRas)
+        view.GetSliceNode().JumpSliceByCentering(*ijkToRas.MultiplyPoint((10, 10, index, 1))[:3])
+        shown.append(shownFrame(resultOf(node)))
+    assert shown == [0, 1, 2, 3] and export(node, out, "png").path.exists()
+
+
+def durations(path) -> list[int]:
+    """Milliseconds of each frame of a GIF."""
+    from PIL import Image, ImageSequence
+
+    with Image.open(path) as film:
+        return [frame.info["duration"] for frame in ImageSequence.Iterator(film)]
+
+
+@pytest.mark.parametrize(
+    ("written", "chosen", "expected"),
+    [
+        ({}, {}, [250] * 6),
+        ({"frame_times": [0, 100, 200, 50, 300, 400]}, {"frames": (2, 5)}, [200, 50, 300, 300]),
+        ({"known": False}, {}, [250] * 6),
+        ({"known": False, "frame_time": None}, {}, [100] * 6),
+        ({"stack": True, **MASKED}, {}, [250] * 4),
+    ],
+)
+def test_film_plays_with_the_times_of_the_run(tmp_path, out, written, chosen, expected):
+    node = deblurred(load(tmp_path / "a.dcm", **written), **chosen)
+    exported = export(node, out, "gif")
+    assert durations(exported.path) == expected and leftovers(out) == [exported.path]
+    assert ("no times" in exported.summary) is (expected == [100] * 6)
+
+
+def test_mp4_has_all_frames(tmp_path, out):
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg is not installed")
+    done = []
+    node = deblurred(load(tmp_path / "a.dcm", **MASKED))
+    path = export(node, out, "mp4", lambda *step: done.append(step)).path
+    assert imageio_ffmpeg.count_frames_and_secs(str(path)) == (4, pytest.approx(1.0, abs=0.05))
+    assert done[-1] == (4, 4) and leftovers(out) == [path]
+
+
+@pytest.mark.parametrize("after", [0, 2])
+@pytest.mark.parametrize("format", FORMATS)
+def test_cancel_leaves_nothing(tmp_path, out, utils, format, after):
+    from DSADeblurScene.export import Export, ExportOptions
+    from DSADeblurScene.export_frames import ExportCancelled
+    from DSADeblurScene.input import browserForSequence
+
+    if format == "mp4":
+        pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg is not installed")
+    node = deblurred(load(tmp_path / "a.dcm", **MASKED))
+    viewhost.showFrame(browserForSequence(node), 3)
+    done = []
+
+    def progress(*step):
+        done.append(step)
+        if len(done) > (0 if format == "png" else after):
+            under_way.cancel()
+
+    under_way = Export(node, ExportOptions(format, str(out), compression="jpeg-ls"), progress)
+    with pytest.raises(ExportCancelled):
+        under_way.run()
+    assert leftovers(out) == [] and utils.imported == [] and len(done) == (1 if format == "png" else after + 1)
+
+
+@pytest.mark.parametrize("identity", [False, True])
+@pytest.mark.parametrize("format", FORMATS)
+def test_full_disk_leaves_nothing(tmp_path, out, utils, monkeypatch, format, identity):
+    needed = "imageio_ffmpeg" if format == "mp4" else "dicognito" if identity else "numpy"
+    pytest.importorskip(needed, reason=f"{needed} is not installed")
+    node = deblurred(load(tmp_path / "a.dcm"))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(RuntimeError, match="disk|[Nn]o space"):
+        export(node, out, format, dropIdentity=identity)
+    assert leftovers(out) == [] and utils.imported == []
+
+
+@pytest.mark.parametrize("which", ["source", "result"])
+@pytest.mark.parametrize("format", ["dicom", "gif"])
+def test_node_removed_in_an_export(tmp_path, out, which, format):
+    source = load(tmp_path / "a.dcm", **MASKED)
+    node = deblurred(source)
+    gone = {"source": source, "result": node}[which]
+    with pytest.raises(ValueError, match="was removed from the scene"):
+        export(node, out, format, lambda done, _: slicer.mrmlScene.RemoveNode(gone) if done == 2 else None)
+    assert leftovers(out) == []
+
+
+@pytest.mark.parametrize("known", [False, None])
+def test_without_a_header_there_are_pictures_only(tmp_path, out, known):
+    source = slicer.util.addVolumeFromArray(samples.vessel_frames(1))
+    if known is not None:
+        source = load(tmp_path / "a.dcm", known=known)
+    node = deblurred(source)
+    with pytest.raises(ValueError, match="Load the run from the DICOM database and deblur it again"):
+        export(node, out)
+    assert leftovers(out) == [] and export(node, out, "png").path.exists()
+
+
+def test_run_of_several_files_is_told(tmp_path, out):
+    pixels = samples.vessel_frames(2)
+    uids = []
+    for number in range(2):
+        samples.write_run(tmp_path / f"{number}.dcm", pixels[number : number + 1], frame_time=None)
+        uids.append(slicer.dicomDatabase.addFile(tmp_path / f"{number}.dcm"))
+    source = slicer.util.addVolumeFromArray(pixels)
+    source.SetAttribute("DICOM.instanceUIDs", " ".join(uids))
+    with pytest.raises(ValueError, match="several DICOM files"):
+        export(deblurred(source), out)
+
+
+def test_what_cannot_be_exported_is_told(tmp_path, out):
+    source = load(tmp_path / "a.dcm")
+    node, more = deblurred(source), deblurred(source)
+    for wrong, words in ((None, "deblur a run first"), (source, "no result of the deblurring")):
+        with pytest.raises(ValueError, match=words):
+            export(wrong, out)
+    for folder in ("", tmp_path / "absent", tmp_path / "a.dcm"):
+        with pytest.raises(ValueError, match="folder that exists"):
+            export(node, folder)
+    with pytest.raises(ValueError, match="Unknown format 'bmp'"):
+        export(node, out, "bmp")
+    with pytest.raises(RuntimeError, match="Unknown compression"):
+        export(node, out, compression="zip")
+    for name, text in (
+        ("Subtraction", "{"),
+        ("Subtraction", "[]"),
+        ("FrameNumbers", "one"),
+        ("FrameNumbers", None),
+        ("FrameNumbers", "7 8 9 10 11 12"),
+        ("FrameNumbers", "1 2"),
+    ):
+        before = more.GetAttribute("DSADeblur." + name)
+        more.SetAttribute("DSADeblur." + name, text)
+        with pytest.raises(ValueError, match="are damaged|does not fit"):
+            export(more, out)
+        more.SetAttribute("DSADeblur." + name, before)
+    slicer.mrmlScene.RemoveNode(source)
+    for format in FORMATS:
+        with pytest.raises(ValueError, match="original of .* was removed"):
+            export(node, out, format)
+    assert leftovers(out) == []
+
+
+def test_proxy_volume_stands_for_its_sequence(tmp_path, out):
+    from DSADeblurScene.input import shownVolume
+
+    node = deblurred(load(tmp_path / "a.dcm"))
+    assert len(pydicom.dcmread(export(shownVolume(node), out).path).pixel_array) == 6
+
+
+def test_scene_reloaded(host, tmp_path, out):
+    deblurred(load(tmp_path / "a.dcm", **MASKED))
+    host.saveScene(tmp_path / "scene.mrb")
+    host.loadScene(tmp_path / "scene.mrb")
+    node = next(one for one in slicer.util.getNodesByClass("vtkMRMLSequenceNode") if "deblurred" in one.GetName())
+    assert len(pydicom.dcmread(export(node, out).path).pixel_array) == 4
