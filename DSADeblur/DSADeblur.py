@@ -42,6 +42,7 @@ from DSADeblurPanel.input_section import InputSection  # noqa: E402
 from DSADeblurPanel.model_section import ModelSection  # noqa: E402
 from DSADeblurPanel.parameters import DSADeblurParameterNode, optionsFrom, userFacts  # noqa: E402
 from DSADeblurPanel.run_section import RunSection, State  # noqa: E402
+from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
 from DSADeblurPanel.torch_section import TorchSection  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
 from DSADeblurScene.job import Job, Options  # noqa: E402
@@ -95,6 +96,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.modelSection = ModelSection(self.ui, self._onModelChosen)
         self.runSection = RunSection(self.ui, self._onApply, self._onCancel)
         self.compareSection = CompareSection(self.ui, self.runSection.showStatus)
+        self.subtractionSection = SubtractionSection(self.ui, self.runSection.showStatus, self._update)
         self.torchSection = TorchSection(self.ui, self.runSection.showStatus, self._update)
         self.exportSection = ExportSection(self.ui, self.runSection, self.logic.export)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
@@ -151,8 +153,10 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.modelSection.show(parameters.model)
         self.compareSection.showNode(parameters.derivedNode)
         self.exportSection.show(parameters)
+        self.subtractionSection.show(parameters)
         reason = "" if parameters.inputNode else _("Select a run to deblur.")
-        self.runSection.setReady(reason or self.torchSection.problem or self.modelSection.problem)
+        problems = (reason, self.torchSection.problem, self.modelSection.problem, self.subtractionSection.problem)
+        self.runSection.setReady(next(filter(None, problems), ""))
 
     def _onModelChosen(self, name: str) -> None:
         if self._parameterNode:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
-import importlib.util
 from collections.abc import Callable
 
-import slicer
 from slicer.i18n import tr as _
 
+from DSADeblurPanel.packages import install, isMissing, whyNeeded
 from DSADeblurPanel.parameters import ExportFormat
 from DSADeblurPanel.run_section import RunSection, State
 from DSADeblurScene.export_frames import ExportCancelled
-
-# Packages that Slicer does not bring: name to (module, requirement).
-_PACKAGES = {
-    "dicognito": ("dicognito", "dicognito>=0.19"),
-    "imageio-ffmpeg": ("imageio_ffmpeg", "imageio-ffmpeg>=0.8.1"),
-}
 
 
 class ExportSection:
@@ -87,9 +78,7 @@ class ExportSection:
         if parameters.exportFormat is not ExportFormat.DATABASE and not parameters.exportFolder:
             return _("Choose a folder for the file.")
         if missing:
-            return _("This needs the Python package {package}: press the button that installs it.").format(
-                package=missing
-            )
+            return whyNeeded(missing)
         return ""
 
     def _onFolder(self, path: str) -> None:
@@ -133,19 +122,9 @@ class ExportSection:
         """Blocks until the installer is done."""
         parameters = self._parameters
         package = missingPackage(parameters.exportFormat, parameters.exportDropIdentity)
-        if not package:
-            return
-        try:
-            # Slicer's own version of pydicom stays: much else is built on it.
-            kept = f"pydicom=={importlib.metadata.version('pydicom')}"
-            slicer.util.pip_install([_PACKAGES[package][1], kept])
-        except Exception as error:  # pip fails in many ways; the panel must stay usable
-            self._runSection.showStatus(_("The installation failed: {error}").format(error=error))
-            return
-        importlib.invalidate_caches()
-        if not missingPackage(parameters.exportFormat, parameters.exportDropIdentity):
-            self._runSection.showStatus(_("{package} is installed.").format(package=package))
-        self._refresh()
+        if package:
+            self._runSection.showStatus(install(package))
+            self._refresh()
 
 
 def identityNotice(dicom: bool, dropIdentity: bool) -> str:
@@ -169,4 +148,4 @@ def missingPackage(choice: ExportFormat, dropIdentity: bool) -> str:
         needed = "imageio-ffmpeg"
     elif dropIdentity and choice in (ExportFormat.DICOM, ExportFormat.DATABASE):
         needed = "dicognito"
-    return needed if needed and importlib.util.find_spec(_PACKAGES[needed][0]) is None else ""
+    return needed if needed and isMissing(needed) else ""

@@ -1,0 +1,42 @@
+"""Python packages that Slicer does not bring and some choices need: whether they are there, and their installation."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+
+import slicer
+from slicer.i18n import tr as _
+
+# Name to (module, requirement).
+_PACKAGES = {
+    "dicognito": ("dicognito", "dicognito>=0.19"),
+    "imageio-ffmpeg": ("imageio_ffmpeg", "imageio-ffmpeg>=0.8.1"),
+    "scikit-image": ("skimage", "scikit-image>=0.22"),
+}
+# Slicer's own versions stay: much else is built on them.
+_KEPT = ("numpy", "scipy", "pydicom")
+
+
+def isMissing(package: str) -> bool:
+    """Whether a package is not installed."""
+    importlib.invalidate_caches()
+    return importlib.util.find_spec(_PACKAGES[package][0]) is None
+
+
+def whyNeeded(package: str) -> str:
+    """One sentence for the user about a package that is missing."""
+    return _("This needs the Python package {package}: press the button that installs it.").format(package=package)
+
+
+def install(package: str) -> str:
+    """Install a package, blocking until that is done, and return one sentence about how it went."""
+    try:
+        kept = [f"{name}=={importlib.metadata.version(name)}" for name in _KEPT]
+        slicer.util.pip_install([_PACKAGES[package][1], *kept])
+    except Exception as error:  # pip fails in many ways; the panel must stay usable
+        return _("The installation failed: {error}").format(error=error)
+    if isMissing(package):
+        return _("The installer ended, but {package} is not there; see the log.").format(package=package)
+    return _("{package} is installed.").format(package=package)

@@ -1,0 +1,43 @@
+"""Section of the panel that says what the subtraction chosen needs, and installs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from slicer.i18n import tr as _
+
+from DSADeblurPanel.packages import install, isMissing, whyNeeded
+from DSADeblurPanel.parameters import RegistrationChoice, SubtractionChoice
+
+_PACKAGE = "scikit-image"
+
+
+class SubtractionSection:
+    """The button that installs what finds and registers masks, seen only while that is chosen and missing.
+
+    Args:
+        showStatus: takes one sentence.
+        onChanged: called after an installation.
+    """
+
+    def __init__(self, ui, showStatus: Callable[[str], None], onChanged: Callable[[], None]) -> None:
+        self._button = ui.installSubtractionButton
+        self._showStatus = showStatus
+        self._onChanged = onChanged
+        self.problem = ""
+        self._button.text = _("Install {package}").format(package=_PACKAGE)
+        self._button.visible = False
+        self._button.connect("clicked(bool)", self._onInstall)
+
+    def show(self, parameters) -> None:
+        """Look at the choices in the parameter node; `problem` says afterwards what is missing, or is ""."""
+        looks = parameters.subtraction is SubtractionChoice.FIND
+        registers = parameters.registration is not RegistrationChoice.NONE
+        subtracts = parameters.subtraction is not SubtractionChoice.NEVER
+        needed = looks or (registers and subtracts)
+        self.problem = whyNeeded(_PACKAGE) if needed and isMissing(_PACKAGE) else ""
+        self._button.visible = bool(self.problem)
+
+    def _onInstall(self) -> None:
+        self._showStatus(install(_PACKAGE))
+        self._onChanged()
