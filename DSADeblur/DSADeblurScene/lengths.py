@@ -118,13 +118,22 @@ def pixelsOf(line, volume) -> np.ndarray | None:
         return None
     toVolume, rasToIjk = vtk.vtkGeneralTransform(), vtk.vtkMatrix4x4()
     slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(None, volume.GetParentTransformNode(), toVolume)
-    volume.GetRASToIJKMatrix(rasToIjk)
+    gridOf(volume).GetRASToIJKMatrix(rasToIjk)
     points = []
     for i in range(2):
         position = toVolume.TransformPoint(line.GetNthControlPointPositionWorld(i))
         points.append(rasToIjk.MultiplyPoint((*position, 1.0))[:3])
     points = np.array(points)
     return points if np.isfinite(points).all() else None
+
+
+def gridOf(volume):
+    """The node with the pixels that a volume shows: of a proxy the first frame of its sequence.
+
+    The proxy itself is empty, without its spacing, while the browser stands where the sequence has no frame.
+    """
+    node = resolveNode(volume)
+    return node.GetNthDataNode(0) if node.IsA("vtkMRMLSequenceNode") and node.GetNumberOfDataNodes() else volume
 
 
 def volumeUnder(line, measured: MeasuredRun):
@@ -142,7 +151,7 @@ def volumeUnder(line, measured: MeasuredRun):
     if points is None:
         return None
     # Pixels and slices reach half a step to both sides of their centres.
-    sides = np.array(measured.volume.GetImageData().GetDimensions())
+    sides = np.array(gridOf(measured.volume).GetImageData().GetDimensions())
     inside = (points >= -0.5) & (points <= sides - 0.5)
     return measured.volume if inside[:, :2].all() and inside[:, 2].any() else None
 

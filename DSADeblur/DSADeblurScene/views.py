@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
@@ -34,7 +35,7 @@ def hasViews(derived) -> bool:
 def showPeakOpacification(derived, progress: Progress = lambda done, total: None) -> tuple:
     """Make the minimum over time of the subtracted source and of its deblurred run, and show both side by side.
 
-    Pictures made before for this node are replaced.
+    Pictures made before for this node are renewed.
 
     Args:
         derived: a deblurred, subtracted node.
@@ -61,25 +62,21 @@ def showPeakOpacification(derived, progress: Progress = lambda done, total: None
         peak_opacification(told((originals[index] for index in indices), 0)),
         peak_opacification(told((sharp[i] for i in range(len(indices))), len(indices))),
     )
-    run = readInput(sourceOf(derived))
-    _removeEarlier(derived, PEAK_REFERENCES)
-    # Both in one window, that of the original, or they could not be compared.
-    window, nodes = vesselWindow(pictures[0][None]), []
-    for reference, source, pixels in zip(PEAK_REFERENCES, (run.node, derived), pictures, strict=True):
-        name = _("{name} peak opacification (research use only)").format(name=_nameOf(source, derived))
-        attributes = {"Role": "peak opacification", "ResearchUseOnly": "true", "Frames": str(len(indices))}
-        node = addPicture(run, pixels, name=name, attributes=attributes)
-        setWindow(node, *window)
-        derived.SetNodeReferenceID(reference, node.GetID())
-        nodes.append(node)
+    attributes = {"Role": "peak opacification", "ResearchUseOnly": "true", "Frames": str(len(indices))}
+    run, names = readInput(sourceOf(derived)), _names(derived, _("{name} peak opacification (research use only)"))
+
+    def add(pixels, name):
+        return addPicture(run, pixels[0], name=name, attributes=attributes)
+
+    nodes = _put(derived, PEAK_REFERENCES, [pixels[np.newaxis] for pixels in pictures], names, attributes, add)
     showSideBySide(*nodes)
-    return tuple(nodes)
+    return nodes
 
 
 def showWithBackground(derived, fraction: float, progress: Progress = lambda done, total: None) -> tuple:
     """Make D + fraction (log mask - its mean) of the subtracted source and its deblurred run, and show both.
 
-    The mask is that of each frame. Nodes made before for this node are replaced. For display only: the values are
+    The mask is that of each frame. Nodes made before for this node are renewed. For display only: the values are
     neither optical densities nor intensities.
 
     Args:
@@ -111,33 +108,61 @@ def showWithBackground(derived, fraction: float, progress: Progress = lambda don
                 source[i] = with_background(originals[index], mask, fraction)
                 deblurred[i] = with_background(sharp[i], mask, fraction)
             progress(count, count)
-            nodes = _addBackgroundNodes(derived, (source, deblurred), fraction)
+            nodes = _putBackground(derived, (source, deblurred), fraction)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     showSideBySide(*nodes)
     return nodes
 
 
-def _addBackgroundNodes(derived, results, fraction: float) -> tuple:
-    run, numbers, nodes = readInput(sourceOf(derived)), frameNumbersOf(derived), []
-    _removeEarlier(derived, BACKGROUND_REFERENCES)
-    window = vesselWindow(results[0])
-    for reference, source, frames in zip(BACKGROUND_REFERENCES, (run.node, derived), results, strict=True):
-        name = _("{name} with {percent:.0f} % background (display only, research use only)").format(
-            name=_nameOf(source, derived), percent=100 * fraction
-        )
-        attributes = {
-            "Role": "anatomical background",
-            "ResearchUseOnly": "true",
-            "DisplayOnly": "true",
-            "BackgroundFraction": f"{fraction:g}",
-            "FrameNumbers": " ".join(map(str, numbers)),
-        }
-        node = addDerived(run, frames, numbers, name=name, attributes=attributes, subtracted=False)
+def _putBackground(derived, results, fraction: float) -> tuple:
+    run, numbers = readInput(sourceOf(derived)), frameNumbersOf(derived)
+    text = _("{name} with {percent} % background (display only, research use only)")
+    names = _names(derived, text, percent=f"{100 * fraction:.0f}")
+    attributes = {
+        "Role": "anatomical background",
+        "ResearchUseOnly": "true",
+        "DisplayOnly": "true",
+        "BackgroundFraction": f"{fraction:g}",
+        "FrameNumbers": " ".join(map(str, numbers)),
+    }
+
+    def add(frames, name):
+        return addDerived(run, frames, numbers, name=name, attributes=attributes, subtracted=False)
+
+    return _put(derived, BACKGROUND_REFERENCES, results, names, attributes, add)
+
+
+def _put(derived, references, results, names, attributes, add: Callable) -> tuple:
+    """Add a node for each result, or renew that of an earlier call, and show both in the window of the first.
+
+    Two windows of their own would make a difference look like none, or the other way round.
+    """
+    window, nodes = vesselWindow(results[0]), []
+    for reference, frames, name in zip(references, results, names, strict=True):
+        node = derived.GetNodeReference(reference)
+        if node is not None and readInput(node).frames.shape == frames.shape:
+            _renew(node, frames, name, attributes)
+        else:
+            node = add(frames, name)
+            derived.SetNodeReferenceID(reference, node.GetID())
         setWindow(shownVolume(node), *window)
-        derived.SetNodeReferenceID(reference, node.GetID())
         nodes.append(node)
     return tuple(nodes)
+
+
+def _renew(node, frames, name: str, attributes: dict[str, str]) -> None:
+    run = readInput(node)
+    if run.isSequence:
+        for volume, frame in zip(run.volumes, frames, strict=True):
+            slicer.util.updateVolumeFromArray(volume, np.ascontiguousarray(frame)[np.newaxis])
+    else:
+        slicer.util.updateVolumeFromArray(node, np.stack(list(frames)))
+    for one in (*run.volumes, node, shownVolume(node)):
+        one.SetName(name)
+        for key, value in attributes.items():
+            one.SetAttribute(ATTRIBUTE + key, value)
+    slicer.modules.sequences.logic().UpdateAllProxyNodes()
 
 
 def _framesOf(derived) -> tuple:
@@ -148,16 +173,7 @@ def _framesOf(derived) -> tuple:
     return originals, indices, readInput(derived).frames
 
 
-def _nameOf(node, derived) -> str:
-    return node.GetName() if node is derived else _("{name} subtracted").format(name=node.GetName())
-
-
-def _removeEarlier(derived, references) -> None:
-    for reference in references:
-        node = derived.GetNodeReference(reference)
-        if node is None:
-            continue
-        proxy = shownVolume(node)
-        slicer.mrmlScene.RemoveNode(node)
-        if proxy is not None and proxy is not node and slicer.mrmlScene.IsNodePresent(proxy):
-            slicer.mrmlScene.RemoveNode(proxy)
+def _names(derived, text: str, **values) -> tuple[str, str]:
+    """Names for the view of the subtracted source and for that of the deblurred run."""
+    source = _("{name} subtracted").format(name=sourceOf(derived).GetName())
+    return text.format(name=source, **values), text.format(name=derived.GetName(), **values)

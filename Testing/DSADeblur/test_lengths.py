@@ -255,6 +255,21 @@ def test_lines_on_derived_nodes_belong_to_the_run(watched, tmp_path):
     assert told[-1].lines == () and label(line).endswith("mm")
 
 
+def test_a_line_keeps_its_length_where_the_derived_run_has_no_frame(watched, tmp_path):
+    from DSADeblurScene.input import browserForSequence, shownVolume
+
+    source, _volume, watcher, told = watched
+    derived, browser = derive(source, samples.vessel_frames()[2:], range(3, 7)), browserForSequence(source)
+    browser.SetSelectedItemNumber(4)
+    slicer.modules.sequences.logic().UpdateAllProxyNodes()
+    line = drawLine(shownVolume(derived), (10, 10), (30, 25))
+    browser.SetSelectedItemNumber(0)
+    slicer.modules.sequences.logic().UpdateAllProxyNodes()
+    assert shownVolume(derived).GetImageData() is None
+    line.SetName("seen at the first frame")
+    assert told[-1].lines[0][1].text == label(line) == expected(20, 15, tmp_path).text
+
+
 def test_stack_of_frames(host, tmp_path):
     from DSADeblurScene.lengths import CalibrationChoice, LengthWatcher, measuredRun
 
