@@ -86,7 +86,7 @@ def measuredRun(node) -> MeasuredRun:
     else:
         acquisition, notes = _nothingKnown(volume), (facts.note,)
     found = choices(acquisition)
-    return MeasuredRun(run, volume, acquisition, found, (*notes, found.why))
+    return MeasuredRun(run, volume, acquisition, found, tuple(notes))
 
 
 def nativeNode(node):
@@ -264,7 +264,8 @@ class LengthWatcher(VTKObservationMixin):
             length = lengthOn(line, measured)
             if length is not None:
                 found.append((line, length.measured(calibration)))
-        notes = (problem, *calibration.notes, *measured.notes)
+        why = measured.choices.why if calibration is measured.choices.default else ""
+        notes = (problem, why, *calibration.notes, *measured.notes)
         return Lengths(calibration, tuple(dict.fromkeys(filter(None, notes))), tuple(found))
 
     def _observeLine(self, line) -> None:

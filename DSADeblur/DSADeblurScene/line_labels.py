@@ -22,8 +22,8 @@ def setLabel(line, measured) -> None:
     is the whole text. Both are saved with the line.
     """
     text = measured.text if len(measured.text) <= _LONGEST else measured.text[: _LONGEST - 3] + "..."
-    # The text is a format of C's printf.
-    shown = text.replace("%", "%%")
+    # The number stands above its kind: views cut off what reaches over their edge. The text is a format of C's printf.
+    shown = text.replace(", ", ",\n", 1).replace("%", "%%")
     own, ours = line.GetMeasurement(SLICERS_OWN), line.GetMeasurement(MEASUREMENT)
     if ours is not None and ours.GetPrintFormat() == shown and not (own and own.GetEnabled()):
         return

@@ -81,6 +81,7 @@ def test_reference_fields_are_seen_when_they_count(panel, run, tmp_path):
     assert len(shown) == 3 and not any(map(any, shown.values()))
     choose(ui, "Catheter of known size")
     assert "Choose the reference line" in ui.calibrationLabel.text and " px (" in ui.lengthsLabel.text
+    assert "The header tells" not in ui.calibrationLabel.text
     assert ui.referenceLineLabel.text == "Line across it:" and ui.frenchSizeSpinBox.value == 5
     ui.referenceLineSelector.setCurrentNode(line)
     assert label(line).startswith("1.7 mm") and "catheter of known size" in ui.lengthsLabel.text

@@ -340,7 +340,7 @@ def test_any_text_is_drawn_safely(host, text):
     line = drawLine(volume, (4, 4), (14, 24))
     setLabel(line, SimpleNamespace(text=text, value=9.9, unit="mm"))
     assert label(line) == (text if len(text) < 79 else text[:75] + "...")
-    assert text[:20] in line.GetDescription()
+    assert text[:12] in line.GetDescription() and line.GetPropertiesLabelText().count("\n") == text[:75].count(", ")
     removeLabel(line)
     removeLabel(line)
     assert label(line) == f"{line.GetLineLengthWorld():#.4g}mm"

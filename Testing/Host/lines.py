@@ -32,8 +32,8 @@ def movePoint(line, volume, row, col):
 
 
 def label(line) -> str:
-    """What the views draw beside a line, after its name."""
-    return line.GetPropertiesLabelText().strip()
+    """What the views draw beside a line, after its name, in one line."""
+    return line.GetPropertiesLabelText().strip().replace("\n", " ")
 
 
 def expected(rows, cols, folder: Path, kind=None):
