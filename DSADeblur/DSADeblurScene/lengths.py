@@ -12,6 +12,7 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
+from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts
 from DSADeblurScene.derived import sourceOf
 from DSADeblurScene.dicom_facts import factsForRun
 from DSADeblurScene.input import InputRun, readInput, resolveNode, shownVolume
@@ -70,8 +71,10 @@ class Lengths:
     lines: tuple = field(default=())
 
 
-def measuredRun(node) -> MeasuredRun:
+def measuredRun(node, said: UserFacts = NOTHING_SAID) -> MeasuredRun:
     """What is known of the run behind a node.
+
+    said: what the user says about the run, which overrides the header.
 
     Raises:
         ValueError: one sentence, if the node holds no run.
@@ -80,13 +83,9 @@ def measuredRun(node) -> MeasuredRun:
 
     run = readInput(nativeNode(node))
     volume = shownVolume(run.node) or run.volumes[0]
-    facts = factsForRun(run)
-    if facts.header is not None:
-        acquisition, notes = facts.header.acquisition, facts.header.acquisition.warnings
-    else:
-        acquisition, notes = _nothingKnown(volume), (facts.note,)
-    found = choices(acquisition)
-    return MeasuredRun(run, volume, acquisition, found, tuple(notes))
+    facts = factsForRun(run, said)
+    acquisition = facts.acquisition or _nothingKnown(gridOf(volume))
+    return MeasuredRun(run, volume, acquisition, choices(acquisition), (facts.note, *acquisition.warnings))
 
 
 def nativeNode(node):
@@ -304,7 +303,7 @@ def _nothingKnown(volume):
     """The acquisition behind a node without a header: only the shape of a pixel, as the node has it."""
     from pydicom.dataset import Dataset
 
-    from DSADeblurLib.xa.facts import read_acquisition
+    from DSADeblurLib.xa import read_acquisition
 
     width, height, _thickness = volume.GetSpacing()
     return dataclasses.replace(read_acquisition(Dataset()), pixel_aspect=height / width, warnings=())

@@ -12,7 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurLib.framefile import FrameFile
-from DSADeblurScene.compare import frameNumbersOf, showSideBySide, subtractedAlike
+from DSADeblurScene.compare import frameNumbersOf, showSideBySide, subtractedSource
 from DSADeblurScene.derived import ATTRIBUTE, addDerived, addPicture, setWindow, sourceOf, vesselWindow
 from DSADeblurScene.input import readInput, shownVolume
 
@@ -169,7 +169,8 @@ def _framesOf(derived) -> tuple:
     """(SubtractedFrames of the source, their indices in the order of the derived frames, derived frames)."""
     if not hasViews(derived):
         raise ValueError(_("This view needs a deblurred run that was subtracted, and its source."))
-    originals, indices = subtractedAlike(derived)
+    originals = subtractedSource(derived)
+    indices = [originals.frame_numbers.index(number) for number in frameNumbersOf(derived)]
     return originals, indices, readInput(derived).frames
 
 

@@ -99,6 +99,22 @@ def test_contradictory_tags_warn(panel, tmp_path):
     assert "patient plane, ERMF" in entries(panel.ui)
 
 
+def test_what_the_user_says_of_the_geometry_counts(panel, run, tmp_path):
+    ui, volume = run
+    line = drawLine(volume, (10, 10), (30, 25))
+    ui.magnificationSpinBox.value = 1.25
+    assert entries(ui)[0] == "patient plane, magnification given by the user (default)"
+    # 20 rows of 0.3 mm and 15 columns of 0.2 mm at the detector.
+    assert label(line).startswith("5.4 mm (") and label(line).endswith("given by the user")
+    node = slicer.util.addVolumeFromArray(np.zeros((1, 48, 64), np.uint8))
+    ui.inputSelector.setCurrentNode(node)
+    assert entries(ui)[0] == "uncalibrated (default)"
+    ui.detectorSpacingSpinBox.value = 0.25
+    other = drawLine(node, (10, 10), (30, 25), "without a file")
+    assert "given by the user" in entries(ui)[0] and label(other).startswith("5.0 mm (")
+    assert "No DICOM header" in ui.calibrationLabel.text and label(line).endswith("mm")
+
+
 def test_lines_are_watched_while_the_panel_is_left(gui, panel, run, tmp_path):
     ui, volume = run
     choose(ui, "detector plane")

@@ -140,19 +140,19 @@ def test_registered_mask_is_the_one_that_was_subtracted(host, tmp_path):
     from dataclasses import replace
 
     from DSADeblurLib.xa import SubtractionPlan
-    from DSADeblurScene.compare import subtractedAlike
+    from DSADeblurScene.compare import subtractedSource
     from DSADeblurScene.views import showWithBackground
 
     source, derived, *_ = subtractedRun(tmp_path / "a.dcm")
     plan = SubtractionPlan.from_dict(json.loads(derived.GetAttribute("DSADeblur.Subtraction")))
     mask = replace(plan.masks[0], shift=(1.5, -2.25))
     derived.SetAttribute("DSADeblur.Subtraction", json.dumps(replace(plan, masks=(mask,)).as_dict()))
-    frames, indices = subtractedAlike(derived)
+    frames = subtractedSource(derived)
     original, _ = showWithBackground(derived, 1.0)
-    contrast = frames[indices[2]] + frames.mask(indices[2])
+    contrast = frames[2] + frames.mask(2)
     assert np.ptp(allFrames(original)[2] - contrast) < 1e-5
     plain = allFrames(showWithBackground(derived, 0.0)[0])[2]
-    assert np.array_equal(plain, frames[indices[2]])
+    assert np.array_equal(plain, frames[2])
 
 
 @pytest.mark.parametrize("view", ["peak", "background"])
