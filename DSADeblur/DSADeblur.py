@@ -119,7 +119,6 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         # What was under way may still unwind; it must not touch widgets that are gone.
         self.runSection.state = State.IDLE
         self.calibrationSection.cleanup()
-        self.viewsSection.cleanup()
         self.removeObservers()
 
     def enter(self) -> None:

@@ -19,7 +19,6 @@ class ViewsSection:
         self._runSection = runSection
         self._node = None
         self._fraction = 0.0
-        self._gone = False
         ui.peakButton.connect("clicked(bool)", self._onPeak)
         ui.backgroundButton.connect("clicked(bool)", self._onBackground)
 
@@ -32,10 +31,6 @@ class ViewsSection:
         peak.enabled = background.enabled = possible
         peak.toolTip = why or _("Show the darkest value that each pixel has in the run.")
         background.toolTip = why or _("Show the vessels with this much of the anatomy, for display only.")
-
-    def cleanup(self) -> None:
-        """The panel goes away: stop what is under way."""
-        self._gone = True
 
     def _onPeak(self) -> None:
         self._run(lambda progress: showPeakOpacification(self._node, progress))
@@ -50,7 +45,7 @@ class ViewsSection:
         if section.state is not State.IDLE:
             # The status line tells how the work under way goes on.
             return
-        section.begin()
+        section.begin(_("Computing the view..."))
         try:
             nodes = work(self._onProgress)
         except Stopped:
@@ -65,13 +60,13 @@ class ViewsSection:
 
     def _onProgress(self, done: int, total: int) -> None:
         section = self._runSection
-        section.showProgress(done, total, None)
+        section.showExport(done, total)
         section.showStatus(_("Computing the view: step {done} of {total}.").format(done=done, total=total))
         slicer.app.processEvents()
-        # The run section is cancelling after a press of Cancel, and idle when the scene was closed meanwhile.
-        if self._gone or section.state is not State.RUNNING:
+        # The section is cancelling after a press of Cancel, and idle when scene or panel were closed meanwhile.
+        if section.state is not State.RUNNING:
             raise Stopped
 
     def _end(self, text: str) -> None:
-        if not self._gone and self._runSection.state is not State.IDLE:
+        if self._runSection.state is not State.IDLE:
             self._runSection.end(text)
