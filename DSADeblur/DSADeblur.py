@@ -36,6 +36,7 @@ _prepareImports()
 
 from DSADeblurLib.restoration.settings import DeblurSettings  # noqa: E402
 from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts  # noqa: E402
+from DSADeblurPanel.calibration_section import CalibrationSection  # noqa: E402
 from DSADeblurPanel.compare_section import CompareSection  # noqa: E402
 from DSADeblurPanel.export_section import ExportSection  # noqa: E402
 from DSADeblurPanel.input_section import InputSection  # noqa: E402
@@ -44,8 +45,10 @@ from DSADeblurPanel.parameters import DSADeblurParameterNode, optionsFrom, userF
 from DSADeblurPanel.run_section import RunSection, State  # noqa: E402
 from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
 from DSADeblurPanel.torch_section import TorchSection  # noqa: E402
+from DSADeblurPanel.views_section import ViewsSection  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
 from DSADeblurScene.job import Job, Options  # noqa: E402
+from DSADeblurScene.line_labels import watchLoadedScenes  # noqa: E402
 from DSADeblurScene.qprocess_runner import QProcessRunner  # noqa: E402
 from DSADeblurScene.runner import SubprocessRunner  # noqa: E402
 from DSADeblurScene.sample_data import registerSampleData  # noqa: E402
@@ -73,6 +76,7 @@ class DSADeblur(ScriptedLoadableModule):
             "independent implementation."
         ).format(doi="10.1177/15910199221143168")
         slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", watchLoadedScenes)
 
 
 class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -97,6 +101,8 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.runSection = RunSection(self.ui, self._onApply, self._onCancel)
         self.compareSection = CompareSection(self.ui, self.runSection.showStatus)
         self.subtractionSection = SubtractionSection(self.ui, self.runSection.showStatus, self._update)
+        self.calibrationSection = CalibrationSection(self.ui, self.logic.getParameterNode)
+        self.viewsSection = ViewsSection(self.ui, self.runSection)
         self.torchSection = TorchSection(self.ui, self.runSection.showStatus, self._update)
         self.exportSection = ExportSection(self.ui, self.runSection, self.logic.export)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
@@ -114,6 +120,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.shutdown()
         # What was under way may still unwind; it must not touch widgets that are gone.
         self.runSection.state = State.IDLE
+        self.calibrationSection.cleanup()
         self.removeObservers()
 
     def enter(self) -> None:
@@ -154,6 +161,8 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.compareSection.showNode(parameters.derivedNode)
         self.exportSection.show(parameters)
         self.subtractionSection.show(parameters)
+        self.calibrationSection.show(parameters)
+        self.viewsSection.showNode(parameters.derivedNode, parameters.background)
         reason = "" if parameters.inputNode else _("Select a run to deblur.")
         problems = (reason, self.torchSection.problem, self.modelSection.problem, self.subtractionSection.problem)
         self.runSection.setReady(next(filter(None, problems), ""))

@@ -6,7 +6,7 @@ import enum
 import typing
 from typing import Annotated
 
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSequenceNode
+from slicer import vtkMRMLMarkupsLineNode, vtkMRMLScalarVolumeNode, vtkMRMLSequenceNode
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
@@ -154,6 +154,10 @@ class DSADeblurParameterNode:
     derivedNode - the last result, for the compare and export buttons.
     exportFolder - of exported files.
     exportReviewed - a person looked at every frame of the last result, and no text is burned in.
+    calibration - kind of calibration; empty for the default of the run's header.
+    referenceLine - drawn across a catheter, or along a known distance.
+    frenchSize - of that catheter; knownDistance - that distance in mm.
+    background - percent of the anatomy shown with a subtracted run.
     """
 
     inputNode: typing.Union[vtkMRMLSequenceNode, vtkMRMLScalarVolumeNode, None]  # noqa: UP007
@@ -183,6 +187,11 @@ class DSADeblurParameterNode:
     exportCompression: CompressionChoice = CompressionChoice.NONE
     exportDropIdentity: bool = False
     exportReviewed: bool = False
+    calibration: str = ""
+    referenceLine: typing.Union[vtkMRMLMarkupsLineNode, None]  # noqa: UP007
+    frenchSize: Annotated[float, WithinRange(1, 40)] = 5
+    knownDistance: Annotated[float, WithinRange(0.1, 1000)] = 10
+    background: Annotated[float, WithinRange(0, 100)] = 20
 
 
 def optionsFrom(parameters: DSADeblurParameterNode) -> Options:

@@ -21,6 +21,7 @@ from DSADeblurScene.input import ComputedFrames, readInput, shownVolume
 
 # Ids up to 100 are Slicer's own.
 LAYOUT_ID = 6321
+LAYOUT_IDS = {3: LAYOUT_ID, 2: LAYOUT_ID + 1}
 VIEWS = ("DSADeblurOriginal", "DSADeblurDeblurred", "DSADeblurDifference")
 DIFFERENCE_REFERENCE = "DSADeblur.difference"
 SUBTRACTED_REFERENCE = "DSADeblur.subtractedSource"
@@ -28,15 +29,15 @@ _COLOURS = ("#8C8C8C", "#6EB04B", "#EDD54C")
 _LABELS = ("O", "D", "&#916;")
 
 
-def layoutDescription() -> str:
-    """The layout as the XML that vtkMRMLLayoutNode reads."""
+def layoutDescription(count: int = len(VIEWS)) -> str:
+    """The layout of the first views as the XML that vtkMRMLLayoutNode reads."""
     views = "".join(
         f'<item><view class="vtkMRMLSliceNode" singletontag="{tag}">'
         '<property name="orientation" action="default">Axial</property>'
         f'<property name="viewlabel" action="default">{label}</property>'
         f'<property name="viewcolor" action="default">{colour}</property>'
         "</view></item>"
-        for tag, label, colour in zip(VIEWS, _LABELS, _COLOURS, strict=True)
+        for tag, label, colour in list(zip(VIEWS, _LABELS, _COLOURS, strict=True))[:count]
     )
     return f'<layout type="horizontal" split="true">{views}</layout>'
 
@@ -51,9 +52,7 @@ def showComparison(derived) -> None:
         raise ValueError(_("Nothing to compare: run the deblurring first, or its source was removed."))
     original = comparable(derived)
     difference = differenceNode(derived, original)
-    _showLayout()
-    for tag, node in zip(VIEWS, (original, derived, difference), strict=True):
-        _showInView(tag, shownVolume(node))
+    showSideBySide(original, derived, difference)
 
 
 def comparable(derived):
@@ -126,11 +125,14 @@ def differenceNode(derived, original):
     return node
 
 
-def _showLayout() -> None:
-    layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-    if not layout.IsLayoutDescription(LAYOUT_ID):
-        layout.AddLayoutDescription(LAYOUT_ID, layoutDescription())
-    layout.SetViewArrangement(LAYOUT_ID)
+def showSideBySide(*nodes) -> None:
+    """Show two or three nodes in linked views, in the order original, deblurred, difference."""
+    layout, number = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode"), LAYOUT_IDS[len(nodes)]
+    if not layout.IsLayoutDescription(number):
+        layout.AddLayoutDescription(number, layoutDescription(len(nodes)))
+    layout.SetViewArrangement(number)
+    for tag, node in zip(VIEWS, nodes, strict=False):
+        _showInView(tag, shownVolume(node))
 
 
 def _showInView(tag: str, volume) -> None:

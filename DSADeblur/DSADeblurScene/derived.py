@@ -48,6 +48,29 @@ def addDerived(run: InputRun, frames, frameNumbers, *, name: str, attributes: di
     return node
 
 
+def addPicture(run: InputRun, pixels, *, name: str, attributes: dict[str, str]):
+    """Add one picture that stands for a whole run of optical densities, in the place of its frames.
+
+    Args:
+        run: where it came from.
+        pixels: (rows, cols), any numeric type.
+        name, attributes: as for `addDerived`.
+
+    Returns:
+        vtkMRMLScalarVolumeNode.
+    """
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    volume.CopyOrientation(run.volumes[0])
+    slicer.util.updateVolumeFromArray(volume, np.ascontiguousarray(pixels)[np.newaxis])
+    volume.CreateDefaultDisplayNodes()
+    for key, value in attributes.items():
+        volume.SetAttribute(ATTRIBUTE + key, str(value))
+    volume.SetNodeReferenceID(SOURCE_REFERENCE, run.node.GetID())
+    _followSource(shownVolume(run.node), volume)
+    setWindow(volume, *vesselWindow(pixels[np.newaxis]))
+    return volume
+
+
 def sourceOf(node):
     """The node a derived node was made from, or None when it was removed."""
     return node.GetNodeReference(SOURCE_REFERENCE)

@@ -1,0 +1,72 @@
+"""Section of the panel with the display options of a subtracted run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import slicer
+from slicer.i18n import tr as _
+
+from DSADeblurPanel.run_section import RunSection, State
+from DSADeblurScene.views import Stopped, hasViews, showPeakOpacification, showWithBackground
+
+
+class ViewsSection:
+    """Peak opacification and anatomical background; bar, status line and Cancel are those of the run section."""
+
+    def __init__(self, ui, runSection: RunSection) -> None:
+        self._ui = ui
+        self._runSection = runSection
+        self._node = None
+        self._fraction = 0.0
+        ui.peakButton.connect("clicked(bool)", self._onPeak)
+        ui.backgroundButton.connect("clicked(bool)", self._onBackground)
+
+    def showNode(self, node, percent: float) -> None:
+        """The derived node and the background that the buttons stand for."""
+        self._node, self._fraction = node, percent / 100
+        possible = hasViews(node)
+        why = "" if possible else _("Deblur a subtracted run first.")
+        peak, background = self._ui.peakButton, self._ui.backgroundButton
+        peak.enabled = background.enabled = possible
+        peak.toolTip = why or _("Show the darkest value that each pixel has in the run.")
+        background.toolTip = why or _("Show the vessels with this much of the anatomy, for display only.")
+
+    def _onPeak(self) -> None:
+        self._run(lambda progress: showPeakOpacification(self._node, progress))
+
+    def _onBackground(self) -> None:
+        fraction = self._fraction
+        self._run(lambda progress: showWithBackground(self._node, fraction, progress))
+
+    def _run(self, work: Callable) -> None:
+        """Do something frame by frame on this thread; Cancel and all other buttons stay usable."""
+        section = self._runSection
+        if section.state is not State.IDLE:
+            # The status line tells how the work under way goes on.
+            return
+        section.begin(_("Computing the view..."))
+        try:
+            nodes = work(self._onProgress)
+        except Stopped:
+            self._end(_("Cancelled."))
+        except (ValueError, OSError) as error:
+            self._end(str(error))
+        except Exception:
+            self._end(_("The view could not be made; see the log."))
+            raise
+        else:
+            self._end(_("Added {first} and {second}.").format(first=nodes[0].GetName(), second=nodes[1].GetName()))
+
+    def _onProgress(self, done: int, total: int) -> None:
+        section = self._runSection
+        section.showExport(done, total)
+        section.showStatus(_("Computing the view: step {done} of {total}.").format(done=done, total=total))
+        slicer.app.processEvents()
+        # The section is cancelling after a press of Cancel, and idle when scene or panel were closed meanwhile.
+        if section.state is not State.RUNNING:
+            raise Stopped
+
+    def _end(self, text: str) -> None:
+        if self._runSection.state is not State.IDLE:
+            self._runSection.end(text)

@@ -1,0 +1,85 @@
+"""What the views draw beside a markups line: our text with kind and interval in place of Slicer's bare millimetres."""
+
+from __future__ import annotations
+
+import slicer
+from slicer.i18n import tr as _
+
+from DSADeblurScene.derived import ATTRIBUTE
+
+MEASUREMENT = "DSADeblur length"
+SLICERS_OWN = "length"
+_WAS_SHOWN = ATTRIBUTE + "SlicerLengthShown"
+# vtkMRMLMeasurement prints into 80 characters, of which 78 are used; all texts but freak ones are shorter.
+_LONGEST = 78
+
+
+def setLabel(line, measured) -> None:
+    """Show a Measured as the label of a line.
+
+    Slicer's own measurement takes unit, factor and format from the scene's unit of length each time that a point moves,
+    so that nothing set on it would last. It is switched off, and a static measurement stands in its place, whose format
+    is the whole text. Both are saved with the line.
+    """
+    text = measured.text if len(measured.text) <= _LONGEST else measured.text[: _LONGEST - 3] + "..."
+    # The number stands above its kind: views cut off what reaches over their edge. The text is a format of C's printf.
+    shown = text.replace(", ", ",\n", 1).replace("%", "%%")
+    own, ours = line.GetMeasurement(SLICERS_OWN), line.GetMeasurement(MEASUREMENT)
+    if ours is not None and ours.GetPrintFormat() == shown and not (own and own.GetEnabled()):
+        return
+    wasModifying = line.StartModify()
+    if not isLabelled(line):
+        line.SetAttribute(_WAS_SHOWN, "true" if own is None or own.GetEnabled() else "false")
+    if own is not None:
+        own.SetEnabled(False)
+    index = _indexOf(line)
+    description = _("Measured by DSA Deblur. Research use only.")
+    line.SetNthMeasurement(
+        line.GetNumberOfMeasurements() if index is None else index,
+        MEASUREMENT, measured.value, measured.unit, shown, description,
+    )
+    line.UpdateAllMeasurements()
+    line.EndModify(wasModifying)
+
+
+def removeLabel(line) -> None:
+    """Give a line the label back that it had before; nothing happens to a line that has none of ours."""
+    if not isLabelled(line):
+        return
+    wasModifying = line.StartModify()
+    index, own = _indexOf(line), line.GetMeasurement(SLICERS_OWN)
+    if index is not None:
+        line.RemoveNthMeasurement(index)
+    if own is not None:
+        own.SetEnabled(line.GetAttribute(_WAS_SHOWN) == "true")
+    line.RemoveAttribute(_WAS_SHOWN)
+    line.UpdateAllMeasurements()
+    line.EndModify(wasModifying)
+
+
+def isLabelled(line) -> bool:
+    """Whether a line has our label, set now or before the scene was saved."""
+    return line.GetAttribute(_WAS_SHOWN) is not None
+
+
+def allLines() -> list:
+    """The markups lines of the scene."""
+    return slicer.util.getNodesByClass("vtkMRMLMarkupsLineNode")
+
+
+def watchLoadedScenes() -> None:
+    """Open the panel, unseen, when a scene with lines of ours is loaded; called when the application has started.
+
+    Without it nobody would renew the label of a line that is moved before the user opens the module.
+    """
+
+    def onLoaded(_scene, _event) -> None:
+        if any(map(isLabelled, allLines())):
+            slicer.modules.dsadeblur.widgetRepresentation()
+
+    slicer.mrmlScene.AddObserver(slicer.mrmlScene.EndImportEvent, onLoaded)
+
+
+def _indexOf(line) -> int | None:
+    names = [line.GetNthMeasurement(i).GetName() for i in range(line.GetNumberOfMeasurements())]
+    return names.index(MEASUREMENT) if MEASUREMENT in names else None
