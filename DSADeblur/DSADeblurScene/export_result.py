@@ -109,6 +109,8 @@ def _settingsInWords(result: Result) -> list[str]:
     widths = result.attribute("BlurPixels").split()
     if len(widths) == 2:
         words.append("blur {} x {} px".format(*widths))
+    if result.attribute("Order") == "deblur-first":
+        words.append("deblurred before subtraction")
     return words
 
 

@@ -137,6 +137,14 @@ def test_file_says_what_made_it_and_is_of_the_same_study(tmp_path, out):
     assert dataset.SeriesInstanceUID != original.SeriesInstanceUID
 
 
+def test_file_says_in_which_order_it_was_subtracted(tmp_path, out):
+    node = deblurred(load(tmp_path / "a.dcm", **MASKED))
+    for order in ("subtract-first", "deblur-first"):
+        node.SetAttribute("DSADeblur.Order", order)
+        told = pydicom.dcmread(export(node, out).path).DerivationDescription
+        assert ("deblurred before subtraction" in told) is (order == "deblur-first")
+
+
 def test_file_loads_beside_the_original_with_the_same_timing(tmp_path, out):
     source = load(tmp_path / "a.dcm")
     node = deblurred(source)

@@ -31,9 +31,12 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
         self._collapsed = collapsed
         self.setChecked(not collapsed)
         self.setMaximumHeight(self._HEADER if collapsed else 16777215)
+        explicit = QtCore.Qt.WidgetAttribute.WA_WState_ExplicitShowHide
         for child in self.children():
-            if child.isWidgetType():
+            # As in CTK, a child that was hidden by the panel stays hidden; the group itself counts for nothing.
+            if child.isWidgetType() and not (child.testAttribute(explicit) and child.isHidden()):
                 child.setVisible(not collapsed)
+                child.setAttribute(explicit, False)
 
     collapsed = _Property(bool, _getCollapsed, _setCollapsed)
 
