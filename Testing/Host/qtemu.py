@@ -18,6 +18,8 @@ import xml.etree.ElementTree as ElementTree
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Enumerators are plain integers in PythonQt; the flags must be set before the first import.
+if "PySide6" in sys.modules:
+    raise RuntimeError("Import qtemu before PySide6, or its enumerators are no integers.")
 sys.pyside6_option_python_enum = 0x0E
 
 import qtapi  # noqa: E402

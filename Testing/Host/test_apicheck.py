@@ -50,10 +50,7 @@ def test_seeded_errors_in_the_ui_file_are_found(tmp_path, old, new, expected):
 
 @pytest.fixture
 def qt():
-    pytest.importorskip("PySide6")
-    pytest.importorskip("slicer_core")
-    import qtemu
-
+    qtemu = pytest.importorskip("qtemu", reason="PySide6 or slicer-core is not installed")
     qtemu.install()
     import qt
 
