@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataelem import DataElement
 
 from DSADeblurLib.xa import XAWriteError, read_run
 from DSADeblurLib.xa.compression import fragment_encoder, transfer_syntax_of
@@ -58,6 +59,16 @@ def test_folder_that_does_not_exist(make_run, tmp_path):
     dataset = pydicom.dcmread(make_run().path)
     with pytest.raises(XAWriteError, match="Cannot write out.dcm: No such file or directory."):
         save_aside(dataset, tmp_path / "none" / "out.dcm")
+
+
+def test_value_that_dicom_cannot_store(make_run, tmp_path):
+    dataset = pydicom.dcmread(make_run().path)
+    attach_native_pixels(dataset, lambda index: np.zeros((48, 64), np.uint16), 6, 48 * 64 * 2, 16)
+    dataset.add(DataElement(0x00280301, "US", "seven", validation_mode=0))
+    with pytest.raises(XAWriteError, match="Cannot write out.dcm: a value copied from the source cannot be stored in "
+                                           r"DICOM \(.*\); repair the source file."):
+        save_aside(dataset, tmp_path / "out.dcm")
+    assert not (tmp_path / "out.dcm").exists()
 
 
 def test_four_gigabytes_are_the_limit():
