@@ -14,19 +14,11 @@ _LARGEST_OFFSET = 2**32 - 2
 _ITEM = b"\xfe\xff\x00\xe0"
 
 
-class FrameStream(io.BufferedIOBase):
-    """The native frames of a run as a seekable file.
+class _Computed(io.BufferedIOBase):
+    """A seekable file whose bytes are made when they are read; `failure` keeps why that was not possible."""
 
-    `frame(i)` returns the pixels of frame i, uint8 or uint16 of one common size; pydicom copies from here to disk.
-    """
-
-    def __init__(self, frame: Callable[[int], np.ndarray], count: int, frame_bytes: int) -> None:
-        self._frame, self._frame_bytes = frame, frame_bytes
-        self._length = count * frame_bytes
-        # A value has an even length; the pad byte belongs to it (PS3.5 8.1.1).
-        self.size = self._length + self._length % 2
+    def __init__(self) -> None:
         self._position = 0
-        self._index, self._data = -1, b""
         self.failure: Exception | None = None
 
     def readable(self) -> bool:
@@ -39,9 +31,30 @@ class FrameStream(io.BufferedIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._end()}[whence]
         self._position = base + offset
         return self._position
+
+    def _end(self) -> int:
+        raise NotImplementedError
+
+
+class FrameStream(_Computed):
+    """The native frames of a run as a seekable file.
+
+    `frame(i)` returns the pixels of frame i, uint8 or uint16 of one common size; pydicom copies from here to disk.
+    """
+
+    def __init__(self, frame: Callable[[int], np.ndarray], count: int, frame_bytes: int) -> None:
+        super().__init__()
+        self._frame, self._frame_bytes = frame, frame_bytes
+        self._length = count * frame_bytes
+        # A value has an even length; the pad byte belongs to it (PS3.5 8.1.1).
+        self.size = self._length + self._length % 2
+        self._index, self._data = -1, b""
+
+    def _end(self) -> int:
+        return self.size
 
     def read(self, size: int = -1) -> bytes:
         if self._position >= self._length:
@@ -68,7 +81,7 @@ class FrameStream(io.BufferedIOBase):
             raise
 
 
-class FragmentStream(io.BufferedIOBase):
+class FragmentStream(_Computed):
     """The compressed frames of a run, encapsulated, one fragment a frame (PS3.5 A.4), as a file to be read once.
 
     `fragment(i)` returns the codestream of frame i. How long the whole will be is not known before, so the basic
@@ -76,28 +89,17 @@ class FragmentStream(io.BufferedIOBase):
     """
 
     def __init__(self, fragment: Callable[[int], bytes], count: int) -> None:
+        super().__init__()
         self._fragment, self._count = fragment, count
         self._offsets: list[int] = []
         self._pending = _item(bytes(4 * count))
         self._first = len(self._pending)
         # `_start` is where the pending bytes begin. Reading drops what was read, except for the table: pydicom looks
         # at its tag first and then begins again.
-        self._start = self._position = 0
-        self.failure: Exception | None = None
+        self._start = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._start + len(self._pending)}[whence]
-        self._position = base + offset
-        return self._position
+    def _end(self) -> int:
+        return self._start + len(self._pending)
 
     def read(self, size: int = -1) -> bytes:
         if self._position == self._start + len(self._pending) and len(self._offsets) < self._count:
