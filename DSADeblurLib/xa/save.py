@@ -78,6 +78,8 @@ def _reason(error: BaseException) -> str:
         return "the disk is full or a limit of its size is reached; free some space, or choose another folder"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
     # pydicom's errors, some of them OSError without a number, seldom say what is wrong with which attribute.
     said = str(error).split("\n")[0].rstrip(".")
     return f"a value copied from the source cannot be stored in DICOM ({said}); repair the source file"

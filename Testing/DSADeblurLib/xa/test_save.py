@@ -71,6 +71,15 @@ def test_value_that_dicom_cannot_store(make_run, tmp_path):
     assert not (tmp_path / "out.dcm").exists()
 
 
+def test_memory_that_is_short_is_no_fault_of_the_source(make_run, tmp_path, monkeypatch):
+    def short(*arguments, **options):
+        raise MemoryError
+    dataset = pydicom.dcmread(make_run().path)
+    monkeypatch.setattr(pydicom.Dataset, "save_as", short)
+    with pytest.raises(XAWriteError, match="^Cannot write out.dcm: there is not enough memory.$"):
+        save_aside(dataset, tmp_path / "out.dcm")
+
+
 def test_four_gigabytes_are_the_limit():
     with pytest.raises(XAWriteError, match="The frames exceed 4 GiB"):
         attach_native_pixels(pydicom.Dataset(), lambda index: None, 3000, 2 * 1024**2, 16)
