@@ -21,7 +21,6 @@ _KEPT = ("numpy", "scipy", "pydicom")
 
 def isMissing(package: str) -> bool:
     """Whether a package is not installed."""
-    importlib.invalidate_caches()
     return importlib.util.find_spec(_PACKAGES[package][0]) is None
 
 
@@ -37,6 +36,7 @@ def install(package: str) -> str:
         slicer.util.pip_install([_PACKAGES[package][1], *kept])
     except Exception as error:  # pip fails in many ways; the panel must stay usable
         return _("The installation failed: {error}").format(error=error)
+    importlib.invalidate_caches()
     if isMissing(package):
         return _("The installer ended, but {package} is not there; see the log.").format(package=package)
     return _("{package} is installed.").format(package=package)

@@ -36,7 +36,20 @@ class _Computed(io.BufferedIOBase):
         return self._position
 
     def _end(self) -> int:
+        """Return where the file ends, as far as it is known."""
         raise NotImplementedError
+
+    def _make(self, index: int):
+        """Return what is read of frame `index`."""
+        raise NotImplementedError
+
+    def _made(self, index: int):
+        try:
+            return self._make(index)
+        except Exception as error:
+            # pydicom rewrites what is raised while it writes; the original is kept for `save_aside`.
+            self.failure = error
+            raise
 
 
 class FrameStream(_Computed):
@@ -62,23 +75,18 @@ class FrameStream(_Computed):
         else:
             index, start = divmod(self._position, self._frame_bytes)
             if index != self._index:
-                pixels = self._computed(index)
+                pixels = self._made(index)
                 self._index = index
                 self._data = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
             data = self._data[start:] if size < 0 else self._data[start:start + size]
         self._position += len(data)
         return data
 
-    def _computed(self, index: int) -> np.ndarray:
-        try:
-            pixels = self._frame(index)
-            if pixels.nbytes != self._frame_bytes:
-                raise XAWriteError(f"Frame {index + 1} has {pixels.nbytes} bytes, expected {self._frame_bytes}.")
-            return pixels
-        except Exception as error:
-            # pydicom rewrites what is raised while it writes; the original is kept for `save_aside`.
-            self.failure = error
-            raise
+    def _make(self, index: int) -> np.ndarray:
+        pixels = self._frame(index)
+        if pixels.nbytes != self._frame_bytes:
+            raise XAWriteError(f"Frame {index + 1} has {pixels.nbytes} bytes, expected {self._frame_bytes}.")
+        return pixels
 
 
 class FragmentStream(_Computed):
@@ -104,7 +112,7 @@ class FragmentStream(_Computed):
     def read(self, size: int = -1) -> bytes:
         if self._position == self._start + len(self._pending) and len(self._offsets) < self._count:
             self._start = self._position
-            self._pending = self._computed(len(self._offsets))
+            self._pending = self._made(len(self._offsets))
         start = self._position - self._start
         if start < 0:
             raise io.UnsupportedOperation("compressed frames are made once and cannot be read again")
@@ -112,16 +120,12 @@ class FragmentStream(_Computed):
         self._position += len(data)
         return data
 
-    def _computed(self, index: int) -> bytes:
-        try:
-            offset = self._start - self._first
-            if offset > _LARGEST_OFFSET:
-                raise XAWriteError("The compressed frames exceed 4 GiB; choose fewer frames.")
-            self._offsets.append(offset)
-            return _item(self._fragment(index))
-        except Exception as error:
-            self.failure = error
-            raise
+    def _make(self, index: int) -> bytes:
+        offset = self._start - self._first
+        if offset > _LARGEST_OFFSET:
+            raise XAWriteError("The compressed frames exceed 4 GiB; choose fewer frames.")
+        self._offsets.append(offset)
+        return _item(self._fragment(index))
 
     def complete(self, file: BinaryIO) -> None:
         """Fill in the basic offset table of `file`, whose last element these frames are."""

@@ -13,6 +13,7 @@ import pydicom
 import pytest
 
 from DSADeblurLib import __version__
+from DSADeblurLib.batch.folder import HIDDEN
 from DSADeblurLib.cli import FINE, SOME_FAILED, WRONG_USE, main
 from DSADeblurLib.xa import read_run, write_simulated_run
 
@@ -102,6 +103,14 @@ def test_other_kinds_of_objects_are_left_out(run_file, tmp_path, small_model, ca
     assert run["skipped"].startswith("Unsupported SOP class") and run["error"] is None and run["output"] is None
 
 
+def wait_for_frames(process: subprocess.Popen, out: Path, run: str, seconds: float) -> None:
+    """Return when the process has begun the restored frames of a run; fail if it ends before, or takes too long."""
+    deadline = time.monotonic() + seconds
+    while not list((out / HIDDEN / "work").glob(f"{run}/*/frames.npy")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
 def test_terminated_leaves_nothing_half_written(tmp_path, small_model):
     frames = np.random.default_rng(0).integers(500, 3000, (40, 512, 512)).astype(np.uint16)
@@ -113,10 +122,7 @@ def test_terminated_leaves_nothing_half_written(tmp_path, small_model):
     command = [sys.executable, "-m", "DSADeblurLib", "deblur", str(run), "--output", str(out), "--tile", "64"]
     command += ["--model", str(small_model.card.folder)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
-        while not list(out.glob(".dsadeblur/work/run/*/frames.npy")):
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for_frames(process, out, "run", 60)
         process.terminate()
         _, errors = process.communicate(timeout=60)
     assert process.returncode == SOME_FAILED and "Cancelled." in errors
@@ -167,10 +173,7 @@ def test_killed_then_resumed(tmp_path, slow_model, capsys):
     runs, out = write_runs(tmp_path / "in", 3), tmp_path / "out"
     command = ["deblur", str(runs), "--output", str(out), "--model", slow_model, "--device", "cpu", "--engine", "torch"]
     with subprocess.Popen([sys.executable, "-m", "DSADeblurLib", *command], stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120
-        while not list(out.glob(".dsadeblur/work/1/*/frames.npy")):
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for_frames(process, out, "1", 120)
         process.kill()
     assert [path.name for path in out.glob("*.dcm")] == ["0_deblurred.dcm"]
     first = (out / "0_deblurred.dcm").stat().st_mtime_ns
@@ -191,10 +194,7 @@ def test_workers_interrupted(tmp_path, slow_model):
     command = [sys.executable, "-m", "DSADeblurLib", "deblur", str(runs), "--output", str(out), "--workers", "2"]
     command += ["--model", slow_model, "--device", "cpu", "--engine", "torch"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
-        deadline = time.monotonic() + 120
-        while not list(out.glob(".dsadeblur/work/*/*/frames.npy")):
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for_frames(process, out, "*", 120)
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=120)
     assert process.returncode == SOME_FAILED and errors.strip().splitlines()[-1] == "Cancelled."
