@@ -6,6 +6,8 @@ OUT    ?= out
 ROUNDS ?= 20
 FILES  ?= 20000
 RECIPE ?= compact
+# Of the tables: what the networks say themselves, before part of the noise is given back.
+NOISE_REDUCTION ?= 1
 
 # A CPU build of PyTorch. For a CUDA build: make demo TORCH_INDEX=https://download.pytorch.org/whl/cu128
 TORCH       ?= torch==2.13.0
@@ -14,7 +16,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test fuzz conformance memory lint screenshots look benchmark sample evaluate train study clean help
+.PHONY: demo test fuzz conformance memory lint screenshots look benchmark sample evaluate retention train study clean help
 
 help:
 	@echo "make demo         deblur the bundled sample run and draw the compare layout"
@@ -29,6 +31,7 @@ help:
 	@echo "make train        train a bundled model again: RECIPE=compact (hours; resumes from its checkpoint)"
 	@echo "make study        compare losses, networks and inputs at equal steps (hours; goes on where it stopped)"
 	@echo "make evaluate     the tables of the model cards: models against classical methods, and the targets"
+	@echo "make retention    what is left of thin faint vessels; REAL='--real FOLDER' puts them into real frames"
 
 demo: $(VENV)/.installed-scene
 	@$(BIN)/dsadeblur demo --output $(OUT)/demo
@@ -70,7 +73,10 @@ study: $(VENV)/.installed-test
 	$(BIN)/python -m DSADeblurLib.training.study --pool $(OUT)/pools --output $(OUT)/study $(VOLUMES)
 
 evaluate: $(VENV)/.installed
-	$(BIN)/dsadeblur evaluate --model compact --model quality --model sequence --model paper-small --set test --frames 8 --output $(OUT)/evaluate
+	$(BIN)/dsadeblur evaluate --model compact --model quality --model sequence --model paper-small --set test --frames 8 --noise-reduction $(NOISE_REDUCTION) --output $(OUT)/evaluate
+
+retention: $(VENV)/.installed
+	$(BIN)/python -m DSADeblurLib.evaluation.retention --model compact --model quality --model sequence $(REAL)
 
 # The index of CPU builds first; where it cannot be reached, whatever pip finds.
 $(VENV)/.torch:

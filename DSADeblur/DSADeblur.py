@@ -34,7 +34,7 @@ def _prepareImports() -> None:
 
 _prepareImports()
 
-from DSADeblurLib.restoration.settings import DeblurSettings  # noqa: E402
+from DSADeblurLib.restoration.settings import DEFAULT_MODEL, DeblurSettings  # noqa: E402
 from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts  # noqa: E402
 from DSADeblurPanel.calibration_section import CalibrationSection  # noqa: E402
 from DSADeblurPanel.compare_section import CompareSection  # noqa: E402
@@ -230,12 +230,14 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
     def process(
         self,
         inputNode,
-        model: str = "compact",
+        model: str = DEFAULT_MODEL,
         *,
         device: str = "auto",
         precision: str = "auto",
         tile: int | None = None,
-        strength: float = 1.0,
+        sharpness: float | None = None,
+        noise_reduction: float | None = None,
+        strength: float | None = None,
         frames: tuple[int, int] | None = None,
         subtraction: str = "auto",
         maskFrames: tuple[int, ...] | None = None,
@@ -252,7 +254,9 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         Args:
             inputNode: sequence of 2D frames, or a volume with one frame or a stack of frames.
             model: name of a bundled model, or a folder.
-            device, precision, tile, strength, frames: see DSADeblurLib.restoration.settings.DeblurSettings.
+            device, precision, tile, sharpness, noise_reduction, frames: see
+                DSADeblurLib.restoration.settings.DeblurSettings; None for its defaults.
+            strength: sharpness and noise_reduction at once.
             subtraction, maskFrames, maskShift, flipShift, registration, order, said: see DSADeblurScene.job.Options.
             progress: called with (tiles done, tiles in all, seconds left or None).
 
@@ -263,7 +267,11 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             ValueError: one sentence, if the input or a choice is not usable.
             RuntimeError: one sentence, if the worker failed.
         """
-        settings = DeblurSettings(device=device, precision=precision, tile=tile, strength=strength, frames=frames)
+        controls = {"sharpness": sharpness, "noise_reduction": noise_reduction, "strength": strength}
+        settings = DeblurSettings.from_dict(
+            {name: value for name, value in controls.items() if value is not None}
+            | {"device": device, "precision": precision, "tile": tile, "frames": frames}
+        )
         options = Options(
             model, settings, subtraction, maskFrames, maskShift, flipShift, registration, order, said
         )

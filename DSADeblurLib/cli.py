@@ -14,7 +14,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from DSADeblurLib import __version__
-from DSADeblurLib.cli_options import add_deblurring, add_run_facts, count, run_facts, run_options_of, settings_of
+from DSADeblurLib.cli_options import (
+    add_controls,
+    add_deblurring,
+    add_run_facts,
+    controls_of,
+    count,
+    run_facts,
+    run_options_of,
+    settings_of,
+)
 from DSADeblurLib.restoration.settings import DEVICES
 
 FINE, SOME_FAILED, WRONG_USE = 0, 1, 2
@@ -128,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--quick", action="store_true", help="a few small frames, to see that it works")
     evaluate.add_argument("--output", type=Path, default=Path("out/evaluate"), help="for evaluation.json and pictures")
     evaluate.add_argument("--real", type=Path, default=None, metavar="FOLDER", help="draw real frames before and after")
+    add_controls(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print JSON instead of tables")
     evaluate.add_argument("--write-card", action="store_true", help="write the result into the models' cards")
     evaluate.set_defaults(run=_evaluate)
@@ -241,7 +251,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.real is not None:
         check_real_output(options.output)  # before the work, not after it
     plan = Plan(options.split, options.frames, options.size, options.workers)
-    result = evaluate(models, Plan.quick(options.split) if options.quick else plan)
+    plan = Plan.quick(options.split) if options.quick else plan
+    result = evaluate(models, replace(plan, **controls_of(options)))
     written = [result.save(options.output), *save_pictures(result, models, options.output)]
     if options.real is not None:
         written += save_real(options.real, models, options.output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from DSADeblurLib.restoration.settings import DEVICES, ENGINES, PRECISIONS, DeblurSettings
+from DSADeblurLib.restoration.settings import DEFAULT_MODEL, DEVICES, ENGINES, PRECISIONS, DeblurSettings
 
 BLURS = ("auto", "header", "frames")
 
@@ -52,12 +52,13 @@ def add_deblurring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files or folders, searched recursively")
     parser.add_argument("--output", required=True, type=Path, help="folder for the results and manifest.json")
     network = parser.add_argument_group("network")
-    network.add_argument("--model", default="compact", help="name of a bundled model or folder of a model package")
+    network.add_argument("--model", default=DEFAULT_MODEL, help="name of a bundled model or folder of a model package")
     network.add_argument("--device", default="auto", choices=DEVICES)
     network.add_argument("--precision", default="auto", choices=PRECISIONS)
     network.add_argument("--engine", default="auto", choices=ENGINES, help="what runs the network")
     network.add_argument("--tile", default=None, type=_tile, help="side of the tiles in pixels, or auto")
-    network.add_argument("--strength", default=1.0, type=_strength, help="0 (input) to 1 (network)")
+    add_controls(network)
+    network.add_argument("--strength", default=None, type=_share, help="both at once: 0 (input) to 1 (network)")
     network.add_argument("--frames", default=None, type=_frame_range, metavar="FIRST-LAST", help="for instance 1-20")
     network.add_argument(
         "--blur", default="auto", type=_blur, metavar="auto|header|frames|PX[,PX]",
@@ -88,12 +89,32 @@ def add_deblurring(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_controls(parser) -> None:
+    """The two controls, see `restoration.controls`."""
+    parser.add_argument(
+        "--sharpness", default=None, type=_share, metavar="S",
+        help=f"0 to 1: how much of the sharpening is taken; default {DeblurSettings.sharpness:g}",
+    )
+    parser.add_argument(
+        "--noise-reduction", default=None, type=_share, metavar="N",
+        help="0 to 1: how much goes of what the network could not explain, noise and what is as faint as it; "
+        f"default {DeblurSettings.noise_reduction:g}",
+    )
+
+
+def controls_of(options: argparse.Namespace) -> dict:
+    """What was said of the controls, as names and values of `DeblurSettings.from_dict`."""
+    said = {name: getattr(options, name, None) for name in ("sharpness", "noise_reduction", "strength")}
+    return {name: value for name, value in said.items() if value is not None}
+
+
 def settings_of(options: argparse.Namespace) -> DeblurSettings:
     """The settings of the restoration."""
     blur_px = None if options.blur in BLURS else options.blur
-    return DeblurSettings(
-        options.device, options.precision, options.tile, options.strength, options.frames, options.engine, blur_px
-    )
+    return DeblurSettings.from_dict({
+        "device": options.device, "precision": options.precision, "tile": options.tile, "frames": options.frames,
+        "engine": options.engine, "blur_px": blur_px, **controls_of(options),
+    })
 
 
 def run_options_of(options: argparse.Namespace):
@@ -130,9 +151,9 @@ def _tile(text: str) -> int | None:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _strength(text: str) -> float:
+def _share(text: str) -> float:
     try:
-        return DeblurSettings(strength=float(text)).strength
+        return DeblurSettings(sharpness=float(text)).sharpness
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -8,21 +8,25 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
 from DSADeblurLib import paths
+from DSADeblurLib.evaluation.sheet import interesting_crop
 from DSADeblurLib.measurement.quality import DATA_RANGE, psnr, ssim
 from DSADeblurLib.measurement.width import vessel_width
-from DSADeblurLib.pipeline import RunOptions, deblur_run
+from DSADeblurLib.pipeline import RunOptions, deblur_run, prepare_run
 from DSADeblurLib.report import BatchProgress
+from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import load_model
-from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.restoration.settings import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.simulation.runs import RUN_FILE, SimulatedRun, read_facts, simulate_run
 from DSADeblurLib.xa import plan_subtraction, read_run, subtract
 from DSADeblurLib.xa.mapped import read_mapped
 
-MODEL = "compact"
+NOISE_REDUCTIONS = (0.0, DeblurSettings.noise_reduction, 1.0)
 # Bits of noise may come out differently on another processor; the scene may not.
 TOLERANCE_DN = 3.0
 
@@ -37,7 +41,7 @@ def run_demo(folder: Path) -> int:
     sample = paths.sample_data_folder() / RUN_FILE
     console.print("Simulated sample run, no patient. Research use only: not for diagnosis or treatment.")
     run = read_run(sample)
-    model = load_model(MODEL)
+    model = load_model(DEFAULT_MODEL)
     output = Path(folder) / f"{sample.stem}_deblurred.dcm"
     with BatchProgress() as progress:
         tiles = progress.start(sample)
@@ -55,27 +59,60 @@ def run_demo(folder: Path) -> int:
     if drift > TOLERANCE_DN:
         console.print("The truth cannot be simulated here as it was when the sample was made; no comparison with it.")
     else:
-        _print_comparison(console, run, output, result.frame_numbers, simulated)
+        _print_comparison(console, run, model, output, result.frame_numbers, simulated)
+        picture = _draw_noise_reductions(run, model, simulated, Path(folder) / "noise_reduction.png")
+        console.print(f"Last frame at noise reduction 0, 0.5 and 1: {picture}", highlight=False, soft_wrap=True)
     console.print(f"Derived XA object: {output}", highlight=False, soft_wrap=True)
     return _draw(console, sample, output, Path(folder) / "compare.png")
 
 
-def _print_comparison(console: Console, run, output: Path, numbers: tuple[int, ...], simulated: SimulatedRun) -> None:
+def _print_comparison(
+    console: Console, run, model, output: Path, numbers: tuple[int, ...], simulated: SimulatedRun
+) -> None:
     plan = plan_subtraction(run)
     degraded = subtract(run.frames, plan, run.relationship)
     truth = subtract(simulated.truth, plan, "LIN")
     # What a reader gets is what was written, so the file is measured, not the memory.
-    restored = read_mapped(output)
+    compared = {"large focal spot": degraded, "deblurred": read_mapped(output)}
+    for n in (0.0, 1.0):
+        settings = DeblurSettings(noise_reduction=n, frames=(numbers[0], numbers[-1]))
+        compared[f"deblurred, noise reduction {n:g}"] = _restored(run, model, settings)
     table = Table(title="Against the simulated truth (optical density, data range 1.0)", title_justify="left")
     for heading in ("", "PSNR dB", "SSIM", "vessel width error px"):
         table.add_column(heading)
-    for name, frames in (("large focal spot", degraded), ("deblurred", restored)):
+    for name, frames in compared.items():
         scores = np.array([_scores(frames[i], truth[i]) for i in range(len(numbers))]).mean(axis=0)
         error = np.abs(_widths(frames[-1], simulated) - _widths(truth[-1], simulated))
         missed = int(np.isnan(error).sum())
         width = f"{np.nanmean(error):.2f} ({len(error) - missed} of {len(error)} vessels)"
         table.add_row(name, f"{scores[0]:.2f}", f"{scores[1]:.4f}", width)
     console.print(table)
+
+
+def _restored(run, model, settings: DeblurSettings) -> np.ndarray:
+    """Subtracted frames (k, rows, columns) of the run as these settings give them, in memory."""
+    ready, _ = prepare_run(run, settings, RunOptions())
+    return np.asarray(deblur(ready.frames, model, ready.settings, exposed=ready.exposed).frames)
+
+
+def _draw_noise_reductions(run, model, simulated: SimulatedRun, path: Path) -> Path:
+    """Draw a part of the last frame before, at each noise reduction, and as it truly is, all in one grey scale."""
+    plan, last = plan_subtraction(run), len(run.frames)
+    pictures = {"large focal spot": subtract(run.frames, plan, run.relationship)[-1]}
+    for n in NOISE_REDUCTIONS:
+        settings = DeblurSettings(noise_reduction=n, frames=(last, last))
+        pictures[f"noise reduction {n:g}"] = _restored(run, model, settings)[0]
+    pictures["truth (simulated)"] = truth = subtract(simulated.truth, plan, "LIN")[-1]
+    side = min(truth.shape) // 3
+    row, column = interesting_crop(truth, side)
+    figure = Figure(figsize=(3 * len(pictures), 3.3), dpi=100, layout="constrained")
+    low, high = np.percentile(pictures["large focal spot"][row : row + side, column : column + side], (0.1, 99.9))
+    for ax, (name, picture) in zip(figure.subplots(1, len(pictures)), pictures.items(), strict=True):
+        crop = picture[row : row + side, column : column + side]
+        ax.imshow(crop, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+        ax.set(xticks=[], yticks=[], title=name)
+    FigureCanvasAgg(figure).print_png(path)
+    return path
 
 
 def _scores(frame: np.ndarray, truth: np.ndarray) -> tuple[float, float]:

@@ -281,7 +281,7 @@ def _write_pictures(output: Path, kinds: Sequence[str], run: Run, frames, number
 
 
 def _settings_in_words(result, ready: Prepared) -> list[str]:
-    words = [f"strength {ready.settings.strength:g}", f"{result.precision} on {result.device} by {result.engine}"]
+    words = [ready.settings.controls_in_words(), f"{result.precision} on {result.device} by {result.engine}"]
     if result.blur_px is not None:
         words.append("blur {:.1f} x {:.1f} px".format(*result.blur_px))
     if ready.plan is not None:

@@ -10,7 +10,7 @@ from slicer import vtkMRMLMarkupsLineNode, vtkMRMLScalarVolumeNode, vtkMRMLSeque
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.restoration.settings import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.user_facts import UserFacts
 from DSADeblurScene.input import readInput
 from DSADeblurScene.job import Options
@@ -145,7 +145,7 @@ class DSADeblurParameterNode:
 
     inputNode - the run.
     model - name of a bundled model or a folder.
-    strength - percent; 0 returns the input.
+    sharpness, noiseReduction - percent; with both at 0 the input returns, see DSADeblurLib.restoration.controls.
     firstFrame, lastFrame - counted from 1; 0 stands for the first and the last of the run.
     maskFrames - text such as "1-3, 5"; empty for those of the header.
     shiftMask, maskShiftRows, maskShiftColumns - whether the mask is moved by hand, and by how many pixels.
@@ -161,8 +161,9 @@ class DSADeblurParameterNode:
     """
 
     inputNode: typing.Union[vtkMRMLSequenceNode, vtkMRMLScalarVolumeNode, None]  # noqa: UP007
-    model: str = "compact"
-    strength: Annotated[float, WithinRange(0, 100)] = 100
+    model: str = DEFAULT_MODEL
+    sharpness: Annotated[float, WithinRange(0, 100)] = 100 * DeblurSettings.sharpness
+    noiseReduction: Annotated[float, WithinRange(0, 100)] = 100 * DeblurSettings.noise_reduction
     firstFrame: Annotated[int, WithinRange(0, 100000)] = 0
     lastFrame: Annotated[int, WithinRange(0, 100000)] = 0
     subtraction: SubtractionChoice = SubtractionChoice.AUTO
@@ -208,7 +209,8 @@ def optionsFrom(parameters: DSADeblurParameterNode) -> Options:
         device=parameters.device.value,
         precision=parameters.precision.value,
         tile=parameters.tile.value or None,
-        strength=parameters.strength / 100,
+        sharpness=parameters.sharpness / 100,
+        noise_reduction=parameters.noiseReduction / 100,
         frames=frames,
     )
     return Options(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import slicer
 from slicer.i18n import tr as _
 
+from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.user_facts import UserFacts
 from DSADeblurScene.compare import frameNumbersOf, userFactsOf
 from DSADeblurScene.derived import ATTRIBUTE, sourceOf
@@ -98,11 +99,9 @@ def provenanceOf(result: Result, assumed: tuple[str, ...]):
 
 def _settingsInWords(result: Result) -> list[str]:
     try:
-        strength = float(json.loads(result.attribute("Settings"))["strength"])
-    except (ValueError, KeyError, TypeError):
+        words = [DeblurSettings.from_dict(json.loads(result.attribute("Settings"))).controls_in_words()]
+    except (ValueError, TypeError):
         words = []
-    else:
-        words = [f"strength {strength:g}"]
     device, precision = result.attribute("Device"), result.attribute("Precision")
     if device and precision:
         words.append(f"{precision} on {device}")

@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 
 from DSADeblurLib import __version__
 from DSADeblurLib.framefile import FrameFile
-from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.restoration.settings import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts
 from DSADeblurScene.derived import addDerived
 from DSADeblurScene.dicom_facts import DicomFacts, StoredFrames, factsForRun
@@ -26,7 +26,7 @@ class Options:
     """What the user chose.
 
     model: name of a bundled model, or a folder.
-    settings: device, precision, tile, strength and frame range.
+    settings: device, precision, tile, sharpness, noise reduction and frame range.
     subtraction: "auto", "always", "find" or "never".
     maskFrames: frame numbers counted from 1, or None for those of the header.
     maskShift: (rows, columns) in pixels with the signs of DICOM, or None for the header's.
@@ -36,7 +36,7 @@ class Options:
     said: what the user says about the run where its header is silent or wrong.
     """
 
-    model: str = "compact"
+    model: str = DEFAULT_MODEL
     settings: DeblurSettings = field(default_factory=DeblurSettings)
     subtraction: str = "auto"
     maskFrames: tuple[int, ...] | None = None

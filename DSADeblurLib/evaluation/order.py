@@ -4,7 +4,7 @@
 
 takes short runs of validation scenes at several noise levels, gives them to the pipeline in both orders, and prints
 PSNR and edge PSNR of the subtracted result against the micro spot without noise, for a data range of 1.0 in optical
-density. The same arguments take the same runs.
+density. The networks' own output is compared, noise reduction 1. The same arguments take the same runs.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def draw_run(split: str, index: int, noise: str, size: int) -> ShortRun:
 
 def deblurred(run: ShortRun, model: Model, order: str) -> np.ndarray:
     """The subtracted last frame (rows, columns) as the pipeline restores it in this order."""
-    settings = DeblurSettings(device="cpu", blur_px=run.blur_px)
+    settings = DeblurSettings(device="cpu", blur_px=run.blur_px, noise_reduction=1.0)
     ready = prepare(run.frames, "LIN", None, run.plan, settings, order)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames.npy"

@@ -24,7 +24,8 @@ def save_pictures(evaluation: Evaluation, models: list[str], folder: Path) -> li
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    processes.load_models([str(model) for model in models])
+    controls = {"sharpness": evaluation.sharpness, "noise_reduction": evaluation.noise_reduction}
+    processes.load_models([str(model) for model in models], **controls)
     methods = {name: network_method(*part) for name, part in processes.networks().items()}
     sheets = save_sheets(evaluation.split, methods, folder, evaluation.size, processes.moments())
     return save_plots(evaluation, folder) + sheets

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from DSADeblurLib.restoration.settings import DeblurSettings
+
 from .conditions import BLURS, Blur
 from .methods import FAMILIES, Family
 
@@ -21,6 +23,7 @@ class Plan:
         takes: of each phantom with new noise; edges are averaged over twice as many.
         still_takes: frames of the still run, odd.
         phantom_size, edge_size: rows and columns of phantoms, of those for widths apart.
+        sharpness, noise_reduction: of the models, see `restoration.controls`.
     """
 
     split: str = "test"
@@ -35,6 +38,8 @@ class Plan:
     still_takes: int = 9
     phantom_size: int = 512
     edge_size: int = 256
+    sharpness: float = DeblurSettings.sharpness
+    noise_reduction: float = DeblurSettings.noise_reduction
 
     @classmethod
     def quick(cls, split: str = "validation") -> Plan:

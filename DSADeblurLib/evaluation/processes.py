@@ -6,6 +6,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -28,12 +29,15 @@ _settings: dict[str, DeblurSettings] = {}
 """Engine and precision of each model, the same in all processes."""
 
 
-def load_models(folders: list[str], settings: dict[str, DeblurSettings] | None = None) -> dict[str, Model]:
+def load_models(
+    folders: list[str], settings: dict[str, DeblurSettings] | None = None, **controls: float
+) -> dict[str, Model]:
     """Models by name, for the functions below; the second of two of one name is called by its folder.
 
     Args:
         folders: names or folders of models.
         settings: for each name; by default what a trial on the CPU of this computer chooses.
+        controls: sharpness and noise reduction in those, where they are not the defaults.
 
     Raises:
         ModelError: one sentence, if one cannot be loaded.
@@ -43,7 +47,7 @@ def load_models(folders: list[str], settings: dict[str, DeblurSettings] | None =
         model = load_model(folder)
         _models[folder if model.card.name in _models else model.card.name] = model
     _settings.clear()
-    _settings.update(settings or {name: _chosen(model) for name, model in _models.items()})
+    _settings.update(settings or {name: replace(_chosen(model), **controls) for name, model in _models.items()})
     return dict(_models)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -66,23 +68,49 @@ def save_real(source: Path, models: list[str], folder: Path) -> list[Path]:
     return [path]
 
 
+@dataclass(frozen=True)
+class RealFrames:
+    """Frames of one file (n, rows, columns), what their values mean, and what no shutter covers; see `deblur`."""
+
+    frames: object
+    relationship: str | None = None
+    bits_stored: int | None = None
+    exposed: np.ndarray | None = None
+
+
+def read_frames(path: Path) -> RealFrames | None:
+    """A PNG file as one log-subtracted frame; a DICOM run, subtracted where it has a mask; None for neither."""
+    if path.suffix.lower() == ".png":
+        return RealFrames(io.imread(path, as_gray=True).astype(np.float32)[None])
+    try:
+        ready, _ = prepare_run(read_run(path), DeblurSettings(), RunOptions(blur="frames"))
+    except XAReadError:
+        return None
+    return RealFrames(ready.frames, ready.relationship, ready.bits_stored, ready.exposed)
+
+
+def middle_frames(source: Path) -> Iterator[tuple[str | None, np.ndarray]]:
+    """Relationship and middle frame of every file of a folder that `read_frames` can read."""
+    for path in find_inputs([source]):
+        found = read_frames(path)
+        if found is not None:
+            yield found.relationship, np.asarray(found.frames[len(found.frames) // 2])
+
+
 def _line(path: Path, models: dict[str, Model]) -> list[np.ndarray] | None:
     """The same crop of the frame and of each model's result; None for a file that holds no frame."""
-    if path.suffix.lower() == ".png":
-        frames, relationship, bits, exposed = io.imread(path, as_gray=True).astype(np.float32)[None], None, None, None
-    else:
-        try:
-            run = read_run(path)
-            ready, _ = prepare_run(run, DeblurSettings(), RunOptions(blur="frames"))
-        except XAReadError:
-            return None
-        frames, relationship, bits, exposed = ready.frames, ready.relationship, ready.bits_stored, ready.exposed
-    middle = len(frames) // 2
+    real = read_frames(path)
+    if real is None:
+        return None
+    middle = len(real.frames) // 2
     settings = DeblurSettings(frames=(middle + 1, middle + 1))
-    before = np.asarray(frames[middle])
+    before = np.asarray(real.frames[middle])
     pictures = [before]
     for model in models.values():
-        result = deblur(frames, model, settings, relationship=relationship, bits_stored=bits, exposed=exposed)
+        result = deblur(
+            real.frames, model, settings,
+            relationship=real.relationship, bits_stored=real.bits_stored, exposed=real.exposed,
+        )
         pictures.append(np.asarray(result.frames[0]))
     side = min(CROP, *before.shape)
     row, column = interesting_crop(before, side) if side < min(before.shape) else (0, 0)

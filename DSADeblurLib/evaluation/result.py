@@ -122,6 +122,8 @@ class CardFigures:
     split: str
     frames: int
     size: int
+    sharpness: float
+    noise_reduction: float
     data_range: float
     rows: tuple[Row, ...]
     paper: tuple[Row, ...]
@@ -135,7 +137,8 @@ class CardFigures:
 class Evaluation:
     """What `dsadeblur evaluate` finds.
 
-    `frames` is how many scenes each condition has, `size` their sides; `rows` are all conditions but the body phantoms
+    `frames` is how many scenes each condition has, `size` their sides; `sharpness` and `noise_reduction` are those
+    that the models were run at; `rows` are all conditions but the body phantoms
     of `paper`, whose figures have a data range of their own; `misled` are models without a header and with wrong ones.
     """
 
@@ -143,6 +146,8 @@ class Evaluation:
     split: str
     frames: int
     size: int
+    sharpness: float
+    noise_reduction: float
     data_range: float
     choices: tuple[Choice, ...]
     rows: tuple[Row, ...]
@@ -176,8 +181,9 @@ class Evaluation:
 
         rows = kept(row for row in self.rows if row.blur == ALL_TRAINED or not row.trained_blur)
         return CardFigures(
-            model.name, model.sha256, self.split, self.frames, self.size, self.data_range, rows,
-            kept(self.paper), self.paper_data_range,
+            model.name, model.sha256, self.split, self.frames, self.size,
+            self.sharpness, self.noise_reduction, self.data_range, rows, kept(self.paper),
+            self.paper_data_range,
             tuple(m for m in self.margins if m.model == name and m.blur == ALL_TRAINED),
             kept(self.widths), tuple(t for t in self.targets if t.model == name),
         )

@@ -43,7 +43,7 @@ def evaluate(models: Iterable[str | Path], plan: Plan | None = None) -> Evaluati
     folders = [str(model) for model in models]
     if not folders or plan.frames < 1:
         raise ValueError("An evaluation needs at least one model and one frame.")
-    processes.load_models(folders)
+    processes.load_models(folders, sharpness=plan.sharpness, noise_reduction=plan.noise_reduction)
     loaded = processes.networks()
     with processes.workers(folders, plan.workers) as run:
         chosen = _tuned(plan, run)
@@ -65,6 +65,8 @@ def evaluate(models: Iterable[str | Path], plan: Plan | None = None) -> Evaluati
         split=plan.split,
         frames=plan.frames,
         size=plan.size,
+        sharpness=plan.sharpness,
+        noise_reduction=plan.noise_reduction,
         data_range=DATA_RANGE,
         choices=tuple(Choice(*key, tuned) for key, part in chosen.items() for tuned in part),
         rows=table,

@@ -20,7 +20,8 @@ def print_tables(evaluation: Evaluation) -> None:
     console = Console(width=150)
     console.print(
         f"Simulated {e.split} set: {e.frames} frames of {e.size} x {e.size} in each condition, data range "
-        f"{e.data_range:g} (log intensity), PSNR up to {CEILING_DB:g} dB.",
+        f"{e.data_range:g} (log intensity), PSNR up to {CEILING_DB:g} dB. Models at sharpness {e.sharpness:g} and "
+        f"noise reduction {e.noise_reduction:g}.",
         highlight=False,
     )
     for m in e.models:

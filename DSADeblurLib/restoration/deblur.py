@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from DSADeblurLib.restoration.controls import apply_controls
 from DSADeblurLib.restoration.normalisation import (
     Normalisation,
     Opening,
@@ -17,10 +19,10 @@ from DSADeblurLib.restoration.normalisation import (
     stored_limits,
     to_working,
 )
-from DSADeblurLib.restoration.package import Model
+from DSADeblurLib.restoration.package import Model, load_model
 from DSADeblurLib.restoration.restorer import DeblurCancelled, DeblurError, Restorer
 from DSADeblurLib.restoration.selection import Engines
-from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.restoration.settings import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.restoration.stream import WriteBehind, read_ahead
 from DSADeblurLib.restoration.tiles import SMALLEST_READ, pad_to_multiple
 from DSADeblurLib.restoration.told import header_is_doubtful, what_is_seen, what_to_tell
@@ -45,10 +47,10 @@ class DeblurResult:
         notices: sentences a user should see, for instance that the GPU's memory was too small.
         device_reason, engine_reason, precision_reason: why they were chosen, in a sentence or two.
         model_name, model_sha256: the model that did it.
-        normalisation: the scale of the run; None where strength 0 needed none.
-        blur_px: width of the blur in rows and columns that the model was told, see `told.what_to_tell`; None for a
-            model that is not told.
-        blur_seen_px: the same as the model's estimator sees it in the frames.
+        normalisation: the scale of the run; None where nothing was to be changed.
+        blur_px: width of the blur in rows and columns that the model was told, see `told.what_to_tell`, and that the
+            controls took; None where neither needed it.
+        blur_seen_px: the same as an estimator sees it in the frames; None where none was asked.
     """
 
     frames: object
@@ -103,8 +105,8 @@ def deblur(
         engines: how devices are probed and engines built, timed and remembered.
 
     Returns:
-        The result. Integer frames keep their type, rounded and clipped; floating frames give float32. With strength
-        0 the frames are copied as they are.
+        The result. Integer frames keep their type, rounded and clipped; floating frames give float32. With sharpness
+        and noise reduction 0 the frames are copied as they are.
 
     Raises:
         DeblurCancelled: `is_cancelled` returned true.
@@ -127,15 +129,21 @@ def deblur(
     if exposed is not None and exposed.shape != shape[1:]:
         raise ValueError(f"The exposed part of shape {exposed.shape} does not fit frames of {shape[1:]}.")
     opening = Opening(exposed)
-    normalisation = _fit(frames, relationship, opening) if settings.strength > 0 else None
-    told = seen = None
+    normalisation = None if settings.changes_nothing else _fit(frames, relationship, opening)
+    told = seen = blur_px = None
+
+    def look(index: int) -> np.ndarray:
+        return normalisation.apply(opening.filled(_working(frames, index, relationship)))
+
     if normalisation is not None and model.network.architecture.modulated:
-
-        def look(index: int) -> np.ndarray:
-            return normalisation.apply(opening.filled(_working(frames, index, relationship)))
-
         seen = what_is_seen(look, shape[0], model)
         told = what_to_tell(seen, settings.blur_px)
+        blur_px = _widths(told)
+    elif normalisation is not None and settings.needs_blur:
+        blur_px = settings.blur_px
+        if blur_px is None:
+            seen = what_is_seen(look, shape[0], _estimating_model())
+            blur_px = _widths(seen)
     restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, told)
     if told is not None and settings.blur_px is not None and header_is_doubtful(seen, settings.blur_px):
         restorer.notices.append(
@@ -145,12 +153,10 @@ def deblur(
     restorer.watch(len(chosen), progress, is_cancelled)
 
     def write(position: int, restored: np.ndarray, working: np.ndarray) -> None:
-        values = normalisation.invert(restored)
-        if settings.strength < 1:
-            values = working + np.float32(settings.strength) * (values - working)
+        values = apply_controls(working, normalisation.invert(restored), settings, blur_px, opening)
         out[position] = from_working(values, relationship, dtype, bits_stored)
 
-    if settings.strength == 0:
+    if settings.changes_nothing:
         for position, index in enumerate(chosen):
             restorer.skip_frame(position)
             out[position] = np.asarray(frames[index]).astype(dtype, copy=False)
@@ -175,7 +181,7 @@ def deblur(
         model_name=model.card.name,
         model_sha256=model.sha256,
         normalisation=normalisation,
-        blur_px=None if told is None else _widths(told),
+        blur_px=blur_px,
         blur_seen_px=None if seen is None else _widths(seen),
     )
 
@@ -209,6 +215,12 @@ def _working(frames, index: int, relationship: str | None) -> np.ndarray:
     if not np.isfinite(working).all():
         raise DeblurError(f"Frame {index + 1} holds values that are not finite; export the run again.")
     return working
+
+
+@functools.cache
+def _estimating_model() -> Model:
+    """The model that looks for the blur where the one at work does not."""
+    return load_model(DEFAULT_MODEL)
 
 
 def _widths(told: np.ndarray) -> tuple[float, float]:

@@ -119,6 +119,10 @@ class Opening:
         """(rows, columns) with every covered pixel as its nearest exposed one, so that the cover leaves no edge."""
         return frame if self._exposed is None else frame[self._nearest]
 
+    def covered_as(self, frame: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        """(rows, columns): `frame` where X-rays do not reach, `rest` where they do."""
+        return rest if self._exposed is None else np.where(self._exposed, rest, frame)
+
     @functools.cached_property
     def _nearest(self) -> tuple[np.ndarray, np.ndarray]:
         covered = ~self._exposed

@@ -63,13 +63,13 @@ class Restorer:
     def _start(self, device: Choice, precision: str) -> None:
         self._engine = None  # frees its memory before the next one is built
         self.device = device
-        if self._settings.strength > 0:
+        if not self._settings.changes_nothing:
             self._engine, selection = self._engines.start(self._model, device.value, self._settings.engine, precision)
             self.engine, self.precision = selection.engine, selection.precision
             self.notices += [notice for notice in selection.notices if notice not in self.notices]
         else:
             # No network is needed; device and precision are still checked, so that a wrong choice is told in any case.
-            self.engine = Choice("torch", "Strength 0 needs no network.")
+            self.engine = Choice("torch", "Sharpness and noise reduction 0 need no network.")
             self.precision = choose_precision(precision, device.value)
         self._use_tile(self._settings.tile or self._automatic_tile())
 

@@ -12,6 +12,7 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 ENGINES = ("auto", "torch", "openvino")
 SMALLEST_TILE = 16
 LARGEST_BLUR_PX = 32.0
+DEFAULT_MODEL = "compact"
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,10 @@ class DeblurSettings:
         device: `auto` takes the GPU when it works, else the CPU; `cuda` insists on the GPU.
         precision: of the convolutions; `auto` takes what is fast and safe on the device.
         tile: side of the square tiles in pixels, at least 16; None works on whole frames when they fit in memory.
-        strength: 0 returns the input as it is, 1 the network's output; between them a blend.
+        sharpness: from 0 to 1, the share of the network's sharpening that is taken, see `controls`.
+        noise_reduction: from 0 to 1, the share that goes of what the network could not explain: noise, and with it
+            what is as faint as noise, see `controls`. With both controls at 0 the frames stay as they are, with both
+            at 1 they are the network's output.
         frames: first and last frame, counted from 1, both included; None for all.
         engine: what runs the network; `auto` takes the one that a short trial on this computer finds fastest.
             `openvino` is for the CPU and models that bring an export.
@@ -36,7 +40,8 @@ class DeblurSettings:
     device: str = "auto"
     precision: str = "auto"
     tile: int | None = None
-    strength: float = 1.0
+    sharpness: float = 1.0
+    noise_reduction: float = 0.5
     frames: tuple[int, int] | None = None
     engine: str = "auto"
     blur_px: tuple[float, float] | None = None
@@ -53,14 +58,26 @@ class DeblurSettings:
                 f"Tile must be empty for automatic or a whole number of at least {SMALLEST_TILE} pixels, "
                 f"not {self.tile!r}."
             )
-        strength = self.strength
-        if isinstance(strength, bool) or not isinstance(strength, Real) or not 0 <= strength <= 1:
-            raise ValueError(f"Strength must be a number from 0 to 1, not {strength!r}.")
-        object.__setattr__(self, "strength", float(strength))
+        for name in ("sharpness", "noise_reduction"):
+            object.__setattr__(self, name, _share(name, getattr(self, name)))
         if self.frames is not None:
             object.__setattr__(self, "frames", _frame_range(self.frames))
         if self.blur_px is not None:
             object.__setattr__(self, "blur_px", _blur(self.blur_px))
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the frames stay as they are, bit for bit."""
+        return self.sharpness == 0 and self.noise_reduction == 0
+
+    @property
+    def needs_blur(self) -> bool:
+        """Whether the run's own blur takes part: it cancels where both controls are the same."""
+        return self.sharpness != self.noise_reduction
+
+    def controls_in_words(self) -> str:
+        """For a description: sharpness 1, noise reduction 0.5."""
+        return f"sharpness {self.sharpness:g}, noise reduction {self.noise_reduction:g}"
 
     def told(self, header_px: tuple[float, float] | None) -> DeblurSettings:
         """These settings with the width of the blur by the header, where the user gave none."""
@@ -77,15 +94,26 @@ class DeblurSettings:
 
     @classmethod
     def from_dict(cls, values: Mapping) -> DeblurSettings:
-        """Inverse of `as_dict`; what is missing takes its default.
+        """Inverse of `as_dict`; what is missing takes its default. `strength` stands for both controls at once.
 
         Raises:
             ValueError: one sentence, if a name is unknown or a choice is not usable.
         """
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        if values.get("strength") is not None:
+            if "sharpness" in values or "noise_reduction" in values:
+                raise ValueError("Strength sets sharpness and noise reduction; give it, or these, not both.")
+            strength = _share("strength", values["strength"])
+            values = {**values, "sharpness": strength, "noise_reduction": strength}
+        unknown = sorted(set(values) - {field.name for field in fields(cls)} - {"strength"})
         if unknown:
             raise ValueError(f"Unknown setting {unknown[0]!r}.")
-        return cls(**values)
+        return cls(**{name: value for name, value in values.items() if name != "strength"})
+
+
+def _share(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:
+        raise ValueError(f"{name.replace('_', ' ').capitalize()} must be a number from 0 to 1, not {value!r}.")
+    return float(value)
 
 
 def _is_whole(value: object) -> bool:

@@ -82,6 +82,7 @@ def write_metrics(name_or_folder: str | Path, evaluation) -> ModelCard:
         raise ValueError("The evaluation is of other weights than the model's; evaluate the model again.")
     command = f"dsadeblur evaluate --model {model.card.name} --set {evaluation.split}"
     command += f" --frames {evaluation.frames} --size {evaluation.size}"
+    command += f" --sharpness {evaluation.sharpness:g} --noise-reduction {evaluation.noise_reduction:g}"
     values = json.loads(json.dumps(asdict(evaluation)), parse_constant=lambda name: None)
     metrics = {"data": "simulated, held out", "command": command, **_rounded(values)}
     return save_model(find_model(name_or_folder), model.network, replace(model.card, metrics=metrics))

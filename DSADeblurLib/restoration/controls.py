@@ -1,0 +1,67 @@
+"""The two controls: how much sharpening is taken, and how much of what the network could not explain is dropped.
+
+With x the frame, o the network's output and K the run's own blur, r = x - K o is what the network could not explain:
+noise, and every faint vessel that it took for noise. The result is
+
+    y = K o + s (o - K o) + (1 - n) r
+
+with sharpness s and noise reduction n from 0 to 1. So y = x for s = n = 0, and y = o for s = n = 1; with n below 1 part
+of the noise stays, and with it what is hidden in it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import ndimage
+
+from DSADeblurLib.restoration.normalisation import Opening
+from DSADeblurLib.restoration.settings import DeblurSettings
+
+# The standard deviation of a uniform spot of width 1.
+_DEVIATION = 1 / math.sqrt(12)
+
+
+def reblurred(restored: np.ndarray, blur_px: tuple[float, float], opening: Opening) -> np.ndarray:
+    """What the run's blur makes of a sharp frame: K o.
+
+    K is a Gaussian with the standard deviation of a uniform spot of this width. Where a shutter covers the frame
+    nothing is blurred, and nothing of it is drawn into the rest.
+
+    Args:
+        restored: (rows, columns) float32.
+        blur_px: widths in pixels along rows and columns, as networks are told them.
+        opening: of the run.
+
+    Returns:
+        (rows, columns) float32.
+    """
+    sigma = [_DEVIATION * width for width in blur_px]
+    blurred = ndimage.gaussian_filter(opening.filled(restored), sigma, mode="nearest")
+    return opening.covered_as(restored, blurred)
+
+
+def apply_controls(
+    frame: np.ndarray,
+    restored: np.ndarray,
+    settings: DeblurSettings,
+    blur_px: tuple[float, float] | None,
+    opening: Opening,
+) -> np.ndarray:
+    """The result for a frame and the network's output of it, see the head of this file.
+
+    Args:
+        frame, restored: (rows, columns) float32, in values in which absorbers add up.
+        settings: sharpness and noise reduction.
+        blur_px: as for `reblurred`; not looked at unless `settings.needs_blur`.
+        opening: of the run.
+
+    Returns:
+        (rows, columns) float32.
+    """
+    s, n = np.float32(settings.sharpness), np.float32(settings.noise_reduction)
+    result = s * restored + (1 - n) * frame
+    if settings.needs_blur:
+        result += (n - s) * reblurred(restored, blur_px, opening)
+    return result
