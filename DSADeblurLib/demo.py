@@ -105,8 +105,9 @@ def _draw_noise_reductions(run, model, simulated: SimulatedRun, path: Path) -> P
     pictures["truth (simulated)"] = truth = subtract(simulated.truth, plan, "LIN")[-1]
     side = min(truth.shape) // 3
     row, column = interesting_crop(truth, side)
-    figure = Figure(figsize=(3 * len(pictures), 3.3), dpi=100, layout="constrained")
-    low, high = np.percentile(pictures["large focal spot"][row : row + side, column : column + side], (0.1, 99.9))
+    figure = Figure(figsize=(3.6 * len(pictures), 3.9), dpi=100, layout="constrained")
+    # Dark for wide vessels: what matters is whether the faint ones are still there.
+    low, high = np.percentile(pictures["large focal spot"][row : row + side, column : column + side], (8, 99.9))
     for ax, (name, picture) in zip(figure.subplots(1, len(pictures)), pictures.items(), strict=True):
         crop = picture[row : row + side, column : column + side]
         ax.imshow(crop, cmap="gray", vmin=low, vmax=high, interpolation="nearest")

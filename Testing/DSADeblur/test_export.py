@@ -130,7 +130,8 @@ def test_subtracted_result_is_within_half_a_step(tmp_path, out, relationship, st
 def test_file_says_what_made_it_and_is_of_the_same_study(tmp_path, out):
     node = deblurred(load(tmp_path / "a.dcm"))
     dataset, original = pydicom.dcmread(export(node, out).path), pydicom.dcmread(tmp_path / "a.dcm")
-    for words in ("RESEARCH USE ONLY", MODEL, SHA256[:16], "strength 0.5", "float32 on cpu", "blur 2.00 x 1.50 px"):
+    controls = "sharpness 0.5, noise reduction 0.5"
+    for words in ("RESEARCH USE ONLY", MODEL, SHA256[:16], controls, "float32 on cpu", "blur 2.00 x 1.50 px"):
         assert words in dataset.DerivationDescription, words
     assert {SHA256, MODEL} < set(dataset.SoftwareVersions)
     assert dataset.PatientID == original.PatientID and dataset.StudyInstanceUID == original.StudyInstanceUID

@@ -21,6 +21,7 @@ from DSADeblurLib.xa import UserFacts
 DATA = Path(os.environ.get("DSADEBLUR_DATA", hostpaths.ROOT.parent / "shared" / "data")) / "xa"
 pytestmark = pytest.mark.usefixtures("host")
 # Left to themselves, two processes may find different engines fastest, which round differently.
+SETTINGS = ("strength", "sharpness", "noise_reduction", "tile", "frames")
 SAME = {"device": "cpu", "engine": "torch", "precision": "float32"}
 
 
@@ -30,8 +31,8 @@ def deblurNode(node, model, **options):
     from DSADeblurScene.job import Job, Options
     from DSADeblurScene.worker_client import Callbacks
 
-    settings = {name: options.pop(name) for name in ("strength", "tile", "frames") if name in options}
-    job = Job(node, Options(model, DeblurSettings(**SAME, **settings), **options))
+    settings = {name: options.pop(name) for name in SETTINGS if name in options}
+    job = Job(node, Options(model, DeblurSettings.from_dict({**SAME, **settings}), **options))
     client, answer = warmClient(), {}
     try:
         client.submit(job.request(), Callbacks(finished=answer.update, error=pytest.fail))
@@ -64,9 +65,9 @@ def deblurFile(path, model, **options):
     from DSADeblurLib.restoration.package import load_model
     from DSADeblurLib.restoration.settings import DeblurSettings
 
-    settings = {name: options.pop(name) for name in ("strength", "tile", "frames") if name in options}
+    settings = {name: options.pop(name) for name in SETTINGS if name in options}
     chosen = RunOptions(**options)
-    ready, _ = prepare_run(chosen.read(path), DeblurSettings(**SAME, **settings), chosen)
+    ready, _ = prepare_run(chosen.read(path), DeblurSettings.from_dict({**SAME, **settings}), chosen)
     with tempfile.TemporaryDirectory() as folder:
         result = restore(ready, load_model(model), Path(folder) / "out.npy")
         with FrameFile.open(Path(folder) / "out.npy") as frames:
@@ -108,6 +109,7 @@ def inPanel(subtract="auto", mask_frames=None, mask_shift=None, flip_shift=False
         ({}, {}),
         ({"bits": 8, "relationship": "DISP"}, {}),
         ({"relationship": "LOG"}, {"strength": 0.4, "tile": 24}),
+        ({}, {"sharpness": 0.5, "noise_reduction": 0.0}),
         (MASKED, {}),
         (MASKED, {"subtract": "never", "frames": (2, 4)}),
         (MASKED, {"frames": (4, 5)}),
@@ -202,7 +204,8 @@ def test_node_tells_where_it_comes_from(tmp_path, tiny_model):
     assert derived.GetAttribute("DSADeblur.SourceNodeID") == source.GetID()
     uid = source.GetNthDataNode(0).GetAttribute("DICOM.instanceUIDs")
     assert derived.GetAttribute("DSADeblur.SourceInstanceUID") == uid
-    assert json.loads(derived.GetAttribute("DSADeblur.Settings"))["strength"] == 1
+    settings = json.loads(derived.GetAttribute("DSADeblur.Settings"))
+    assert (settings["sharpness"], settings["noise_reduction"]) == (1, 0.5)
     assert json.loads(derived.GetAttribute("DSADeblur.Subtraction"))["masks"][0]["frames"] == [1, 2]
     assert derived.GetAttribute("DSADeblur.FrameNumbers") == "3 4 5 6"
     assert derived.GetName() == source.GetName() + " deblurred"

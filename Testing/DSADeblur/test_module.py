@@ -55,14 +55,15 @@ def test_apply_puts_a_derived_run_beside_the_original(gui, panel, tmp_path, tiny
     choose(panel, source)
     assert panel._parameterNode.inputNode is source and panel.ui.applyButton.enabled
     assert "0.6 mm" in panel.ui.factsLabel.text and "Predicted blur" in panel.ui.factsLabel.text
-    panel.ui.strengthSlider.value = 50
+    assert panel.ui.sharpnessSlider.value == 100 and panel.ui.noiseReductionSlider.value == 50
+    panel.ui.sharpnessSlider.value, panel.ui.noiseReductionSlider.value = 80, 30
     panel.ui.applyButton.click()
     assert panel.ui.applyButton.text == "Cancel" and panel.ui.progressBar.visible
     assert gui.processEvents(lambda: idle(panel))
     assert panel.ui.statusLabel.text.startswith("Done in") and "model tiny" in panel.ui.statusLabel.text
     assert panel.ui.applyButton.text == "Apply" and not panel.ui.progressBar.visible
     derived = panel._parameterNode.derivedNode
-    expected = panel.logic.process(source, tiny_model, device="cpu", strength=0.5)
+    expected = panel.logic.process(source, tiny_model, device="cpu", sharpness=0.8, noise_reduction=0.3)
     assert np.array_equal(allFrames(derived), allFrames(expected))
     assert fingerprint(source) == before and temporaryFolders() == []
     assert panel.ui.compareButton.enabled
@@ -261,7 +262,7 @@ def test_inverted_run_is_asked_about(gui, panel, tmp_path):
 
 def test_choices_are_saved_with_the_scene(gui, panel, tmp_path, tiny_model):
     choose(panel, load(tmp_path / "a.dcm"))
-    panel.ui.strengthSlider.value = 30
+    panel.ui.sharpnessSlider.value, panel.ui.noiseReductionSlider.value = 70, 30
     panel.ui.maskFramesLineEdit.text = "1-2"
     panel.ui.relationshipComboBox.currentIndex = 2
     panel.ui.shiftMaskCheckBox.checked = True
@@ -273,7 +274,8 @@ def test_choices_are_saved_with_the_scene(gui, panel, tmp_path, tiny_model):
     gui.saveScene(tmp_path / "scene.mrb")
     gui.loadScene(tmp_path / "scene.mrb")
     panel.enter()
-    assert panel.ui.strengthSlider.value == 30 and panel.ui.maskFramesLineEdit.text == "1-2"
+    assert (panel.ui.sharpnessSlider.value, panel.ui.noiseReductionSlider.value) == (70, 30)
+    assert panel.ui.maskFramesLineEdit.text == "1-2"
     assert panel.ui.maskShiftRowsSpinBox.value == 0.25 and panel.ui.maskShiftRowsSpinBox.enabled
     assert panel.ui.registrationComboBox.currentText == "One shift for each frame"
     assert panel.ui.relationshipComboBox.currentText == "Logarithmic" and panel._parameterNode.model == tiny_model

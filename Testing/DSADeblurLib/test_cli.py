@@ -219,6 +219,8 @@ def test_unknown_model_fails_before_anything_is_written(run_file, tmp_path, caps
         ["deblur", "x.dcm"],
         ["deblur", "x.dcm", "--output", "o", "--tile", "3"],
         ["deblur", "x.dcm", "--output", "o", "--strength", "1.5"],
+        ["deblur", "x.dcm", "--output", "o", "--sharpness", "-1"],
+        ["deblur", "x.dcm", "--output", "o", "--noise-reduction", "half"],
         ["deblur", "x.dcm", "--output", "o", "--frames", "9-3"],
         ["deblur", "x.dcm", "--output", "o", "--mask", "0,1"],
         ["deblur", "x.dcm", "--output", "o", "--subtract", "perhaps"],

@@ -283,7 +283,7 @@ def test_shutters_count_for_neither_scale_nor_blur(tmp_path, small_model):
 ], ids=lambda options: f"{options.subtract}, {options.order}")
 def test_pictures_lie_beside_the_result(tmp_path, small_model, options):
     source = write_run(tmp_path / "in" / "run.dcm")
-    settings = replace(FAST, frames=(2, 3), strength=0.0)
+    settings = replace(FAST, frames=(2, 3), sharpness=0.0, noise_reduction=0.0)
     (outcome,) = deblur_files([tmp_path / "in"], tmp_path / "out", small_model, settings, options)
     assert outcome.error is None
     names = [f"run_deblurred.{kind}" for kind in ("dcm", *options.pictures)]
@@ -291,7 +291,7 @@ def test_pictures_lie_beside_the_result(tmp_path, small_model, options):
     with Image.open(tmp_path / "out" / "run_deblurred.gif") as film:
         assert film.n_frames == 2 and film.info["duration"] == 250
         picture = np.asarray(film.convert("L"), np.float64)
-    # At strength 0 both halves show the same, but for their labels and the rounding of a subtraction.
+    # Where nothing is changed both halves show the same, but for their labels and the rounding of a subtraction.
     width, middle = (picture.shape[1] - 4) // 2, slice(picture.shape[0] // 3, 2 * picture.shape[0] // 3)
     np.testing.assert_allclose(picture[middle, :width], picture[middle, -width:], atol=1)
     # Neither pictures nor results are taken for input.

@@ -180,6 +180,7 @@ def test_ends_within_a_job_when_nobody_listens(worker, tmp_path, model, how):
         ({"model": "no-such-model"}, "no-such-model"),
         ({"frames": "/nowhere/in.npy"}, "/nowhere/in.npy"),
         ({"settings": {"strength": 2}}, "Strength must be"),
+        ({"settings": {"noise_reduction": 2}}, "Noise reduction must be"),
         ({"settings": {"colour": 2}}, "Unknown setting"),
         ({"settings": {"frames": [3, 9]}}, "the run has 4"),
         ({"subtraction": {"masks": [{**MASK, "frames": [7]}]}}, "Mask frame 7 does not exist"),

@@ -18,7 +18,7 @@ def deblurred(node, frames: tuple[int, int] | None = None, **options):
     from DSADeblurLib.xa import SubtractionPlan, subtract
     from DSADeblurScene.job import Job, Options
 
-    job = Job(node, Options(settings=DeblurSettings(strength=0.5, frames=frames), **options))
+    job = Job(node, Options(settings=DeblurSettings(sharpness=0.5, noise_reduction=0.5, frames=frames), **options))
     try:
         request = job.request()
         with FrameFile.open(request["frames"]) as file:

@@ -12,7 +12,7 @@ import pytest
     [
         ("ui.applyButton.enabeld = True", "cannot be set"),
         ("ui.applyButton.connect('cliked(bool)', f)", "no signal"),
-        ("ui.strengthSlider.setMaximum(3)", "no member setMaximum"),
+        ("ui.sharpnessSlider.setMaximum(3)", "no member setMaximum"),
         ("ui.statusLabel.text()", "cannot be called"),
         ("ui.aplyButton.enabled = True", "no widget aplyButton"),
         ("button = ui.applyButton\nbutton.txt = ''", "cannot be set"),

@@ -15,7 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 from DSADeblurLib.xa import Provenance, header, plan_subtraction, read_run, subtract, write_derived, write_simulated_run
 from DSADeblurLib.xa.deidentified import write_deidentified
 
-_PROVENANCE = Provenance("conformance", "0123456789abcdef" * 4, "0.0", "strength 1", ("focal spot 0.6 mm (user)",))
+_PROVENANCE = Provenance("conformance", "0123456789abcdef" * 4, "0.0", "sharpness 1", ("focal spot 0.6 mm (user)",))
 _SIZE = (48, 64)
 
 

@@ -64,7 +64,8 @@ def test_asked_is_of_json_and_tells_choices_apart(small_model):
     step = DeblurStep.of(small_model, FAST, RunOptions(mask_frames=(1, 2)))
     assert json.loads(json.dumps(step.asked())) == step.asked()
     others = [
-        replace(step, settings=replace(FAST, strength=0.5)),
+        replace(step, settings=replace(FAST, sharpness=0.5)),
+        replace(step, settings=replace(FAST, noise_reduction=0.25)),
         replace(step, options=RunOptions(mask_frames=(1, 3))),
         replace(step, model_sha256="0" * 64),
     ]

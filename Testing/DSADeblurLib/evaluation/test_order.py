@@ -24,7 +24,8 @@ def test_no_deblurring_gives_the_same_in_both_orders(small_model, monkeypatch):
     run = order.draw_run("validation", 1, "paper-like", 96)
     plain = subtract(run.frames, run.plan, "LIN")[0]
     settings = order.DeblurSettings
-    monkeypatch.setattr(order, "DeblurSettings", lambda **more: settings(strength=0, **more))
+    nothing = {"sharpness": 0.0, "noise_reduction": 0.0}
+    monkeypatch.setattr(order, "DeblurSettings", lambda **more: settings(**{**more, **nothing}))
     for name in ORDERS:
         np.testing.assert_allclose(order.deblurred(run, small_model, name), plain, atol=1e-6)
 

@@ -1,6 +1,7 @@
 """Runs are restored the same whole or in tiles, can be stopped, and get around a lack of memory."""
 
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,11 +12,17 @@ from hypothesis import strategies as st
 
 from DSADeblurLib.framefile import FrameFile
 from DSADeblurLib.restoration import DeblurSettings, fit_normalisation
+from DSADeblurLib.restoration.controls import apply_controls
 from DSADeblurLib.restoration.deblur import DeblurCancelled, DeblurError, deblur
 from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngine
+from DSADeblurLib.restoration.normalisation import Opening
+from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.restoration.selection import Engines
+from DSADeblurLib.restoration.settings import DEFAULT_MODEL
 
-CPU = {"device": "cpu", "precision": "float32"}
+# What the network says by itself; the controls have tests of their own.
+ALONE = DeblurSettings(noise_reduction=1.0)
+CPU = {"device": "cpu", "precision": "float32", "noise_reduction": 1.0}
 
 
 def run_of(shape=(3, 40, 50), dtype=np.uint16, seed=0):
@@ -69,14 +76,15 @@ def test_an_identity_network_changes_no_stored_value(make_model):
     frames = np.random.default_rng(1).integers(1, 2**16, size=(2, 64, 64), dtype=np.uint16)
     for relationship in ("LIN", "LOG", "DISP"):
         for precision in ("float32", "bfloat16"):
-            choices = DeblurSettings(device="cpu", precision=precision)
+            choices = DeblurSettings(device="cpu", precision=precision, noise_reduction=1.0)
             np.testing.assert_array_equal(deblur(frames, model, choices, relationship=relationship).frames, frames)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_strength_zero_is_bit_identical(make_model, dtype):
+def test_both_controls_at_zero_are_bit_identical(make_model, dtype):
     frames = run_of(dtype=dtype)
-    result = deblur(frames, make_model(), DeblurSettings(strength=0, **CPU), relationship="LIN")
+    nothing = DeblurSettings(device="cpu", sharpness=0, noise_reduction=0)
+    result = deblur(frames, make_model(), nothing, relationship="LIN")
     assert result.frames.dtype == frames.dtype
     assert result.frames.tobytes() == frames.tobytes()
 
@@ -102,11 +110,35 @@ def test_a_network_that_is_not_told_needs_no_blur(make_model):
     np.testing.assert_array_equal(told.frames, plain.frames)
 
 
-def test_strength_blends_between_input_and_output(make_model):
+@pytest.mark.parametrize("numbers", [{}, {"kind": "unet", "modulated": True}])
+def test_controls_act_on_the_networks_output_with_the_blur_of_the_run(make_model, numbers):
+    model, frames = make_model(**numbers), run_of(dtype=np.float32)
+    full = deblur(frames, model, DeblurSettings(blur_px=(3.0, 2.0), **CPU))
+    chosen = DeblurSettings(device="cpu", precision="float32", sharpness=0.7, noise_reduction=0.4, blur_px=(3.0, 2.0))
+    result = deblur(frames, model, chosen)
+    # A network that is told nothing leaves the width as it was given; another one is told its own mean as well.
+    assert result.blur_px == (full.blur_px if numbers else (3.0, 2.0))
+    expected = [
+        apply_controls(frame, output, chosen, result.blur_px, Opening())
+        for frame, output in zip(frames, full.frames, strict=True)
+    ]
+    np.testing.assert_allclose(result.frames, expected, atol=1e-5)
+
+
+def test_equal_controls_blend_between_input_and_output(make_model):
     model, frames = make_model(), run_of(dtype=np.float32)
     full = deblur(frames, model, DeblurSettings(**CPU)).frames
-    quarter = deblur(frames, model, DeblurSettings(strength=0.25, **CPU)).frames
-    np.testing.assert_allclose(quarter, 0.75 * frames + 0.25 * full, atol=1e-5)
+    quarter = deblur(frames, model, DeblurSettings.from_dict({"strength": 0.25, "device": "cpu"}))
+    np.testing.assert_allclose(quarter.frames, 0.75 * frames + 0.25 * full, atol=1e-5)
+    assert quarter.blur_px is None
+
+
+def test_a_network_that_is_not_told_takes_the_blur_that_the_default_model_sees(make_model):
+    frames = run_of((2, 64, 64), np.float32)
+    # The precision is that of the networks; the estimator looks at the same frames in both.
+    seen = deblur(frames, load_model(DEFAULT_MODEL), DeblurSettings(**CPU)).blur_seen_px
+    result = deblur(frames, make_model(), DeblurSettings(device="cpu"))
+    assert result.blur_px == result.blur_seen_px == seen
 
 
 def test_integers_stay_within_the_bits_stored(make_model):
@@ -246,7 +278,7 @@ def test_cancelling_is_asked_before_every_tile(make_model, strength):
         deblur(
             run_of((4, 64, 64)),
             make_model(),
-            DeblurSettings(tile=64, strength=strength, **CPU),
+            DeblurSettings.from_dict({"tile": 64, "strength": strength, "device": "cpu"}),
             progress=lambda done, total: steps.append(done),
             is_cancelled=lambda: next(answers),
         )
@@ -319,7 +351,7 @@ def engines_with(**limits):
 
 def test_short_memory_halves_the_tile(make_model):
     model, frames = make_model(), run_of((2, 300, 300), np.float32)
-    result = deblur(frames, model, engines=engines_with(cuda=150 * 150, cpu=0))
+    result = deblur(frames, model, ALONE, engines=engines_with(cuda=150 * 150, cpu=0))
     assert (result.device, result.precision, result.tile) == ("cuda", "float16", 75)
     assert [notice.split(";")[1] for notice in result.notices] == [
         " tiles of 150 pixels are used.",
@@ -330,7 +362,7 @@ def test_short_memory_halves_the_tile(make_model):
 
 def test_no_gpu_memory_at_all_leaves_the_gpu_with_a_notice(make_model):
     model, frames = make_model(), run_of((2, 200, 200))
-    result = deblur(frames, model, DeblurSettings(precision="float16"), engines=engines_with(cuda=0, cpu=10**9))
+    result = deblur(frames, model, replace(ALONE, precision="float16"), engines=engines_with(cuda=0, cpu=10**9))
     assert result.device == "cpu" and result.precision in ("float32", "bfloat16") and result.tile is None
     assert result.notices[-1] == "The memory of the GPU was too small even for small tiles; the CPU is used."
     np.testing.assert_array_equal(result.frames, deblur(frames, model, DeblurSettings(**CPU)).frames)
@@ -358,7 +390,7 @@ def test_a_cuda_error_of_memory_reaches_the_way_out(make_model):
     engines = Engines(
         probe=lambda: "Some GPU", build=lambda network, device, precision: TorchEngine(Greedy(network))
     )
-    result = deblur(frames, model, engines=engines)
+    result = deblur(frames, model, ALONE, engines=engines)
     assert result.tile == 64 and len(result.notices) == 2
     assert_same(result.frames, deblur(frames, model, DeblurSettings(**CPU)).frames)
 
@@ -377,7 +409,7 @@ def test_half_precision_that_overflows_gives_way_to_float32(make_model):
 
     model, frames = make_model(), run_of((3, 48, 48), np.float32)
     frames[1, 20, 20] = 1e6
-    result = deblur(frames, model, engines=Engines(probe=lambda: "Some GPU", build=Half))
+    result = deblur(frames, model, ALONE, engines=Engines(probe=lambda: "Some GPU", build=Half))
     assert result.notices == ("Half precision was not enough for frame 2; float32 is used from there on.",)
     assert result.precision == "float32"
     assert_same(result.frames, deblur(frames, model, DeblurSettings(**CPU)).frames)
@@ -390,6 +422,7 @@ def test_an_unusable_gpu_is_refused_or_reported(make_model):
     engines = Engines(probe=broken)
     for strength in (0, 1):
         with pytest.raises(EngineError, match="The GPU cannot be used, because the driver is too old"):
-            deblur(run_of(), make_model(), DeblurSettings(device="cuda", strength=strength), engines=engines)
-    result = deblur(run_of(), make_model(), engines=engines)
+            insisting = DeblurSettings.from_dict({"device": "cuda", "strength": strength})
+            deblur(run_of(), make_model(), insisting, engines=engines)
+    result = deblur(run_of(), make_model(), ALONE, engines=engines)
     assert result.device == "cpu" and "the driver is too old" in result.device_reason and not result.notices

@@ -9,12 +9,19 @@ from DSADeblurLib.restoration.settings import LARGEST_BLUR_PX
 
 
 def test_settings_survive_json():
-    settings = DeblurSettings("cpu", "bfloat16", 256, 0.5, (2, 7), "torch", (3, 4.5))
+    settings = DeblurSettings("cpu", "bfloat16", 256, 0.5, 0.25, (2, 7), "torch", (3, 4.5))
     assert DeblurSettings.from_dict(json.loads(json.dumps(settings.as_dict()))) == settings
 
 
 def test_missing_entries_take_defaults():
-    assert DeblurSettings.from_dict({"strength": 1}) == DeblurSettings()
+    assert DeblurSettings.from_dict({"sharpness": 1}) == DeblurSettings()
+
+
+def test_strength_stands_for_both_controls():
+    assert DeblurSettings.from_dict({"strength": 1}) == DeblurSettings(sharpness=1, noise_reduction=1)
+    assert DeblurSettings.from_dict({"strength": 0}).changes_nothing
+    assert DeblurSettings.from_dict({"strength": None}) == DeblurSettings()
+    assert DeblurSettings(sharpness=0, noise_reduction=0).changes_nothing and not DeblurSettings().changes_nothing
 
 
 @pytest.mark.parametrize(
@@ -26,9 +33,10 @@ def test_missing_entries_take_defaults():
         ({"tile": 8}, "at least 16 pixels"),
         ({"tile": 64.5}, "at least 16 pixels"),
         ({"tile": True}, "at least 16 pixels"),
-        ({"strength": -0.1}, "from 0 to 1"),
-        ({"strength": float("nan")}, "from 0 to 1"),
-        ({"strength": "1"}, "from 0 to 1"),
+        ({"sharpness": -0.1}, "Sharpness must be a number from 0 to 1"),
+        ({"noise_reduction": float("nan")}, "Noise reduction must be a number from 0 to 1"),
+        ({"strength": "1"}, "Strength must be a number from 0 to 1"),
+        ({"strength": 1, "sharpness": 1}, "not both"),
         ({"frames": (0, 3)}, "first <= last"),
         ({"frames": (4, 3)}, "first <= last"),
         ({"frames": (1,)}, "first <= last"),

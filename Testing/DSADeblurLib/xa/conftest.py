@@ -72,7 +72,7 @@ def header(make_run):
 
 @pytest.fixture
 def provenance():
-    return Provenance("test-model", "0123456789abcdef" * 4, "1.2.3", "strength 1", ())
+    return Provenance("test-model", "0123456789abcdef" * 4, "1.2.3", "sharpness 1", ())
 
 
 @pytest.fixture

@@ -85,7 +85,8 @@ def test_where_it_came_from(make_run, derive):
     assert list(dataset.SoftwareVersions) == ["DSADeblur 1.2.3", "0123456789abcdef" * 4, "test-model"]
     text = dataset.DerivationDescription
     assert text.startswith("RESEARCH USE ONLY.") and len(text) <= 1024
-    for part in ("test-model", "0123456789abcdef", "mask frames 1,2", "Assumed focal spot 0.9 mm (user)", "strength 1"):
+    parts = ("test-model", "0123456789abcdef", "mask frames 1,2", "Assumed focal spot 0.9 mm (user)", "sharpness 1")
+    for part in parts:
         assert part in text
     assert dataset.SeriesDescription.endswith("deblurred (research use only)") and len(dataset.SeriesDescription) <= 64
 
