@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from DSADeblurLib.xa.errors import XAReadError
+from DSADeblurLib.xa.errors import XAReadError, reading
 
 # Whose image it is, and of what kind, is said here.
 _HEAD_BYTES = 2**16
@@ -30,7 +30,7 @@ class InputFile:
         self._lock = threading.Lock()
         # Taken before anything else is read: whatever changes from here on is seen at the end.
         self._when_opened = self._state()
-        self.size = os.fstat(self._raw.fileno()).st_size
+        _, _, self.size, _, _ = self._when_opened
 
     def __enter__(self) -> "InputFile":
         return self
@@ -62,31 +62,24 @@ class InputFile:
         """Give this file, or where it was closed already, the one at its path; unchanged, see `check_unchanged`."""
         self.check_unchanged()
         if self._raw.closed:
-            with self._at_path() as found:
+            with reading(), InputFile(self.path) as found:
                 yield found
         else:
             yield self
 
     def check_unchanged(self) -> None:
         """Raise XAReadError unless this file and what now lies at its path are as they were when it was opened."""
-        with self._at_path() as found:
-            states = {self._when_opened, found._when_opened}
-            if not self._raw.closed:
-                states.add(self._state())
-            if len(states) > 1:
-                raise self._changed()
-
-    def _at_path(self) -> "InputFile":
-        # Opened and not only asked for: what is known of a file on a network share is brought up to date by that.
+        sentence = "The source {} changed since it was read{}; try again when it is in place and complete."
         try:
-            return InputFile(self.path)
+            # Opened and not only asked for: what is known of a file on a network share is brought up to date by that.
+            with InputFile(self.path) as found:
+                same = found._when_opened == self._when_opened
+            same = same and (self._raw.closed or self._state() == self._when_opened)
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise self._changed(f": it cannot be opened any more ({reason})") from error
-
-    def _changed(self, how: str = "") -> XAReadError:
-        return XAReadError(f"The source {self.path.name} changed since it was read{how}; "
-                           "try again when it is in place and complete.")
+            reason = f": it cannot be read any more ({error.strerror or type(error).__name__})"
+            raise XAReadError(sentence.format(self.path.name, reason)) from error
+        if not same:
+            raise XAReadError(sentence.format(self.path.name, ""))
 
     def _state(self) -> tuple:
         """Return which file this is, its size and its time of last change, and a digest of how it begins.

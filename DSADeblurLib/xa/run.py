@@ -33,7 +33,8 @@ def read_run(path: str | os.PathLike, **said) -> Run:
     """Open one XA, RF or grey-scale Secondary Capture file.
 
     `said` are fields of `UserFacts` by name. The first frame is decoded once, so that a missing decoder or broken
-    pixel data is found here. Raises XAReadError with one sentence for anything that goes wrong.
+    pixel data is found here. The file stays open: use it as a context manager, or drop it when the frames are read.
+    Raises XAReadError with one sentence for anything that goes wrong.
     """
     with reading(), contextlib.ExitStack() as failed:
         file = failed.enter_context(InputFile(path))
