@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -243,11 +244,16 @@ def deblur_run(
             assumed=run.acquisition.assumed(),
         )
         with FrameFile.open(path) as frames:
+            # Pictures appear last, but are made first: then `write_derived` sees whether the source changed until now.
+            pictures = _write_pictures(
+                path.with_name(output.name), options.pictures, run, frames, result.frame_numbers, plan
+            )
             write_derived(
                 output, run, frames, frame_numbers=result.frame_numbers, provenance=provenance, plan=plan,
                 compression=options.compression,
             )
-            _write_pictures(output, options.pictures, run, frames, result.frame_numbers, plan)
+        for picture in pictures:
+            os.replace(picture, output.with_name(picture.name))
     return result
 
 
@@ -266,18 +272,19 @@ class _Originals(LazyFrames):
         return self._frames[self._indices[index]]
 
 
-def _write_pictures(output: Path, kinds: Sequence[str], run: Run, frames, numbers: Sequence[int], plan) -> None:
+def _write_pictures(output: Path, kinds: Sequence[str], run: Run, frames, numbers: Sequence[int], plan) -> list[Path]:
     from DSADeblurLib.pictures import write_gif, write_mp4, write_png
 
     originals = _Originals(run, numbers, plan)
     times = None if run.times is None else run.times[np.array(numbers) - 1]
-    for kind in kinds:
-        path = output.with_suffix("." + kind)
+    paths = [output.with_suffix("." + kind) for kind in kinds]
+    for kind, path in zip(kinds, paths, strict=True):
         if kind == "png":
             middle = len(numbers) // 2
             write_png(path, originals[middle], frames[middle])
         else:
             {"gif": write_gif, "mp4": write_mp4}[kind](path, originals, frames, times=times)
+    return paths
 
 
 def _settings_in_words(result, ready: Prepared) -> list[str]:

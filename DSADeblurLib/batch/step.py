@@ -77,12 +77,12 @@ class DeblurStep:
         outcome = Outcome(str(source), **self.asked())
         options = self.options
         try:
-            run = options.read(source)
-            outcome = replace(outcome, warnings=list(run.warnings))
-            model = _loaded(self.model, self.model_sha256)
-            if threads is not None:
-                _use_threads(threads)
-            result = deblur_run(run, model, output, self.settings, options, progress=progress)
+            with options.read(source) as run:
+                outcome = replace(outcome, warnings=list(run.warnings))
+                model = _loaded(self.model, self.model_sha256)
+                if threads is not None:
+                    _use_threads(threads)
+                result = deblur_run(run, model, output, self.settings, options, progress=progress)
         except XASkipped as reason:
             return replace(outcome, skipped=str(reason))
         except Exception as error:  # one run must not stop the others, whatever is wrong with it

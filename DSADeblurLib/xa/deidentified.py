@@ -12,6 +12,7 @@ from DSADeblurLib.xa.derived import result_name
 from DSADeblurLib.xa.elements import items_of, text_of, texts_of
 from DSADeblurLib.xa.errors import XAReadError, XAWriteError, reading
 from DSADeblurLib.xa.header import read_dataset
+from DSADeblurLib.xa.input_file import InputFile
 from DSADeblurLib.xa.layout import PixelLayout
 from DSADeblurLib.xa.pixels import FrameStack
 from DSADeblurLib.xa.save import attach_compressed_pixels, attach_native_pixels, save_aside
@@ -88,8 +89,9 @@ def write_deidentified(
             if copy.get("PatientIdentityRemoved") != "YES":
                 copy.PatientIdentityRemoved = "NO"
                 notes.append(BURNED_IN.format(name=path.name))
-            _attach_pixels(copy, layout)
-            written.append(save_aside(copy, _free_name(Path(folder)), layout.transfer_syntax))
+            with layout.file:
+                _attach_pixels(copy, layout)
+                written.append(save_aside(copy, _free_name(Path(folder)), layout.transfer_syntax, layout.file))
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
@@ -99,7 +101,8 @@ def write_deidentified(
 
 def _copy(path: Path, anonymizer) -> tuple[Dataset, PixelLayout]:
     try:
-        source, layout = read_dataset(path)
+        with reading():
+            source, layout = read_dataset(InputFile(path))
         if "DEBLURRED" not in texts_of(source, "ImageType") or text_of(source, "Manufacturer") != "DSADeblur":
             raise XAReadError("only derived objects of DSADeblur can be written without identity.")
         with reading():
@@ -151,12 +154,7 @@ def _attach_pixels(copy: Dataset, layout: PixelLayout) -> None:
         return
 
     def fragment(index: int) -> bytes:
-        pieces = []
-        with open(layout.path, "rb") as stream:
-            for start, length in layout.fragments[index]:
-                stream.seek(start)
-                pieces.append(stream.read(length))
-        return b"".join(pieces)
+        return b"".join(layout.file.read_at(start, length) for start, length in layout.fragments[index])
 
     attach_compressed_pixels(copy, fragment, layout.frames)
 

@@ -68,8 +68,9 @@ def write_derived(
     densities and are stored in `bits` (16, 12 or 8) around mid-grey with one scale for the run, which is also given
     as a Real World Value Mapping. The object is of the source's class where that is legal, else Secondary Capture;
     the reason is then in its derivation description. `compression` is none, jpeg-ls, jpeg-2000 or rle, all without
-    loss. Frames are read one at a time, twice when subtracted; the file appears only when it is complete. The source
-    file is read again for its header and never changed.
+    loss. Frames are read one at a time, twice when subtracted; the file appears only when it is complete, and only
+    if the source is then still what it was when the run was read. The source's header is read again, of the same open
+    file where `run` has one. The source is never changed.
 
     Raises XAWriteError with one sentence. Source: PS3.3 A.14, C.7.6.1.1, C.8.7, C.12.1.1.5.
     """
@@ -77,15 +78,14 @@ def write_derived(
     _check(path, run, frames, numbers, bits)
     syntax = transfer_syntax_of(compression)
     try:
-        source, layout = read_dataset(run.source.path, run.layout.choices)
+        with run.layout.file.opened() as file:
+            source, layout = read_dataset(file, run.layout.choices)
     except XAReadError as error:
-        raise XAWriteError(f"The source {run.source.path.name} can no longer be read: {error}") from error
+        raise XAWriteError(str(error)) from error
     scale = _fit_scale(frames, numbers, bits, run.exposed()) if plan is not None else None
     capture = why_not_xray(source, run, plan is not None, len(numbers))
     allocated, stored = _depth(run, scale, bool(capture), len(numbers))
     with _using_source():
-        if text_of(source, "SOPInstanceUID") != run.source.sop_instance_uid:
-            raise XAWriteError(f"The source {run.source.path.name} changed since it was read.")
         dataset = base_dataset(source, run, plan is not None, len(numbers), allocated)
         _describe(dataset, run, provenance, plan, capture, source)
         if plan is None and header_of(source, layout).subtracted:
@@ -112,7 +112,7 @@ def write_derived(
     else:
         frame_bytes = run.image_rows * run.image_columns * allocated // 8
         attach_native_pixels(dataset, encode, len(numbers), frame_bytes, allocated)
-    return save_aside(dataset, path, syntax)
+    return save_aside(dataset, path, syntax, run.layout.file)
 
 
 @contextmanager

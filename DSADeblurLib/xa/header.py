@@ -13,6 +13,7 @@ from DSADeblurLib.xa.elements import integers_of, items_of, numbers_of, printabl
 from DSADeblurLib.xa.enhanced import differences
 from DSADeblurLib.xa.errors import XAReadError, reading
 from DSADeblurLib.xa.facts import Acquisition, read_acquisition
+from DSADeblurLib.xa.input_file import InputFile
 from DSADeblurLib.xa.layout import PixelChoices, PixelLayout
 from DSADeblurLib.xa.mask import MaskModule, read_mask_module
 from DSADeblurLib.xa.motion import Motion, read_motion
@@ -124,10 +125,14 @@ def read_header(path: str | os.PathLike, **said) -> RunHeader:
 
     `said` are fields of `UserFacts` by name. Raises XAReadError with one sentence for anything that cannot be used.
     """
-    with reading():
-        user = UserFacts(**said)
-        dataset, layout = read_dataset(path, PixelChoices(user.polarity, user.frames_in_file))
-        return header_of(dataset, layout, user)
+    with reading(), InputFile(path) as file:
+        return header_in(file, UserFacts(**said))
+
+
+def header_in(file: InputFile, user: UserFacts) -> RunHeader:
+    """Return the header of an open file, see `read_header`."""
+    dataset, layout = read_dataset(file, PixelChoices(user.polarity, user.frames_in_file))
+    return header_of(dataset, layout, user)
 
 
 def header_of(dataset: FileDataset, layout: PixelLayout, user: UserFacts = NOTHING_SAID) -> RunHeader:

@@ -1,10 +1,10 @@
 """Deflated files: inflated piece by piece, never further than the header declares (PS3.5 annex A.5)."""
 
-import os
 import threading
 import zlib
 
 from DSADeblurLib.xa.errors import XAReadError
+from DSADeblurLib.xa.input_file import InputFile
 
 # A header is at most a few hundred kilobytes; a thousandfold of the file's size could be claimed.
 MAX_HEADER_BYTES = 4 * 2**20
@@ -16,16 +16,13 @@ class InflatedFile:
     """The content of raw deflate data that begins at `start` of a file, to be read at any position.
 
     Reading onwards goes on where the last reading ended; reading before that begins again. Only one piece is in
-    memory, the file is open only while it is read, and several threads may read.
+    memory, and several threads may read.
     """
 
-    def __init__(self, path: str | os.PathLike, start: int) -> None:
-        self._path, self._start = path, start
+    def __init__(self, file: InputFile, start: int) -> None:
+        self._file, self._start = file, start
         self._lock = threading.Lock()
         self._restart()
-
-    def __reduce__(self):
-        return InflatedFile, (self._path, self._start)
 
     def _restart(self) -> None:
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -33,16 +30,16 @@ class InflatedFile:
 
     def read_at(self, position: int, size: int) -> bytes:
         """Return up to `size` bytes from `position`, fewer at the end. Raises XAReadError on damaged data."""
-        with self._lock, open(self._path, "rb") as stream:
+        with self._lock:
             if position < self._position:
                 self._restart()
-            stream.seek(self._consumed)
-            self._skip(stream, position - self._position)
-            parts, left = [], size
-            while left and (data := self._next(stream, min(left, _PIECE))):
-                parts.append(data)
-                left -= len(data)
-            self._consumed = stream.tell()
+            with self._file.at(self._consumed) as stream:
+                self._skip(stream, position - self._position)
+                parts, left = [], size
+                while left and (data := self._next(stream, min(left, _PIECE))):
+                    parts.append(data)
+                    left -= len(data)
+                self._consumed = stream.tell()
             return b"".join(parts)
 
     def holds(self, position: int) -> int:

@@ -10,6 +10,7 @@ from pydicom.uid import UID, RLELossless
 
 from DSADeblurLib.xa.elements import integers_of, text_of
 from DSADeblurLib.xa.errors import XAReadError, XASkipped
+from DSADeblurLib.xa.input_file import InputFile
 
 MAX_FRAME_PIXELS = 8192 * 8192
 MAX_RUN_BYTES = 16 * 2**30
@@ -48,13 +49,14 @@ NO_CHOICES = PixelChoices()
 class PixelLayout:
     """Position and form of the pixel data of one file.
 
-    `offset` is the file position of the first frame (native). `fragments` holds, for encapsulated data, the
-    (offset, length) pieces of each frame; it is None for native data. `signed` and `inverted` say how stored values
+    `file` is open as long as its frames are read, and closed where only its header was. `offset` is the file position
+    of the first frame (native). `fragments` holds, for encapsulated data, the (offset, length) pieces of each frame;
+    it is None for native data. `signed` and `inverted` say how stored values
     become frame values (see `FrameStack`), `declared_frames` is the count of the header and `choices` are the user's.
     In a deflated file, whose data begins at `deflated_at`, `offset` is a position in the inflated data.
     """
 
-    path: Path
+    file: InputFile
     transfer_syntax: str
     frames: int
     rows: int
@@ -70,6 +72,11 @@ class PixelLayout:
     declared_frames: int = 0
     choices: PixelChoices = NO_CHOICES
     deflated_at: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return self.file.path
 
     @property
     def top(self) -> int:
@@ -151,10 +158,10 @@ def _check_size(frames: int, rows: int, columns: int, allocated: int) -> None:
 
 
 def locate_pixels(
-    path: Path, stream: BinaryIO, file_size: int, dataset: Dataset, transfer_syntax: str,
+    file: InputFile, stream: BinaryIO, file_size: int, dataset: Dataset, transfer_syntax: str,
     choices: PixelChoices = NO_CHOICES,
 ) -> PixelLayout:
-    """Return the layout of the pixel data element at the current position of `stream`.
+    """Return the layout of the pixel data element of `file` at the current position of `stream`, its content.
 
     Only item headers are read. Raises XAReadError when the data is missing, truncated, or does not hold exactly the
     declared number of frames and the user did not choose the file's count.
@@ -191,7 +198,7 @@ def locate_pixels(
                               + (f"choose 'use {held}' to take those of the file." if held else "export it again."))
         _check_size(held, module["rows"], module["columns"], module["bits_allocated"])
     return PixelLayout(
-        path=path, transfer_syntax=str(syntax), frames=held, offset=offset, big_endian=not syntax.is_little_endian,
+        file=file, transfer_syntax=str(syntax), frames=held, offset=offset, big_endian=not syntax.is_little_endian,
         # Eight-bit pixels in 16-bit big-endian words: pairs of bytes are exchanged (PS3.5 annex A.3, table 8.2.1).
         word_swapped=not syntax.is_little_endian and module["bits_allocated"] == 8 and vr == b"OW",
         fragments=fragments, **module,

@@ -14,11 +14,10 @@ def read_mapped(path: str | os.PathLike) -> np.ndarray:
 
     Raises XAReadError when the file cannot be read or has no single linear mapping.
     """
-    frames = read_run(path).frames
-    dataset, _ = read_dataset(path)
-    with reading():
+    with reading(), read_run(path) as run:
+        dataset, _ = read_dataset(run.layout.file)
         items = dataset.get("RealWorldValueMappingSequence") or ()
         if len(items) != 1 or "RealWorldValueSlope" not in items[0]:
             raise XAReadError("The run has no linear Real World Value Mapping; its values have no unit.")
         slope, intercept = float(items[0].RealWorldValueSlope), float(items[0].RealWorldValueIntercept)
-    return np.stack([(frames[index] * slope + intercept).astype(np.float32) for index in range(len(frames))])
+        return np.stack([(frame * slope + intercept).astype(np.float32) for frame in run.frames])

@@ -1,10 +1,8 @@
 """Open a DICOM file that nobody vouches for: bounded reads, its syntax and class, and where its pixels lie."""
 
 import io
-import os
 import struct
 from dataclasses import replace
-from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
@@ -17,6 +15,7 @@ from DSADeblurLib.xa.elements import printable, text_of
 from DSADeblurLib.xa.enhanced import ENHANCED_CLASSES, make_classic
 from DSADeblurLib.xa.errors import XAReadError, XASkipped, reading
 from DSADeblurLib.xa.inflated import MAX_HEADER_BYTES, MAX_PIXEL_BYTES, InflatedFile
+from DSADeblurLib.xa.input_file import InputFile
 from DSADeblurLib.xa.layout import NO_CHOICES, PixelChoices, PixelLayout, locate_pixels
 from DSADeblurLib.xa.memory import check_memory
 
@@ -53,34 +52,35 @@ class _BoundedFile:
         return self._stream.read(size)
 
 
-def read_dataset(
-    path: str | os.PathLike, choices: PixelChoices = NO_CHOICES
-) -> tuple[Dataset, PixelLayout]:
+def read_dataset(file: InputFile, choices: PixelChoices = NO_CHOICES) -> tuple[Dataset, PixelLayout]:
     """Return the data set without pixel data, and where the pixel data lies. Raises XAReadError.
 
     An Enhanced XA or XRF object comes with the attributes of a classic one, see `enhanced.make_classic`.
     """
-    path = Path(path)
-    with reading(), open(path, "rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        bounded = _BoundedFile(stream, size)
-        syntax = _transfer_syntax(bounded)
-        if syntax == DeflatedExplicitVRLittleEndian:
-            dataset, layout = _read_deflated(path, stream.tell(), choices)
-        else:
-            stream.seek(0)
-            dataset = dcmread(bounded, stop_before_pixels=True)
-            check_sop_class(dataset)
-            _check_sequences(dataset)
-            layout = locate_pixels(path, bounded, size, dataset, syntax, choices)
+    with reading():
+        with file.at(0) as stream:
+            syntax = _transfer_syntax(_BoundedFile(stream, file.size))
+            start = stream.tell()
+        read = _read_deflated if syntax == DeflatedExplicitVRLittleEndian else _read_plain
+        dataset, layout = read(file, start, syntax, choices)
         check_memory(layout)
         make_classic(dataset, layout.frames)
         return dataset, layout
 
 
-def _read_deflated(path: Path, start: int, choices: PixelChoices) -> tuple[Dataset, PixelLayout]:
+def _read_plain(file: InputFile, start: int, syntax: str, choices: PixelChoices) -> tuple[Dataset, PixelLayout]:
+    """Read a file that is stored as it is; `start` is behind the file meta information, which is read again."""
+    with file.at(0) as stream:
+        bounded = _BoundedFile(stream, file.size)
+        dataset = dcmread(bounded, stop_before_pixels=True)
+        check_sop_class(dataset)
+        _check_sequences(dataset)
+        return dataset, locate_pixels(file, bounded, file.size, dataset, syntax, choices)
+
+
+def _read_deflated(file: InputFile, start: int, syntax: str, choices: PixelChoices) -> tuple[Dataset, PixelLayout]:
     """Read a deflated file, of which pydicom would inflate everything at once whatever that comes to."""
-    inflated = InflatedFile(path, start)
+    inflated = InflatedFile(file, start)
     head = inflated.read_at(0, MAX_HEADER_BYTES)
     stream = io.BytesIO(head)
     dataset = parse_dataset(_BoundedFile(stream, len(head)), False, True,
@@ -95,7 +95,7 @@ def _read_deflated(path: Path, start: int, choices: PixelChoices) -> tuple[Datas
         raise XAReadError(f"Deflated pixel data of more than {MAX_PIXEL_BYTES // 2**20} MiB; {_CONVERT}")
     # Whether the sizes fit each other is asked first; only then is inflated what they claim.
     end = at + 12 + claimed
-    layout = locate_pixels(path, stream, end, dataset, DeflatedExplicitVRLittleEndian, choices)
+    layout = locate_pixels(file, stream, end, dataset, syntax, choices)
     held = inflated.holds(end)
     if held < end:
         raise XAReadError(f"File is truncated: {claimed - (end - held)} of {claimed} bytes.")

@@ -20,6 +20,7 @@ from pydicom.uid import (
 
 from DSADeblurLib.xa.errors import XAReadError, reading
 from DSADeblurLib.xa.inflated import InflatedFile
+from DSADeblurLib.xa.input_file import InputFile
 from DSADeblurLib.xa.layout import PixelLayout
 from DSADeblurLib.xa.lazy import LazyFrames
 
@@ -50,16 +51,16 @@ class FrameStack(LazyFrames):
 
     `stack[i]` decodes one frame, (rows, columns); `stack[2:5]` and `stack[[0, 7]]` give (k, rows, columns). Bits
     above Bits Stored, where some devices keep overlays, are always cleared. Values mean what they mean in
-    MONOCHROME2: where the user chose so, signed values v become v + 2**(bits - 1) and inverted ones top - v. The file
-    is opened for each access and nothing is kept, so memory stays at one frame. Raises XAReadError when a frame
-    cannot be decoded.
+    MONOCHROME2: where the user chose so, signed values v become v + 2**(bits - 1) and inverted ones top - v. Nothing
+    is kept, so memory stays at one frame; the layout's file has to be open. Raises XAReadError when a frame cannot be
+    decoded.
     """
 
     def __init__(self, layout: PixelLayout) -> None:
         self.layout = layout
         self.shape = (layout.frames, layout.rows, layout.columns)
         self.dtype = np.dtype(np.uint8 if layout.bits_allocated == 8 else np.uint16)
-        self._inflated = None if layout.deflated_at is None else InflatedFile(layout.path, layout.deflated_at)
+        self._inflated = None if layout.deflated_at is None else InflatedFile(layout.file, layout.deflated_at)
 
     def frame(self, index: int) -> np.ndarray:
         """Return frame `index` with the bits above Bits Stored cleared and the meaning of MONOCHROME2."""
@@ -72,20 +73,26 @@ class FrameStack(LazyFrames):
 
     def raw(self, index: int) -> np.ndarray:
         """Return frame `index` as stored, (rows, columns), bits above Bits Stored included."""
+        try:
+            return self._stored(index).astype(self.dtype)
+        except Exception:
+            # Half of a file that is being written looks damaged; that it changes is the better reason.
+            self.layout.file.check_unchanged()
+            raise
+
+    def _stored(self, index: int) -> np.ndarray:
         layout = self.layout
         if self._inflated is not None:
             data = self._inflated.read_at(layout.offset + index * layout.frame_bytes, layout.frame_bytes)
-            return _native_pixels(_whole(data, layout.frame_bytes), layout).astype(self.dtype)
+            return _native_pixels(_whole(data, layout.frame_bytes), layout)
         if layout.fragments is None:
-            return _native_frame(layout, index).astype(self.dtype)
-        with open(layout.path, "rb") as stream:
-            pieces = [_read_exactly(stream, start, length) for start, length in layout.fragments[index]]
-        return _decode(b"".join(pieces), layout, index).astype(self.dtype)
+            return _native_frame(layout, index)
+        pieces = [_read_exactly(layout.file, start, length) for start, length in layout.fragments[index]]
+        return _decode(b"".join(pieces), layout, index)
 
 
-def _read_exactly(stream, start: int, length: int) -> bytes:
-    stream.seek(start)
-    return _whole(stream.read(length), length)
+def _read_exactly(file: InputFile, start: int, length: int) -> bytes:
+    return _whole(file.read_at(start, length), length)
 
 
 def _whole(data: bytes, length: int) -> bytes:
@@ -99,8 +106,7 @@ def _native_frame(layout: PixelLayout, index: int) -> np.ndarray:
     # Swapped bytes come in pairs, and a frame of odd size may begin or end inside one.
     before = start % 2 if layout.word_swapped else 0
     after = (start + layout.frame_bytes) % 2 if layout.word_swapped else 0
-    with open(layout.path, "rb") as stream:
-        data = _read_exactly(stream, layout.offset + start - before, before + layout.frame_bytes + after)
+    data = _read_exactly(layout.file, layout.offset + start - before, before + layout.frame_bytes + after)
     if layout.word_swapped:
         data = np.frombuffer(data, np.uint16).byteswap().tobytes()[before:before + layout.frame_bytes]
     return _native_pixels(data, layout)

@@ -1,5 +1,6 @@
 """One run, ready to be worked on: its header facts and its lazily decoded frames."""
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Iterable
@@ -8,26 +9,36 @@ from pathlib import Path
 
 import numpy as np
 
+from DSADeblurLib.user_facts import UserFacts
 from DSADeblurLib.xa.errors import XAReadError, reading
-from DSADeblurLib.xa.header import ALREADY_SUBTRACTED, RunHeader, read_header
+from DSADeblurLib.xa.header import ALREADY_SUBTRACTED, RunHeader, header_in
+from DSADeblurLib.xa.input_file import InputFile
 from DSADeblurLib.xa.pixels import FrameStack, check_decoder
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Run(RunHeader):
-    """The header of a run and its frames."""
+    """The header of a run and its frames, both of one file that stays open: a context manager, see `InputFile`."""
 
     frames: FrameStack
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.layout.file.close()
 
 
 def read_run(path: str | os.PathLike, **said) -> Run:
     """Open one XA, RF or grey-scale Secondary Capture file.
 
     `said` are fields of `UserFacts` by name. The first frame is decoded once, so that a missing decoder or broken
-    pixel data is found here. Raises XAReadError with one sentence for anything that goes wrong.
+    pixel data is found here. The file stays open: use it as a context manager, or drop it when the frames are read.
+    Raises XAReadError with one sentence for anything that goes wrong.
     """
-    header = read_header(path, **said)
-    with reading():
+    with reading(), contextlib.ExitStack() as failed:
+        file = failed.enter_context(InputFile(path))
+        header = header_in(file, UserFacts(**said))
         check_decoder(header.layout)
         frames = FrameStack(header.layout)
         # The surplus bits of signed pixels repeat their sign.
@@ -40,7 +51,9 @@ def read_run(path: str | os.PathLike, **said) -> Run:
             subtracted = True
             warnings.insert(0, ALREADY_SUBTRACTED)
         values = {field.name: getattr(header, field.name) for field in dataclasses.fields(header)}
-        return Run(**{**values, "subtracted": subtracted, "warnings": tuple(warnings)}, frames=frames)
+        run = Run(**{**values, "subtracted": subtracted, "warnings": tuple(warnings)}, frames=frames)
+        failed.pop_all()
+        return run
 
 
 def _looks_subtracted(header: RunHeader, frames: FrameStack) -> bool:

@@ -11,7 +11,8 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from DSADeblurLib.xa.errors import XAWriteError
+from DSADeblurLib.xa.errors import XAReadError, XAWriteError
+from DSADeblurLib.xa.input_file import InputFile
 from DSADeblurLib.xa.streams import FragmentStream, FrameStream
 
 # The project's own implementation identity, so that files do not change with the version of pydicom.
@@ -37,10 +38,14 @@ def attach_compressed_pixels(dataset: Dataset, fragment: Callable[[int], bytes],
     dataset[_PIXEL_DATA] = DataElement(_PIXEL_DATA, "OB", FragmentStream(fragment, count))
 
 
-def save_aside(dataset: Dataset, path: str | os.PathLike, transfer_syntax: str = ExplicitVRLittleEndian) -> Path:
+def save_aside(
+    dataset: Dataset, path: str | os.PathLike, transfer_syntax: str = ExplicitVRLittleEndian,
+    source: InputFile | None = None,
+) -> Path:
     """Write `dataset` in DICOM File Format next to `path`, then replace `path` with it in one step.
 
-    On any failure nothing is left behind and an existing file at `path` is unchanged. Raises XAWriteError.
+    A `source` that changed since it was opened is a failure: what was made from it may be half of the one and half of
+    the other. On any failure nothing is left behind and an existing file at `path` is unchanged. Raises XAWriteError.
     """
     path = Path(path)
     dataset.file_meta = FileMetaDataset()
@@ -59,11 +64,15 @@ def save_aside(dataset: Dataset, path: str | os.PathLike, transfer_syntax: str =
                 pixels.complete(stream)
             stream.flush()
             os.fsync(stream.fileno())
+        if source is not None:
+            source.check_unchanged()
         os.replace(aside, path)
     except Exception as error:
         failure = getattr(pixels, "failure", None)
         if failure is not None:
             raise failure from None
+        if isinstance(error, XAReadError):
+            raise XAWriteError(str(error)) from error
         raise XAWriteError(f"Cannot write {path.name}: {_reason(error)}.") from error
     finally:
         aside.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pydicom
 import pytest
 from PIL import Image
@@ -89,6 +90,29 @@ def test_failure_while_writing_leaves_nothing(tmp_path, small_model, monkeypatch
     (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST, RunOptions())
     assert "disk full" in outcome.error and outcome.output is None
     assert files_in(tmp_path / "out") == [MANIFEST]
+
+
+@pytest.mark.parametrize("subtract", ["auto", "never"])
+def test_source_that_changes_while_it_is_deblurred(tmp_path, small_model, change, subtract):
+    """Its run fails and leaves nothing, the other is done; nothing stays open."""
+    first, other = write_run(tmp_path / "in" / "a.dcm", frames=8), write_run(tmp_path / "in" / "b.dcm", seed="b")
+    events, still_open = [], []
+
+    def starting(path):
+        if path == first:
+            return lambda done, count: events.append(done) or (len(events) == 1 and change(first))
+
+    def finished(outcome, done, count):
+        still_open.extend(set(map(Path, (one.path for one in psutil.Process().open_files()))) & {first, other})
+
+    options = RunOptions(subtract=subtract, pictures=("png",))
+    failed, done = deblur_files(
+        [first.parent], tmp_path / "out", small_model, FAST, options, starting=starting, finished=finished
+    )
+    assert failed.error.startswith("The source a.dcm changed since it was read") and failed.output is None
+    assert failed.error.endswith("; try again when it is in place and complete.")
+    assert done.error is None and len(events) > 1 and not still_open
+    assert files_in(tmp_path / "out") == ["b_deblurred.dcm", "b_deblurred.png", MANIFEST]
 
 
 def test_frame_range_counts_the_runs_frames(tmp_path, small_model):

@@ -1,5 +1,6 @@
 """Derived objects: legal, traceable, exact, and judged by tools that know nothing of this project."""
 
+import os
 import tracemalloc
 
 import numpy as np
@@ -17,6 +18,7 @@ from DSADeblurLib.xa import (
     subtract,
     write_derived,
 )
+from DSADeblurLib.xa.lazy import LazyFrames
 
 
 @pytest.mark.parametrize("relationship", ["LIN", "LOG", "DISP"])
@@ -169,16 +171,34 @@ def test_originals_are_safe(make_run, provenance, tmp_path):
     assert path.read_bytes() == before
 
 
-def test_source_that_changed_or_is_gone(make_run, edit, provenance, tmp_path):
+@pytest.mark.parametrize("read", [read_header, read_run])
+def test_source_that_changed_is_refused(make_run, provenance, tmp_path, read, change):
+    """Whatever its UIDs say: while the last frame is written, and before the first."""
     made = make_run()
-    run = read_run(made.path)
-    arguments = {"frame_numbers": range(1, 7), "provenance": provenance}
-    made.path.write_bytes(edit(made.path, SOPInstanceUID="1.2.3.9").read_bytes())
-    with pytest.raises(XAWriteError, match="The source run.dcm changed since it was read."):
-        write_derived(tmp_path / "out.dcm", run, made.frames, **arguments)
-    made.path.unlink()
-    with pytest.raises(XAWriteError, match="The source run.dcm can no longer be read: The file does not exist."):
-        write_derived(tmp_path / "out.dcm", run, made.frames, **arguments)
+
+    class Changing(LazyFrames):
+        shape, dtype = made.frames.shape, made.frames.dtype
+
+        def frame(self, index):
+            if index == 5:
+                change(made.path)
+            return made.frames[index]
+
+    run = read(made.path)
+    for frames in (Changing(), made.frames):
+        with pytest.raises(XAWriteError, match="The source run.dcm changed since it was read.*; try again when"):
+            write_derived(tmp_path / "out.dcm", run, frames, frame_numbers=range(1, 7), provenance=provenance)
+        assert {path.name for path in tmp_path.iterdir()} <= {"run.dcm"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps an open file in its place")
+def test_header_and_frames_are_those_of_the_file_opened_first(make_run, tmp_path):
+    made = make_run(patient_name="FIRST")
+    with read_run(made.path) as run:
+        os.replace(make_run("other.dcm", patient_name="SECOND", bits=16).path, made.path)
+        np.testing.assert_array_equal(run.frames[:], made.frames)
+        with run.layout.file.at(0) as stream:
+            assert pydicom.dcmread(stream, stop_before_pixels=True).PatientName == "FIRST"
 
 
 def test_long_texts_keep_the_warning(make_run, tmp_path):

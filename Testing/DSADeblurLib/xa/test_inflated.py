@@ -1,6 +1,5 @@
 """Deflated files are read frame by frame, and never inflated further than their header declares."""
 
-import pickle
 import struct
 import tracemalloc
 import zlib
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from DSADeblurLib.xa import XAReadError, opening, read_run
 from DSADeblurLib.xa.inflated import InflatedFile
+from DSADeblurLib.xa.input_file import InputFile
 
 _SYNTAX = b"1.2.840.10008.1.2.1\0"
 
@@ -58,7 +58,6 @@ def test_frames_in_any_order(deflated):
     with ThreadPoolExecutor(4) as pool:
         for index, frame in enumerate(pool.map(frames.frame, range(6))):
             np.testing.assert_array_equal(frame, made.frames[index])
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(frames))[3], made.frames[3])
 
 
 def test_files_of_another_tool(make_run, tool, tmp_path, derive, judged):
@@ -126,7 +125,8 @@ def test_a_bomb_takes_little_memory(deflated, monkeypatch):
 def test_reads_are_those_of_the_content(tmp_path_factory, content, reads):
     path = tmp_path_factory.mktemp("raw") / "raw"
     path.write_bytes(b"head" + _deflate([content]))
-    stream = InflatedFile(path, 4)
-    for position, size in reads:
-        assert stream.read_at(position, size) == content[position:position + size]
-    assert stream.holds(10**6) == len(content)
+    with InputFile(path) as file:
+        stream = InflatedFile(file, 4)
+        for position, size in reads:
+            assert stream.read_at(position, size) == content[position:position + size]
+        assert stream.holds(10**6) == len(content)
