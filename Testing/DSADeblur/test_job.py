@@ -20,8 +20,8 @@ from DSADeblurLib.xa import UserFacts
 
 DATA = Path(os.environ.get("DSADEBLUR_DATA", hostpaths.ROOT.parent / "shared" / "data")) / "xa"
 pytestmark = pytest.mark.usefixtures("host")
-# Left to themselves, two processes may find different engines fastest, which round differently.
 SETTINGS = ("strength", "sharpness", "noise_reduction", "tile", "frames")
+# Left to themselves, two processes may find different engines fastest, which round differently.
 SAME = {"device": "cpu", "engine": "torch", "precision": "float32"}
 
 
