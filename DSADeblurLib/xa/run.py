@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from DSADeblurLib.xa.decoding import check_decoder
 from DSADeblurLib.xa.errors import XAReadError, reading
 from DSADeblurLib.xa.header import ALREADY_SUBTRACTED, RunHeader, read_header
-from DSADeblurLib.xa.pixels import FrameStack, check_decoder
+from DSADeblurLib.xa.pixels import FrameStack
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
