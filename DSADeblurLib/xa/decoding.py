@@ -59,7 +59,11 @@ def check_decoder(layout: PixelLayout) -> None:
 
 
 def decode(data: bytes, layout: PixelLayout, index: int) -> np.ndarray:
-    """Decode one compressed frame with a size check first: a codestream may claim any dimensions."""
+    """Decode one compressed frame, `data`, to (rows, columns), uint8 or uint16; `index` is for the messages.
+
+    A codestream may claim any dimensions, so these are checked first. Raises XAReadError for a frame that does not fit
+    the header or is seen to be damaged. A few changed bytes are often not seen: the codes still count right.
+    """
     syntax = UID(layout.transfer_syntax)
     precision = layout.bits_stored
     if syntax == RLELossless:
@@ -75,7 +79,7 @@ def decode(data: bytes, layout: PixelLayout, index: int) -> np.ndarray:
         if precision > layout.bits_allocated:
             raise XAReadError(f"Compressed frame {index + 1} has {precision} bits, the header allocates "
                               f"{layout.bits_allocated}.")
-        if not (looks_whole(data) if syntax in (JPEG2000, JPEG2000Lossless) else holds_image(data)):
+        if not _can_be_whole(data, syntax):
             raise XAReadError(_DAMAGED.format(index + 1))
     # A decoder told fewer bits than the codestream has would clip; the surplus bits are cleared afterwards.
     bits = max(precision, layout.bits_stored)
@@ -96,6 +100,16 @@ def decode(data: bytes, layout: PixelLayout, index: int) -> np.ndarray:
     except Exception as error:
         raise XAReadError(_DAMAGED.format(index + 1)) from error
     return array.reshape(layout.rows, layout.columns)
+
+
+def _can_be_whole(data: bytes, syntax: UID) -> bool:
+    """Return False for what decoders would make pixels of, though it is damaged; their warnings reach nobody."""
+    if syntax in (JPEG2000, JPEG2000Lossless):
+        return looks_whole(data)
+    # Without an end marker CharLS refuses any frame, some only after it has counted zeros for many seconds.
+    if syntax in (JPEGLSLossless, JPEGLSNearLossless):
+        return b"\xff\xd9" in data
+    return holds_image(data)
 
 
 def _decode_extended_jpeg(data: bytes, layout: PixelLayout, bits: int, index: int) -> np.ndarray:
@@ -127,7 +141,7 @@ def _decode_extended_jpeg(data: bytes, layout: PixelLayout, bits: int, index: in
 def run_lengths_fit(data: bytes, pixels: int) -> bool:
     """Return False when a segment of a run-length frame goes on behind its last pixel (PS3.5 G.3).
 
-    Two bytes may stand for 128, so this comes before decoding. One byte too many is written by real devices, and zeros
+    Two bytes may stand for 128, so this comes before decoding. One pixel too many is written by real devices, and zeros
     at the end are padding.
     """
     count = min(struct.unpack("<L", data[:4])[0], 15) if len(data) >= 64 else 0
@@ -139,6 +153,6 @@ def run_lengths_fit(data: bytes, pixels: int) -> bool:
             # 128 stands for nothing, less for so many bytes and one as they are, more for one byte repeated.
             size += control + 1 if control < 128 else (257 - control if control > 128 else 0)
             position += control + 2 if control < 128 else (2 if control > 128 else 1)
-        if size > pixels + 1 or any(data[position:end]):
+        if size > pixels + 1 or any(data[position + 2:end]):
             return False
     return True

@@ -6,7 +6,7 @@ import random
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,7 @@ _PILLOW = {
     "JPEG Baseline, optimised": (JPEGBaseline8Bit, (8,), {"format": "JPEG", "quality": 98, "optimize": True}),
     "JPEG 2000, lossy": (JPEG2000, (8, 16), {"format": "JPEG2000", "irreversible": True, "no_jp2": True,
                                              "quality_mode": "rates", "quality_layers": [20, 5]}),
-    "JPEG 2000, tiles": (JPEG2000Lossless, (8, 16), {"format": "JPEG2000", "tile_size": (64, 64), "no_jp2": True,
+    "JPEG 2000, tiles": (JPEG2000Lossless, (8,), {"format": "JPEG2000", "tile_size": (64, 64), "no_jp2": True,
                                                      "progression": "RPCL"}),
 }
 _OWN = {"JPEG-LS, own": (JPEGLSLossless, (8, 12, 16)), "JPEG 2000, own": (JPEG2000Lossless, (8, 12, 16)),
@@ -73,39 +73,44 @@ def picture(bits: int, rows: int, columns: int, seed: int = 0) -> np.ndarray:
     return np.rint(np.clip(frame, 0, 1) * ((1 << bits) - 1)).astype(np.uint8 if bits == 8 else np.uint16)
 
 
-def encoded_frames(folder: Path, rows: int = 96, columns: int = 112, only: str = "") -> Iterator[Encoded]:
-    """Yield a frame in every syntax, depth and encoder that is here and whose name contains `only`."""
+def encoded_frames(
+    folder: Path, rows: int = 96, columns: int = 112, only: str = "", draw: Callable[..., np.ndarray] = picture,
+) -> Iterator[Encoded]:
+    """Yield the frame of `draw(bits, rows, columns)` in every syntax and depth that an encoder here makes.
+
+    Those whose name contains `only`; what needs a tool that is not installed (DCMTK, GDCM) is left out.
+    """
     folder.mkdir(exist_ok=True)
     for name, (command, depths) in _TOOLS.items():
         for bits in depths if only in name and shutil.which(command[0]) else ():
             target = folder / "encoded.dcm"
-            done = subprocess.run([*command, _run(folder, bits, rows, columns), target], capture_output=True)
+            run = _run(folder, draw(bits, rows, columns), bits)
+            done = subprocess.run([*command, run, target], capture_output=True)
             if done.returncode == 0:
                 layout = read_run(target).layout
                 start, length = layout.fragments[0][0]
                 yield _checked(f"{name}, {bits} bits", layout, target.read_bytes()[start:start + length], folder)
     for name, (syntax, depths, options) in _PILLOW.items():
         for bits in depths if only in name else ():
-            stream = io.BytesIO()
-            Image.fromarray(picture(bits, rows, columns)).save(stream, **options)
-            yield _checked(f"{name}, {bits} bits", _layout(folder, bits, rows, columns, syntax), stream.getvalue(),
-                           folder)
+            frame, stream = draw(bits, rows, columns), io.BytesIO()
+            Image.fromarray(frame).save(stream, **options)
+            yield _checked(f"{name}, {bits} bits", _layout(folder, frame, bits, syntax), stream.getvalue(), folder)
     for name, (syntax, depths) in _OWN.items():
         for bits in depths if only in name else ():
-            frame = picture(bits, rows, columns)
+            frame = draw(bits, rows, columns)
             data = fragment_encoder(syntax, lambda index, frame=frame: frame, bits)(0)
-            yield _checked(f"{name}, {bits} bits", _layout(folder, bits, rows, columns, syntax), data, folder)
+            yield _checked(f"{name}, {bits} bits", _layout(folder, frame, bits, syntax), data, folder)
 
 
-def _run(folder: Path, bits: int, rows: int, columns: int) -> Path:
+def _run(folder: Path, frame: np.ndarray, bits: int) -> Path:
     return write_simulated_run(
-        folder / "native.dcm", picture(bits, rows, columns)[None], bits_stored=bits, relationship="LIN",
+        folder / "native.dcm", frame[None], bits_stored=bits, relationship="LIN",
         frame_time_ms=100, focal_spot_mm=0.6, sid_mm=1100, sod_mm=720, imager_pixel_spacing_mm=0.154,
         transfer_syntax=ExplicitVRLittleEndian)
 
 
-def _layout(folder: Path, bits: int, rows: int, columns: int, syntax: str) -> PixelLayout:
-    layout = read_run(_run(folder, bits, rows, columns)).layout
+def _layout(folder: Path, frame: np.ndarray, bits: int, syntax: str) -> PixelLayout:
+    layout = read_run(_run(folder, frame, bits)).layout
     return dataclasses.replace(layout, transfer_syntax=str(syntax), big_endian=False, word_swapped=False)
 
 
