@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from DSADeblurLib.user_facts import UserFacts
+from DSADeblurLib.xa.decoding import check_decoder
 from DSADeblurLib.xa.errors import XAReadError, reading
 from DSADeblurLib.xa.header import ALREADY_SUBTRACTED, RunHeader, header_in
 from DSADeblurLib.xa.input_file import InputFile
-from DSADeblurLib.xa.pixels import FrameStack, check_decoder
+from DSADeblurLib.xa.pixels import FrameStack
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

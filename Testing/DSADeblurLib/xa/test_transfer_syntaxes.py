@@ -7,7 +7,7 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import UID, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from DSADeblurLib.xa import XAReadError, read_run
-from DSADeblurLib.xa.pixels import check_decoder
+from DSADeblurLib.xa.decoding import check_decoder
 
 _BITS = (8, 10, 12, 16)
 # (encoder, syntax of the result, DCMTK's decoder or None where it has none).
