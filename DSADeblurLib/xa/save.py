@@ -11,6 +11,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from DSADeblurLib.placing import new_beside, put_in_place
 from DSADeblurLib.xa.errors import XAWriteError
 from DSADeblurLib.xa.streams import FragmentStream, FrameStream
 
@@ -37,10 +38,13 @@ def attach_compressed_pixels(dataset: Dataset, fragment: Callable[[int], bytes],
     dataset[_PIXEL_DATA] = DataElement(_PIXEL_DATA, "OB", FragmentStream(fragment, count))
 
 
-def save_aside(dataset: Dataset, path: str | os.PathLike, transfer_syntax: str = ExplicitVRLittleEndian) -> Path:
-    """Write `dataset` in DICOM File Format next to `path`, then replace `path` with it in one step.
+def save_aside(
+    dataset: Dataset, path: str | os.PathLike, transfer_syntax: str = ExplicitVRLittleEndian, *, replace: bool = True
+) -> Path:
+    """Write `dataset` in DICOM File Format next to `path`, then put it there in one step.
 
-    On any failure nothing is left behind and an existing file at `path` is unchanged. Raises XAWriteError.
+    `replace` says whether an existing file at `path` is replaced. On any failure nothing is left behind and such a file
+    is unchanged. Raises XAWriteError, and FileExistsError where a file is there that may not be replaced.
     """
     path = Path(path)
     dataset.file_meta = FileMetaDataset()
@@ -49,8 +53,9 @@ def save_aside(dataset: Dataset, path: str | os.PathLike, transfer_syntax: str =
     dataset.file_meta.ImplementationVersionName = IMPLEMENTATION_NAME
     dataset.preamble = b"\0" * 128
     pixels = dataset["PixelData"].value
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = None
     try:
+        aside = new_beside(path)
         with open(aside, "wb") as stream, warnings.catch_warnings():
             # What pydicom remarks on here was copied from the source, and is legal or was left out.
             warnings.simplefilter("ignore")
@@ -59,14 +64,17 @@ def save_aside(dataset: Dataset, path: str | os.PathLike, transfer_syntax: str =
                 pixels.complete(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(aside, path)
+        put_in_place(aside, path, replace=replace)
     except Exception as error:
+        if isinstance(error, FileExistsError) and not replace:
+            raise
         failure = getattr(pixels, "failure", None)
         if failure is not None:
             raise failure from None
         raise XAWriteError(f"Cannot write {path.name}: {_reason(error)}.") from error
     finally:
-        aside.unlink(missing_ok=True)
+        if aside is not None:
+            aside.unlink(missing_ok=True)
     return path
 
 
