@@ -13,7 +13,7 @@ Locks are the operating system's (by the package filelock): a process that dies 
 file systems with locks also those of another computer. So what has no living owner is told without a doubt.
 
 Others may be able to write in the output folder, and it may come from elsewhere: nothing in the hidden folder is read,
-written or removed through a link. Links there are refused where folders should be, and else removed themselves.
+written or removed through a link. Links for the folders and for folder.lock are refused, others are removed themselves.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from DSADeblurLib.batch.outcome import INTERRUPTED, SUFFIX, Job, Outcome, is_key
+from DSADeblurLib.batch.outcome import INTERRUPTED, RESULTS, SUFFIX, Job, Outcome, is_key
 from DSADeblurLib.placing import is_plain_file, is_plain_folder, new_beside, put_in_place
 
 HIDDEN = ".dsadeblur"
@@ -205,7 +205,7 @@ class OutputFolder:
         """Write the record of a run, and move its output into place with it. Within `claimed`.
 
         Pictures lie beside the output under its name and are moved with it. `replaces` says whether they may replace
-        others of the same names. Returns what was written.
+        others of the same names; pictures of the older result are gone then. Returns what was written.
 
         Raises:
             FileExistsError: they may not, and one is there; then nothing has changed.
@@ -228,6 +228,9 @@ class OutputFolder:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path, None, target)
         # From here on no earlier word on what lies there is believed: a result without its record is made again.
         self._record(key, replace(outcome, error=INTERRUPTED))
+        if replaces:
+            older = {self.path / f"{key}{suffix}" for suffix in RESULTS} - set(targets.values())
+            targets |= {path: self.work(key) / path.name for path in older if is_plain_file(path)}
         placed = []
         try:
             for path, target in targets.items():

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from DSADeblurLib.batch.folder import OutputFolder, Plan, key_of, outcomes_in, read_json
-from DSADeblurLib.batch.outcome import INTERRUPTED, Outcome
+from DSADeblurLib.batch.outcome import INTERRUPTED, Outcome, folded
 
 MANIFEST = "manifest.json"
 # A manifest of thousands of runs takes a while to write: at most this part of the time goes into it.
@@ -25,8 +25,7 @@ def newest(outcomes: Iterable[Outcome]) -> list[Outcome]:
     last: dict[tuple[str, str], Outcome] = {}
     for outcome in outcomes:
         without = ("", outcome.input)
-        # Windows and macOS take names that differ in case only for the same file.
-        name = (outcome.key.casefold(), "") if outcome.key is not None else without
+        name = (folded(outcome.key), "") if outcome.key is not None else without
         for one in (without, name):
             last.pop(one, None)
         last[name] = outcome

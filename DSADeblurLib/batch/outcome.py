@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -64,7 +65,9 @@ class Outcome:
 
     @property
     def key(self) -> str | None:
-        """The name of its result without `SUFFIX`; None if it names none. With an error, what lies there is not good.
+        """The name of its result without `SUFFIX`; None if it names none.
+
+        What has an error and names a result nevertheless tells that what lies there is its own and not good.
         """
         name = os.path.basename(self.output) if isinstance(self.output, str) else ""
         key = name.removesuffix(SUFFIX)
@@ -108,6 +111,11 @@ def input_identity(path: str) -> dict:
     except (OSError, ValueError):
         return {}
     return {"input_bytes": status.st_size, "input_changed_ns": status.st_mtime_ns}
+
+
+def folded(name: str) -> str:
+    """The same for all names that Windows or macOS take for the same file."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def is_key(name: object) -> bool:

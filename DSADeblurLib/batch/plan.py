@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from DSADeblurLib.batch.folder import OutputFolder, Plan, key_of
 from DSADeblurLib.batch.manifest import Manifest, newest, read_manifest
-from DSADeblurLib.batch.outcome import INTERRUPTED, RESULTS, Job, Outcome, is_key
+from DSADeblurLib.batch.outcome import INTERRUPTED, RESULTS, Job, Outcome, folded, is_key
 
 # Bytes of a name that leave room for what is appended to it; file systems allow 255.
 _LONGEST = 200
@@ -34,7 +34,7 @@ def batch_in(
         folder.sweep()
         plan = folder.plan()
         recorded = {key_of(entry): folder.recorded(key_of(entry)) for entry in folder.records()}
-        there = set(os.listdir(folder.path))
+        there = set(map(folded, os.listdir(folder.path)))
         left = _left_by_earlier(folder, plan, recorded, there)
         own = _own_results(left, inputs)
         if not folder.is_in_use() or plan is None:
@@ -70,13 +70,16 @@ def batch_in(
 def _left_by_earlier(
     folder: OutputFolder, plan: Plan | None, recorded: dict[str, Outcome | None], there: set[str]
 ) -> list[Outcome]:
-    """What the manifest says, and the plan and the records that it may not have yet, of what is still there."""
+    """What the manifest says, and the plan and the records that it may not have yet, of what is still there.
+
+    `there` are the names in the output folder, `folded`.
+    """
     outcomes = [*read_manifest(folder), *(plan.earlier if plan is not None else ()), *filter(None, recorded.values())]
     left = []
     for outcome in newest(outcomes):
         if outcome.key is not None:
             result = folder.result(outcome.key)
-            if result.name in there:
+            if folded(result.name) in there:
                 # The folder may have been moved. A record that cannot be read may have told of something newer.
                 damaged = outcome.key in recorded and recorded[outcome.key] is None
                 outcome = replace(outcome, output=str(result), error=INTERRUPTED if damaged else outcome.error)
@@ -116,11 +119,9 @@ def _named(
 
     `overwrite` lets names be those of other inputs' results, but not within the batch.
     """
-    # Windows and macOS take names that differ in case only for the same file.
-    taken = {key.casefold() for key in (*plan.runs.values(), *(outcome.key for outcome in own.values()))}
+    taken = {folded(key) for key in (*plan.runs.values(), *(outcome.key for outcome in own.values()))}
     if not overwrite:
-        names = [name.casefold() for name in there]
-        taken |= {name.removesuffix(suffix) for name in names for suffix in RESULTS if name.endswith(suffix)}
+        taken |= {name.removesuffix(suffix) for name in there for suffix in RESULTS if name.endswith(suffix)}
     numbers: dict[str, int] = {}
     jobs = []
     for path in inputs:
@@ -132,11 +133,11 @@ def _named(
         if key is None:
             name = os.fsdecode(os.fsencode(os.path.basename(path).removesuffix(".dcm"))[:_LONGEST])
             stem = key = name if is_key(name) else "run"
-            while key.casefold() in taken:
+            while folded(key) in taken:
                 # Counted on from the last one of this name, for thousands of files may have the same.
                 numbers[stem] = numbers.get(stem, 1) + 1
                 key = f"{stem}-{numbers[stem]}"
-            taken.add(key.casefold())
+            taken.add(folded(key))
         if before is not None and key == before.key and not overwrite:
             jobs.append(Job(path, key, True, tuple(before.identity().values())))
         else:

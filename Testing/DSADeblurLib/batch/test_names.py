@@ -231,6 +231,22 @@ def test_input_that_is_replaced_before_its_turn(tmp_path, out, call):
     assert result(out, "b-2") == "precious"
 
 
+@pytest.mark.parametrize("whose", ["own", "of another"])
+def test_pictures_go_with_the_result_that_they_belong_to(tmp_path, out, call, whose):
+    """None of another patient, or of other settings, lies beside a result."""
+    one, two = write(tmp_path / "p1" / "run.dcm", "Ada"), write(tmp_path / "p2" / "run.dcm", "Bob")
+    assert call(one, step=Racing(str(tmp_path / "log"), appears=str(tmp_path / "elsewhere"))) == ["run"]
+    (out / "run_deblurred.txt").write_text("a note of somebody")
+    assert call(one if whose == "own" else two, overwrite=whose != "own") == ["run"]
+    assert {path.name for path in out.iterdir()} == {"run_deblurred.dcm", "run_deblurred.txt", MANIFEST}
+
+
+def test_names_that_differ_in_how_an_accent_is_written(tmp_path, out, call):
+    one, two = write(tmp_path / "p1" / "J\u00f6rg.dcm", "Ada"), write(tmp_path / "p2" / "Jo\u0308rg.dcm", "Bob")
+    assert call(one) == ["J\u00f6rg"] and call(two) == ["Jo\u0308rg-2"]
+    assert call(two, one, resume=True) == ["Jo\u0308rg-2", "J\u00f6rg"]
+
+
 KILLED = """
 import os, sys
 from DSADeblurLib.batch import Batch, folder, run_batch
