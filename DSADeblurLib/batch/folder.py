@@ -213,7 +213,7 @@ class OutputFolder:
         """
         before = self.recorded(key)
         if output is None:
-            if before is not None and before.error == INTERRUPTED:
+            if before is not None and before.error is not None:
                 outcome = replace(outcome, output=before.output)  # what lies there still is not good
             self._record(key, outcome)
             return outcome
