@@ -92,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     where = many.add_mutually_exclusive_group()
     where.add_argument("--workers", default=1, type=count, metavar="N", help="processes on this computer")
     where.add_argument("--scheduler", default=None, metavar="ADDRESS", help="of a Dask cluster that does the work")
-    deblur.add_argument("--json", action="store_true", help="print the manifest instead of a table")
+    many.add_argument("--overwrite", action="store_true", help="replace results of other inputs of the same name")
+    deblur.add_argument("--json", action="store_true", help="print what became of each input as JSON, not as a table")
     deblur.set_defaults(run=_deblur)
 
     deidentify = verbs.add_parser("deidentify", help="copy results without what tells who the patient is")
@@ -157,12 +158,12 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _deblur(options: argparse.Namespace) -> int:
-    from DSADeblurLib.batch import MANIFEST, Batch, deblur_files
+    from DSADeblurLib.batch import Batch, deblur_files
     from DSADeblurLib.report import BatchProgress, print_outcomes
     from DSADeblurLib.restoration.package import load_model
 
     settings, choices = settings_of(options), run_options_of(options)
-    batch = Batch(options.resume, options.workers, options.scheduler)
+    batch = Batch(options.resume, options.workers, options.scheduler, options.overwrite)
     model = load_model(options.model)
     with BatchProgress() as progress:
         outcomes = deblur_files(
@@ -172,7 +173,8 @@ def _deblur(options: argparse.Namespace) -> int:
     if not outcomes:
         raise ValueError("There is no file among the inputs.")
     if options.json:
-        print((options.output / MANIFEST).read_text(encoding="utf-8"), end="")
+        # As the manifest, which lists what earlier calls did too.
+        print(json.dumps({"runs": [vars(outcome) for outcome in outcomes], "waiting": 0}, indent=1))
     else:
         print_outcomes(outcomes, NOTICE)
     # Files of other kinds in a folder are no failure, unless there was nothing else.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from DSADeblurScene.export_dicom import addToDatabase, freePath, writeToFolder
+from DSADeblurScene.export_dicom import addToDatabase, writeNew, writeToFolder
 from DSADeblurScene.export_frames import Watch
 from DSADeblurScene.export_pictures import writeFilm, writePicture
 from DSADeblurScene.export_result import resultOf
@@ -94,8 +94,8 @@ class Export:
             path, notes = writeToFolder(result, folder, *dicom)
         else:
             # The node's name may be the patient's, and pictures travel without a header that would warn of it.
-            path = freePath(folder, "deblurred", f".{options.format}")
-            notes = (writePicture if options.format == PNG else writeFilm)(result, path, watch)
+            write = writePicture if options.format == PNG else writeFilm
+            path, notes = writeNew(folder, "deblurred", f".{options.format}", lambda path: write(result, path, watch))
         return Exported(path, "", self._told(_("Wrote {path}.").format(path=path), notes))
 
     @staticmethod

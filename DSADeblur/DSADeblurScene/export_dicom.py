@@ -6,9 +6,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -40,7 +41,7 @@ def writeToFolder(
     """
     stem = fileStem(result.node.GetName())
     if not dropIdentity:
-        return _write(result, freePath(folder, stem, ".dcm"), watch, compression), ()
+        return writeNew(folder, stem, ".dcm", lambda path: _write(result, path, watch, compression))[0], ()
     with temporaryFolder() as identified:
         path = _write(result, identified / f"{stem}.dcm", watch, compression)
         return _withoutIdentity(path, folder, reviewed)
@@ -106,9 +107,39 @@ def fileStem(name: str) -> str:
 def freePath(folder: Path, stem: str, suffix: str) -> Path:
     """A path in the folder that does not exist yet."""
     number, path = 2, folder / f"{stem}{suffix}"
-    while path.exists():
+    while os.path.lexists(path):
         number, path = number + 1, folder / f"{stem} {number}{suffix}"
     return path
+
+
+def writeNew(folder: Path, stem: str, suffix: str, write: Callable[[Path], Any]) -> tuple[Path, Any]:
+    """Let `write` make a file, and put it in the folder under a name that nothing has by then.
+
+    Returns its path and what `write` returned. Raises what that raises, and RuntimeError, one sentence, if the file
+    cannot be put there; then nothing is left.
+    """
+    from DSADeblurLib.placing import put_in_place
+
+    name = f"{stem}{suffix}"
+    with ExitStack() as stack:
+        with _writing(name):
+            # In the folder itself, for only within one file system files appear in one step.
+            aside = stack.enter_context(tempfile.TemporaryDirectory(prefix=".dsadeblur-", dir=folder))
+        finished = Path(aside) / name
+        returned = write(finished)
+        while True:
+            path = freePath(folder, stem, suffix)
+            with _writing(name), suppress(FileExistsError):
+                put_in_place(finished, path, replace=False)
+                return path, returned
+
+
+@contextmanager
+def _writing(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RuntimeError(_("Cannot write {name}: {reason}.").format(name=name, reason=error.strerror)) from error
 
 
 @contextmanager

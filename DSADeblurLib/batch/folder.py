@@ -3,7 +3,7 @@
 All of it lies in one hidden folder, which goes when the last process is done:
 
     folder.lock     held while the plan, the manifest or the list of processes changes
-    plan.json       what is asked, and the name of each run's result
+    plan.json       what is asked, the name of each run's result, and what earlier batches left in the output folder
     processes/      one lock a process at work
     claims/         one lock a run in work
     work/           one folder a run in work, for everything unfinished
@@ -11,6 +11,9 @@ All of it lies in one hidden folder, which goes when the last process is done:
 
 Locks are the operating system's (by the package filelock): a process that dies loses them, however it dies, on network
 file systems with locks also those of another computer. So what has no living owner is told without a doubt.
+
+Others may be able to write in the output folder, and it may come from elsewhere: nothing in the hidden folder is read,
+written or removed through a link. Links for the folders and for folder.lock are refused, others are removed themselves.
 """
 
 from __future__ import annotations
@@ -23,14 +26,16 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from DSADeblurLib.batch.outcome import SUFFIX, Job, Outcome
+from DSADeblurLib.batch.outcome import INTERRUPTED, RESULTS, SUFFIX, Job, Outcome, is_key
+from DSADeblurLib.placing import is_plain_file, is_plain_folder, new_beside, put_in_place
 
 HIDDEN = ".dsadeblur"
+_FOLDERS = ("processes", "claims", "work", "runs")
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -49,10 +54,11 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of every run (`Outcome.asked`), and the key of each input."""
+    """What is asked of every run (`Outcome.asked`), the key of each input, and what earlier batches left."""
 
     asked: dict
     runs: dict[str, str]
+    earlier: list[Outcome] = field(default_factory=list)
 
 
 class OutputFolder:
@@ -76,16 +82,37 @@ class OutputFolder:
         values = read_json(self.plan_file)
         if not isinstance(values, dict) or not all(isinstance(values.get(name), dict) for name in ("asked", "runs")):
             return None
-        return Plan(values["asked"], values["runs"]) if all(map(is_key, values["runs"].values())) else None
+        if not all(map(is_key, values["runs"].values())):
+            return None
+        earlier = values.get("earlier")
+        return Plan(values["asked"], values["runs"], outcomes_in(earlier if isinstance(earlier, list) else []))
+
+    def write_plan(self, plan: Plan) -> None:
+        """Within `changing`."""
+        self.write(self.plan_file, {**vars(plan), "earlier": [vars(outcome) for outcome in plan.earlier]})
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
-        """Be the only process that changes what is common to all; waits for its turn."""
+        """Be the only process that changes what is common to all; waits for its turn.
+
+        Raises ValueError where links are in the way; then nothing is written.
+        """
+        self._refuse_links()
         self._hidden.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._hidden / "folder.lock"):
-            for name in ("processes", "claims", "work", "runs"):
+        lock = self._hidden / "folder.lock"
+        # To remove it, as is done with other locks, could take it from a process that just made it anew.
+        if not is_plain_file(lock, or_nothing=True, one_name=True):
+            raise _in_the_way(lock)
+        with FileLock(lock):
+            for name in _FOLDERS:
                 (self._hidden / name).mkdir(parents=True, exist_ok=True)
+            self._refuse_links()
             yield
+
+    def _refuse_links(self) -> None:
+        for path in (self._hidden, *(self._hidden / name for name in _FOLDERS)):
+            if not is_plain_folder(path, or_nothing=True):
+                raise _in_the_way(path)
 
     def enter(self) -> FileLock:
         """The lock that says that this process is at work, until it is released. Within `changing`."""
@@ -103,7 +130,8 @@ class OutputFolder:
 
         `wait` waits until whoever has it is done or dead. Afterwards nothing unfinished of the run is left.
         """
-        lock = FileLock(self._hidden / "claims" / f"{key}.lock")
+        self._refuse_links()
+        lock = FileLock(self._claim(key))
         try:
             lock.acquire(timeout=-1 if wait else 0)
         except Timeout:
@@ -116,22 +144,40 @@ class OutputFolder:
             self._clear(key)
             _remove_and_release(lock)
 
+    def is_claimed(self, key: str) -> bool:
+        """Whether a process is at this run, or died at it since the last `sweep`."""
+        return os.path.lexists(self._claim(key))
+
+    def _claim(self, key: str) -> Path:
+        return self._hidden / "claims" / f"{key}.lock"
+
     def work(self, key: str) -> Path:
-        """An empty folder for what is unfinished of a run. Within `claimed`."""
+        """A folder for what is unfinished of a run. Within `claimed`."""
+        self._refuse_links()
         path = self._hidden / "work" / key
-        path.mkdir(parents=True, exist_ok=True)
+        if not is_plain_folder(path):
+            path.unlink(missing_ok=True)
+            path.mkdir()
         return path
 
     def sweep(self) -> None:
-        """Remove what killed processes left unfinished."""
+        """Remove what killed processes left unfinished. Within `changing`."""
+        claims = [path for path in (self._hidden / "claims").iterdir() if not _removed_as_no_lock(path)]
         left = {path.name for path in (self._hidden / "work").iterdir()}
-        left |= {path.name.removesuffix(".lock") for path in (self._hidden / "claims").iterdir()}
+        left |= {path.name.removesuffix(".lock") for path in claims}
         for key in filter(is_key, left):
             with self.claimed(key, wait=False):
                 pass
 
     def _clear(self, key: str) -> None:
-        shutil.rmtree(self._hidden / "work" / key, ignore_errors=True)
+        path = self._hidden / "work" / key
+        if not all(map(is_plain_folder, (self._hidden, path.parent))):
+            return
+        if is_plain_folder(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def record(self, key: str) -> Path:
         """The file that says what became of a run."""
@@ -144,33 +190,71 @@ class OutputFolder:
 
     def outcome(self, job: Job, asked: dict) -> Outcome | None:
         """What became of a run for what is asked now, if any process of this batch did it."""
-        outcome = Outcome.from_dict(read_json(self.record(job.key)))
-        return outcome if outcome and outcome.input == job.input and outcome.asked() == asked else None
+        outcome = self.recorded(job.key)
+        if outcome is None or outcome.input != job.input or outcome.asked() != asked or outcome.error == INTERRUPTED:
+            return None
+        # Who died at a run could not note what its input was.
+        return outcome if outcome.input_bytes is None or outcome.is_of_what_lies_there() else None
 
-    def keep(self, key: str, outcome: Outcome, output: Path | None = None) -> None:
-        """Write the record of a run, and move its output into place with it. Within `claimed`. Raises OSError.
+    def recorded(self, key: str) -> Outcome | None:
+        """What the record of a run says; None if it is missing or damaged."""
+        values = read_json(self.record(key))
+        return None if values is None else Outcome.from_dict(values)
 
-        Pictures lie beside the output under its name and are moved first.
+    def keep(self, key: str, outcome: Outcome, output: Path | None = None, replaces: bool = False) -> Outcome:
+        """Write the record of a run, and move its output into place with it. Within `claimed`.
+
+        Pictures lie beside the output under its name and are moved with it. `replaces` says whether they may replace
+        others of the same names; pictures of the older result are gone then. Returns what was written.
+
+        Raises:
+            FileExistsError: they may not, and one is there; then nothing has changed.
+            OSError: they cannot be moved.
         """
-        aside = self.work(key) / "record.json"
-        _write(aside, vars(outcome))
-        # Without its record a result is made again; a record without its result must not be.
-        self.record(key).unlink(missing_ok=True)
-        if output is not None:
-            for picture in output.parent.glob(f"{glob.escape(output.stem)}.*"):
-                if picture != output:
-                    os.replace(picture, self.path / picture.name)
-            os.replace(output, self.result(key))
-        os.replace(aside, self.record(key))
+        before = self.recorded(key)
+        if output is None:
+            if before is not None and before.error is not None:
+                outcome = replace(outcome, output=before.output)  # what lies there still is not good
+            self._record(key, outcome)
+            return outcome
+        # What was put in place when the process was killed is this input's own, though nothing else says so.
+        replaces |= before is not None and (before.key, before.input) == (key, outcome.input) and (
+            before.identity() == outcome.identity()
+        )
+        pictures = [path for path in output.parent.glob(f"{glob.escape(output.stem)}.*") if path != output]
+        targets = {path: self.path / path.name for path in (output, *pictures)}
+        for path, target in () if replaces else targets.items():
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path, None, target)
+        # From here on no earlier word on what lies there is believed: a result without its record is made again.
+        self._record(key, replace(outcome, error=INTERRUPTED))
+        if replaces:
+            older = {self.path / f"{key}{suffix}" for suffix in RESULTS} - set(targets.values())
+            targets |= {path: self.work(key) / path.name for path in older if is_plain_file(path)}
+        placed = []
+        try:
+            for path, target in targets.items():
+                put_in_place(path, target, replace=replaces)
+                placed.append(target)
+        except OSError:
+            if not replaces:
+                for path in placed:
+                    path.unlink()
+            if not (replaces and placed):
+                self._record(key, before)
+            raise
+        self._record(key, outcome)
+        return outcome
+
+    def _record(self, key: str, outcome: Outcome | None) -> None:
+        if outcome is None:
+            self.record(key).unlink(missing_ok=True)
+        else:
+            _write(self.record(key), vars(outcome), self.work(key))
 
     def write(self, path: Path, values: dict) -> None:
         """Write a JSON file that is whole at any time; on failure the older one stays. Within `changing`."""
-        aside = self._hidden / "aside.json"
-        try:
-            _write(aside, values)
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
+        _write(path, values, self._hidden)
 
     def leave(self, lock: FileLock) -> None:
         """End what `enter` began; the last one to go clears up. Within `changing`, when the manifest is whole."""
@@ -183,32 +267,53 @@ class OutputFolder:
             shutil.rmtree(self._hidden, ignore_errors=True)
 
 
-def is_key(name: object) -> bool:
-    """Whether this can be a run's key: a file name in its folder and nothing else, for folders are removed by it."""
-    return isinstance(name, str) and name == os.path.basename(name) and name.strip(".") != ""
-
-
 def key_of(entry: os.DirEntry) -> str:
     """The run of a record's file."""
     return entry.name.removesuffix(".json")
 
 
-def _write(path: Path, values: dict) -> None:
+def _write(path: Path, values: dict, folder: Path) -> None:
+    """Write a JSON file in `folder`, of the same file system, and move it to `path`."""
     # It is not forced onto the disk: what a failing computer loses is done again, and that costs less than to wait for
     # the disk after each run. File names may hold bytes that are no characters.
     text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    aside = new_beside(folder / path.name)
+    try:
+        aside.write_text(text, encoding="utf-8", errors="surrogateescape")
+        put_in_place(aside, path, replace=True)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> object:
-    """What a JSON file holds; None if it is missing or damaged."""
+    """What a JSON file holds; None if it is missing, a link or damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        text = path.read_text(encoding="utf-8", errors="surrogateescape") if is_plain_file(path) else ""
+        return json.loads(text)
     except (OSError, ValueError, RecursionError):
         return None
 
 
+def outcomes_in(values: list) -> list[Outcome]:
+    """The outcomes among what a file lists."""
+    return [outcome for outcome in map(Outcome.from_dict, values) if outcome is not None]
+
+
+def _in_the_way(path: Path) -> ValueError:
+    return ValueError(f"{path} is a link or of another kind than it should be; remove it, then call again.")
+
+
+def _removed_as_no_lock(path: Path) -> bool:
+    """Remove a link where a lock should be: the package would empty the file behind a hard link. Within `changing`."""
+    if is_plain_file(path, or_nothing=True, one_name=True):
+        return False
+    path.unlink()
+    return True
+
+
 def _removed_unless_held(path: Path) -> bool:
+    if _removed_as_no_lock(path):
+        return True
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

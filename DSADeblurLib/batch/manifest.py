@@ -1,11 +1,12 @@
-"""manifest.json: every run looked at, composed from the records of all processes."""
+"""manifest.json: every run looked at, composed from what earlier batches left and the records of all processes."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
-from DSADeblurLib.batch.folder import OutputFolder, Plan, key_of, read_json
-from DSADeblurLib.batch.outcome import Outcome
+from DSADeblurLib.batch.folder import OutputFolder, Plan, key_of, outcomes_in, read_json
+from DSADeblurLib.batch.outcome import INTERRUPTED, Outcome, folded
 
 MANIFEST = "manifest.json"
 # A manifest of thousands of runs takes a while to write: at most this part of the time goes into it.
@@ -16,8 +17,19 @@ def read_manifest(folder: OutputFolder) -> list[Outcome]:
     """The outcomes that the manifest lists; none if it is missing or damaged."""
     manifest = read_json(folder.path / MANIFEST)
     runs = manifest.get("runs") if isinstance(manifest, dict) else None
-    outcomes = map(Outcome.from_dict, runs if isinstance(runs, list) else [])
-    return [outcome for outcome in outcomes if outcome is not None]
+    return outcomes_in(runs if isinstance(runs, list) else [])
+
+
+def newest(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """The last word on each result and, for inputs that nothing later speaks of, on why there is none."""
+    last: dict[tuple[str, str], Outcome] = {}
+    for outcome in outcomes:
+        without = ("", outcome.input)
+        name = (folded(outcome.key), "") if outcome.key is not None else without
+        for one in (without, name):
+            last.pop(one, None)
+        last[name] = outcome
+    return list(last.values())
 
 
 class Manifest:
@@ -32,10 +44,12 @@ class Manifest:
         """Compose it anew. Within `OutputFolder.changing`. Raises OSError; then the older one stays."""
         began = time.monotonic()
         plan, done = self._folder.plan() or Plan({}, {}), self._outcomes()
-        wanted = [done.get(key) for key in plan.runs.values()]
-        runs = [vars(outcome) for outcome in wanted if outcome is not None and outcome.asked() == plan.asked]
-        values = {"runs": runs, "waiting": len(wanted) - len(runs)}
-        self._folder.write(self._folder.path / MANIFEST, values)
+        order = {key: number for number, key in enumerate(plan.runs.values())}
+        records = [done[key] for key in sorted(done, key=lambda key: order.get(key, -1)) if done[key] is not None]
+        earlier = [outcome for outcome in plan.earlier if outcome.key is not None or outcome.input not in plan.runs]
+        runs = [vars(outcome) for outcome in newest([*earlier, *records]) if not self._is_under_way(outcome)]
+        waiting = sum(not _is_done(done.get(key), plan.asked) for key in order)
+        self._folder.write(self._folder.path / MANIFEST, {"runs": runs, "waiting": waiting})
         now = time.monotonic()
         self._next = now + (now - began) / _SHARE
 
@@ -45,15 +59,22 @@ class Manifest:
             with self._folder.changing():
                 self.write()
 
+    def _is_under_way(self, outcome: Outcome) -> bool:
+        return outcome.error == INTERRUPTED and outcome.key is not None and self._folder.is_claimed(outcome.key)
+
     def _outcomes(self) -> dict[str, Outcome | None]:
         """The records, by the runs' keys; only those that changed are read again."""
         found = {}
         for entry in self._folder.records():
-            status = entry.stat()
+            status = entry.stat(follow_symlinks=False)
             stamp = (status.st_mtime_ns, status.st_ino)
             before = self._read.get(entry.name)
             if before is None or before[0] != stamp:
-                before = (stamp, Outcome.from_dict(read_json(self._folder.record(key_of(entry)))))
+                before = (stamp, self._folder.recorded(key_of(entry)))
             found[entry.name] = before
         self._read = found
         return {name.removesuffix(".json"): outcome for name, (_, outcome) in found.items()}
+
+
+def _is_done(outcome: Outcome | None, asked: dict) -> bool:
+    return outcome is not None and outcome.error != INTERRUPTED and outcome.asked() == asked

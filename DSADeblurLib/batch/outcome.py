@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -10,14 +11,27 @@ from DSADeblurLib.pipeline import PICTURES
 
 SUFFIX = "_deblurred.dcm"
 RESULTS = (SUFFIX, *(SUFFIX.replace("dcm", kind) for kind in PICTURES))
+# The error of a run while its result is put in place: if the process dies then, what lies there belongs to the run,
+# but nobody knows whether it is the older result or the new one, nor whether its pictures fit.
+INTERRUPTED = "The process was ended while it put the result in place; call again."
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run to be done: the absolute path of its file, and the name of its result without `SUFFIX`."""
+    """One run to be done: the absolute path of its file, and the name of its result without `SUFFIX`.
+
+    `replaces` says that a result of that name may be replaced: because it is this input's own, if the input still has
+    this `identity` when it is read (as `input_identity`), or whosever it is, where that is None.
+    """
 
     input: str
     key: str
+    replaces: bool = False
+    identity: tuple[int, int] | None = None
+
+    def may_replace(self, identity: dict) -> bool:
+        """Whether the result of an input that was read with this identity may replace one of the same name."""
+        return self.replaces and self.identity in (None, tuple(identity.values()))
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,16 @@ class Outcome:
         """Whether there is a result."""
         return self.error is None and self.skipped is None
 
+    @property
+    def key(self) -> str | None:
+        """The name of its result without `SUFFIX`; None if it names none.
+
+        What has an error and names a result nevertheless tells that what lies there is its own and not good.
+        """
+        name = os.path.basename(self.output) if isinstance(self.output, str) else ""
+        key = name.removesuffix(SUFFIX)
+        return key if key != name and is_key(key) else None
+
     @classmethod
     def from_dict(cls, values: object) -> Outcome | None:
         """Inverse of `vars`, for what a file says; None if that is no outcome. Unknown names are left out."""
@@ -63,20 +87,37 @@ class Outcome:
 
     def still_holds(self, folder: Path, asked: dict) -> bool:
         """Whether this is the good result of what is asked now: same input, and its output is there in full."""
-        if not self.succeeded or not isinstance(self.output, str) or self.asked() != asked:
+        if not self.succeeded or self.key is None or self.asked() != asked:
             return False
         try:
-            there = os.stat(folder / Path(self.output).name).st_size
-            return self.output_bytes == there and input_identity(self.input) == self.identity()
-        except (OSError, ValueError):
+            there = os.lstat(folder / f"{self.key}{SUFFIX}").st_size
+        except OSError:
             return False
+        return self.output_bytes == there and self.is_of_what_lies_there()
 
     def identity(self) -> dict:
         """What was noted of the input before it was read."""
         return {"input_bytes": self.input_bytes, "input_changed_ns": self.input_changed_ns}
 
+    def is_of_what_lies_there(self) -> bool:
+        """Whether the input is the file that it was: another one may lie at the same path now."""
+        return self.identity() == input_identity(self.input) != {}
+
 
 def input_identity(path: str) -> dict:
-    """Size and time of the last change of a file; raises OSError."""
-    status = os.stat(path)
+    """Size and time of the last change of a file; nothing if there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return {}
     return {"input_bytes": status.st_size, "input_changed_ns": status.st_mtime_ns}
+
+
+def folded(name: str) -> str:
+    """The same for all names that Windows or macOS take for the same file."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def is_key(name: object) -> bool:
+    """Whether this can be a run's key: a file name in its folder and nothing else, for folders are removed by it."""
+    return isinstance(name, str) and name == os.path.basename(name) and name.strip(".") != "" and "\0" not in name

@@ -23,12 +23,14 @@ class Batch:
     """How a batch is worked off.
 
     `resume` keeps the good results of an earlier call. `workers` is the number of processes on this computer;
-    `scheduler` the address of a Dask cluster, which then does the work.
+    `scheduler` the address of a Dask cluster, which then does the work. `overwrite` lets results replace those of other
+    inputs that have the same name.
     """
 
     resume: bool = False
     workers: int = 1
     scheduler: str | None = None
+    overwrite: bool = False
 
 
 def deblur_files(
@@ -60,21 +62,23 @@ def run_batch(
 
     Args:
         inputs: files and folders, searched recursively.
-        folder: gets one `<name>_deblurred.dcm` a run, and manifest.json, which is brought up to date after each run,
-            or where that would take too much of the time, a little later. Other processes may work in it for the same
-            settings, or have been killed there.
+        folder: gets one `<name>_deblurred.dcm` a run, under a name that nothing has yet unless it is that of the same
+            input's own result, and manifest.json, which lists what earlier calls did too. It is brought up to date
+            after each run, or where that would take too much of the time, a little later. Other processes may work in
+            the folder for the same settings, or have been killed there.
         step: what is done with each file.
         batch: how.
         starting: told each file that is begun in this process; what it returns gets that run's progress.
         finished: told each outcome, with the number done and the count.
 
     Returns:
-        One outcome a file, in order, whoever did it; the same is in the manifest. None where there is no file.
+        One outcome a file, in order, whoever did it; the manifest has the same. None where there is no file.
 
     Raises:
         XAReadError: an input does not exist; then nothing is written.
         OutputFull: the disk is full. No further run is begun, what is done stays done.
-        ValueError: Dask is missing, its cluster is not usable, or the folder is in use for something else.
+        ValueError: Dask is missing, its cluster is not usable, the folder is in use for something else, or its hidden
+            folder is a link.
         OSError: the folder cannot be written.
     """
     found = _inputs(inputs, Path(folder))
@@ -86,7 +90,7 @@ def run_batch(
         stack.enter_context(_full_disk_told(here))
         # What can be wrong with a cluster is told before anything is written.
         work = stack.enter_context(_way_of_working(batch))
-        jobs, manifest = stack.enter_context(batch_in(here, found, asked, batch.resume))
+        jobs, manifest = stack.enter_context(batch_in(here, found, asked, batch.resume, batch.overwrite))
         outcomes = {job: here.outcome(job, asked) for job in jobs}
         waiting = [job for job, outcome in outcomes.items() if outcome is None]
         done = 0
@@ -127,22 +131,23 @@ def do(
         if outcome is not None:
             return outcome
         unfinished = folder.work(job.key) / folder.result(job.key).name
-        identity = {}
-        with contextlib.suppress(OSError):  # the step says what is wrong with the input
-            identity = input_identity(job.input)
+        identity = input_identity(job.input)  # where there is none, the step says what is wrong
         outcome = replace(step(Path(job.input), unfinished, progress, threads), **identity)
-        if outcome.succeeded:
-            size = unfinished.stat().st_size
-            outcome = replace(outcome, output=str(folder.result(job.key)), output_bytes=size)
+        if outcome.succeeded and input_identity(job.input) not in (identity, {}):
+            outcome = replace(outcome, output=None, error="The file was replaced while it was read; call again.")
+        if not outcome.succeeded:
+            return folder.keep(job.key, outcome)
+        size = unfinished.stat().st_size
+        outcome = replace(outcome, output=str(folder.result(job.key)), output_bytes=size)
         try:
-            folder.keep(job.key, outcome, unfinished if outcome.succeeded else None)
+            return folder.keep(job.key, outcome, unfinished, job.may_replace(identity))
         except OSError as error:  # an older result may be open in a viewer, for instance
-            if is_disk_full(error) or not outcome.succeeded:
+            if is_disk_full(error):
                 raise
-            sentence = f"Cannot write {folder.result(job.key).name}: {error.strerror}."
-            outcome = replace(outcome, output=None, output_bytes=None, error=sentence)
-            folder.keep(job.key, outcome)
-        return outcome
+            taken = "there is another file of that name now; call again"
+            why = taken if isinstance(error, FileExistsError) else error.strerror
+            sentence = f"Cannot write {Path(error.filename2 or unfinished).name}: {why}."
+            return folder.keep(job.key, replace(outcome, output=None, output_bytes=None, error=sentence))
 
 
 @contextlib.contextmanager

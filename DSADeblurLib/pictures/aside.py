@@ -6,21 +6,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from DSADeblurLib.pictures.errors import PictureError
+from DSADeblurLib.placing import new_beside, put_in_place
 
 
 @contextmanager
 def written_aside(path: str | os.PathLike) -> Iterator[Path]:
     """Give the path of a file to be written, moved to `path` when the block ends well and deleted when it does not.
 
-    An existing file at `path` stays as it is until then. Raises PictureError with one sentence when writing fails.
+    An existing file at `path` stays as it is until then, and is replaced. Raises PictureError with one sentence when
+    writing fails.
     """
-    path = Path(path)
-    # The ending stays: FFmpeg goes by it.
-    aside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    path, aside = Path(path), None
     try:
+        aside = new_beside(path, path.suffix)  # FFmpeg goes by it
         yield aside
-        os.replace(aside, path)
+        put_in_place(aside, path, replace=True)
     except OSError as error:
         raise PictureError(f"Cannot write {path.name}: {error.strerror or str(error).splitlines()[0]}.") from error
     finally:
-        aside.unlink(missing_ok=True)
+        if aside is not None:
+            aside.unlink(missing_ok=True)

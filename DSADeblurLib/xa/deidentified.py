@@ -1,5 +1,6 @@
 """Copies of derived objects without the patient's identity; dicognito replaces names, numbers, UIDs and dates."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,8 +91,7 @@ def write_deidentified(
                 copy.PatientIdentityRemoved = "NO"
                 notes.append(BURNED_IN.format(name=path.name))
             with layout.file:
-                _attach_pixels(copy, layout)
-                written.append(save_aside(copy, _free_name(Path(folder)), layout.transfer_syntax, layout.file))
+                written.append(_save_new(copy, layout, Path(folder)))
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
@@ -159,8 +159,16 @@ def _attach_pixels(copy: Dataset, layout: PixelLayout) -> None:
     attach_compressed_pixels(copy, fragment, layout.frames)
 
 
+def _save_new(copy: Dataset, layout: PixelLayout, folder: Path) -> Path:
+    """Write it under the first name that nothing has, also not when it is complete."""
+    while True:
+        _attach_pixels(copy, layout)
+        with contextlib.suppress(FileExistsError):
+            return save_aside(copy, _free_name(folder), layout.transfer_syntax, layout.file, replace=False)
+
+
 def _free_name(folder: Path) -> Path:
     number = 1
-    while (path := folder / f"deblurred-{number:04d}.dcm").exists():
+    while os.path.lexists(path := folder / f"deblurred-{number:04d}.dcm"):
         number += 1
     return path

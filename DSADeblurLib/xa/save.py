@@ -11,6 +11,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from DSADeblurLib.placing import new_beside, put_in_place
 from DSADeblurLib.xa.errors import XAReadError, XAWriteError
 from DSADeblurLib.xa.input_file import InputFile
 from DSADeblurLib.xa.streams import FragmentStream, FrameStream
@@ -40,12 +41,13 @@ def attach_compressed_pixels(dataset: Dataset, fragment: Callable[[int], bytes],
 
 def save_aside(
     dataset: Dataset, path: str | os.PathLike, transfer_syntax: str = ExplicitVRLittleEndian,
-    source: InputFile | None = None,
+    source: InputFile | None = None, *, replace: bool = True,
 ) -> Path:
-    """Write `dataset` in DICOM File Format next to `path`, then replace `path` with it in one step.
+    """Write `dataset` in DICOM File Format next to `path`, then put it there in one step.
 
     A `source` that changed since it was opened is a failure: what was made from it may be half of the one and half of
-    the other. On any failure nothing is left behind and an existing file at `path` is unchanged. Raises XAWriteError.
+    the other. `replace` says whether an existing file at `path` is replaced. On any failure nothing is left behind and
+    such a file is unchanged. Raises XAWriteError, and FileExistsError where a file is there that may not be replaced.
     """
     path = Path(path)
     dataset.file_meta = FileMetaDataset()
@@ -54,8 +56,9 @@ def save_aside(
     dataset.file_meta.ImplementationVersionName = IMPLEMENTATION_NAME
     dataset.preamble = b"\0" * 128
     pixels = dataset["PixelData"].value
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = None
     try:
+        aside = new_beside(path)
         with open(aside, "wb") as stream, warnings.catch_warnings():
             # What pydicom remarks on here was copied from the source, and is legal or was left out.
             warnings.simplefilter("ignore")
@@ -66,8 +69,10 @@ def save_aside(
             os.fsync(stream.fileno())
         if source is not None:
             source.check_unchanged()
-        os.replace(aside, path)
+        put_in_place(aside, path, replace=replace)
     except Exception as error:
+        if isinstance(error, FileExistsError) and not replace:
+            raise
         failure = getattr(pixels, "failure", None)
         if failure is not None:
             raise failure from None
@@ -75,7 +80,8 @@ def save_aside(
             raise XAWriteError(str(error)) from error
         raise XAWriteError(f"Cannot write {path.name}: {_reason(error)}.") from error
     finally:
-        aside.unlink(missing_ok=True)
+        if aside is not None:
+            aside.unlink(missing_ok=True)
     return path
 
 

@@ -169,6 +169,63 @@ def test_no_file_is_replaced(tmp_path, out):
     assert [export(node, out, "png").path.name for _ in range(2)] == ["deblurred.png", "deblurred 2.png"]
 
 
+@pytest.mark.parametrize(
+    ("format", "identity"), [("dicom", True), ("dicom", False), ("png", True), ("gif", True), ("mp4", True)]
+)
+@pytest.mark.parametrize("links", [True, False])
+def test_no_file_is_replaced_that_appears_meanwhile(tmp_path, out, monkeypatch, format, identity, links):
+    """On file systems with hard links and without."""
+    needed = "imageio_ffmpeg" if format == "mp4" else "numpy" if identity else "dicognito"
+    pytest.importorskip(needed, reason=f"{needed} is not installed")
+    node = deblurred(load(tmp_path / "a.dcm"))
+    expected = export(node, out, format, dropIdentity=not identity).path
+    expected.unlink()
+    truly = os.link
+
+    def link(source, target):
+        # In the last moment, when the name is chosen.
+        if not expected.exists():
+            expected.write_bytes(b"precious")
+        if not links:
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+        truly(source, target)
+
+    monkeypatch.setattr(os, "link", link)
+    exported = export(node, out, format, dropIdentity=not identity)
+    assert expected.read_bytes() == b"precious" and exported.path.stat().st_size > 500
+    assert sorted(leftovers(out)) == sorted([expected, exported.path]) and str(exported.path) in exported.summary
+
+
+def test_no_file_is_replaced_that_appears_while_frames_are_written(tmp_path, out):
+    node = deblurred(load(tmp_path / "a.dcm"))
+    expected = export(node, out).path
+    expected.unlink()
+    exported = export(node, out, progress=lambda *_: expected.write_bytes(b"precious"))
+    assert expected.read_bytes() == b"precious" and sorted(leftovers(out)) == sorted([expected, exported.path])
+
+
+def test_links_in_the_folder_are_not_followed(tmp_path, out):
+    node = deblurred(load(tmp_path / "a.dcm"))
+    expected = [export(node, out).path, export(node, out, "png").path]
+    for path in expected:
+        path.unlink()
+        path.symlink_to(tmp_path / "nowhere")
+    paths = [export(node, out).path, export(node, out, "png").path]
+    assert not (tmp_path / "nowhere").exists() and len({*expected, *paths}) == 4
+
+
+@pytest.mark.parametrize("format", ["dicom", "png"])
+def test_folder_that_takes_nothing_is_told(tmp_path, out, monkeypatch, format):
+    def denied(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    node = deblurred(load(tmp_path / "a.dcm"))
+    monkeypatch.setattr("tempfile.mkdtemp", denied)
+    with pytest.raises(RuntimeError, match=r"^Cannot write .*\.(dcm|png): Permission denied\.$"):
+        export(node, out, format)
+    assert leftovers(out) == []
+
+
 @pytest.mark.parametrize("name", ["a/../b", "..", "", "a\x00b\n", "CON: *?", "x" * 300, "Jörg"])
 def test_names_of_nodes_become_names_of_files(tmp_path, name):
     from DSADeblurScene.export_dicom import fileStem, freePath

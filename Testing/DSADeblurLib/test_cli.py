@@ -69,6 +69,33 @@ def test_deblur_exit_codes(run_file, tmp_path, small_model, capsys):
     assert (tmp_path / "b" / "manifest.json").exists()
 
 
+def test_two_patients_with_files_of_one_name(run_file, tmp_path, small_model, capsys):
+    other = tmp_path / "p2" / run_file.name
+    other.parent.mkdir()
+    other.write_bytes(run_file.read_bytes())
+    out, model = tmp_path / "out", ["--model", str(small_model.card.folder), "--device", "cpu", "--pictures", "png"]
+
+    def deblur(*words):
+        assert main(["deblur", *map(str, words), "--output", str(out), *model, "--json"]) == FINE
+        return [Path(run["output"]).name for run in json.loads(capsys.readouterr().out)["runs"]]
+
+    def listed():
+        runs = json.loads((out / "manifest.json").read_text())["runs"]
+        return {Path(run["output"]).name: run["input"] for run in runs}
+
+    names = ["run_deblurred.dcm", "run_deblurred.png"]
+    assert deblur(run_file) == names[:1]
+    first = {name: (out / name).read_bytes() for name in names}
+    assert deblur(other) == ["run-2_deblurred.dcm"]
+    assert {name: (out / name).read_bytes() for name in names} == first and (out / "run-2_deblurred.png").exists()
+    assert listed() == {"run_deblurred.dcm": str(run_file), "run-2_deblurred.dcm": str(other)}
+    assert deblur(run_file, "--strength", "0.5") == names[:1]
+    assert all((out / name).read_bytes() != before for name, before in first.items())
+    (out / "manifest.json").unlink()
+    assert deblur(other, "--overwrite") == names[:1] and listed() == {"run_deblurred.dcm": str(other)}
+    assert deblur(run_file) == ["run-3_deblurred.dcm"]
+
+
 def test_results_as_wanted_and_copies_without_identity(run_file, tmp_path, small_model, capsys):
     model = ["--model", str(small_model.card.folder), "--device", "cpu"]
     wanted = ["--compression", "jpeg-ls", "--pictures", "png,gif", "--subtract", "always", "--mask", "1"]

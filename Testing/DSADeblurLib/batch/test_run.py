@@ -75,16 +75,17 @@ def test_what_changed_is_done_again(tmp_path, inputs):
         before = len(notes(log, "begin"))
         outcomes = run_batch([source], out, Backwards(str(log), **asked), Batch(resume=True))
         assert len(outcomes) == 6 and not any(outcome.error for outcome in outcomes)
-        check_all_done(out, source)
         return [Path(note["run"]).parent.name for note in notes(log, "begin")[before:]]
 
     assert len(resumed()) == 6 and resumed() == []
     outputs = [Path(entry["output"]) for entry in manifest_of(out)["runs"]]
     outputs[1].unlink()
     outputs[2].write_bytes(outputs[2].read_bytes()[:1000])
-    (source / "0003" / "run.dcm").write_bytes(b"9876" * 750)
-    assert resumed() == ["0001", "0002", "0003"]
+    assert resumed() == ["0001", "0002"]
     assert len(resumed(strength=0.5)) == 6 and resumed(strength=0.5) == []
+    check_all_done(out, source)
+    (source / "0003" / "run.dcm").write_bytes(b"9876" * 750)
+    assert resumed(strength=0.5) == ["0003"]
     (out / MANIFEST).write_text("{")
     assert len(resumed(strength=0.5)) == 6
     assert len(run_batch([source], out, Backwards(str(log), strength=0.5))) == 6 and len(notes(log, "begin")) == 27
@@ -275,7 +276,7 @@ def test_result_that_cannot_be_put_in_place(tmp_path, inputs):
     """It is the failure of this run alone."""
     source, out, log = inputs(3), tmp_path / "out", tmp_path / "log"
     (out / "run-2_deblurred.dcm" / "in the way").mkdir(parents=True)
-    outcomes = run_batch([source], out, Backwards(str(log)))
+    outcomes = run_batch([source], out, Backwards(str(log)), Batch(overwrite=True))
     assert [outcome.error is None for outcome in outcomes] == [True, False, True]
     assert outcomes[1].error.startswith("Cannot write run-2_deblurred.dcm: ") and outcomes[1].output is None
     assert [entry["error"] for entry in manifest_of(out)["runs"]] == [outcome.error for outcome in outcomes]

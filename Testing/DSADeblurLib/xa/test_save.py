@@ -48,6 +48,38 @@ def test_failure_leaves_an_existing_file_alone(make_run, tmp_path, failure):
     assert target.read_bytes() == b"precious" and sorted(tmp_path.iterdir()) == before
 
 
+def test_file_that_appears_meanwhile(make_run, tmp_path):
+    """It stays or is replaced, as the caller says."""
+    target = tmp_path / "out.dcm"
+
+    def frame(index):
+        target.write_bytes(b"precious")
+        return np.zeros((48, 64), np.uint16)
+
+    dataset = pydicom.dcmread(make_run().path)
+    for replace in (False, True):
+        target.unlink(missing_ok=True)
+        attach_native_pixels(dataset, frame, 6, 48 * 64 * 2, 16)
+        if replace:
+            save_aside(dataset, target, replace=True)
+        else:
+            with pytest.raises(FileExistsError):
+                save_aside(dataset, target, replace=False)
+        assert (target.read_bytes() != b"precious") is replace
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_planted_links_are_not_followed(make_run, tmp_path):
+    (tmp_path / "precious").write_bytes(b"precious")
+    for name in ("out.dcm", f".out.dcm.{os.getpid()}.part", ".out.dcm.part"):
+        (tmp_path / name).symlink_to(tmp_path / "precious")
+    dataset = pydicom.dcmread(make_run().path)
+    attach_native_pixels(dataset, lambda index: np.zeros((48, 64), np.uint16), 6, 48 * 64 * 2, 16)
+    save_aside(dataset, tmp_path / "out.dcm")
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+    assert not (tmp_path / "out.dcm").is_symlink() and read_run(tmp_path / "out.dcm").bits_stored
+
+
 def test_frame_of_wrong_size(make_run, tmp_path):
     dataset = pydicom.dcmread(make_run().path)
     attach_native_pixels(dataset, lambda index: np.zeros((48, 60), np.uint16), 6, 48 * 64 * 2, 16)
