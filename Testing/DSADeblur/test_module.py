@@ -337,31 +337,6 @@ def test_logic_in_a_script(gui, tmp_path, tiny_model):
     assert temporaryFolders() == []
 
 
-def test_bundled_run_is_offered_as_sample_data(gui, monkeypatch, tmp_path):
-    from types import SimpleNamespace
-
-    import DSADeblurLib.paths
-
-    samples.write_run(tmp_path / "bundled.dcm", samples.vessel_frames(3))
-    monkeypatch.setattr(DSADeblurLib.paths, "sample_data_folder", lambda: tmp_path)
-    entries, imported = [], []
-    register = SimpleNamespace(registerCustomSampleDataSource=lambda **entry: entries.append(entry))
-    utils = SimpleNamespace(
-        importDicom=lambda folder, database: imported.append(folder), loadSeriesByUID=lambda uids: list(uids)
-    )
-    monkeypatch.setitem(sys.modules, "SampleData", SimpleNamespace(SampleDataLogic=register))
-    monkeypatch.setitem(sys.modules, "DICOMLib", SimpleNamespace(DICOMUtils=utils))
-    gui.openModule()
-    slicer.app.emit("startupCompleted()")
-    assert [entry["fileNames"] for entry in entries] == ["bundled.dcm"]
-    source = SimpleNamespace(fileNames=["bundled.dcm"])
-    series = entries[0]["customDownloader"](source)
-    assert len(series) == 1 and series[0].startswith("1.") and imported == [str(tmp_path)]
-    slicer.dicomDatabase = None
-    with pytest.raises(RuntimeError, match="no DICOM database"):
-        entries[0]["customDownloader"](source)
-
-
 @pytest.mark.parametrize("name", ["compact", "quality", "sequence", "paper-small"])
 def test_bundled_model(gui, tmp_path, name):
     if not (hostpaths.ROOT / "Resources" / "Models" / name / "card.json").exists():
