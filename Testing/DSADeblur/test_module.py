@@ -197,6 +197,22 @@ def test_worker_without_torch_says_so(gui, panel, monkeypatch, tmp_path):
     assert panel.ui.statusLabel.text.startswith("PyTorch is not installed.")
 
 
+def test_worker_that_cannot_be_started_is_one_sentence(gui, panel, monkeypatch, tmp_path):
+    import DSADeblurScene.qprocess_runner as module
+
+    choose(panel, load(tmp_path / "a.dcm"))
+    for _attempt in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "pythonExecutable", lambda: "/nowhere/PythonSlicer")
+            panel.ui.applyButton.click()
+            assert gui.processEvents(lambda: idle(panel))
+        told = panel.ui.statusLabel.text
+        assert told.startswith("The worker process did not start (/nowhere/PythonSlicer: ") and "\n" not in told
+        assert panel.ui.applyButton.enabled and panel.ui.applyButton.text == "Apply" and temporaryFolders() == []
+    panel.ui.applyButton.click()
+    assert gui.processEvents(lambda: idle(panel)) and panel.ui.statusLabel.text.startswith("Done")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -44,6 +44,7 @@ def test_button_loads_a_sequence_with_its_header(offered):
 
 def test_script_gets_a_stack_that_the_module_takes(offered):
     import SampleData
+
     from DSADeblurScene.input import readInput
 
     run = readInput(SampleData.downloadSample("bundled"))
