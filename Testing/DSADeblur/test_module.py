@@ -71,13 +71,14 @@ def test_apply_puts_a_derived_run_beside_the_original(gui, panel, tmp_path, tiny
 
 
 def test_cancel_leaves_the_scene_as_it_was(gui, panel, underWay):
-    count = slicer.mrmlScene.GetNumberOfNodes()
+    count, arrangement = slicer.mrmlScene.GetNumberOfNodes(), gui.layoutLogic.GetLayoutNode().GetViewArrangement()
     assert "left" in panel.ui.progressBar.format and "tiles" in panel.ui.statusLabel.text
     panel.ui.applyButton.click()
     assert not panel.ui.applyButton.enabled and "Cancelling" in panel.ui.statusLabel.text
     assert gui.processEvents(lambda: idle(panel))
     assert panel.ui.statusLabel.text == "Cancelled."
     assert slicer.mrmlScene.GetNumberOfNodes() == count and temporaryFolders() == []
+    assert gui.layoutLogic.GetLayoutNode().GetViewArrangement() == arrangement
     panel.ui.lastFrameSpinBox.value = 1
     panel.ui.applyButton.click()
     assert gui.processEvents(lambda: idle(panel)) and panel.ui.statusLabel.text.startswith("Done")
