@@ -120,6 +120,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.shutdown()
         # What was under way may still unwind; it must not touch widgets that are gone.
         self.runSection.state = State.IDLE
+        self.compareSection.cleanup()
         self.calibrationSection.cleanup()
         self.removeObservers()
 
@@ -199,6 +200,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         parameters.derivedNode = derivedNode
         # Nobody has looked at the frames of a new result yet.
         parameters.exportReviewed = False
+        self.compareSection.showResult(derivedNode)
 
     def _onSceneStartClose(self, caller, event) -> None:
         self.logic.abandon()

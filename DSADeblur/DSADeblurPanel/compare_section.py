@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import qt
 from slicer.i18n import tr as _
 
-from DSADeblurScene.compare import showComparison
+from DSADeblurScene.compare import fitViews, showComparison
 from DSADeblurScene.derived import sourceOf
+from DSADeblurScene.first_look import showResult
 
 
 class CompareSection:
-    """The compare button.
+    """The compare button, and what is shown by itself when a run has been deblurred.
 
     Args:
         showStatus: takes one sentence when there is nothing to show.
@@ -21,6 +23,7 @@ class CompareSection:
         self._ui = ui
         self._showStatus = showStatus
         self._node = None
+        self._steps: Iterator = iter(())
         ui.compareButton.connect("clicked(bool)", self._onClicked)
 
     def showNode(self, node) -> None:
@@ -31,8 +34,37 @@ class CompareSection:
             _("Show original, deblurred and their difference side by side.") if self._node else _("Deblur a run first.")
         )
 
+    def showResult(self, node) -> None:
+        """Show a new result beside its original at once; what takes longer follows between other events."""
+        self._steps = showResult(node)
+        self._goOn(self._steps)
+        fitSoon()
+
+    def cleanup(self) -> None:
+        """Nothing follows any more."""
+        self._steps = iter(())
+
+    def _goOn(self, steps: Iterator) -> None:
+        # A newer result may have come, or the panel may have gone.
+        if steps is not self._steps:
+            return
+        try:
+            more = next(steps, None) is not None
+        except ValueError as error:
+            self._showStatus(str(error))
+            return
+        if more:
+            qt.QTimer.singleShot(0, lambda: self._goOn(steps))
+
     def _onClicked(self) -> None:
         try:
             showComparison(self._node)
         except ValueError as error:
             self._showStatus(str(error))
+        else:
+            fitSoon()
+
+
+def fitSoon() -> None:
+    """Fit the compare views again once they have taken their size."""
+    qt.QTimer.singleShot(0, fitViews)

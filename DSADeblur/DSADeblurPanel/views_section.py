@@ -7,6 +7,7 @@ from collections.abc import Callable
 import slicer
 from slicer.i18n import tr as _
 
+from DSADeblurPanel.compare_section import fitSoon
 from DSADeblurPanel.run_section import RunSection, State
 from DSADeblurScene.views import Stopped, hasViews, showPeakOpacification, showWithBackground
 
@@ -56,6 +57,7 @@ class ViewsSection:
             self._end(_("The view could not be made; see the log."))
             raise
         else:
+            fitSoon()
             self._end(_("Added {first} and {second}.").format(first=nodes[0].GetName(), second=nodes[1].GetName()))
 
     def _onProgress(self, done: int, total: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import slicer
@@ -12,6 +13,7 @@ from DSADeblurLib.user_facts import UserFacts
 from DSADeblurScene.derived import (
     ATTRIBUTE,
     addDerived,
+    putFrame,
     sampleFrames,
     setWindow,
     sourceOf,
@@ -25,6 +27,7 @@ LAYOUT_IDS = {3: LAYOUT_ID, 2: LAYOUT_ID + 1}
 VIEWS = ("DSADeblurOriginal", "DSADeblurDeblurred", "DSADeblurDifference")
 DIFFERENCE_REFERENCE = "DSADeblur.difference"
 SUBTRACTED_REFERENCE = "DSADeblur.subtractedSource"
+_MISSING = ATTRIBUTE + "MissingFrames"
 _COLOURS = ("#8C8C8C", "#6EB04B", "#EDD54C")
 _LABELS = ("O", "D", "&#916;")
 
@@ -48,28 +51,82 @@ def showComparison(derived) -> None:
     Raises:
         ValueError: one sentence, if the node or its source is gone.
     """
-    if derived is None or sourceOf(derived) is None:
-        raise ValueError(_("Nothing to compare: run the deblurring first, or its source was removed."))
+    checkSource(derived)
     original = comparable(derived)
     difference = differenceNode(derived, original)
     showSideBySide(original, derived, difference)
 
 
+def checkSource(derived) -> None:
+    """Raise ValueError, one sentence, if a derived node or its source is gone."""
+    if derived is None or sourceOf(derived) is None:
+        raise ValueError(_("Nothing to compare: run the deblurring first, or its source was removed."))
+
+
 def comparable(derived):
     """The node with the same kind of values as the derived one: its source, or the source subtracted alike."""
+    *_, node = comparableInSteps(derived)
+    return node
+
+
+def comparableInSteps(derived, first: int | None = None) -> Iterator:
+    """Give the node of `comparable` after each frame that had to be computed for it, and once at least.
+
+    Frames that are not there yet are empty in a sequence, and zero in a stack. The next call goes on where one ended
+    too early; all ends when the derived node or its source leaves the scene.
+
+    Args:
+        first: number of the source frame that comes before all others.
+    """
     source = sourceOf(derived)
-    if derived.GetAttribute(ATTRIBUTE + "Subtraction") is None:
-        return source
-    known = derived.GetNodeReference(SUBTRACTED_REFERENCE)
-    if known is not None:
-        return known
-    run, numbers, wanted = readInput(source), frameNumbersOf(derived), originalFrames(derived)
-    name = _("{name} subtracted").format(name=source.GetName())
-    node = addDerived(run, wanted, numbers, name=name, attributes={"Role": "subtracted source"}, subtracted=True)
-    shown, reference = shownVolume(node), shownVolume(derived).GetDisplayNode()
-    setWindow(shown, reference.GetWindowLevelMin(), reference.GetWindowLevelMax())
+    subtracted = derived.GetAttribute(ATTRIBUTE + "Subtraction") is not None
+    node = derived.GetNodeReference(SUBTRACTED_REFERENCE) if subtracted else source
+    if node is not None and not _missing(node):
+        yield node
+        return
+    run, numbers, frames = readInput(source), frameNumbersOf(derived), originalFrames(derived)
+    if node is None:
+        first = numbers[0] if first is None else first
+        node = _beginSubtracted(derived, run, numbers, numbers.index(first), frames)
+        yield node
+    while (missing := _missing(node)) and sourceOf(derived) is source and _inScene(derived) and _inScene(node):
+        index = numbers.index(missing[0])
+        putFrame(node, run, index, missing[0], frames[index])
+        _setMissing(node, missing[1:])
+        yield node
+
+
+def _beginSubtracted(derived, run, numbers: list[int], first: int, frames):
+    """The node for the subtracted source with one frame in it."""
+    frame, others = frames[first], [number for number in numbers if number != numbers[first]]
+    if run.isSequence:
+        begun, known = [frame], [numbers[first]]
+    else:
+        empty = np.zeros_like(frame)
+        begun, known = ComputedFrames(len(numbers), lambda i: frame if i == first else empty), numbers
+    name, attributes = _("{name} subtracted").format(name=run.node.GetName()), {"Role": "subtracted source"}
+    node = addDerived(run, begun, known, name=name, attributes=attributes, subtracted=False)
+    _setMissing(node, others)
+    reference = shownVolume(derived).GetDisplayNode()
+    setWindow(shownVolume(node), reference.GetWindowLevelMin(), reference.GetWindowLevelMax())
     derived.SetNodeReferenceID(SUBTRACTED_REFERENCE, node.GetID())
     return node
+
+
+def _missing(node) -> list[int]:
+    """Numbers of the source frames that are still to be put into a subtracted source."""
+    return [int(number) for number in (node.GetAttribute(_MISSING) or "").split()]
+
+
+def _setMissing(node, numbers: list[int]) -> None:
+    if numbers:
+        node.SetAttribute(_MISSING, " ".join(map(str, numbers)))
+    else:
+        node.RemoveAttribute(_MISSING)
+
+
+def _inScene(node) -> bool:
+    return slicer.mrmlScene.GetNodeByID(node.GetID()) is node
 
 
 def originalFrames(derived) -> ComputedFrames:
@@ -147,3 +204,19 @@ def _showInView(tag: str, volume) -> None:
     logic.FitSliceToBackground()
     composite.SetHotLinkedControl(True)
     composite.SetLinkedControl(True)
+
+
+def fitViews() -> None:
+    """Fit the images into the views again, at the same frame of a stack.
+
+    A view that has just been made takes its size only when the window is laid out, and was fitted to another before.
+    """
+    for tag in VIEWS:
+        logic = slicer.app.applicationLogic().GetSliceLogicByLayoutName(tag)
+        if logic is None:
+            continue
+        composite, offset = logic.GetSliceCompositeNode(), logic.GetSliceOffset()
+        composite.SetLinkedControl(False)
+        logic.FitSliceToBackground()
+        logic.SetSliceOffset(offset)
+        composite.SetLinkedControl(True)

@@ -11,6 +11,8 @@ from DSADeblurScene.input import InputRun, browserForSequence, shownVolume
 
 ATTRIBUTE = "DSADeblur."
 SOURCE_REFERENCE = "DSADeblur.source"
+# Grey windows are taken from frames of about this many rows or columns; more would tell no more.
+_SAMPLED_SIDE = 256
 
 
 def addDerived(run: InputRun, frames, frameNumbers, *, name: str, attributes: dict[str, str], subtracted: bool):
@@ -91,9 +93,32 @@ def vesselWindow(frames) -> tuple[float, float]:
 
 
 def sampleFrames(frames) -> np.ndarray:
-    """Values of up to eight evenly spaced frames, one after the other."""
+    """Values of up to eight evenly spaced frames, one after the other; of large frames every few rows and columns."""
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(8, len(frames))).round().astype(int))
-    return np.concatenate([np.asarray(frames[int(i)], dtype=np.float64).ravel() for i in chosen])
+    sampled = []
+    for i in chosen:
+        frame = np.asarray(frames[int(i)])
+        step = max(1, min(frame.shape) // _SAMPLED_SIDE)
+        sampled.append(frame[::step, ::step].astype(np.float64).ravel())
+    return np.concatenate(sampled)
+
+
+def putFrame(node, run: InputRun, index: int, number: int, frame) -> None:
+    """Put one frame into a node that `addDerived` made.
+
+    Args:
+        node: the derived node.
+        run: where it came from.
+        index: of the frame in a stack.
+        number: of the frame in the source, counted from 1.
+        frame: (rows, cols).
+    """
+    if run.isSequence:
+        texts = {name: node.GetAttribute(name) for name in node.GetAttributeNames() if name.startswith(ATTRIBUTE)}
+        _setFrame(node, run, number, frame, _frameVolume(node.GetName(), texts))
+    else:
+        slicer.util.arrayFromVolume(node)[index] = frame
+        slicer.util.arrayFromVolumeModified(node)
 
 
 def _addSequence(run: InputRun, frames, numbers, name, texts):
@@ -102,16 +127,9 @@ def _addSequence(run: InputRun, frames, numbers, name, texts):
     sequence.SetIndexName(source.GetIndexName())
     sequence.SetIndexUnit(source.GetIndexUnit())
     sequence.SetIndexType(source.GetIndexType())
-    # Not in the scene: the sequence takes copies. It is no DICOM instance, and carries no instance UID.
-    volume = slicer.vtkMRMLScalarVolumeNode()
-    volume.SetName(name)
-    for key, value in texts.items():
-        volume.SetAttribute(key, value)
+    volume = _frameVolume(name, texts)
     for frame, number in zip(frames, numbers, strict=True):
-        volume.CopyOrientation(run.volumes[number - 1])
-        slicer.util.updateVolumeFromArray(volume, np.ascontiguousarray(frame)[np.newaxis])
-        # The index text is taken over as it is: frames of two sequences meet by equal values only.
-        sequence.SetDataNodeAtValue(volume, run.indexValues[number - 1])
+        _setFrame(sequence, run, number, frame, volume)
     storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeSequenceStorageNode")
     sequence.SetAndObserveStorageNodeID(storage.GetID())
 
@@ -123,6 +141,25 @@ def _addSequence(run: InputRun, frames, numbers, name, texts):
     # Where the result has no frame, an empty view is honest; an older frame would be shown otherwise.
     browser.SetMissingItemMode(sequence, slicer.vtkMRMLSequenceBrowserNode.MissingItemSetToDefault)
     return sequence
+
+
+def _frameVolume(name: str, texts: dict[str, str]):
+    """Carries frames into a sequence, which takes copies; it is in no scene.
+
+    It is no DICOM instance, and carries no instance UID.
+    """
+    volume = slicer.vtkMRMLScalarVolumeNode()
+    volume.SetName(name)
+    for key, value in texts.items():
+        volume.SetAttribute(key, value)
+    return volume
+
+
+def _setFrame(sequence, run: InputRun, number: int, frame, volume) -> None:
+    volume.CopyOrientation(run.volumes[number - 1])
+    slicer.util.updateVolumeFromArray(volume, np.ascontiguousarray(frame)[np.newaxis])
+    # The index text is taken over as it is: frames of two sequences meet by equal values only.
+    sequence.SetDataNodeAtValue(volume, run.indexValues[number - 1])
 
 
 def _addVolume(run: InputRun, frames, numbers, name):

@@ -28,6 +28,12 @@ class NodeFrames:
             return slicer.util.arrayFromVolume(self._volumes[0])[index].copy()
         return slicer.util.arrayFromVolume(self._volumes[index])[0].copy()
 
+    def sample(self, index: int, step: int) -> np.ndarray:
+        """Every step-th row and column of frame i; the rest is not touched."""
+        single = len(self._volumes) == 1
+        pixels = slicer.util.arrayFromVolume(self._volumes[0 if single else index])[index if single else 0]
+        return pixels[::step, ::step].copy()
+
 
 class ComputedFrames:
     """n frames that are computed when they are asked for, one at a time."""

@@ -20,18 +20,22 @@ class QProcessRunner:
         self._errors = b""
 
     def start(self, onLine: Callable[[str], None], onExit: Callable[[int | None, str], None]) -> None:
+        program, arguments = self._program or pythonExecutable(), self._arguments or workerArguments()
         self._onLine, self._onExit = onLine, onExit
         self._pending = self._errors = b""
         environment = qt.QProcessEnvironment.systemEnvironment()
         for name, value in workerEnvironment().items():
             environment.insert(name, value)
-        process = self._process = qt.QProcess()
+        process = qt.QProcess()
         process.setProcessEnvironment(environment)
         process.connect("readyReadStandardOutput()", self._readOutput)
         process.connect("readyReadStandardError()", self._readErrors)
         process.connect("finished(int,QProcess::ExitStatus)", self._finished)
-        process.connect("errorOccurred(QProcess::ProcessError)", self._failed)
-        process.start(self._program or pythonExecutable(), self._arguments or workerArguments())
+        process.start(program, arguments)
+        # The program itself is there or not at once; that it then loads libraries is not waited for.
+        if not process.waitForStarted():
+            raise OSError(f"{program}: {process.errorString()}")
+        self._process = process
 
     def send(self, line: str) -> None:
         if self._process is not None:
@@ -41,7 +45,7 @@ class QProcessRunner:
         return self._process is not None
 
     def stop(self) -> None:
-        process, self._process = self._process, None
+        process = self._release()
         if process is None:
             return
         # The worker ends when its stdin closes. PythonSlicer is a launcher: killing it alone would leave the worker.
@@ -58,7 +62,9 @@ class QProcessRunner:
             return
         *lines, self._pending = (self._pending + bytes(self._process.readAllStandardOutput().data())).split(b"\n")
         for line in lines:
-            self._onLine(line.decode("utf-8", "replace"))
+            # A line may lead to `stop`.
+            if self._process is not None:
+                self._onLine(line.decode("utf-8", "replace"))
 
     def _readErrors(self) -> None:
         if self._process is not None:
@@ -70,14 +76,17 @@ class QProcessRunner:
             return
         self._readOutput()
         self._readErrors()
-        self._ended(status if exitStatus == qt.QProcess.NormalExit else None)
+        if self._release() is not None:
+            crashed = exitStatus != qt.QProcess.NormalExit
+            self._onExit(None if crashed else status, self._errors.decode("utf-8", "replace"))
 
-    def _failed(self, error: int) -> None:
-        # The other errors are followed by `finished`.
-        if self._process is not None and error == qt.QProcess.FailedToStart:
-            self._errors += self._process.errorString().encode("utf-8", "replace")
-            self._ended(None)
+    def _release(self):
+        """Let go of the process, and return it; None when that was done before.
 
-    def _ended(self, status: int | None) -> None:
-        self._process = None
-        self._onExit(status, self._errors.decode("utf-8", "replace"))
+        PythonQt deletes it with the last reference, and Qt may still be in one of its methods: in one of its signals,
+        which has led here. The event loop's next turn holds one until then.
+        """
+        process, self._process = self._process, None
+        if process is not None:
+            qt.QTimer.singleShot(0, lambda: process)
+        return process

@@ -24,10 +24,15 @@ class WorkerRunner(Protocol):
     """A process that takes and gives lines of text.
 
     `onLine(line)` is called for each line of its output, `onExit(status, stderrTail)` once when it has ended;
-    both on the thread that owns the runner. `status` is the exit status, None after a crash or a failed start.
+    both on the thread that owns the runner. `status` is the exit status, None after a crash.
     """
 
-    def start(self, onLine: Callable[[str], None], onExit: Callable[[int | None, str], None]) -> None: ...
+    def start(self, onLine: Callable[[str], None], onExit: Callable[[int | None, str], None]) -> None:
+        """Start the process.
+
+        Raises:
+            OSError, RuntimeError: if that is not possible; `onExit` is not called then.
+        """
 
     def send(self, line: str) -> None: ...
 

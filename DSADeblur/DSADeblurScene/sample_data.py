@@ -11,14 +11,17 @@ CATEGORY = "DSA Deblur"
 
 
 def registerSampleData() -> None:
-    """Add one entry for each bundled run; called when the application has started."""
+    """Add one entry for each bundled run; called when the application has started.
+
+    The button in the Sample Data module calls `loadSample`. SampleData.downloadSample() of a script does not know of
+    it in any version: it reads the file as a stack of frames, which the module takes as well.
+    """
     import SampleData
 
     for path in sorted(sample_data_folder().glob("*.dcm")):
         SampleData.SampleDataLogic.registerCustomSampleDataSource(
             category=CATEGORY,
             sampleName=path.stem,
-            sampleDescription=_("Simulated angiography run ({name})").format(name=path.stem),
             uris=path.as_uri(),
             fileNames=path.name,
             nodeNames=path.stem,
@@ -33,14 +36,20 @@ def loadSample(source) -> list[str]:
         Ids of the loaded nodes.
 
     Raises:
-        RuntimeError: one sentence, if there is no DICOM database.
+        RuntimeError: one sentence, if there is no DICOM database; it is shown in a window as well.
     """
+    with slicer.util.tryWithErrorDisplay(_("The sample was not loaded."), waitCursor=True):
+        return _load(source)
+
+
+def _load(source) -> list[str]:
     import pydicom
     from DICOMLib import DICOMUtils
 
-    if slicer.dicomDatabase is None or not slicer.dicomDatabase.isOpen:
+    database = getattr(slicer, "dicomDatabase", None)
+    if database is None or not database.isOpen:
         raise RuntimeError(_("There is no DICOM database yet: open the DICOM module once, then load the sample again."))
     folder = sample_data_folder()
-    DICOMUtils.importDicom(str(folder), slicer.dicomDatabase)
+    DICOMUtils.importDicom(str(folder), database)
     dataset = pydicom.dcmread(folder / source.fileNames[0], stop_before_pixels=True)
     return DICOMUtils.loadSeriesByUID([str(dataset.SeriesInstanceUID)])

@@ -61,12 +61,14 @@ class WorkerClient:
             raise RuntimeError(_("A run is being deblurred already; wait for it or cancel it."))
         if self._runner is None or not self._runner.isRunning():
             self._lastWord = ""
-            runner = self._runner = self._makeRunner()
+            self._runner = None
+            runner = self._makeRunner()
             try:
                 runner.start(self._onLine, self._onExit)
             except OSError as error:
-                self._runner = None
-                raise RuntimeError(_("The worker process did not start: {error}.").format(error=error)) from error
+                text = _("The worker process did not start ({error}); restart Slicer, or reinstall it.")
+                raise RuntimeError(text.format(error=error)) from error
+            self._runner = runner
         self._count += 1
         job = self._job = f"job-{self._count}"
         self._callbacks = callbacks

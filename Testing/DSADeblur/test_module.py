@@ -72,13 +72,14 @@ def test_apply_puts_a_derived_run_beside_the_original(gui, panel, tmp_path, tiny
 
 
 def test_cancel_leaves_the_scene_as_it_was(gui, panel, underWay):
-    count = slicer.mrmlScene.GetNumberOfNodes()
+    count, arrangement = slicer.mrmlScene.GetNumberOfNodes(), gui.layoutLogic.GetLayoutNode().GetViewArrangement()
     assert "left" in panel.ui.progressBar.format and "tiles" in panel.ui.statusLabel.text
     panel.ui.applyButton.click()
     assert not panel.ui.applyButton.enabled and "Cancelling" in panel.ui.statusLabel.text
     assert gui.processEvents(lambda: idle(panel))
     assert panel.ui.statusLabel.text == "Cancelled."
     assert slicer.mrmlScene.GetNumberOfNodes() == count and temporaryFolders() == []
+    assert gui.layoutLogic.GetLayoutNode().GetViewArrangement() == arrangement
     panel.ui.lastFrameSpinBox.value = 1
     panel.ui.applyButton.click()
     assert gui.processEvents(lambda: idle(panel)) and panel.ui.statusLabel.text.startswith("Done")
@@ -196,6 +197,22 @@ def test_worker_without_torch_says_so(gui, panel, monkeypatch, tmp_path):
     panel.ui.applyButton.click()
     assert gui.processEvents(lambda: idle(panel))
     assert panel.ui.statusLabel.text.startswith("PyTorch is not installed.")
+
+
+def test_worker_that_cannot_be_started_is_one_sentence(gui, panel, monkeypatch, tmp_path):
+    import DSADeblurScene.qprocess_runner as module
+
+    choose(panel, load(tmp_path / "a.dcm"))
+    for _attempt in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "pythonExecutable", lambda: "/nowhere/PythonSlicer")
+            panel.ui.applyButton.click()
+            assert gui.processEvents(lambda: idle(panel))
+        told = panel.ui.statusLabel.text
+        assert told.startswith("The worker process did not start (/nowhere/PythonSlicer: ") and "\n" not in told
+        assert panel.ui.applyButton.enabled and panel.ui.applyButton.text == "Apply" and temporaryFolders() == []
+    panel.ui.applyButton.click()
+    assert gui.processEvents(lambda: idle(panel)) and panel.ui.statusLabel.text.startswith("Done")
 
 
 @pytest.mark.parametrize(
@@ -337,31 +354,6 @@ def test_logic_in_a_script(gui, tmp_path, tiny_model):
     with pytest.raises(ValueError, match="Select a run"):
         logic.process(None, tiny_model)
     assert temporaryFolders() == []
-
-
-def test_bundled_run_is_offered_as_sample_data(gui, monkeypatch, tmp_path):
-    from types import SimpleNamespace
-
-    import DSADeblurLib.paths
-
-    samples.write_run(tmp_path / "bundled.dcm", samples.vessel_frames(3))
-    monkeypatch.setattr(DSADeblurLib.paths, "sample_data_folder", lambda: tmp_path)
-    entries, imported = [], []
-    register = SimpleNamespace(registerCustomSampleDataSource=lambda **entry: entries.append(entry))
-    utils = SimpleNamespace(
-        importDicom=lambda folder, database: imported.append(folder), loadSeriesByUID=lambda uids: list(uids)
-    )
-    monkeypatch.setitem(sys.modules, "SampleData", SimpleNamespace(SampleDataLogic=register))
-    monkeypatch.setitem(sys.modules, "DICOMLib", SimpleNamespace(DICOMUtils=utils))
-    gui.openModule()
-    slicer.app.emit("startupCompleted()")
-    assert [entry["fileNames"] for entry in entries] == ["bundled.dcm"]
-    source = SimpleNamespace(fileNames=["bundled.dcm"])
-    series = entries[0]["customDownloader"](source)
-    assert len(series) == 1 and series[0].startswith("1.") and imported == [str(tmp_path)]
-    slicer.dicomDatabase = None
-    with pytest.raises(RuntimeError, match="no DICOM database"):
-        entries[0]["customDownloader"](source)
 
 
 @pytest.mark.parametrize("name", ["compact", "quality", "sequence", "paper-small"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import weakref
 
 import pytest
 
@@ -90,15 +91,36 @@ def test_process_that_ignores_the_end_is_killed(run, monkeypatch):
     assert time.monotonic() - begun < 10 and not runner.isRunning()
 
 
-def test_program_that_does_not_exist(gui):
-    runner = qprocess_runner(gui, "/nowhere/python", [])
-    exits = []
-    runner.start(lambda line: None, lambda *end: exits.append(end))
-    assert gui.processEvents(lambda: exits) and exits[0][0] is None and exits[0][1]
-    from DSADeblurScene.runner import SubprocessRunner
+@pytest.mark.parametrize("make", [subprocess_runner, qprocess_runner])
+def test_program_that_does_not_exist(gui, make):
+    runner, exits = make(gui, "/nowhere/python", []), []
+    with pytest.raises(OSError, match="/nowhere/python"):
+        runner.start(None, lambda *end: exits.append(end))
+    runner.stop()
+    gui.processEvents()
+    assert not runner.isRunning() and exits == []
 
-    with pytest.raises(OSError):
-        SubprocessRunner("/nowhere/python", []).start(None, None)
+
+def test_stopped_by_a_line_it_gave(gui):
+    """A line may end the job and with it the process, from within the process's own signal."""
+    runner = qprocess_runner(gui, sys.executable, ["-u", "-c", "print('a', flush=True); print('b'); input()"])
+    lines, exits = [], []
+
+    def onLine(line: str) -> None:
+        lines.append(line)
+        runner.stop()
+
+    runner.start(onLine, lambda *end: exits.append(end))
+    assert gui.processEvents(lambda: lines)
+    assert len(lines) == 1 and exits == [] and not runner.isRunning()
+
+
+def test_process_is_gone_once_the_event_loop_has_turned(gui):
+    runner, exits = qprocess_runner(gui, sys.executable, ["-c", ""]), []
+    runner.start(None, lambda *end: exits.append(end))
+    process = weakref.ref(runner._process)
+    assert gui.processEvents(lambda: exits) and exits[0][0] == 0
+    assert gui.processEvents(lambda: process() is None)
 
 
 def test_python_of_slicer_is_preferred(host, monkeypatch, tmp_path):

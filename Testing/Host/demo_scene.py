@@ -41,13 +41,12 @@ def render_compare(
         derived = loadDerived(original_dcm_path, derived_dcm_path)
         from DSADeblurScene.compare import frameNumbersOf, showComparison
         from DSADeblurScene.derived import sourceOf
+        from DSADeblurScene.first_look import mostOpacified
         from DSADeblurScene.input import browserForSequence, readInput
 
         showComparison(derived)
-        numbers = frameNumbersOf(derived)
         if frame is None:
-            frames = readInput(derived).frames
-            frame = numbers[int(np.argmin([np.percentile(frames[i], 1) for i in range(len(frames))]))]
+            frame = frameNumbersOf(derived)[mostOpacified(readInput(derived).frames)]
         viewhost.showFrame(browserForSequence(sourceOf(derived)), frame)
         viewhost.writePicture(png_path, viewhost.renderComparison(host, derived, _LABELS))
         if host.errors.texts:

@@ -27,6 +27,10 @@ class DicomDatabase:
         self._files[uid] = str(path)
         return uid
 
+    def paths(self) -> list[str]:
+        """For tests: the files known."""
+        return list(self._files.values())
+
     def fileForInstance(self, uid: str) -> str:
         return self._files.get(uid, "")
 
@@ -55,8 +59,20 @@ class DicomUtils(types.ModuleType):
             if copyFiles:
                 self._storage.mkdir(exist_ok=True)
                 path = shutil.copy(path, self._storage / f"{pydicom.dcmread(path).SOPInstanceUID}.dcm")
-            database.addFile(path)
+            if path.suffix == ".dcm":
+                database.addFile(path)
         return True
+
+    def loadSeriesByUID(self, seriesUIDs) -> list[str]:
+        """Load the series that the database knows; the ids of the volumes that show their current frames."""
+        from DSADeblurScene.input import shownVolume
+
+        paths = [path for path in slicer.dicomDatabase.paths() if _seriesOf(path) in seriesUIDs]
+        return [shownVolume(loadLikeSlicer(path)).GetID() for path in paths]
+
+
+def _seriesOf(path: str) -> str:
+    return str(pydicom.dcmread(path, stop_before_pixels=True).SeriesInstanceUID)
 
 
 def readPixels(path: str | os.PathLike, vector: bool = False):

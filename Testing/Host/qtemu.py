@@ -3,7 +3,8 @@
 Code under test sees proxies of PySide objects. As in PythonQt, a property is a value (`w.text`, not `w.text()`), an
 unknown attribute cannot be set, `connect` takes the signature as text, and wrappers of widgets have no common base
 class. Stricter than PythonQt: connecting to an unknown signal raises, and an exception in a slot is kept in
-`slotErrors` for the test to fail on.
+`slotErrors` for the test to fail on. So is the loss of the last reference to an object that Python made while one of
+its signals is being delivered: PythonQt deletes the object at once, and the application crashes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import sys
 import traceback
 import types
+import weakref
 import xml.etree.ElementTree as ElementTree
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -30,6 +32,9 @@ from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets  # noqa: E402
 
 slotErrors: list[str] = []
 _proxies: dict[int, Proxy] = {}
+# Proxies of objects that Python made live as long as something holds them; see Proxy.__del__.
+_made: weakref.WeakValueDictionary[int, Proxy] = weakref.WeakValueDictionary()
+_rescued: list[QtCore.QObject] = []
 _KINDS = {
     "bool": (bool, int),
     "int": (int, float),
@@ -52,9 +57,10 @@ class Signal:
         self._bound = getattr(owner._object, name)
         self._name = name
         self._slots = owner._slots
+        self._delivering = owner._delivering
 
     def connect(self, callback) -> bool:
-        wrapper = _slot(callback, self._arity)
+        wrapper = _slot(callback, self._arity, self._delivering, self._name)
         self._slots.setdefault((self._name, callback), []).append(wrapper)
         self._bound.connect(wrapper)
         return True
@@ -64,18 +70,24 @@ class Signal:
         return True
 
 
-def _slot(callback, arity: int):
-    """A callable that passes as many arguments as both signal and callback have, and keeps exceptions."""
+def _slot(callback, arity: int, delivering: list[str], name: str):
+    """A callable that passes as many arguments as both signal and callback have, and keeps exceptions.
+
+    delivering: names of the signals of the object that are being delivered; the name of this one is in it meanwhile.
+    """
     parameters = inspect.signature(callback).parameters.values()
     several = any(one.kind is one.VAR_POSITIONAL for one in parameters)
     wanted = sum(one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters)
 
     def slot(*arguments) -> None:
         arguments = [wrap(one) for one in arguments]
+        delivering.append(name)
         try:
             callback(*(arguments if several else arguments[:wanted]))
         except Exception:
             slotErrors.append(traceback.format_exc())
+        finally:
+            delivering.pop()
 
     # PySide counts the parameters, and gives none to a slot that takes any number.
     return (lambda: slot(), lambda a: slot(a), lambda a, b: slot(a, b))[arity]
@@ -87,11 +99,19 @@ class Proxy:
     _real: type = QtCore.QObject
 
     def __init__(self, *arguments) -> None:
-        self._adopt(type(self)._real(*map(unwrap, arguments)))
+        self._adopt(type(self)._real(*map(unwrap, arguments)), _made)
 
-    def _adopt(self, real) -> None:
-        self.__dict__.update(_object=real, _slots={})
-        _proxies[shiboken6.getCppPointer(real)[0]] = self
+    def _adopt(self, real, known=_proxies) -> None:
+        self.__dict__.update(_object=real, _slots={}, _delivering=[])
+        known[shiboken6.getCppPointer(real)[0]] = self
+
+    def __del__(self) -> None:
+        real, delivering = self.__dict__.get("_object"), self.__dict__.get("_delivering")
+        if delivering and shiboken6.isValid(real) and real.parent() is None:
+            signal = delivering[-1]
+            slotErrors.append(f"The last reference to a {self.className()} went inside its own signal {signal}.")
+            # The test shall fail, not crash.
+            _rescued.append(real)
 
     def __getattr__(self, name: str):
         if name.startswith("__") or "_object" not in self.__dict__:
@@ -158,9 +178,10 @@ def wrap(value):
         return tuple(map(wrap, value))
     if not isinstance(value, QtCore.QObject):
         return value
-    known = _proxies.get(shiboken6.getCppPointer(value)[0])
-    if known is not None and known._object is value and shiboken6.isValid(value):
-        return known
+    pointer = shiboken6.getCppPointer(value)[0]
+    for known in (_made.get(pointer), _proxies.get(pointer)):
+        if known is not None and known._object is value and shiboken6.isValid(value):
+            return known
     names = (type(value).__name__, value.metaObject().className())
     for name in names:
         if name in proxyClasses:
@@ -232,6 +253,14 @@ class UiLoader:
         return wrap(root)
 
 
+class Timer:
+    """qt.QTimer, as far as this module uses it."""
+
+    @staticmethod
+    def singleShot(milliseconds: int, callback) -> None:
+        QtCore.QTimer.singleShot(milliseconds, _slot(callback, 0, [], "timeout"))
+
+
 def _makeImmortal(*objects) -> None:
     """Wheels of PySide6 6.12 count on None, True and False being immortal, which they are from Python 3.12 on."""
     if sys.version_info < (3, 12):
@@ -246,12 +275,12 @@ def install() -> QtWidgets.QApplication:
     qt, ctk = types.ModuleType("qt"), types.ModuleType("ctk")
     for name, cls in proxyClasses.items():
         setattr(ctk if name.startswith("ctk") else slicer if name.startswith("qMRML") else qt, name, cls)
-    qt.QUiLoader, qt.QFile = UiLoader, QtCore.QFile
+    qt.QUiLoader, qt.QFile, qt.QTimer = UiLoader, QtCore.QFile, Timer
     qt.QFileDialog, qt.QIcon, qt.Qt = QtWidgets.QFileDialog, QtGui.QIcon, QtCore.Qt
     qt.QProcessEnvironment, qt.QSettings = QtCore.QProcessEnvironment, QtCore.QSettings
     # Slicer's own parameterNodeWrapper names these classes; nothing here makes one.
     for module, names in (
-        (qt, "QColor QSlider QTextEdit QRadioButton QVBoxLayout QTimer"),
+        (qt, "QColor QSlider QTextEdit QRadioButton QVBoxLayout"),
         (ctk, "ctkCheckBox ctkCheckablePushButton ctkDoubleSlider ctkDoubleSpinBox ctkComboBox ctkRangeWidget"),
         (ctk, "ctkDoubleRangeSlider ctkDirectoryButton ctkColorPickerButton"),
         (slicer, "qMRMLSliderWidget qMRMLSpinBox qMRMLRangeWidget"),

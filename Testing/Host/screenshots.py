@@ -23,7 +23,7 @@ def main(folder: str | Path, run: str | Path | None = None, model: str = "compac
         folder: of the pictures; made when absent.
         run: XA file; None takes the bundled sample run.
         model: name of a bundled model, or a folder.
-        frame: number of the frame shown, counted from 1; None takes the last one that was deblurred.
+        frame: number of the frame shown, counted from 1; None keeps the one that the panel shows.
 
     Raises:
         RuntimeError: one sentence, if the run cannot be deblurred.
@@ -52,10 +52,10 @@ def main(folder: str | Path, run: str | Path | None = None, model: str = "compac
             raise RuntimeError(widget.ui.statusLabel.text)
         host.screenshot(folder / "panel.png")
         widget.ui.compareButton.click()
-        from DSADeblurScene.compare import frameNumbersOf
-        from DSADeblurScene.input import browserForSequence
+        if frame is not None:
+            from DSADeblurScene.input import browserForSequence
 
-        viewhost.showFrame(browserForSequence(sequence), frame or frameNumbersOf(derived)[-1])
+            viewhost.showFrame(browserForSequence(sequence), frame)
         viewhost.writePicture(folder / "compare.png", viewhost.renderComparison(host, derived, _LABELS))
         problems = [*host.errors.texts, *qtemu.slotErrors]
         if problems:

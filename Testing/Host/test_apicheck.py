@@ -72,6 +72,18 @@ def test_properties_are_values_and_unknown_names_fail(qt):
     assert not isinstance(label, qt.QWidget)
 
 
+def test_object_that_goes_inside_its_own_signal_fails_the_test(qt):
+    import qtemu
+
+    held = {"process": qt.QProcess()}
+    held["process"].connect("errorOccurred(QProcess::ProcessError)", lambda error: held.clear())
+    held["process"].start("/nowhere/python", [])
+    # One reference is the caller's own, until the method returns.
+    if held:
+        held["process"].waitForStarted()
+    assert not held and "inside its own signal errorOccurred" in qtemu.slotErrors.pop()
+
+
 def test_slots_get_as_many_arguments_as_they_take_and_errors_are_kept(qt):
     import qtemu
 

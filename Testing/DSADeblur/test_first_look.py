@@ -1,0 +1,204 @@
+"""A new result is shown at once, beside its original, at a frame that it has; and only by the panel."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import samples
+import slicer
+from scenes import allFrames, derive, ijkToRas, load
+
+MASKED = {"mask_frames": (1, 2), "contrast_range": (3, 6)}
+# The vessel of the sample frames fills until the last one: here the fourth frame is the fullest.
+FULLEST = 4
+ORDER = [0, 1, 2, 5, 4, 3]
+
+
+def bolus() -> np.ndarray:
+    return samples.vessel_frames()[ORDER]
+
+
+def subtractedResult(path, numbers=(3, 4, 5, 6), frames=None, **options):
+    """(source, derived node, differences of the source in the order of the derived frames)."""
+    from DSADeblurLib.xa import plan_subtraction, read_run, subtract
+
+    source = load(path, bolus() if frames is None else frames, **{**MASKED, **options})
+    run = read_run(path)
+    plan = plan_subtraction(run)
+    everything = subtract(run.frames, plan, run.relationship)
+    differences = np.stack([everything[plan.contrast_frames.index(number)] for number in numbers])
+    texts = {"Subtraction": json.dumps(plan.as_dict()), "Relationship": run.relationship}
+    return source, derive(source, differences * np.float32(1.5), numbers, True, **texts), differences
+
+
+def arrangement(host) -> int:
+    return host.layoutLogic.GetLayoutNode().GetViewArrangement()
+
+
+def seenIn(tag: str) -> np.ndarray:
+    """(rows, cols), the whole slice that a view shows of a stack or sequence."""
+    logic = slicer.app.applicationLogic().GetSliceLogicByLayoutName(tag)
+    volume = logic.GetBackgroundLayer().GetVolumeNode()
+    pixels = slicer.util.arrayFromVolume(volume)
+    # The third index of the slice's place in the volume.
+    place = np.linalg.inv(ijkToRas(volume)) @ (*ras(logic.GetSliceNode()), 1)
+    return pixels[int(np.clip(np.rint(place[2]), 0, len(pixels) - 1))]
+
+
+def ras(sliceNode) -> list[float]:
+    return [sliceNode.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
+
+
+@pytest.mark.parametrize("stack", [False, True])
+def test_subtracted_result_is_shown_where_contrast_is_most(host, tmp_path, stack):
+    from DSADeblurScene.compare import LAYOUT_IDS, VIEWS, comparable
+    from DSADeblurScene.first_look import showResult
+    from DSADeblurScene.input import browserForSequence, shownVolume
+
+    source, derived, differences = subtractedResult(tmp_path / "a.dcm", stack=stack)
+    at = FULLEST - 3
+    steps = showResult(derived)
+    original = next(steps)
+    assert arrangement(host) == LAYOUT_IDS[2]
+    if not stack:
+        assert browserForSequence(source).GetSelectedItemNumber() == FULLEST - 1
+    assert np.array_equal(seenIn(VIEWS[0]), differences[at])
+    assert np.array_equal(seenIn(VIEWS[1]), differences[at] * np.float32(1.5))
+    displays = [shownVolume(node).GetDisplayNode() for node in (original, derived)]
+    windows = [(one.GetWindowLevelMin(), one.GetWindowLevelMax()) for one in displays]
+    assert windows[0] == pytest.approx(windows[1]) and windows[0][0] < differences[at].min()
+    # One frame in a step, and nothing else meanwhile.
+    count = slicer.mrmlScene.GetNumberOfNodes()
+    assert len(list(steps)) == len(differences) - 1
+    assert slicer.mrmlScene.GetNumberOfNodes() == count
+    assert comparable(derived) is original and np.array_equal(allFrames(original), differences)
+    assert np.array_equal(seenIn(VIEWS[0]), differences[at])
+
+
+def test_native_result_stays_at_the_users_frame_or_goes_to_the_middle(host, tmp_path):
+    from DSADeblurScene.compare import VIEWS
+    from DSADeblurScene.first_look import showResult
+    from DSADeblurScene.input import browserForSequence, shownVolume
+
+    frames = bolus()
+    source = load(tmp_path / "a.dcm", frames)
+    derived, browser = derive(source, frames[1:5] // 2, range(2, 6)), browserForSequence(source)
+    for user, shown in ((2, 2), (0, 3), (5, 3)):
+        browser.SetSelectedItemNumber(user)
+        assert list(showResult(derived)) == [source]
+        assert browser.GetSelectedItemNumber() == shown
+        assert np.array_equal(seenIn(VIEWS[0]), frames[shown])
+        assert np.array_equal(seenIn(VIEWS[1]), frames[shown] // 2)
+    displays = [shownVolume(node).GetDisplayNode() for node in (source, derived)]
+    assert displays[0].GetWindowLevelMin() == displays[1].GetWindowLevelMin()
+
+
+def test_native_stack_is_shown_in_its_middle(host, tmp_path):
+    from DSADeblurScene.compare import VIEWS
+    from DSADeblurScene.first_look import showResult
+
+    frames = bolus()
+    source = load(tmp_path / "a.dcm", frames, stack=True)
+    list(showResult(derive(source, frames[:3] // 2, (1, 2, 3))))
+    assert np.array_equal(seenIn(VIEWS[0]), frames[1]) and np.array_equal(seenIn(VIEWS[1]), frames[1] // 2)
+
+
+def test_fullest_frame_of_a_simulated_run(host, tmp_path):
+    """What is found on the noisy, blurred run is what the simulation's own truth says."""
+    from DSADeblurLib.simulation.runs import SimulationOptions, simulate_run
+    from DSADeblurScene.first_look import frameToShow
+
+    run = simulate_run(SimulationOptions(seed=2, frames=8, size=96))
+    order = [0, 1, 2, 5, 7, 6, 4, 3]
+    logarithms = np.log(np.maximum(run.truth[order], 1).astype(float))
+    fullest = 1 + int(np.argmin((logarithms - logarithms[0]).sum(axis=(1, 2))))
+    _source, derived, _ = subtractedResult(
+        tmp_path / "a.dcm", range(3, 9), run.frames[order], mask_frames=run.mask_numbers, contrast_range=(3, 8)
+    )
+    assert frameToShow(derived) == fullest == 5
+
+
+def test_offset_of_a_whole_frame_is_no_contrast(host):
+    from DSADeblurScene.first_look import mostOpacified
+    from DSADeblurScene.input import readInput
+
+    rng = np.random.default_rng(4)
+    frames = rng.normal(0, 0.02, (5, 200, 300)).astype(np.float32)
+    frames[1] -= 3
+    frames[2, :, 100:120] -= 0.5
+    frames[3, :, 100:120] -= 0.4
+    node = slicer.util.addVolumeFromArray(frames)
+    assert mostOpacified(readInput(node).frames) == 2
+
+
+def test_compare_goes_on_where_the_steps_were_left(host, tmp_path):
+    from DSADeblurScene.compare import SUBTRACTED_REFERENCE, showComparison
+    from DSADeblurScene.first_look import showResult
+
+    _source, derived, differences = subtractedResult(tmp_path / "a.dcm")
+    steps = showResult(derived)
+    next(steps), next(steps)
+    showComparison(derived)
+    assert np.array_equal(allFrames(derived.GetNodeReference(SUBTRACTED_REFERENCE)), differences)
+    assert list(steps) == []
+
+
+@pytest.mark.parametrize("gone", ["scene", "derived", "source"])
+def test_steps_end_when_the_nodes_are_gone(host, tmp_path, gone):
+    from DSADeblurScene.first_look import showResult
+
+    source, derived, _ = subtractedResult(tmp_path / "a.dcm")
+    steps = showResult(derived)
+    next(steps)
+    if gone == "scene":
+        slicer.mrmlScene.Clear(False)
+    else:
+        slicer.mrmlScene.RemoveNode(derived if gone == "derived" else source)
+    count = slicer.mrmlScene.GetNumberOfNodes()
+    assert list(steps) == [] and slicer.mrmlScene.GetNumberOfNodes() == count
+    if gone == "source":
+        with pytest.raises(ValueError, match="Nothing to compare"):
+            next(showResult(derived))
+
+
+def selected(source) -> int:
+    from DSADeblurScene.input import browserForSequence
+
+    return browserForSequence(source).GetSelectedItemNumber()
+
+
+def test_panel_shows_the_result_and_scripts_leave_the_layout_alone(gui, tmp_path, tiny_model):
+    widget = gui.openModule()
+    from DSADeblurScene.compare import LAYOUT_IDS, SUBTRACTED_REFERENCE, VIEWS, fitViews
+    from DSADeblurScene.input import browserForSequence, readInput, shownVolume
+
+    source = load(tmp_path / "a.dcm", bolus(), **MASKED)
+    before = arrangement(gui)
+    widget.logic.process(source, tiny_model, device="cpu")
+    assert arrangement(gui) == before and selected(source) == 0
+    widget._parameterNode.inputNode, widget._parameterNode.model = source, tiny_model
+    widget.ui.deviceComboBox.currentIndex = 1
+    widget.ui.applyButton.click()
+    assert gui.processEvents(lambda: widget.runSection.state.name == "IDLE")
+    assert widget.ui.statusLabel.text.startswith("Done"), widget.ui.statusLabel.text
+    derived = widget._parameterNode.derivedNode
+    assert arrangement(gui) == LAYOUT_IDS[2]
+    value = browserForSequence(source).GetMasterSequenceNode().GetNthIndexValue(selected(source))
+    assert value in readInput(derived).indexValues
+    assert shownVolume(derived).GetImageData().GetNumberOfPoints() > 0
+    original = derived.GetNodeReference(SUBTRACTED_REFERENCE)
+    assert gui.processEvents(lambda: original.GetNumberOfDataNodes() == 4)
+    # A view takes its size after it was made; by then it has been fitted to another.
+    widget.ui.compareButton.click()
+    logics = [slicer.app.applicationLogic().GetSliceLogicByLayoutName(tag) for tag in VIEWS]
+    for logic in logics:
+        logic.ResizeSliceNode(640, 300)
+    fields = [logic.GetSliceNode().GetFieldOfView() for logic in logics]
+    gui.processEvents()
+    fitted = [logic.GetSliceNode().GetFieldOfView() for logic in logics]
+    fitViews()
+    assert fitted == [logic.GetSliceNode().GetFieldOfView() for logic in logics]
+    assert all(fit != field for fit, field in zip(fitted, fields, strict=True))
+    assert all(logic.GetSliceCompositeNode().GetLinkedControl() for logic in logics)
