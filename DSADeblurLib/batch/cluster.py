@@ -85,7 +85,11 @@ def existing_cluster(address: str) -> Iterator[Client]:
 def on_local_processes(
     workers: int, jobs: list[Job], folder: OutputFolder, step: Step, asked: dict
 ) -> Iterator[tuple[Job, Outcome]]:
-    """As `on_cluster`, on so many processes of this computer, which end with it."""
+    """As `on_cluster`, on so many processes of this computer, which end with it.
+
+    Raises:
+        ValueError: as there, or they cannot be started.
+    """
     if not jobs:
         return
     with (
@@ -101,17 +105,22 @@ def on_local_processes(
 
 @contextlib.contextmanager
 def _processes(count: int) -> Iterator[LocalCluster]:
-    cluster = LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        worker_dashboard_address="127.0.0.1:0",
-        security=Security.temporary(),
-        memory_limit=None,  # a process that Dask stops for its memory would wait for ever
-        silence_logs=_NEVER,
-    )
+    try:
+        cluster = LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+            security=Security.temporary(),
+            memory_limit=None,  # a process that Dask stops for its memory would wait for ever
+            silence_logs=_NEVER,
+        )
+    except Exception as error:  # Dask's own, or what the process met
+        raise ValueError(
+            f"The processes cannot be started ({error.__cause__ or error}); use fewer --workers, or one alone."
+        ) from error
     try:
         yield cluster
     finally:

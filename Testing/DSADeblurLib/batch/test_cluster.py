@@ -211,6 +211,16 @@ def test_local_processes_share_the_cores_and_survive_one_another(tmp_path, input
     assert not [command for command in left if "resource_tracker" not in command]  # that one is Python's own
 
 
+def test_local_processes_that_do_not_start(tmp_path, inputs):
+    from dask import config
+
+    (tmp_path / "preload.py").write_text("raise ImportError('Something is missing.')")
+    with config.set({"distributed.worker.preload": str(tmp_path / "preload.py")}):
+        with pytest.raises(ValueError, match="cannot be started .Something is missing.*; use fewer --workers"):
+            run_batch([inputs(2)], tmp_path / "out", Backwards(str(tmp_path / "log")), Batch(workers=2))
+    assert manifest_of(tmp_path / "out")["waiting"] == 2
+
+
 def processes_replaced(tmp_path, source: Path, seconds: float, what: str) -> tuple[subprocess.Popen, list]:
     """A batch on up to two processes of this computer, all killed in a run. Those started in their place do this first.
 
