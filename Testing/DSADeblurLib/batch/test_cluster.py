@@ -240,7 +240,8 @@ def processes_replaced(tmp_path, source: Path, seconds: float, what: str) -> tup
     for victim in processes_begun(log):
         psutil.Process(victim).kill()
     until(lambda: came.exists() or client.poll() is not None)
-    return client, psutil.Process(client.pid).children(recursive=True)
+    ended = client.returncode is not None  # on a busy computer that may be first
+    return client, [] if ended else psutil.Process(client.pid).children(recursive=True)
 
 
 def test_local_processes_are_waited_for_until_others_have_taken_their_place(tmp_path, inputs):
