@@ -124,14 +124,22 @@ def _processes(count: int) -> Iterator[LocalCluster]:
     try:
         yield cluster
     finally:
-        # Dask ends a process that is starting only when it is up, and that may be never.
-        for nanny in list(cluster.workers.values()):
-            if nanny.pid is not None and nanny.worker_address not in cluster.scheduler.workers:
-                nanny.close_gracefully()  # so that no other process takes its place
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    psutil.Process(nanny.pid).kill()
+        cluster.sync(_end_what_is_starting, cluster)
         with contextlib.suppress(asyncio.TimeoutError):  # what is left then ends with this process
             cluster.close(timeout=_CLOSE_SECONDS)
+
+
+async def _end_what_is_starting(cluster: LocalCluster) -> None:
+    """Dask ends a process that is starting only when it is up, and that may be never.
+
+    A coroutine only so that it runs where Dask starts processes, and none comes or goes meanwhile.
+    """
+    for nanny in cluster.workers.values():
+        pid = nanny.pid
+        if pid is not None and nanny.worker_address not in cluster.scheduler.workers:
+            nanny.close_gracefully()  # so that no other process takes its place
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
 
 
 def on_cluster(
