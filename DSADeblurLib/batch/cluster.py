@@ -13,11 +13,13 @@ import logging
 import platform
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 
 import cryptography  # noqa: F401 - Dask makes credentials with it, and says too late that it is missing
 import dask
+import psutil
 from dask.system import cpu_count
 from distributed import CancelledError, Client, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
 from distributed.comm import get_address_host
@@ -30,6 +32,12 @@ from DSADeblurLib.batch.run import do
 from DSADeblurLib.batch.step import Step, in_a_sentence
 
 _CONNECT_SECONDS = 30
+# A worker may be busy for hours; but one must be there.
+_ALONE_SECONDS = 60
+_LOOK_SECONDS = 0.5
+# What a worker gives is small, so that what does not come for so long is lost with its worker, or it is late.
+_ANSWER_SECONDS = 10
+_CLOSE_SECONDS = 30
 _ON_ONE_COMPUTER = {
     # What does not answer on the same computer for so long is dead.
     "distributed.comm.timeouts.connect": 10,
@@ -37,6 +45,8 @@ _ON_ONE_COMPUTER = {
     "distributed.scheduler.worker-saturation": 1.0,
     # How often the process of a run may die before it becomes a suspect.
     "distributed.scheduler.allowed-failures": 1,
+    # Dask gives up for ever a process that takes longer to come back; a busy computer may take very long.
+    "distributed.deploy.lost-worker-timeout": "1 day",
 }
 # Dask reports each worker that dies at length; what matters to the user is in the outcomes.
 _NEVER = logging.CRITICAL + 1
@@ -75,14 +85,29 @@ def existing_cluster(address: str) -> Iterator[Client]:
 def on_local_processes(
     workers: int, jobs: list[Job], folder: OutputFolder, step: Step, asked: dict
 ) -> Iterator[tuple[Job, Outcome]]:
-    """As `on_cluster`, on so many processes of this computer, which end with it."""
+    """As `on_cluster`, on so many processes of this computer, which end with it.
+
+    Raises:
+        ValueError: as there, or they cannot be started.
+    """
     if not jobs:
         return
     with (
         silence_logging_cmgr(_NEVER),
         dask.config.set(_ON_ONE_COMPUTER),
-        LocalCluster(
-            n_workers=min(workers, len(jobs)),
+        _processes(min(workers, len(jobs))) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        client.register_plugin(_InterruptsGoToTheClient())
+        with contextlib.closing(on_cluster(client, jobs, folder, step, asked)) as results:
+            yield from results
+
+
+@contextlib.contextmanager
+def _processes(count: int) -> Iterator[LocalCluster]:
+    try:
+        cluster = LocalCluster(
+            n_workers=count,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
@@ -91,12 +116,30 @@ def on_local_processes(
             security=Security.temporary(),
             memory_limit=None,  # a process that Dask stops for its memory would wait for ever
             silence_logs=_NEVER,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        client.register_plugin(_InterruptsGoToTheClient())
-        with contextlib.closing(on_cluster(client, jobs, folder, step, asked)) as results:
-            yield from results
+        )
+    except Exception as error:  # Dask's own, or what the process met
+        raise ValueError(
+            f"The processes cannot be started ({error.__cause__ or error}); use fewer --workers, or one alone."
+        ) from error
+    try:
+        yield cluster
+    finally:
+        cluster.sync(_end_what_is_starting, cluster)
+        with contextlib.suppress(asyncio.TimeoutError):  # what is left then ends with this process
+            cluster.close(timeout=_CLOSE_SECONDS)
+
+
+async def _end_what_is_starting(cluster: LocalCluster) -> None:
+    """Dask ends a process that is starting only when it is up, and that may be never.
+
+    A coroutine only so that it runs where Dask starts processes, and none comes or goes meanwhile.
+    """
+    for nanny in cluster.workers.values():
+        pid = nanny.pid
+        if pid is not None and nanny.worker_address not in cluster.scheduler.workers:
+            nanny.close_gracefully()  # so that no other process takes its place
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
 
 
 def on_cluster(
@@ -110,7 +153,7 @@ def on_cluster(
 
     Raises:
         OutputFull: the disk is full.
-        ValueError: the connection to the scheduler is lost.
+        ValueError: the connection to the scheduler is lost, or there has been no worker for a minute.
     """
     cores = client.run(cpu_count_here, on_error="return")
     threads = _threads_by_host({address: count for address, count in cores.items() if isinstance(count, int)})
@@ -132,21 +175,44 @@ def on_cluster(
 
 def _results(client: Client, jobs: list[Job], **common) -> Iterator[tuple[Job, Outcome | Exception | None]]:
     job_of = dict(zip(client.map(_do_there, jobs, **common, pure=False), jobs, strict=True))
+    done = as_completed(list(job_of), loop=client.loop)
     try:
-        for future in as_completed(list(job_of), loop=client.loop):
-            job = job_of.pop(future)
+        while job_of:
+            _wait_for_one(client, done)
+            future = next(done)
             try:
-                result = future.result()
+                result = future.result(timeout=_ANSWER_SECONDS)
             except OutputFull:
                 raise
             except CancelledError as error:
                 raise ValueError("The connection to the scheduler is lost; call again with --resume.") from error
             except Exception as error:
+                if isinstance(error, asyncio.TimeoutError) and future.status != "error":
+                    done.add(future)  # its worker died before it gave the result: it is done again
+                    continue
                 result = error
-            yield job, result
+            yield job_of.pop(future), result
     finally:
         with contextlib.suppress(Exception):  # where the scheduler is gone there is nothing to take back
             client.cancel(list(job_of))
+
+
+def _wait_for_one(client: Client, done: as_completed) -> None:
+    """Wait until one is done, as long as that takes, unless all workers are gone and none comes."""
+    seen = time.monotonic()
+    while not done.has_ready():
+        try:
+            there = bool(client.nthreads())
+        except OSError:
+            there = True  # nobody knows; a scheduler that is gone is noticed by Dask, which cancels all
+        if there:
+            seen = time.monotonic()
+        elif time.monotonic() - seen > _ALONE_SECONDS:
+            raise ValueError(
+                f"No worker has been there for {_ALONE_SECONDS} seconds (they may need more memory than there is); "
+                "call again with --resume."
+            )
+        time.sleep(_LOOK_SECONDS)
 
 
 def cpu_count_here() -> int:

@@ -56,6 +56,27 @@ def add_worker(dask, scheduler) -> subprocess.Popen:
     return dask("worker", scheduler, "--nthreads", "1", "--no-nanny")
 
 
+def start_impatient(seconds: float, *words, **environment) -> subprocess.Popen:
+    """As `start`; the process ends when no worker has been there for so long."""
+    code = (
+        "import sys, batchsteps; from DSADeblurLib.batch import cluster\n"
+        f"cluster._ALONE_SECONDS = cluster._ANSWER_SECONDS = {seconds}\n"
+        "sys.exit(batchsteps.main())"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, words)],
+        env={**os.environ, "PYTHONPATH": PATHS, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def check_ended_alone(client: subprocess.Popen) -> None:
+    """The call said what was wrong, at last and in one line."""
+    last = end(client, 1).splitlines()[-1]
+    assert last.startswith("ValueError: No worker has been there for ") and last.endswith("; call again with --resume.")
+
+
 def test_existing_cluster_loses_a_worker_midway(tmp_path, inputs, dask, scheduler):
     """Every run is done exactly once in the output, and the manifest is whole."""
     source, out, log, gate = inputs(30), tmp_path / "out", tmp_path / "log", tmp_path / "gate"
@@ -71,6 +92,39 @@ def test_existing_cluster_loses_a_worker_midway(tmp_path, inputs, dask, schedule
     assert set(times_done(log).values()) == {1} and len(times_done(log)) == 30
     assert {note["pid"] for note in notes(log, "end")} == {other.pid}
     assert [note["pid"] for note in notes(log, "begin") if note["run"] == cut] == [victim.pid, other.pid]
+    check_all_done(out, source)
+
+
+def test_existing_cluster_loses_its_last_worker(tmp_path, inputs, dask, scheduler):
+    """As long as it is there it is waited for, however long it takes."""
+    source, out, log, gate = inputs(4), tmp_path / "out", tmp_path / "log", tmp_path / "gate"
+    (source / "0002" / "run.dcm").write_bytes(b"die")
+    add_worker(dask, scheduler)
+    client = start_impatient(0.2, source, out, log, f"scheduler={scheduler}", f"gate={gate}")
+    until(lambda: notes(log, "begin"))
+    with pytest.raises(subprocess.TimeoutExpired):
+        client.wait(1)
+    gate.touch()
+    check_ended_alone(client)
+    manifest = manifest_of(out)
+    assert {Path(entry["input"]).parent.name for entry in manifest["runs"]} == {"0000", "0001"}
+    assert manifest["waiting"] == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that stops a process for a while")
+def test_last_worker_dies_before_it_gives_its_results(tmp_path, inputs, dask, scheduler):
+    """Its runs are done all the same."""
+    source, out, log, gate = inputs(2), tmp_path / "out", tmp_path / "log", tmp_path / "gate"
+    worker = add_worker(dask, scheduler)
+    client = start_impatient(0.2, source, out, log, f"scheduler={scheduler}", f"gate={gate}")
+    until(lambda: notes(log, "begin"))
+    client.send_signal(signal.SIGSTOP)
+    gate.touch()
+    until(lambda: len(list((out / HIDDEN / "runs").glob("*.json"))) == 2)
+    worker.kill()
+    worker.wait()
+    client.send_signal(signal.SIGCONT)
+    check_ended_alone(client)
     check_all_done(out, source)
 
 
@@ -155,6 +209,65 @@ def test_local_processes_share_the_cores_and_survive_one_another(tmp_path, input
     assert len(list(out.iterdir())) == 11
     left = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
     assert not [command for command in left if "resource_tracker" not in command]  # that one is Python's own
+
+
+def test_local_processes_that_do_not_start(tmp_path, inputs):
+    from dask import config
+
+    (tmp_path / "preload.py").write_text("raise ImportError('Something is missing.')")
+    with config.set({"distributed.worker.preload": str(tmp_path / "preload.py")}):
+        with pytest.raises(ValueError, match="cannot be started .Something is missing.*; use fewer --workers"):
+            run_batch([inputs(2)], tmp_path / "out", Backwards(str(tmp_path / "log")), Batch(workers=2))
+    assert manifest_of(tmp_path / "out")["waiting"] == 2
+
+
+def processes_replaced(tmp_path, source: Path, seconds: float, what: str) -> tuple[subprocess.Popen, list]:
+    """A batch on up to two processes of this computer, all killed in a run. Those started in their place do this first.
+
+    Gives the client when one of the latter is there or the call has ended, and the processes that belong to it.
+    """
+    log, came, preload = tmp_path / "log", tmp_path / "came", tmp_path / "preload.py"
+    preload.write_text(
+        f"import os, time\nif os.path.exists({str(log)!r}):\n    open({str(came)!r}, 'w').close()\n    {what}\n"
+    )
+    client = start_impatient(
+        seconds,
+        *(source, tmp_path / "out", log, "workers=2", f"gate={tmp_path / 'gate'}"),
+        DASK_DISTRIBUTED__WORKER__PRELOAD=str(preload),
+        DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT="100ms",  # no process can be back so soon
+    )
+    until(lambda: len(processes_begun(log)) == min(2, len(list(source.iterdir()))))
+    for victim in processes_begun(log):
+        psutil.Process(victim).kill()
+    until(lambda: came.exists() or client.poll() is not None)
+    ended = client.returncode is not None  # on a busy computer that may be first
+    return client, [] if ended else psutil.Process(client.pid).children(recursive=True)
+
+
+def test_local_processes_are_waited_for_until_others_have_taken_their_place(tmp_path, inputs):
+    source = inputs(4)
+    client, _ = processes_replaced(tmp_path, source, 60, "time.sleep(0.5)")
+    (tmp_path / "gate").touch()
+    end(client)
+    check_all_done(tmp_path / "out", source)
+
+
+@pytest.mark.parametrize("what", ["os._exit(3)", "time.sleep(1000)"])
+def test_local_process_that_cannot_be_replaced(tmp_path, inputs, what):
+    """All that are started die at once, or none comes up."""
+    client, family = processes_replaced(tmp_path, inputs(1), 3, what)
+    check_ended_alone(client)
+    assert not psutil.wait_procs(family, timeout=PATIENCE)[1]
+    assert manifest_of(tmp_path / "out") == {"runs": [], "waiting": 1}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal for one process alone")
+def test_interrupted_while_no_worker_is_there(tmp_path, inputs):
+    client, family = processes_replaced(tmp_path, inputs(1), 1000, "time.sleep(1000)")
+    client.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in end(client, -signal.SIGINT)
+    assert not psutil.wait_procs(family, timeout=PATIENCE)[1]
+    assert manifest_of(tmp_path / "out") == {"runs": [], "waiting": 1}
 
 
 def test_full_disk_stops_all_processes(tmp_path, inputs):
