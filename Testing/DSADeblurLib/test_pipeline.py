@@ -19,7 +19,8 @@ from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.xa import XAReadError, plan_subtraction, read_run, subtract, write_simulated_run
 from DSADeblurLib.xa.mapped import read_mapped
 
-FAST = DeblurSettings(device="cpu", engine="torch", precision="float32")
+# What the network says by itself; what is given back of the frame has a test of its own.
+FAST = DeblurSettings(device="cpu", engine="torch", precision="float32", noise_reduction=1.0)
 
 
 def write_run(path, *, frames=4, seed="a", mask=(1,), **more):
@@ -146,6 +147,17 @@ def test_a_modulated_model_is_told_what_the_header_says(tmp_path, modulated_mode
     rows, columns = pipeline.deblur_run(run, modulated_model, output, given, RunOptions()).blur_px
     assert rows < columns and min(rows, columns) > max(told["frames"])
     assert f"blur {rows:.1f} x {columns:.1f} px" in dcmread(output, stop_before_pixels=True).DerivationDescription
+
+
+def test_what_is_given_back_is_found_with_the_blur_of_the_header(tmp_path, small_model):
+    """Also for a network that is not told it; without a header the default model looks for it."""
+    settings = replace(FAST, noise_reduction=0.5)
+    for focal_spot in (1.0, None):
+        run = read_run(write_run(tmp_path / "run.dcm", focal_spot_mm=focal_spot))
+        result = pipeline.deblur_run(run, small_model, tmp_path / "out.dcm", settings, RunOptions())
+        header = run.acquisition.removable_blur_px()
+        assert result.blur_px == (header if focal_spot else result.blur_seen_px)
+        assert (header is None) == (focal_spot is None)
 
 
 def test_without_a_header_the_frames_tell(tmp_path, modulated_model):

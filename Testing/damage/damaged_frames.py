@@ -22,6 +22,7 @@ from pydicom.uid import (
 
 from DSADeblurLib.xa import FrameStack, read_run, write_simulated_run
 from DSADeblurLib.xa.compression import fragment_encoder
+from DSADeblurLib.xa.input_file import InputFile
 from DSADeblurLib.xa.layout import PixelLayout
 
 # Encoder, its options, and the bits that it takes.
@@ -121,7 +122,7 @@ def _checked(name: str, layout: PixelLayout, data: bytes, folder: Path) -> Encod
 def _frame(layout: PixelLayout, data: bytes, folder: Path) -> np.ndarray:
     path = folder / "frame.bin"
     path.write_bytes(data)
-    return FrameStack(dataclasses.replace(layout, path=path, frames=1, fragments=(((0, len(data)),),)))[0]
+    return FrameStack(dataclasses.replace(layout, file=InputFile(path), frames=1, fragments=(((0, len(data)),),)))[0]
 
 
 # What happens to the frame: name -> function of (head, body, tail, generator). The head is what comes before the

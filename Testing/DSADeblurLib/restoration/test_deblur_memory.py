@@ -29,9 +29,9 @@ with FrameFile.create(folder + "/in.npy", (count, 1024, 1024), np.uint16) as sou
     network = build_network(RDNArchitecture(features=4, growth=2, blocks=1, layers=1, factor=4))
     watch = lambda done, total: peaks.append(process.memory_info().rss)
     with FrameFile.create(folder + "/out.npy", source.shape, source.dtype) as out:
-        deblur(source, Model(card, network, ""), DeblurSettings(device="cpu", precision="float32"),
-               relationship="LIN", out=out, progress=watch)
-        assert (out[count - 1] == source[count - 1]).all()
+        settings = DeblurSettings(device="cpu", precision="float32", blur_px=(2.0, 2.0))
+        deblur(source, Model(card, network, ""), settings, relationship="LIN", out=out, progress=watch)
+        assert abs(out[count - 1].mean() / source[count - 1].mean() - 1) < 0.1
 status = pathlib.Path("/proc/self/status")  # Linux alone keeps the true peak; elsewhere the samples have to do
 true = re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text()) if status.exists() else None
 print(int(true[1]) * 1024 if true else max(peaks), peaks[10], peaks[-1])

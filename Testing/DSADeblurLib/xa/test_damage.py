@@ -16,6 +16,7 @@ from pydicom.uid import JPEGLSLossless
 from DSADeblurLib.xa import XAReadError
 from DSADeblurLib.xa.decoding import run_lengths_fit
 from DSADeblurLib.xa.huffman import holds_image
+from DSADeblurLib.xa.input_file import InputFile
 from DSADeblurLib.xa.jpeg2000 import looks_whole
 
 pytest.importorskip("gdcm", reason="python-gdcm decodes JPEG Lossless and Extended")
@@ -180,7 +181,7 @@ def test_a_frame_may_be_in_several_pieces(frames, tmp_path):
     one = next(one for one in frames if "Lossless" in one.name)
     (tmp_path / "pieces.bin").write_bytes(one.data)
     half = len(one.data) // 2
-    layout = dataclasses.replace(one.layout, path=tmp_path / "pieces.bin",
+    layout = dataclasses.replace(one.layout, file=InputFile(tmp_path / "pieces.bin"),
                                  fragments=(((0, half), (half, len(one.data) - half)),))
     np.testing.assert_array_equal(FrameStack(layout)[0], one.pixels)
 
