@@ -15,6 +15,7 @@ from pathlib import Path
 
 from DSADeblurLib import __version__
 from DSADeblurLib.cli_options import (
+    WrongUse,
     add_controls,
     add_deblurring,
     add_run_facts,
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not _is_told_in_a_sentence(error):
             raise
         print(f"dsadeblur: {error}", file=sys.stderr)
-        return SOME_FAILED
+        return WRONG_USE if isinstance(error, WrongUse) else SOME_FAILED
 
 
 @contextlib.contextmanager

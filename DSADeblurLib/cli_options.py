@@ -10,6 +10,10 @@ from DSADeblurLib.restoration.settings import DEFAULT_MODEL, DEVICES, ENGINES, P
 BLURS = ("auto", "header", "frames")
 
 
+class WrongUse(ValueError):
+    """Options that contradict each other; the message is one sentence."""
+
+
 def add_run_facts(parser: argparse.ArgumentParser) -> None:
     """What the user says of a run, see `xa.UserFacts`."""
     parser.add_argument("--focal-spot", type=float, default=None, metavar="MM", help="where the header has none")
@@ -103,9 +107,14 @@ def add_controls(parser) -> None:
 
 
 def controls_of(options: argparse.Namespace) -> dict:
-    """What was said of the controls, as names and values of `DeblurSettings.from_dict`."""
+    """What was said of the controls, as names and values of `DeblurSettings.from_dict`. Raises WrongUse."""
     said = {name: getattr(options, name, None) for name in ("sharpness", "noise_reduction", "strength")}
-    return {name: value for name, value in said.items() if value is not None}
+    said = {name: value for name, value in said.items() if value is not None}
+    try:
+        DeblurSettings.from_dict(said)
+    except ValueError as error:
+        raise WrongUse(str(error)) from error
+    return said
 
 
 def settings_of(options: argparse.Namespace) -> DeblurSettings:

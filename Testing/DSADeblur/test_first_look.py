@@ -196,9 +196,12 @@ def test_panel_shows_the_result_and_scripts_leave_the_layout_alone(gui, tmp_path
     for logic in logics:
         logic.ResizeSliceNode(640, 300)
     fields = [logic.GetSliceNode().GetFieldOfView() for logic in logics]
-    gui.processEvents()
-    fitted = [logic.GetSliceNode().GetFieldOfView() for logic in logics]
+
+    def fieldsNow():
+        return [logic.GetSliceNode().GetFieldOfView() for logic in logics]
+
+    assert gui.processEvents(lambda: all(now != field for now, field in zip(fieldsNow(), fields, strict=True)))
+    fitted = fieldsNow()
     fitViews()
-    assert fitted == [logic.GetSliceNode().GetFieldOfView() for logic in logics]
-    assert all(fit != field for fit, field in zip(fitted, fields, strict=True))
+    assert fitted == fieldsNow()
     assert all(logic.GetSliceCompositeNode().GetLinkedControl() for logic in logics)

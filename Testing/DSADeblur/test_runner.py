@@ -93,11 +93,15 @@ def test_process_that_ignores_the_end_is_killed(run, monkeypatch):
 
 @pytest.mark.parametrize("make", [subprocess_runner, qprocess_runner])
 def test_program_that_does_not_exist(gui, make):
+    import qt
+
     runner, exits = make(gui, "/nowhere/python", []), []
     with pytest.raises(OSError, match="/nowhere/python"):
         runner.start(None, lambda *end: exits.append(end))
     runner.stop()
-    gui.processEvents()
+    turned = []
+    qt.QTimer.singleShot(0, lambda: turned.append(True))
+    assert gui.processEvents(lambda: turned)
     assert not runner.isRunning() and exits == []
 
 

@@ -262,6 +262,33 @@ def test_wrong_use(arguments, capsys):
     assert "usage:" in capsys.readouterr().err
 
 
+def test_controls_that_contradict_each_other(run_file, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["deblur", str(run_file), "--output", str(out), "--strength", "1", "--sharpness", "1"]) == WRONG_USE
+    assert "give it, or these, not both" in capsys.readouterr().err and not out.exists()
+
+
+def test_controls_reach_the_manifest_and_the_object(run_file, tmp_path, small_model):
+    model = ["--model", str(small_model.card.folder)]
+    for number, (options, s, n) in enumerate([
+        ([], 1, 0.5), (["--strength", "0.25"], 0.25, 0.25), (["--sharpness", "0.5", "--noise-reduction", "0"], 0.5, 0),
+    ]):
+        out = tmp_path / str(number)
+        assert main(["deblur", str(run_file), "--output", str(out), *model, *options]) == FINE
+        (run,) = json.loads((out / "manifest.json").read_text())["runs"]
+        assert (run["settings"]["sharpness"], run["settings"]["noise_reduction"]) == (s, n)
+        text = pydicom.dcmread(run["output"], stop_before_pixels=True).DerivationDescription
+        assert f"sharpness {s:g}, noise reduction {n:g}" in text
+
+
+def test_nothing_asked_for_gives_the_stored_pixels(run_file, tmp_path, small_model):
+    arguments = ["--subtract", "never", "--sharpness", "0", "--noise-reduction", "0"]
+    out, model = tmp_path / "out", ["--model", str(small_model.card.folder)]
+    assert main(["deblur", str(run_file), "--output", str(out), *model, *arguments]) == FINE
+    (result,) = out.glob("*_deblurred.dcm")
+    assert pydicom.dcmread(result).pixel_array.tobytes() == pydicom.dcmread(run_file).pixel_array.tobytes()
+
+
 def test_simulate_then_deblur_then_info(tmp_path, small_model, capsys):
     assert main(["simulate", "--output", str(tmp_path), "--size", "128", "--frames", "4", "--seed", "9"]) == FINE
     run = Path(capsys.readouterr().out.splitlines()[0])

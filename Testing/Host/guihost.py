@@ -54,7 +54,7 @@ class GuiHost(MRMLHost):
         """File > Close scene."""
         self.scene.Clear(False)
 
-    def processEvents(self, until=lambda: False, seconds: float = 120.0) -> bool:
+    def processEvents(self, until, seconds: float = 120.0) -> bool:
         """Run the event loop until a condition holds; False when it did not in time."""
         end = time.monotonic() + seconds
         while not until():
