@@ -67,7 +67,7 @@ def retained(method: Method, frame: Frame, seed: tuple[int, ...]) -> np.ndarray:
     def process(frames: np.ndarray) -> np.ndarray:
         return method(frames, frame.known)
 
-    return np.stack([retention(process, frame.frames, vessels, times * frame.noise) for times in CONTRASTS])
+    return retention(process, frame.frames, vessels, [times * frame.noise for times in CONTRASTS])
 
 
 def at_noise_reductions(name: str) -> dict[float, Method]:

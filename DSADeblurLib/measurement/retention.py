@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -15,6 +15,7 @@ _NOISE_PX = 3.0
 # Between the centre lines of two vessels, in widths: what is looked for must not be the neighbour.
 _APART = 4.0
 _MARGIN_PX = 12.0
+# For each of them.
 _TRIALS = 200
 
 
@@ -53,25 +54,29 @@ def bent_vessels(
     if min(shape) < 1.5 * length_px:
         raise ValueError(f"Frames of {shape[0]} x {shape[1]} are too small for vessels of {length_px:g} pixels.")
     taken, found = np.zeros(shape, bool), []
-    for _ in range(_TRIALS * count):
-        if len(found) == count:
-            break
+    trials = 0
+    while len(found) < count:
+        trials += 1
+        if trials > _TRIALS:
+            raise ValueError(f"There is no room for {count} vessels in frames of {shape[0]} x {shape[1]} pixels.")
         distance = _distance(_centre_line(rng, shape, length_px), shape, _APART * width_px)
         if taken[np.isfinite(distance)].any():
             continue
         taken |= np.isfinite(distance)
         found.append(np.exp(-0.5 * (distance * (_FULL_WIDTH / width_px)) ** 2).astype(np.float32))
-    if len(found) < count:
-        raise ValueError(f"There is no room for {count} vessels in frames of {shape[0]} x {shape[1]} pixels.")
+        trials = 0
     return found
 
 
 def retention(
-    process: Callable[[np.ndarray], np.ndarray], frames: np.ndarray, vessels: list[np.ndarray], contrast: float
+    process: Callable[[np.ndarray], np.ndarray],
+    frames: np.ndarray,
+    vessels: list[np.ndarray],
+    contrasts: Sequence[float],
 ) -> np.ndarray:
-    """What is left of vessels put into frames at a contrast, each measured on its own shape.
+    """What is left of vessels put into frames at several contrasts, each measured on its own shape.
 
-    The frames are processed with and without them, and the difference d projected on the shape v of each:
+    The frames are processed with and without them, all at once, and the difference d projected on the shape v of each:
     <d, v> / (contrast <v, v>). 1 is a vessel as strong as it was put in, 0 one that is gone. A vessel that comes out
     sharper has less under its old shape than it should, so 1 is never too easily reached.
 
@@ -79,14 +84,17 @@ def retention(
         process: from `frames` to one frame (rows, columns).
         frames: (..., rows, columns) in values in which absorbers add up, lower inside vessels.
         vessels: pictures of `bent_vessels`.
-        contrast: of their centre lines, in the frame's values, positive for dark vessels.
+        contrasts: of their centre lines, in the frame's values, positive for dark vessels.
 
     Returns:
-        (len(vessels),) float64.
+        (len(contrasts), len(vessels)) float64.
     """
-    filled = frames - np.float32(contrast) * np.sum(vessels, axis=0, dtype=np.float32)
-    change = np.asarray(process(frames), np.float64) - np.asarray(process(filled), np.float64)
-    return np.array([np.vdot(change, one) / (contrast * np.vdot(one, one)) for one in vessels])
+    together, without = np.sum(vessels, axis=0, dtype=np.float32), np.asarray(process(frames), np.float64)
+    left = np.empty((len(contrasts), len(vessels)))
+    for row, contrast in zip(left, contrasts, strict=True):
+        change = without - np.asarray(process(frames - np.float32(contrast) * together), np.float64)
+        row[:] = [np.vdot(change, one) / (contrast * np.vdot(one, one)) for one in vessels]
+    return left
 
 
 def _centre_line(rng: np.random.Generator, shape: tuple[int, int], length: float) -> np.ndarray:

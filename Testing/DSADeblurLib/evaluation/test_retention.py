@@ -49,11 +49,11 @@ def test_frames_have_the_noise_that_they_say():
 def test_command_prints_simulated_and_real_frames(tmp_path, capsys, small_model):
     rng = np.random.default_rng(0)
     for number in range(2):
-        io.imsave(tmp_path / f"{number}.png", rng.normal(128, 9, (180, 190)).astype(np.uint8), check_contrast=False)
+        io.imsave(tmp_path / f"{number}.png", rng.normal(128, 9, (256, 250)).astype(np.uint8), check_contrast=False)
     frames = list(retention.real_frames(tmp_path))
     assert [frame.noise for frame in frames] == [noise_level(frame.frames[0]) for frame in frames]
     model = str(small_model.card.folder)
-    assert retention.main(["--model", model, "--frames", "1", "--size", "192", "--set", "validation"]) == 0
+    assert retention.main(["--model", model, "--frames", "1", "--size", "256", "--set", "validation"]) == 0
     printed = capsys.readouterr().out
     for words in ("simulated validation frames", "paper-like", "clinical", "8 sigma", "noise left", "width error px"):
         assert words in printed

@@ -40,16 +40,16 @@ def test_no_room_for_vessels():
 @pytest.mark.parametrize("contrast", [0.5, 3.0, -2.0])
 def test_what_is_left_is_the_share_of_the_contrast(contrast):
     put = vessels()
-    np.testing.assert_allclose(retention(lambda f: f, FRAME, put, contrast), 1, atol=1e-3)
-    np.testing.assert_allclose(retention(lambda f: 0.3 * f + 5, FRAME, put, contrast), 0.3, atol=1e-3)
-    np.testing.assert_allclose(retention(lambda f: FRAME, FRAME, put, contrast), 0, atol=1e-6)
+    np.testing.assert_allclose(retention(lambda f: f, FRAME, put, [contrast]), 1, atol=1e-3)
+    np.testing.assert_allclose(retention(lambda f: 0.3 * f + 5, FRAME, put, [1.0, contrast]), 0.3, atol=1e-3)
+    np.testing.assert_allclose(retention(lambda f: FRAME, FRAME, put, [contrast]), 0, atol=1e-6)
 
 
 def test_smoothing_takes_from_vessels_and_the_middle_one_of_several_frames_counts():
     put = vessels()
-    smooth = retention(lambda f: ndimage.gaussian_filter(f, 2.0), FRAME, put, 1.0)
+    smooth = retention(lambda f: ndimage.gaussian_filter(f, 2.0), FRAME, put, [1.0])
     assert (smooth > 0.3).all() and (smooth < 0.7).all()
-    np.testing.assert_allclose(retention(lambda f: f[1], np.stack([FRAME] * 3), put, 1.0), 1, atol=1e-3)
+    np.testing.assert_allclose(retention(lambda f: f[1], np.stack([FRAME] * 3), put, [1.0]), 1, atol=1e-3)
 
 
 def test_each_vessel_is_measured_by_itself():
@@ -59,7 +59,7 @@ def test_each_vessel_is_measured_by_itself():
     def drops_one(frame):
         return np.where(lost, 0, frame)
 
-    assert retention(drops_one, FRAME, put, 1.0) == pytest.approx([0, 1, 1], abs=1e-3)
+    assert retention(drops_one, FRAME, put, [1.0])[0] == pytest.approx([0, 1, 1], abs=1e-3)
 
 
 def test_noise_is_measured_beside_vessels_and_shading():
