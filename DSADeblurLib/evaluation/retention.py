@@ -1,6 +1,6 @@
 """What is left of thin faint vessels, of noise and of the width error at several degrees of noise reduction.
 
-    python -m DSADeblurLib.evaluation.retention --model compact --frames 6
+    python -m DSADeblurLib.evaluation.retention --model compact --frames 4
 
 puts bent vessels of 2.8 x 70 pixels into simulated subtracted frames, at contrasts of 1, 2, 3 and 8 times the noise of
 a pixel, and prints what the models leave of them; --real FOLDER does the same with real frames.
@@ -131,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--model", dest="models", action="append", help=f"may be repeated; default {DEFAULT_MODEL}")
     parser.add_argument("--set", default="test", choices=[one for one in SPLITS if one != "sample"])
-    parser.add_argument("--frames", type=int, default=8, metavar="N", help="at each noise level")
+    parser.add_argument("--frames", type=int, default=4, metavar="N", help="at each noise level")
     parser.add_argument("--size", type=int, default=512, metavar="N", help="rows and columns")
     parser.add_argument("--real", type=Path, default=None, metavar="FOLDER", help="of PNG files or DICOM runs instead")
     options = parser.parse_args(arguments)
