@@ -12,6 +12,7 @@ from DSADeblurLib.evaluation.conditions import ALL_TRAINED, NOISE_FREE, PAPER
 from DSADeblurLib.evaluation.methods import FAMILIES, INPUT, PERFECT_DENOISER, TRUTH
 from DSADeblurLib.evaluation.phantoms import CNRS, CONTRASTS, EDGES
 from DSADeblurLib.evaluation.plan import Plan
+from DSADeblurLib.evaluation.tables import print_tables
 from DSADeblurLib.restoration.card import read_card
 from DSADeblurLib.simulation.pairs import KINDS
 from DSADeblurLib.simulation.sets import NOISE
@@ -34,6 +35,13 @@ def test_every_condition_has_every_method(evaluation, small_plan):
         (k, n, f) for k, n in [*((k, n) for k in KINDS for n in NOISE), ("native", PAPER.name)] for f in CLASSICAL
     }
     assert {row.method for row in evaluation.paper} == {*restoring, PERFECT_DENOISER}
+
+
+def test_says_at_which_controls_the_figures_hold(evaluation, capsys):
+    assert (evaluation.sharpness, evaluation.noise_reduction) == (1.0, 1.0)
+    print_tables(evaluation)
+    assert "Models at sharpness 1 and noise reduction 1." in " ".join(capsys.readouterr().out.split())
+    assert evaluation.for_card("tiny").noise_reduction == 1.0 and evaluation.as_dict()["noise_reduction"] == 1.0
 
 
 def test_an_untrained_network_is_its_input(evaluation):
