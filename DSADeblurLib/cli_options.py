@@ -163,8 +163,8 @@ def _tile(text: str) -> int | None:
 def _share(text: str) -> float:
     try:
         return DeblurSettings(sharpness=float(text)).sharpness
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 1.") from None
 
 
 def _blur(text: str) -> tuple[float, float] | str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 
 from DSADeblurLib.batch.folder import OutputFolder, Plan, key_of, outcomes_in, read_json
 from DSADeblurLib.batch.outcome import INTERRUPTED, Outcome, folded
+from DSADeblurLib.placing import put_in_place
 
 MANIFEST = "manifest.json"
 # A manifest of thousands of runs takes a while to write: at most this part of the time goes into it.
@@ -18,6 +20,25 @@ def read_manifest(folder: OutputFolder) -> list[Outcome]:
     manifest = read_json(folder.path / MANIFEST)
     runs = manifest.get("runs") if isinstance(manifest, dict) else None
     return outcomes_in(runs if isinstance(runs, list) else [])
+
+
+def set_foreign_manifest_aside(folder: OutputFolder) -> None:
+    """Rename a file of the manifest's name that is none, or is damaged. Within `OutputFolder.changing`.
+
+    Raises ValueError where a folder has that name.
+    """
+    path = folder.path / MANIFEST
+    if not os.path.lexists(path) or path.is_symlink():
+        return  # writing replaces a link itself
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; rename it, or choose another output folder.")
+    manifest = read_json(path)
+    if isinstance(manifest, dict) and isinstance(manifest.get("runs"), list):
+        return
+    number = 1
+    while os.path.lexists(aside := folder.path / f"{MANIFEST}.{number}"):
+        number += 1
+    put_in_place(path, aside, replace=False)
 
 
 def newest(outcomes: Iterable[Outcome]) -> list[Outcome]:

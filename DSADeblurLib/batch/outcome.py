@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import unicodedata
 from dataclasses import dataclass, field, fields
@@ -10,6 +11,7 @@ from pathlib import Path
 from DSADeblurLib.pipeline import PICTURES
 
 SUFFIX = "_deblurred.dcm"
+_HEAD_BYTES = 2**16
 RESULTS = (SUFFIX, *(SUFFIX.replace("dcm", kind) for kind in PICTURES))
 # The error of a run while its result is put in place: if the process dies then, what lies there belongs to the run,
 # but nobody knows whether it is the older result or the new one, nor whether its pictures fit.
@@ -40,7 +42,8 @@ class Outcome:
     whole is nothing to be deblurred.
 
     `software`, `model`, `model_sha256` and `settings` say what was asked. Sizes are in bytes, the time of the input's
-    last change in nanoseconds; by these a later call sees whether the result still is that of this input.
+    last change in nanoseconds, the hash is that of its first 64 KiB; by these a later call sees whether the result
+    still is that of this input.
     """
 
     input: str
@@ -56,6 +59,7 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
     input_bytes: int | None = None
     input_changed_ns: int | None = None
+    input_head_sha256: str | None = None
     output_bytes: int | None = None
 
     @property
@@ -97,7 +101,7 @@ class Outcome:
 
     def identity(self) -> dict:
         """What was noted of the input before it was read."""
-        return {"input_bytes": self.input_bytes, "input_changed_ns": self.input_changed_ns}
+        return {name: getattr(self, name) for name in ("input_bytes", "input_changed_ns", "input_head_sha256")}
 
     def is_of_what_lies_there(self) -> bool:
         """Whether the input is the file that it was: another one may lie at the same path now."""
@@ -105,12 +109,20 @@ class Outcome:
 
 
 def input_identity(path: str) -> dict:
-    """Size and time of the last change of a file; nothing if there is none."""
+    """Size, time of the last change and hash of the head of a file; nothing if there is none.
+
+    Copies may keep times, and runs of one device have one size: whose image it is, is said in the head.
+    """
     try:
-        status = os.stat(path)
+        with open(path, "rb") as file:
+            status, head = os.fstat(file.fileno()), file.read(_HEAD_BYTES)
     except (OSError, ValueError):
         return {}
-    return {"input_bytes": status.st_size, "input_changed_ns": status.st_mtime_ns}
+    return {
+        "input_bytes": status.st_size,
+        "input_changed_ns": status.st_mtime_ns,
+        "input_head_sha256": hashlib.sha256(head).hexdigest(),
+    }
 
 
 def folded(name: str) -> str:

@@ -6,9 +6,10 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from DSADeblurLib.batch.folder import OutputFolder, Plan, key_of
-from DSADeblurLib.batch.manifest import Manifest, newest, read_manifest
+from DSADeblurLib.batch.manifest import Manifest, newest, read_manifest, set_foreign_manifest_aside
 from DSADeblurLib.batch.outcome import INTERRUPTED, RESULTS, Job, Outcome, folded, is_key
 
 # Bytes of a name that leave room for what is appended to it; file systems allow 255.
@@ -32,6 +33,7 @@ def batch_in(
     manifest = Manifest(folder)
     with folder.changing():
         folder.sweep()
+        set_foreign_manifest_aside(folder)
         plan = folder.plan()
         recorded = {key_of(entry): folder.recorded(key_of(entry)) for entry in folder.records()}
         there = set(map(folded, os.listdir(folder.path)))
@@ -82,6 +84,8 @@ def _left_by_earlier(
             if folded(result.name) in there:
                 # The folder may have been moved. A record that cannot be read may have told of something newer.
                 damaged = outcome.key in recorded and recorded[outcome.key] is None
+                if outcome.succeeded and not damaged and _size(result) != outcome.output_bytes:
+                    continue  # that is another file, which somebody put there, or what is left of the result
                 outcome = replace(outcome, output=str(result), error=INTERRUPTED if damaged else outcome.error)
             elif outcome.succeeded:
                 continue
@@ -91,6 +95,13 @@ def _left_by_earlier(
             continue  # it names no result in this folder
         left.append(outcome)
     return left
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return None
 
 
 def _own_results(left: list[Outcome], inputs: list[str]) -> dict[str, Outcome]:

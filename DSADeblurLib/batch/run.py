@@ -200,7 +200,7 @@ def _inputs(inputs: Iterable[str | Path], folder: Path) -> list[str]:
 
     def is_earlier_result(path: str) -> bool:
         parent, name = os.path.split(os.path.realpath(path))
-        ours = name == MANIFEST or name.endswith(RESULTS)
+        ours = name.startswith(MANIFEST) or name.endswith(RESULTS)
         return HIDDEN in parent.split(os.sep) or (ours and (parent + os.sep).startswith(os.path.join(output, "")))
 
     paths = dict.fromkeys(os.path.abspath(path) for path in find_inputs(inputs))

@@ -1,5 +1,6 @@
 """No result replaces another: names are taken, also between calls, and the manifest keeps what earlier calls did."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -65,6 +66,42 @@ def test_two_patients_with_files_of_one_name(tmp_path, out, call):
     # Both are known by now, with --resume and without.
     assert call(two, one, resume=True) == ["run-2", "run"] and len(notes(tmp_path / "log", "begin")) == 2
     assert call(two, one) == ["run-2", "run"] and len(list(out.iterdir())) == 3
+
+
+def test_another_patient_at_the_same_path_with_the_same_size_and_time(tmp_path, out, call):
+    """As `cp -p` and archives leave them."""
+    path = write(tmp_path / "in" / "run.dcm", "Ada")
+    os.utime(path, ns=(10**18, 10**18))
+    assert call(path) == ["run"]
+    os.utime(write(path, "Bob"), ns=(10**18, 10**18))
+    assert call(path, resume=True) == ["run-2"]
+    assert result(out, "run") == "Ada" and result(out, "run-2") == "Bob"
+    assert [name for _, name, _, _ in listed(out)] == ["run", "run-2"]
+
+
+def test_a_file_that_was_put_in_the_place_of_a_result(tmp_path, out, call):
+    one = write(tmp_path / "p1" / "run.dcm", "Ada")
+    call(one)
+    (out / "run_deblurred.dcm").write_bytes(b"somebody's only copy")
+    assert call(one) == ["run-2"] and result(out, "run-2") == "Ada"
+    assert (out / "run_deblurred.dcm").read_bytes() == b"somebody's only copy"
+
+
+@pytest.mark.parametrize("text", ['{"name": "another program\'s"}', "no JSON", ""])
+def test_a_manifest_that_is_none_is_kept_under_another_name(tmp_path, out, call, text):
+    out.mkdir()
+    (out / MANIFEST).write_text(text)
+    one = write(tmp_path / "p1" / "run.dcm", "Ada")
+    assert call(one) == ["run"] and listed(out) == [("p1", "run", 1.0, None)]
+    assert (out / f"{MANIFEST}.1").read_text() == text
+    assert call(one) == ["run"] and not (out / f"{MANIFEST}.2").exists()
+
+
+def test_a_folder_in_the_place_of_the_manifest(tmp_path, out, call):
+    (out / MANIFEST).mkdir(parents=True)
+    with pytest.raises(ValueError, match="is a folder; rename it"):
+        call(write(tmp_path / "p1" / "run.dcm", "Ada"))
+    assert [path.name for path in out.iterdir() if path.name != HIDDEN] == [MANIFEST]
 
 
 def test_the_same_input_replaces_its_own(tmp_path, out, call):
