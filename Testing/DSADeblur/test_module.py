@@ -90,7 +90,7 @@ def test_scene_closed_in_a_job(gui, panel, underWay):
     assert idle(panel) and "scene was closed" in panel.ui.statusLabel.text and not panel.logic.isBusy
     assert temporaryFolders() == [] and panel._parameterNode is not None
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSequenceNode") == 0
-    gui.processEvents(seconds=0.3)
+    gui.processEvents(lambda: False, seconds=0.3)
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSequenceNode") == 0
 
 
