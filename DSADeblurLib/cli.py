@@ -114,13 +114,17 @@ def _parser() -> argparse.ArgumentParser:
     simulate.set_defaults(run=_simulate)
 
     train = verbs.add_parser("train", help="train a network on simulated pairs")
-    train.add_argument("--recipe", default="compact", help="compact, quality, sequence, paper, paper-small or quick")
+    train.add_argument("--recipe", default="compact", help=(
+        "compact, quality, sequence, paper, paper-small or quick; large or large-quick, from scenes made meanwhile"
+    ))
     train.add_argument("--output", required=True, type=Path, help="folder for checkpoint, log and model package")
     train.add_argument("--pool", type=Path, default=None, help="folder of simulated regions; by default OUTPUT/pool")
     train.add_argument(
         "--volumes", action="store_true", help="real anatomy too, from the folder that DSADEBLUR_ANATOMY names"
     )
-    train.add_argument("--workers", type=int, default=1, help="processes that render the regions")
+    train.add_argument(
+        "--workers", type=int, default=None, help="processes that render: by default 1, for large all cores but one"
+    )
     train.add_argument("--start-from", default=None, metavar="MODEL", help="begin with the weights of this model")
     train.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
     train.add_argument("--minutes", type=float, default=None, help="stop after this time, leaving a checkpoint")
@@ -206,8 +210,9 @@ def _train(options: argparse.Namespace) -> int:
 
     from DSADeblurLib.restoration.engine import choose_device
     from DSADeblurLib.restoration.package import load_model
+    from DSADeblurLib.training.online import train_online
     from DSADeblurLib.training.packaging import package_model
-    from DSADeblurLib.training.recipes import RECIPES
+    from DSADeblurLib.training.recipes import RECIPES, OnlineRecipe
     from DSADeblurLib.training.trainer import train
 
     if options.recipe not in RECIPES:
@@ -220,16 +225,19 @@ def _train(options: argparse.Namespace) -> int:
     device, reason = choose_device(options.device)
     print(reason, file=sys.stderr)
     start = None if options.start_from is None else load_model(options.start_from)
-    network, summary = train(
-        recipe,
-        options.output,
-        resume=options.resume,
-        start=None if start is None else start.network,
-        device=device,
-        pool=options.pool,
-        workers=options.workers,
-        minutes=options.minutes,
-    )
+    how = {
+        "resume": options.resume,
+        "start": None if start is None else start.network,
+        "device": device,
+        "minutes": options.minutes,
+    }
+    if isinstance(recipe, OnlineRecipe):
+        if options.pool is not None:
+            raise ValueError(f"The recipe {recipe.name} makes its scenes while it trains; leave out --pool.")
+        network, summary = train_online(recipe, options.output, workers=options.workers, **how)
+    else:
+        workers = options.workers or 1
+        network, summary = train(recipe, options.output, pool=options.pool, workers=workers, **how)
     # Of the processes that torchrun starts only the first writes.
     if os.environ.get("RANK", "0") == "0":
         if start is not None:

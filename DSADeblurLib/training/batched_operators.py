@@ -94,8 +94,8 @@ def draw_quanta(expected: Tensor, generator: torch.Generator) -> Tensor:
     quanta = torch.randn(expected.shape, generator=generator, device=expected.device)
     quanta = torch.addcmul(expected, quanta, expected.sqrt())
     few = expected < POISSON_LIMIT
-    quanta[few] = torch.poisson(expected[few], generator=generator)
-    return quanta
+    # Zeros cost nothing, and choosing the few would make the processor wait for the device.
+    return torch.where(few, torch.poisson(torch.where(few, expected, 0.0), generator=generator), quanta)
 
 
 def resampled(frames: Tensor, matrices: Tensor, offsets: Tensor, order: int = 3) -> Tensor:
@@ -117,7 +117,7 @@ def resampled(frames: Tensor, matrices: Tensor, offsets: Tensor, order: int = 3)
         return within(_bilinear(frames, rows, columns), frames)
     # A cubic B-spline between four coefficients is a mean of two linear interpolations, in rows and in columns.
     found = functional.pad(frames[:, None], (_SPLINE_MARGIN,) * 4, mode="replicate")[:, 0]
-    prefilter = _spline_prefilter(found.shape[-1]).to(frames.device)
+    prefilter = _spline_prefilter(found.shape[-1], frames.device)
     found = prefilter @ found @ prefilter.T
     (row_weight, *row_places), (column_weight, *column_places) = (
         _between(axis + _SPLINE_MARGIN) for axis in (rows, columns)
@@ -147,8 +147,9 @@ def _between(places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @functools.cache
-def _spline_prefilter(size: int) -> Tensor:
-    return torch.from_numpy(ndimage.spline_filter1d(np.eye(size), 3, axis=0, mode="mirror").astype(np.float32))
+def _spline_prefilter(size: int, device: torch.device) -> Tensor:
+    filtered = ndimage.spline_filter1d(np.eye(size), 3, axis=0, mode="mirror")
+    return torch.from_numpy(filtered.astype(np.float32)).to(device)
 
 
 def turned_and_shifted(frames: Tensor, shift_px: Tensor, degrees: Tensor) -> Tensor:
@@ -170,16 +171,16 @@ def zoomed(frames: Tensor, zoom: Tensor, order: int) -> Tensor:
 
 def sharpened(frames: Tensor, radius_px: Tensor, amount: Tensor) -> Tensor:
     """`simulation.effects.sharpened` of frames (B, T, S, S), each batch by its own (B,); radii up to 4 pixels."""
-    batch, moments, side, _ = frames.shape
-    places = torch.arange(-_GAUSSIAN_REACH, _GAUSSIAN_REACH + 1, device=frames.device)
-    radius = radius_px[:, None]
-    kernel = torch.exp(-0.5 * (places / radius) ** 2) * (places.abs() <= (_GAUSSIAN_CUT * radius + 0.5).floor())
-    kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(moments, 0)[:, None]
-    mirrored = torch.from_numpy(np.pad(np.arange(side), _GAUSSIAN_REACH, mode="symmetric")).to(frames.device)
-    wide = frames.index_select(-2, mirrored).index_select(-1, mirrored).flatten(0, 1)[None]
-    smooth = functional.conv2d(wide, kernel[..., None], groups=batch * moments)
-    smooth = functional.conv2d(smooth, kernel[..., None, :], groups=batch * moments)
-    return torch.addcmul(frames, amount[:, None, None, None], frames - smooth.view_as(frames))
+    side, device = frames.shape[-1], frames.device
+    mirrored = torch.from_numpy(np.pad(np.arange(side), _GAUSSIAN_REACH, mode="symmetric")).to(device)
+    wide = frames.index_select(-2, mirrored).index_select(-1, mirrored)
+    # As a matrix: convolutions are rounded to fewer digits on some devices.
+    places = torch.arange(-_GAUSSIAN_REACH, side + _GAUSSIAN_REACH, device=device)
+    away = places - places[_GAUSSIAN_REACH:-_GAUSSIAN_REACH, None]
+    radius = radius_px[:, None, None]
+    kernels = torch.exp(-0.5 * (away / radius) ** 2) * (away.abs() <= (_GAUSSIAN_CUT * radius + 0.5).floor())
+    kernels = (kernels / kernels.sum(dim=-1, keepdim=True))[:, None]
+    return torch.addcmul(frames, amount[:, None, None, None], frames - kernels @ wide @ kernels.mT)
 
 
 def aperture_numbers(aperture) -> tuple[float, ...]:

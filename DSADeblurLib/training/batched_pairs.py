@@ -2,8 +2,8 @@
 
 Every region is taken through its own spot, dose, mask, detector and effects. They are drawn by the simulation's own
 `random_conditions` and come as rows of numbers, see `SHOT`. Not in here: spots put together from several (no training
-draws them), and padding as wide as each kernel reaches: all regions share one Fourier grid, and what veiling glare brings
-from beyond it is mirrored, in frame and truth alike.
+draws them), and padding as wide as each kernel reaches: all regions share one Fourier grid, and what veiling glare
+brings from beyond it is mirrored, in frame and truth alike.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .batched_operators import (
     zoomed,
 )
 
-# One acquisition: what `Conditions` and its exposure say, as numbers. `corner` is where in the scene the region lies, and
+# One acquisition: what `Conditions` and its exposure say, as numbers. `corner` is where in the scene the region lies,
 # `offset` how far its middle lies from that of the frame of `frame` pixels that collimator and shutter belong to.
 SHOT = np.dtype([
     (name, np.float32, (count,))
@@ -203,8 +203,7 @@ class _Camera:
         noise = torch.randn(signal.shape, generator=self.generator, device=signal.device)
         noise *= torch.where(self.clean, 0.0, self.electronics) * (count**0.5)
         digital = (signal + noise) * (self.gain / count)
-        digital = torch.where(self.clean | torch.as_tensor(count > 1), digital, digital.round())
-        return self._cut(digital)
+        return self._cut(torch.where(self.clean | (count != 1), digital, digital.round()))
 
     def exact(self, beams: Tensor) -> Tensor:
         """What `frames` are on average."""

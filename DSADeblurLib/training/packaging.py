@@ -58,6 +58,7 @@ def package_model(folder: Path, network: RestorationNetwork, recipe: Recipe, sum
             + (f" --start-from {started_from}" if started_from else "")
             + (" --volumes" if recipe.pool.volumes else ""),
             "software": f"dsadeblur {__version__}, torch {torch.__version__}",
+            **summary.get("for_card", {}),
         },
         physics_range={
             "nominal_focal_spot_mm": [min(NOMINAL_SPOTS_MM), max(NOMINAL_SPOTS_MM)],

@@ -126,7 +126,7 @@ class Pool:
         corners = rng.integers(0, o.side - side + 1, (batch, 2))
         turns, mirrored = rng.integers(0, 4, batch), rng.random(batch) < 0.5
         told = Told.draw(rng, batch, seen is not None)
-        neighbours = _neighbours(rng, batch, o.frames)
+        neighbours = neighbours_of(rng, batch, o.frames)
         inputs, truths, blurs, views = [], [], [], []
         for region, (row, column), turn, mirror, there in zip(
             regions[share], corners[share], turns[share], mirrored[share], neighbours[share], strict=True
@@ -174,7 +174,7 @@ class Pool:
         return self._shards[number]
 
 
-def _neighbours(rng: np.random.Generator, batch: int, frames: int) -> np.ndarray:
+def neighbours_of(rng: np.random.Generator, batch: int, frames: int) -> np.ndarray:
     """Indices (batch, frames) of what goes in for each frame: in ENDS_SHARE of the patches as at an end of a run."""
     radius = frames // 2
     before, after = np.where(rng.random(batch) < ENDS_SHARE, rng.integers(0, radius + 1, (2, batch)), radius)
@@ -219,7 +219,7 @@ def training_pair(folder: Path, options: PoolOptions, region: int) -> tuple[Pair
     cache = SceneCache(folder / "scenes", scenes, o.size, moments=o.frames, style=style)
     index = int(rng.integers(scenes))
     whole = cache.region(index, slice(None, None, THINNED), slice(None, None, THINNED))
-    corner = _corner_with_vessels(whole, o, rng)
+    corner = corner_with_vessels(whole, o, rng)
     scene = cache.region(index, *(slice(c, c + o.side) for c in corner))
     # Either the spots of real tubes, or every blur as often as any other.
     blur = BLUR_PX if rng.random() < EVEN_BLUR_SHARE else None
@@ -241,7 +241,7 @@ def _style(options: PoolOptions, number: int) -> tuple[str, int]:
     return "patient", options.scenes
 
 
-def _corner_with_vessels(whole: Scene, options: PoolOptions, rng: np.random.Generator) -> np.ndarray:
+def corner_with_vessels(whole: Scene, options: PoolOptions, rng: np.random.Generator) -> np.ndarray:
     """Of four places the one with most change in its iodine, three times out of four."""
     corners = rng.integers(0, options.size - options.side + 1, (4, 2))
     iodine = whole.iodine[whole.iodine.shape[0] // 2].sum(axis=0)

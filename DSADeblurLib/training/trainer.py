@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from DSADeblurLib.restoration.engine import bfloat16_pays
@@ -144,18 +144,20 @@ class Session:
 
     def learn(self, patches: Patches) -> float:
         """One step on this process's share of a batch; returns its loss."""
+        device = self.process.device
+        frames = torch.from_numpy(patches.inputs).to(device, memory_format=torch.channels_last)
+        truths, told = (torch.from_numpy(a).to(device) for a in (patches.truths, patches.told))
+        return float(self.descend(frames, truths, told, self.recipe.rate(self.step)))
+
+    def descend(self, frames: Tensor, truths: Tensor, told: Tensor, rate: float) -> Tensor:
+        """One step at this learning rate on tensors of this device, see `Patches`; returns the loss, still there."""
         recipe, device = self.recipe, self.process.device
         for group in self.optimizer.param_groups:
-            group["lr"] = recipe.rate(self.step)
+            group["lr"] = rate
         self.step += 1
-        frames = torch.from_numpy(patches.inputs).to(device, memory_format=torch.channels_last)
-        truths = torch.from_numpy(patches.truths).to(device)
         # bfloat16 keeps float32's range, so no loss scaling is needed.
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
-            if self.network.architecture.modulated:
-                output = self._shared(frames, torch.from_numpy(patches.told).to(device))
-            else:
-                output = self._shared(frames)
+            output = self._shared(frames, told) if self.network.architecture.modulated else self._shared(frames)
         middle = recipe.architecture.frames // 2
         loss = self.loss(output.float(), frames[:, middle : middle + 1], truths)
         self.optimizer.zero_grad(set_to_none=True)
@@ -167,7 +169,7 @@ class Session:
         with torch.no_grad():
             averages, values = list(self.average.parameters()), list(self.network.parameters())
             torch._foreach_lerp_(averages, values, 1 - keep)
-        return float(loss.detach())
+        return loss.detach()
 
 
 def _stream(
