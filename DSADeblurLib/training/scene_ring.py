@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import NamedTuple
@@ -29,8 +30,8 @@ from DSADeblurLib.simulation.sets import BLUR_PX, QUANTA, VOLUMES, generator
 from .batched_pairs import SHOT, shot
 from .pool import CLASSES, EVEN_BLUR_SHARE, TARGET_CLASSES, THINNED, VOLUME_CLASSES, PoolOptions, corner_with_vessels
 
-# Different acquisitions that are drawn for each scene; a scene that is drawn from more often begins again with them,
-# with other noise, turns and neighbours.
+# Different acquisitions that are drawn for each scene; a scene that is drawn from more often begins again with them, at
+# other places, with other noise and turned otherwise.
 SHOTS = 512
 # So many deaths in a row without any scene in between, for each process, are no accident.
 DEATHS = 3
@@ -165,9 +166,12 @@ class SceneRing:
         Raises:
             SceneRingError: the processes die one after the other.
         """
-        wanted = min(scenes, self.options.scenes)
+        self.wait_for(lambda: self.made >= min(scenes, self.options.scenes))
+
+    def wait_for(self, happened: Callable[[], bool]) -> None:
+        """Return when this is true; it is asked whenever a scene has come or a process has died. Raises as `wait`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._error or self.made >= wanted)
+            self._changed.wait_for(lambda: self._error or happened())
             self._check()
 
     def draw(self, rng: np.random.Generator, styles: list[str]) -> tuple[Tensor, Tensor, np.ndarray]:
@@ -193,8 +197,11 @@ class SceneRing:
             for style in styles:
                 slot = by_style[style][rng.integers(len(by_style[style]))]
                 kept = self._kept[slot]
-                row = kept.made.shots[kept.draws % len(kept.made.shots)]
+                shots = kept.made.shots
+                row = shots[kept.draws % len(shots)].copy()
                 kept.draws += 1
+                # Any of its places will do: a scene that is drawn from more often than it has shots shows other ones.
+                row["corner"] = shots[rng.integers(len(shots))]["corner"]
                 top, left = row["corner"].astype(int)
                 regions.append(self._scenes[slot, :, :, top : top + side, left : left + side])
                 rows.append(row)
@@ -287,17 +294,19 @@ class SceneRing:
         renderer.process.kill()
         renderer.process.join()
         renderer.connection.close()
-        self.deaths += 1
-        self._deaths_in_a_row += 1
         print(
             f"A process that renders scenes has died (exit code {renderer.process.exitcode}) at scene "
             f"{renderer.number}; another takes its place.",
             file=sys.stderr,
         )
+        self._deaths_in_a_row += 1
         if self._deaths_in_a_row > DEATHS * len(self._renderers):
             self._fail("The processes that render scenes die one after the other; see their messages above.")
             return
         self._renderers[self._renderers.index(renderer)] = self._started(renderer.buffer)
+        with self._changed:
+            self.deaths += 1
+            self._changed.notify_all()
 
     def _fail(self, error: str) -> None:
         with self._changed:
