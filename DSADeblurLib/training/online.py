@@ -7,6 +7,7 @@ there are when depends on the machine: unlike `trainer.train` this is not the sa
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import multiprocessing
@@ -228,9 +229,13 @@ def train_online(
         notes = notes_in(checkpoint)
         peak, first_scene = restarted_peak(recipe, notes), notes["next_scene"]
     first_step = session.step
-    validation = _Aside(HeldOut, *recipe.validation, recipe.architecture.frames)
+    compared = {name: load_model(name).network for name in COMPARED}
+    moments = max(network.architecture.frames for network in (session.network, *compared.values()))
     bar = tqdm(desc=recipe.name, initial=first_step, unit="step", disable=not show_progress)
-    with SceneRing(recipe.pool, workers or max(1, _cores() - 1), device, first_scene) as ring, bar:
+    with contextlib.ExitStack() as ending:
+        ending.enter_context(bar)
+        ring = ending.enter_context(SceneRing(recipe.pool, workers or max(1, _cores() - 1), device, first_scene))
+        validation = ending.enter_context(_Aside(HeldOut, *recipe.validation, moments))
         ring.wait(FIRST_SCENES)
         plan = Plan(recipe, peak, clock(), began + 60 * minutes, clock)
         if plan.begun >= plan.ends:
@@ -250,25 +255,26 @@ def train_online(
         finally:
             # Of a training that is interrupted as well.
             record.write()
-        made, draws = ring.made, record.draws_a_scene()
-        seconds_a_scene = ring.render_seconds / max(made, 1)
-    held_out = validation.result()
-    gains = {name: held_out.gains(load_model(name).network.to(device), device, told=None) for name in COMPARED}
+            record.write_scenes(ring.kept())
+        fraction, seconds = plan.fraction(), record.seconds()
+        ring.close()
+        held_out = validation.result()
     own = held_out.gains(session.average, device, told=None)
+    others = {name: held_out.gains(network.to(device), device, told=None) for name, network in compared.items()}
     summary = {
         "steps": session.step,
-        "minutes": round(record.seconds() / 60, 1),
+        "minutes": round(seconds / 60, 1),
         "psnr_gain_db": own,
-        "stopped_early": None,
+        "stopped_early": f"after {fraction:.0%} of its time" if fraction < 1 else None,
         "interrupted": False,
     }
     return session.average, summary | {"for_card": {
-        "compared_psnr_gain_db": gains,
+        "compared_psnr_gain_db": others,
         "gflop_a_frame_of_1024": round(operations_per_pixel(session.average.cpu()) * 2**20 / 1e9, 1),
         "pairs": recipe.batch * session.step,
-        "scenes": made,
-        "draws_a_scene": round(draws, 1),
-        "seconds_a_scene": round(seconds_a_scene, 2),
+        "scenes": ring.made,
+        "draws_a_scene": round(record.draws_a_scene(), 1),
+        "seconds_a_scene": round(ring.render_seconds / ring.made, 2),
         "command": f"dsadeblur train --recipe {recipe.name} --minutes {minutes:g} --output FOLDER",
     }}
 
@@ -310,7 +316,9 @@ class _Record:
             self.folder / CHECKPOINT, session.network, session.average, session.optimizer, session.step,
             self.seconds(), session.recipe, notes,
         )
-        self._write_scenes(ring.finished())
+        finished = ring.finished()
+        self.write_scenes(finished)
+        self._gone, self._draws = self._gone + len(finished), self._draws + sum(kept.draws for kept in finished)
         rate = session.recipe.batch * (session.step - self._step) / max(now - self.written, 1e-9)
         entry = {
             "step": session.step,
@@ -328,17 +336,17 @@ class _Record:
         self.losses, self._step, self.written = [], session.step, self.plan.clock()
         return entry["loss"]
 
-    def _write_scenes(self, finished: list[Kept]) -> None:
+    def write_scenes(self, scenes: list[Kept]) -> None:
+        """A line for each: how often it was drawn from."""
         with open(self.folder / SCENES_LOG, "a", encoding="utf-8") as log:
-            for kept in finished:
+            for kept in scenes:
                 made = kept.made
                 entry = {"scene": made.number, "style": made.style, "draws": kept.draws}
                 log.write(json.dumps({**entry, "seconds": round(made.seconds, 2)}) + "\n")
-                self._gone, self._draws = self._gone + 1, self._draws + kept.draws
 
 
 class _Aside:
-    """A call in a process of its own, which ends with this one; made here it would take the training's time."""
+    """A call in a process of its own; made here it would take the training's time. Leaving the context ends it."""
 
     def __init__(self, function: Callable, *arguments) -> None:
         context = multiprocessing.get_context("spawn")
@@ -346,6 +354,14 @@ class _Aside:
         self._process = context.Process(target=_answer, args=(theirs, function, arguments), daemon=True)
         self._process.start()
         theirs.close()
+
+    def __enter__(self) -> _Aside:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._process.kill()
+        self._process.join()
+        self._connection.close()
 
     def result(self):
         """What the function has returned.
@@ -357,8 +373,6 @@ class _Aside:
             return self._connection.recv()
         except EOFError:
             raise TrainingError("The validation frames could not be made; see the messages above.") from None
-        finally:
-            self._process.join()
 
 
 def _answer(connection, function: Callable, arguments: tuple) -> None:

@@ -86,7 +86,8 @@ def class_styles(options: PoolOptions) -> list[str]:
 
 def made_scene(options: PoolOptions, number: int) -> tuple[Scene, np.ndarray]:
     """Scene number `number` of those made on the spot, and its SHOTS acquisitions, of type `SHOT`."""
-    rng = generator("train", 5, number)
+    # Zeros at the end would make no difference to the generator.
+    rng = generator("train", 5, number + 1)
     style, shape = style_of(options, number), (options.size, options.size)
     if style == VOLUMES:
         from DSADeblurLib.simulation.sets import loaded_volumes
