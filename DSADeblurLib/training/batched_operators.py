@@ -25,6 +25,11 @@ APERTURE = 16
 _FAR = 1e4
 
 
+def on_device(values: np.ndarray, device: torch.device | str) -> Tensor:
+    """A small array there, without waiting for the device: what memory holds is put aside before this returns."""
+    return torch.from_numpy(values).to(device, non_blocking=True)
+
+
 class Grid:
     """The Fourier grid of square frames of `side` pixels, mirrored beyond their border by (before, after) pixels.
 
@@ -172,10 +177,10 @@ def zoomed(frames: Tensor, zoom: Tensor, order: int) -> Tensor:
 def sharpened(frames: Tensor, radius_px: Tensor, amount: Tensor) -> Tensor:
     """`simulation.effects.sharpened` of frames (B, T, S, S), each batch by its own (B,); radii up to 4 pixels."""
     side, device = frames.shape[-1], frames.device
-    mirrored = torch.from_numpy(np.pad(np.arange(side), _GAUSSIAN_REACH, mode="symmetric")).to(device)
+    places = torch.arange(-_GAUSSIAN_REACH, side + _GAUSSIAN_REACH, device=device)
+    mirrored = torch.where(places < 0, -1 - places, torch.where(places < side, places, 2 * side - 1 - places))
     wide = frames.index_select(-2, mirrored).index_select(-1, mirrored)
     # As a matrix: convolutions are rounded to fewer digits on some devices.
-    places = torch.arange(-_GAUSSIAN_REACH, side + _GAUSSIAN_REACH, device=device)
     away = places - places[_GAUSSIAN_REACH:-_GAUSSIAN_REACH, None]
     radius = radius_px[:, None, None]
     kernels = torch.exp(-0.5 * (away / radius) ** 2) * (away.abs() <= (_GAUSSIAN_CUT * radius + 0.5).floor())

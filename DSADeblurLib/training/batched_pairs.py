@@ -8,6 +8,8 @@ brings from beyond it is mirrored, in frame and truth alike.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,6 +28,7 @@ from .batched_operators import (
     aperture_numbers,
     detector_mtf,
     draw_quanta,
+    on_device,
     sharpened,
     spot_otf,
     toned,
@@ -112,7 +115,7 @@ class Shots:
     def __init__(self, rows: np.ndarray, device: torch.device | str) -> None:
         self.rows = rows
         # One transfer for all.
-        numbers = torch.from_numpy(rows.view(np.float32).reshape(len(rows), -1)).to(device)
+        numbers = on_device(rows.view(np.float32).reshape(len(rows), -1), device)
         widths = [SHOT[name].shape[0] for name in SHOT.names]
         self._fields = dict(zip(SHOT.names, numbers.split(widths, dim=1), strict=True))
 
@@ -121,7 +124,7 @@ class Shots:
 
     def where(self, chosen: np.ndarray) -> Tensor:
         """Places of the chosen elements (B,) bool, on the device."""
-        return torch.from_numpy(np.flatnonzero(chosen)).to(self.spot.device)
+        return on_device(np.flatnonzero(chosen), self.spot.device)
 
 
 def acquire(
@@ -140,15 +143,18 @@ def acquire(
         Degraded frames (B, moments, S, S) and the truth (B, 1, S, S), as `Pair` has them.
     """
     moments, middle = iodine.shape[1], iodine.shape[1] // 2
-    otfs = [spot_otf(grid, spots, shots.scales) for spots in (shots.spot, _micro(shots.spot))]
+    micro = _micro_spot(iodine.device)
+    otfs = [spot_otf(grid, spots, shots.scales) for spots in (shots.spot, micro)]
     mtf = detector_mtf(grid, *(value[:, 0] for value in (shots.spacing, shots.scintillator)), *shots.glare.unbind(1))
     camera = _Camera(shots, mtf, grid, generator)
     beams, sharp = _beams(torch.exp(-(static[:, None] + iodine)), otfs, grid, middle)
     moving = shots.where(np.any(shots.rows["drift"], axis=1))
-    if len(moving):
-        for moment in (moment for moment in range(moments) if moment != middle):
-            drift = (moment - middle) * shots.drift[moving]
-            beams[moving, moment] = turned_and_shifted(beams[moving, moment], drift, torch.zeros_like(drift[:, 0]))
+    if len(moving) and moments > 1:
+        away = torch.arange(1, middle + 1, device=beams.device)
+        away = torch.cat((-away, away))
+        drifts = shots.drift[moving, None] * away[:, None]
+        where = moving[:, None], away + middle
+        beams[where] = _moved(beams[where], drifts, torch.zeros_like(drifts[..., 0]))
     degraded, truth = camera.frames(beams), camera.exact(sharp)
     native, masked = shots.where(~subtracted), shots.where(subtracted)
     if len(masked):
@@ -157,10 +163,9 @@ def acquire(
         turned = shots.rows["degrees"][subtracted, 0] != 0
         moved = np.flatnonzero(turned | np.any(shots.rows["motion"][subtracted], axis=1))
         if len(moved):
-            where = torch.from_numpy(moved).to(masked.device)
-            motion, degrees = shots.motion[masked][where], shots.degrees[masked][where, 0]
-            for spot in (0, 1):
-                still[where, spot] = turned_and_shifted(still[where, spot], motion, degrees)
+            where = on_device(moved, masked.device)
+            motion, degrees = shots.motion[masked][where, None], shots.degrees[masked][where]
+            still[where] = _moved(still[where], motion.expand(-1, 2, -1), degrees.expand(-1, 2))
         camera = _Camera(Shots(shots.rows[subtracted], masked.device), mtf[masked], grid, generator)
         mask = camera.frames(still[:, :1], of_masks=True)
         degraded[masked] = _optical_density(degraded[masked], mask)
@@ -169,8 +174,15 @@ def acquire(
     return _processed(degraded, truth, shots, subtracted)
 
 
-def _micro(spots: Tensor) -> Tensor:
-    return spots.new_tensor(MICRO_SPOT.otf_factors()).expand(len(spots), -1)
+def _moved(beams: Tensor, shifts: Tensor, degrees: Tensor) -> Tensor:
+    """Beams (b, T, S, S), each moved by its own (b, T, 2) pixels and (b, T) degrees."""
+    moved = turned_and_shifted(beams.flatten(0, 1), shifts.flatten(0, 1), degrees.flatten(0, 1))
+    return moved.view_as(beams)
+
+
+@functools.cache
+def _micro_spot(device: torch.device) -> Tensor:
+    return torch.tensor([MICRO_SPOT.otf_factors()], device=device)
 
 
 def _beams(transmissions: Tensor, otfs: list[Tensor], grid: Grid, middle: int) -> tuple[Tensor, Tensor]:
@@ -252,14 +264,15 @@ def _processed(degraded: Tensor, truth: Tensor, shots: Shots, subtracted: np.nda
         degraded[has] = sharpened(degraded[has], *shots.sharpening[has].unbind(1))
     has, passed = _passed(shots, "shutter", truth.shape[-1])
     if passed is not None:
-        native = torch.from_numpy(~subtracted).to(has.device)[has, None, None, None]
-        flat = torch.where(native, truth[has].amin(dim=(-2, -1), keepdim=True), 0.0)
+        native = on_device(~subtracted, has.device)[has]
+        flat = torch.where(native[:, None, None, None], truth[has].amin(dim=(-2, -1), keepdim=True), 0.0)
         degraded[has], truth[has] = (torch.where(passed < 0.5, flat, frames[has]) for frames in (degraded, truth))
     chosen = rows["has_tone"][:, 0] > 0
     has = shots.where(chosen)
     if len(has):
-        domain = torch.tensor([DOMAINS[KINDS[int(kind)]] for kind in subtracted[chosen]]).to(has.device)
-        native = torch.from_numpy(~subtracted[chosen]).to(has.device)
+        kinds = subtracted[chosen]
+        domain = on_device(np.array([DOMAINS[KINDS[int(kind)]] for kind in kinds], np.float32), has.device)
+        native = on_device(~kinds, has.device)
         full = torch.where(native, shots.max_dn[has, 0].log(), 0.0)[:, None, None, None]
         degraded[has] = toned(degraded[has] - full, shots.tone[has], domain, quantised=True)
         truth[has] = toned(truth[has] - full, shots.tone[has], domain, quantised=False)

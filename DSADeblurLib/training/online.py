@@ -27,7 +27,7 @@ from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.simulation.sets import generator
 from DSADeblurLib.simulation.volumes import ENVIRONMENT
 
-from .batched_operators import Grid
+from .batched_operators import Grid, on_device
 from .batched_pairs import Shots, acquire, fitted
 from .checkpoint import load_checkpoint, notes_in, save_checkpoint
 from .pool import CLASSES, SCALE_JITTER, neighbours_of
@@ -125,17 +125,16 @@ class BatchMaker:
         middle = recipe.architecture.frames // 2
         offset, scale = fitted(degraded[:, middle])
         jitter = np.exp(rng.normal(0, SCALE_JITTER, recipe.batch)).astype(np.float32)
-        scale = scale * torch.from_numpy(jitter).to(device)
+        scale = scale * on_device(jitter, device)
         degraded, truth = ((x - offset[:, None, None, None]) / scale[:, None, None, None] for x in (degraded, truth))
         seen, ready = _on_its_way(self.estimator(degraded[:, middle : middle + 1]))
         border = (recipe.pool.side - recipe.patch) // 2
         inside = slice(border, border + recipe.patch)
-        there = torch.from_numpy(neighbours_of(rng, recipe.batch, recipe.architecture.frames)).to(device)
+        there = on_device(neighbours_of(rng, recipe.batch, recipe.architecture.frames), device)
         which = torch.arange(recipe.batch, device=device)[:, None]
         turns = rng.random((3, recipe.batch)) < 0.5
-        frames, truths = (
-            _turned(x[..., inside, inside], torch.from_numpy(turns).to(device)) for x in (degraded[which, there], truth)
-        )
+        orientations = on_device(turns, device)
+        frames, truths = (_turned(x[..., inside, inside], orientations) for x in (degraded[which, there], truth))
         blur = rows["blur_px"]
         return Batch(
             frames.contiguous(memory_format=torch.channels_last),
