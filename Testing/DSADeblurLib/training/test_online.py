@@ -143,8 +143,9 @@ def test_rows_and_columns_are_told_as_the_patch_lies(full_ring):
 
 
 @pytest.mark.slow
-def test_annealed_and_resumed(tmp_path, rates):
-    """Two calls of a minute each, by a clock that is read three times a step; and an interruption between them."""
+def test_annealed_and_resumed(tmp_path, rates, monkeypatch):
+    """A call of a minute, by a clock that is read a few times a step, and a later one that is interrupted."""
+    monkeypatch.setattr(online, "COMPARED", ("quality",))
     quiet = {"workers": 1, "show_progress": False}
     _, first = train_online(TINY, tmp_path, minutes=1, clock=Clock(), **quiet)
     assert first["steps"] == len(rates) > 12 and first["stopped_early"] is None
