@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -123,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--workers", type=int, default=1, help="processes that render the regions")
     train.add_argument("--start-from", default=None, metavar="MODEL", help="begin with the weights of this model")
     train.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
-    train.add_argument("--minutes", type=float, default=None, help="stop after this time, leaving a checkpoint")
+    train.add_argument("--minutes", type=float, default=None, help="learn until so long after the start of the call")
     train.add_argument("--threads", type=int, default=None, help="processor threads for the network")
     train.add_argument("--device", default="auto", choices=DEVICES)
     train.set_defaults(run=_train)
@@ -202,6 +203,7 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    began = time.monotonic()
     import torch
 
     from DSADeblurLib.restoration.engine import choose_device
@@ -229,14 +231,17 @@ def _train(options: argparse.Namespace) -> int:
         pool=options.pool,
         workers=options.workers,
         minutes=options.minutes,
+        began=began,
     )
+    if summary["stopped_early"]:
+        print(f"Stopped early, {summary['stopped_early']}; --resume goes on.", file=sys.stderr)
     # Of the processes that torchrun starts only the first writes.
     if os.environ.get("RANK", "0") == "0":
         if start is not None:
             summary |= {"started_from": options.start_from, "started_from_sha256": start.sha256}
         card = package_model(options.output / "model", network, recipe, summary)
         print(json.dumps({**summary, "model": str(card.folder)}))
-    return FINE
+    return SOME_FAILED if summary["interrupted"] else FINE
 
 
 def _evaluate(options: argparse.Namespace) -> int:
