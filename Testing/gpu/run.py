@@ -119,8 +119,9 @@ class Stages:
     def benchmark(self) -> tuple[str, list[str]]:
         """Times of every model, and the targets."""
         output = self.out / "benchmark.json"
+        bound = self.bound()
         command = [sys.executable, HERE / "benchmark.py", "--device", self.options.device, "--output", output]
-        ended, _ = self.run([*command, *self.size.benchmark], self.bound())
+        ended, _ = self.run([*command, "--seconds", bound - 2 * GRACE_SECONDS, *self.size.benchmark], bound)
         found = read_json(output)
         words = [f"{one['what']}: {one['found']:.3g}" for one in found.get("targets", [])]
         return ended, words + [f"failed: {one['what']}: {one['why']}" for one in found.get("failures", [])]
@@ -173,7 +174,7 @@ class Stages:
 
     def run(self, command: list, seconds: float, grace: float = GRACE_SECONDS) -> tuple[str, list[str]]:
         """A command with its children, ended after so many seconds: how it ended, and the lines that it printed."""
-        before = self.log.stat().st_size
+        before, grace = self.log.stat().st_size, min(grace, seconds / 3)
         with self.group(command) as process:
             try:
                 code = process.wait(max(0.1, seconds - grace))
