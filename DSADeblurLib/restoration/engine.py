@@ -256,7 +256,8 @@ class TorchEngine:
             given = None if told is None else torch.tensor(np.asarray(told, np.float32)[None], device=self.device)
             with torch.inference_mode(), self._autocast():
                 if self.device == "cuda":
-                    return self._run_on_gpu(tile, given)
+                    with true_float32():
+                        return self._run_on_gpu(tile, given)
                 return self._forward(_as_batch(tile), given).numpy()
         except (RuntimeError, MemoryError) as error:
             message = _lack_of_memory(error)
@@ -294,6 +295,12 @@ class TorchEngine:
         download.copy_(self._forward(upload.to(self.device, non_blocking=True), told), non_blocking=True)
         torch.cuda.synchronize()
         return download.numpy().copy()
+
+
+def true_float32() -> contextlib.AbstractContextManager:
+    """Within, a GPU's convolutions in float32 are no TF32, whose eleven bits of a frame are not enough for the first
+    filters: they would cost more than float16 in all that follow."""
+    return torch.backends.cudnn.flags(enabled=True, benchmark=torch.backends.cudnn.benchmark, allow_tf32=False)
 
 
 def _lack_of_memory(error: Exception) -> str:

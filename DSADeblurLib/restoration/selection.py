@@ -28,7 +28,7 @@ from DSADeblurLib.restoration.package import Model, vessels_on_a_slope
 
 TOLERANCES = {"float32": 1e-5, "bfloat16": 1e-3, "float16": 3e-4}
 """What 99 of 100 pixels of the trial tile stay below, and every pixel below threefold: the difference to PyTorch in
-float32 on the CPU as a fraction of the range of its output. A GPU's float32 is TF32, which is as coarse as float16."""
+float32 on the CPU as a fraction of the range of its output."""
 
 _NAMES = {"torch": "PyTorch", "openvino": "OpenVINO"}
 # The trial as a whole, with what is compiled and warmed up before, stays within a second.

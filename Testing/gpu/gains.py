@@ -42,6 +42,7 @@ def main() -> int:
     parser.add_argument("--scenes", type=int, default=4)
     parser.add_argument("--size", type=int, default=512)
     options = parser.parse_args()
+    torch.backends.cudnn.allow_tf32 = False  # as in a run
     held_out = HeldOut(options.scenes, options.size, MOMENTS)
     device, found = torch.device(options.device), {}
 

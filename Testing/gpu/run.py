@@ -33,8 +33,8 @@ WHEELS = ROOT / "wheels"
 # What is too large to be carried along.
 EXPECTED = ("torch", "numpy", "scipy", "skimage", "PIL")
 STAGE_SECONDS = 120.0
-STAGE_SHARE = 0.25
-# For validating and packaging what was trained, at most a third of all.
+STAGE_SHARE = 0.3
+# For validating and packaging what was trained, at most a quarter of all.
 AFTER_SECONDS = 60.0
 # Between being asked to end and being ended.
 GRACE_SECONDS = 5.0
@@ -128,7 +128,7 @@ class Stages:
 
     def training(self) -> tuple[str, list[str]]:
         """As long a training as the time allows, its package, and its gains beside those of others."""
-        after = min(AFTER_SECONDS, self.total / 3)
+        after = min(AFTER_SECONDS, self.total / 4)
         learning, folder = self.left() - after, self.scratch / "training"
         if learning < 5:
             return "no time was left", []

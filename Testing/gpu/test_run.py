@@ -86,7 +86,7 @@ def test_each_outcome_is_written_at_once_and_the_next_goes_on(stages, tmp_path, 
 
 
 def test_stages_are_bounded_by_what_is_left(driver, stages):
-    assert stages.bound() == pytest.approx(75, abs=1)  # a quarter of five minutes
+    assert stages.bound() == pytest.approx(90, abs=1)  # three tenths of five minutes
     stages.total = 900.0
     assert stages.bound() == driver.STAGE_SECONDS
     stages.ends = time.monotonic() + 12

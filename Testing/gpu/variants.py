@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from DSADeblurLib.restoration.engine import TorchEngine
+from DSADeblurLib.restoration.engine import TorchEngine, true_float32
 from DSADeblurLib.restoration.network import EntryConvolution, RestorationNetwork
 from DSADeblurLib.restoration.package import vessels_on_a_slope
 
@@ -115,7 +115,7 @@ def recorded(run: Callable[[], object]) -> Callable[[], object]:
 
 def _inference(run: Callable[[], object]) -> Callable[[], object]:
     def call():
-        with torch.inference_mode():
+        with torch.inference_mode(), true_float32():
             return run()
 
     return call

@@ -142,6 +142,19 @@ def test_a_lack_of_memory_for_the_weights_is_one_too(make_network, monkeypatch):
         TorchEngine(network)
 
 
+def test_float32_is_no_tf32_within_a_run_on_a_gpu(make_network, monkeypatch):
+    before, seen = torch.backends.cudnn.allow_tf32, []
+
+    def run(*_):
+        seen.append(torch.backends.cudnn.allow_tf32)
+
+    on_gpu = TorchEngine(make_network())
+    on_gpu.device = "cuda"
+    monkeypatch.setattr(on_gpu, "_run_on_gpu", run)
+    on_gpu.run(np.zeros((16, 16), np.float32))
+    assert seen == [False] and torch.backends.cudnn.allow_tf32 == before
+
+
 def test_what_pytorch_keeps_of_a_gpu_is_free(make_network, monkeypatch):
     """Otherwise a second run would take smaller tiles than the first."""
     for name, value in (("is_available", True), ("mem_get_info", (600, 1000)), ("memory_reserved", 300)):
