@@ -8,6 +8,7 @@ so that a batch which draws one region of each class has line pairs, wires and e
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -98,7 +99,8 @@ class Pool:
                 _render_shard(self.folder, self.options, number)
                 bar.update(SHARD)
         else:
-            with ProcessPoolExecutor(workers) as processes:
+            # Not forked: the training may have started a GPU's threads, which a fork leaves in an unknown state.
+            with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as processes:
                 jobs = [processes.submit(_render_shard, self.folder, self.options, number) for number in missing]
                 try:
                     for job in jobs:

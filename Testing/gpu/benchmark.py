@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "Testing" / "benchmark")]
 
 import torch  # noqa: E402
-from memory import write_source  # noqa: E402
 from runs import stages  # noqa: E402
+from source import write_source  # noqa: E402
 from variants import (  # noqa: E402
     FLOOR_SHAPES,
     engine_with_copies,

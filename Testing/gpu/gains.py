@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -49,6 +50,7 @@ def main() -> int:
     def measure(name: str) -> None:
         model = load_model(name)
         gains = held_out.gains(Middle(model.network).to(device), device, told=None)
+        gains = {name: gain for name, gain in gains.items() if math.isfinite(gain)}  # small frames may have no edge
         found[model.card.name] = {"psnr_gain_db": gains, "stopped_early": model.card.training.get("stopped_early")}
         whole = [gain for condition, gain in gains.items() if not condition.endswith(" edge")]
         print(f"{model.card.name}: mean gain {sum(whole) / len(whole):+.2f} dB", flush=True)

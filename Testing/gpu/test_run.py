@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,20 @@ def test_only_what_is_lacking_or_too_old_is_installed(driver, tmp_path):
     assert [wheel.name for wheel in driver.lacking(tmp_path)] == ["no_such_package-1.0-py3-none-any.whl"]
     numbers = driver._numbers
     assert numbers("3.0.2") == (3, 0, 2) and numbers("2.11.0+cu130") == (2, 11, 0) and numbers("2.9") < numbers("3")
+
+
+def test_what_is_lacking_is_there_for_the_stages(driver, stages, tmp_path, monkeypatch):
+    """A wheel made by hand, installed by pip without a network."""
+    name, facts = "no_such_package", "no_such_package-1.0.dist-info"
+    monkeypatch.setattr(driver, "WHEELS", tmp_path)
+    with zipfile.ZipFile(tmp_path / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.py", "print('it is there')")
+        told = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nRequires-Dist: torch<1\n"
+        wheel.writestr(f"{facts}/METADATA", told)
+        wheel.writestr(f"{facts}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{facts}/RECORD", f"{name}.py,,\n{facts}/METADATA,,\n{facts}/WHEEL,,\n{facts}/RECORD,,\n")
+    assert stages.setup() == ("well", [name])
+    assert stages.run([sys.executable, "-c", f"import {name}"], seconds=60.0) == ("well", ["it is there"])
 
 
 def test_the_wheels_are_wanted_as_the_project_wants_them():
