@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -127,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--start-from", default=None, metavar="MODEL", help="begin with the weights of this model")
     train.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
-    train.add_argument("--minutes", type=float, default=None, help="stop after this time, leaving a checkpoint")
+    train.add_argument("--minutes", type=float, default=None, help="learn until so long after the start of the call")
     train.add_argument("--threads", type=int, default=None, help="processor threads for the network")
     train.add_argument("--device", default="auto", choices=DEVICES)
     train.set_defaults(run=_train)
@@ -206,6 +207,7 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    began = time.monotonic()
     import torch
 
     from DSADeblurLib.restoration.engine import choose_device
@@ -230,6 +232,7 @@ def _train(options: argparse.Namespace) -> int:
         "start": None if start is None else start.network,
         "device": device,
         "minutes": options.minutes,
+        "began": began,
     }
     if isinstance(recipe, OnlineRecipe):
         if options.pool is not None:
@@ -238,13 +241,15 @@ def _train(options: argparse.Namespace) -> int:
     else:
         workers = options.workers or 1
         network, summary = train(recipe, options.output, pool=options.pool, workers=workers, **how)
+    if summary["stopped_early"]:
+        print(f"Stopped early, {summary['stopped_early']}; --resume goes on.", file=sys.stderr)
     # Of the processes that torchrun starts only the first writes.
     if os.environ.get("RANK", "0") == "0":
         if start is not None:
             summary |= {"started_from": options.start_from, "started_from_sha256": start.sha256}
         card = package_model(options.output / "model", network, recipe, summary)
         print(json.dumps({**summary, "model": str(card.folder)}))
-    return FINE
+    return SOME_FAILED if summary["interrupted"] else FINE
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -35,6 +35,7 @@ from .processes import Process
 from .recipes import OnlineRecipe
 from .scene_ring import Kept, SceneRing, class_styles
 from .start import take_weights
+from .stopping import Stop
 from .told import Told
 from .trainer import CHECKPOINT, LOG, Session
 from .validation import HeldOut
@@ -183,8 +184,8 @@ def train_online(
 
     Args:
         recipe: what to train and how.
-        folder: for the checkpoint, written every minute, when the time is up and on Ctrl+C; the log (a JSON object a
-            minute); and how often each scene was drawn from.
+        folder: for the checkpoint, written every minute and when learning ends; the log (a JSON object a minute); and
+            how often each scene was drawn from.
         minutes: until learning ends, counted from `began`, by default from this call. Validation comes after it.
         began: a reading of `clock`.
         workers: processes that render scenes; by default all of the processor's cores but one.
@@ -192,12 +193,13 @@ def train_online(
         start: a network of this architecture whose weights a new training begins with. By default they are random,
             but for the blur estimator, which is that of the bundled model 'quality' and does not learn here.
         device: where to train.
-        is_cancelled: asked after each step; then learning ends as if the time were over.
+        is_cancelled: asked after each step; then learning ends as if the time were over. The same goes for SIGTERM and
+            SIGINT, after which nothing is validated any more.
         clock: gives seconds.
 
     Returns:
-        The network with averaged weights, and a summary: steps and minutes in all, psnr_gain_db for each condition, and
-        for_card: the same gains of the bundled models, scenes, pairs, and how often a scene was drawn from.
+        The network with averaged weights, and a summary as that of `trainer.train`, with for_card: the same gains of
+        the bundled models, scenes, pairs, and how often a scene was drawn from.
 
     Raises:
         ValueError: no minutes are given, they were over before the first step, or real anatomy is asked for and no
@@ -233,6 +235,7 @@ def train_online(
     bar = tqdm(desc=recipe.name, initial=first_step, unit="step", disable=not show_progress)
     with contextlib.ExitStack() as ending:
         ending.enter_context(bar)
+        stop = Stop(None, is_cancelled)
         ring = ending.enter_context(SceneRing(recipe.pool, workers or max(1, _cores() - 1), device, first_scene))
         validation = ending.enter_context(_Aside(HeldOut, *recipe.validation, moments))
         ring.wait(FIRST_SCENES)
@@ -241,9 +244,10 @@ def train_online(
             raise ValueError("The time was over before the first scenes were there; give more minutes.")
         record = _Record(folder, session, plan, ring, spent)
         maker = BatchMaker(recipe, ring, session.average.estimator)
-        waiting = maker.batch(session.step)
+        waiting, cause = maker.batch(session.step), None
+        ending.enter_context(stop.keeping())
         try:
-            while plan.fraction() < 1 and not is_cancelled():
+            while plan.fraction() < 1 and not (cause := stop.cause()):
                 batch, told = waiting, waiting.told().to(device, non_blocking=True)
                 # Ordered before the step, so that what it is told is there when the step is done.
                 waiting = maker.batch(session.step + 1)
@@ -257,15 +261,20 @@ def train_online(
             record.write_scenes(ring.kept())
         fraction, seconds = plan.fraction(), record.seconds()
         ring.close()
-        held_out = validation.result()
-    own = held_out.gains(session.average, device, told=None)
-    others = {name: held_out.gains(network.to(device), device, told=None) for name, network in compared.items()}
+        own, others = {}, {}
+        if not stop.signalled():
+            held_out = validation.result()
+            own, *those = (
+                held_out.gains(network.to(device), device, told=None, is_cancelled=stop.signalled)
+                for network in (session.average, *compared.values())
+            )
+            others = dict(zip(compared, those, strict=True))
     summary = {
         "steps": session.step,
         "minutes": round(seconds / 60, 1),
         "psnr_gain_db": own,
-        "stopped_early": f"after {fraction:.0%} of its time" if fraction < 1 else None,
-        "interrupted": False,
+        "stopped_early": f"after {fraction:.0%} of its time, because {cause}" if cause else None,
+        "interrupted": stop.signalled(),
     }
     return session.average, summary | {"for_card": {
         "compared_psnr_gain_db": others,

@@ -8,7 +8,9 @@ so that a batch which draws one region of each class has line pairs, wires and e
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,22 +85,31 @@ class Pool:
         self.folder, self.options = Path(folder), options
         self._shards: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
-    def complete(self, workers: int = 1, show_progress: bool = True) -> None:
-        """Render what is missing; an interrupted call can be made again."""
+    def complete(
+        self, workers: int = 1, show_progress: bool = True, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """Render what is missing; an interrupted call can be made again. `check` may raise between shards."""
         self.folder.mkdir(parents=True, exist_ok=True)
         _check_same_options(self.folder / "pool.json", self.options)
         missing = [n for n in range(self.options.regions // SHARD) if not _shard_path(self.folder, n).exists()]
         bar = tqdm(total=len(missing) * SHARD, desc="regions", unit="region", disable=not (show_progress and missing))
         if workers == 1:
             for number in missing:
+                check()
                 _render_shard(self.folder, self.options, number)
                 bar.update(SHARD)
         else:
-            with ProcessPoolExecutor(workers) as processes:
+            # Not forked: the training may have started a GPU's threads, which a fork leaves in an unknown state.
+            with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as processes:
                 jobs = [processes.submit(_render_shard, self.folder, self.options, number) for number in missing]
-                for job in jobs:
-                    job.result()
-                    bar.update(SHARD)
+                try:
+                    for job in jobs:
+                        job.result()
+                        bar.update(SHARD)
+                        check()
+                except BaseException:
+                    processes.shutdown(cancel_futures=True)
+                    raise
         bar.close()
 
     def patches(

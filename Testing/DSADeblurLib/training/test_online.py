@@ -2,8 +2,9 @@
 
 import json
 import multiprocessing
+import os
+import signal
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -178,7 +179,11 @@ def test_annealed_and_resumed(tmp_path, rates, monkeypatch):
 
 def test_from_the_command_to_a_package(tmp_path, capsys, monkeypatch, without_processes):
     monkeypatch.setitem(recipes.RECIPES, "tiny", TINY)
-    monkeypatch.setattr(online, "train_online", partial(train_online, clock=Clock()))
+
+    def by_this_clock(*arguments, began, **more):
+        return train_online(*arguments, clock=Clock(), **more)
+
+    monkeypatch.setattr(online, "train_online", by_this_clock)
     words = ["train", "--recipe", "tiny", "--output", str(tmp_path), "--device", "cpu", "--workers", "1"]
     assert main([*words, "--minutes", "0.5"]) == FINE
     summary = json.loads(capsys.readouterr().out)
@@ -198,6 +203,24 @@ def test_from_the_command_to_a_package(tmp_path, capsys, monkeypatch, without_pr
     assert "how many with --minutes" in capsys.readouterr().err
     assert main([*words, "--minutes", "1", "--pool", str(tmp_path)]) == SOME_FAILED
     assert "leave out --pool" in capsys.readouterr().err
+
+
+def test_a_signal_keeps_what_was_learned(tmp_path, without_processes, rates):
+    """Nothing is validated any more, and the network comes back with its checkpoint."""
+
+    def after_three_steps() -> bool:
+        if len(rates) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return False
+
+    network, summary = train_online(
+        TINY, tmp_path, minutes=1, clock=Clock(), show_progress=False, is_cancelled=after_three_steps
+    )
+    # The step that was asked about is done still.
+    assert summary["steps"] == len(rates) == 4 and summary["interrupted"] and summary["psnr_gain_db"] == {}
+    assert "SIGTERM" in summary["stopped_early"]
+    assert notes_in(tmp_path / CHECKPOINT)["fraction"] < 1
+    assert network.architecture == TINY.architecture
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(tmp_path, monkeypatch, without_processes):
