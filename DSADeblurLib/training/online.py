@@ -42,7 +42,7 @@ from .validation import HeldOut
 
 SCENES_LOG = "scenes.jsonl"
 # The first step needs one scene of every style; the ring fills while the network learns.
-FIRST_SCENES = 8
+FIRST_SCENES = 4
 SAVE_SECONDS = 60.0
 # A later call begins with at least this part of the rate that the one before began with.
 RESTART = 0.5
