@@ -32,7 +32,7 @@ class Middle(nn.Module):
         self.network, self.architecture = network, network.architecture
 
     def forward(self, frames: torch.Tensor, *told: torch.Tensor) -> torch.Tensor:
-        first = (MOMENTS - self.architecture.frames) // 2
+        first = (frames.shape[1] - self.architecture.frames) // 2
         return self.network(frames[:, first : first + self.architecture.frames], *told)
 
 
