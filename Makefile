@@ -6,6 +6,8 @@ OUT    ?= out
 ROUNDS ?= 20
 FILES  ?= 20000
 RECIPE ?= compact
+MINUTES ?= 9
+DEVICE ?= cuda
 # Of the tables: what the networks say themselves, before part of the noise is given back.
 NOISE_REDUCTION ?= 1
 
@@ -16,7 +18,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test fuzz conformance memory lint screenshots look benchmark sample evaluate retention train study clean help
+.PHONY: demo test fuzz conformance memory lint screenshots look benchmark sample evaluate retention train study gpu gpu-wheels clean help
 
 help:
 	@echo "make demo         deblur the bundled sample run and draw the compare layout"
@@ -31,6 +33,8 @@ help:
 	@echo "make train        train a bundled model again: RECIPE=compact (hours; resumes from its checkpoint)"
 	@echo "make study        compare losses, networks and inputs at equal steps (hours; goes on where it stopped)"
 	@echo "make evaluate     the tables of the model cards: models against classical methods, and the targets"
+	@echo "make gpu-wheels   collect what a machine with a GPU lacks, into wheels/"
+	@echo "make gpu          tests, benchmark and a training on a GPU, within MINUTES=$(MINUTES); DEVICE=cpu rehearses it"
 	@echo "make retention    what is left of thin faint vessels; REAL='--real FOLDER' puts them into real frames"
 
 demo: $(VENV)/.installed-scene
@@ -77,6 +81,23 @@ evaluate: $(VENV)/.installed
 
 retention: $(VENV)/.installed
 	$(BIN)/python -m DSADeblurLib.evaluation.retention --model compact --model quality --model sequence $(REAL)
+
+# Needs no network and no .venv: PyTorch is that of the machine. Results lie flat in OUT.
+gpu: OUT := out/gpu
+gpu: RECIPE := large
+gpu: PYTHON := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+gpu:
+	@$(PYTHON) Testing/gpu/run.py --minutes $(MINUTES) --device $(DEVICE) --recipe $(RECIPE) --out $(OUT) -- $(VOLUMES)
+
+# Of Python 3.12 on Linux; further ones with WHEELS="nibabel ...". pip wants each age of manylinux named.
+MANYLINUX := 2_28 2_27 2_24 2_17 2014 2_12 2010 2_5 1
+gpu-wheels:
+	rm -rf wheels
+	$(PYTHON) -m pip download --quiet --no-deps --only-binary=:all: --python-version 3.12 --implementation cp \
+	    $(foreach age,$(MANYLINUX),--platform manylinux$(if $(findstring _,$(age)),_)$(age)_x86_64) \
+	    --dest wheels --requirement Testing/gpu/wheels.txt $(WHEELS)
+	@du -ch --apparent-size wheels/*.whl
+	@echo "The tree without them, packed: $$(git archive HEAD | gzip | wc -c) bytes"
 
 # The index of CPU builds first; where it cannot be reached, whatever pip finds.
 $(VENV)/.torch:

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -116,16 +117,20 @@ def _parser() -> argparse.ArgumentParser:
     simulate.set_defaults(run=_simulate)
 
     train = verbs.add_parser("train", help="train a network on simulated pairs")
-    train.add_argument("--recipe", default="compact", help="compact, quality, sequence, paper, paper-small or quick")
+    train.add_argument("--recipe", default="compact", help=(
+        "compact, quality, sequence, paper, paper-small or quick; large or large-quick, from scenes made meanwhile"
+    ))
     train.add_argument("--output", required=True, type=Path, help="folder for checkpoint, log and model package")
     train.add_argument("--pool", type=Path, default=None, help="folder of simulated regions; by default OUTPUT/pool")
     train.add_argument(
         "--volumes", action="store_true", help="real anatomy too, from the folder that DSADEBLUR_ANATOMY names"
     )
-    train.add_argument("--workers", type=int, default=1, help="processes that render the regions")
+    train.add_argument(
+        "--workers", type=int, default=None, help="processes that render: by default 1, for large all cores but one"
+    )
     train.add_argument("--start-from", default=None, metavar="MODEL", help="begin with the weights of this model")
     train.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
-    train.add_argument("--minutes", type=float, default=None, help="stop after this time, leaving a checkpoint")
+    train.add_argument("--minutes", type=float, default=None, help="learn until so long after the start of the call")
     train.add_argument("--threads", type=int, default=None, help="processor threads for the network")
     train.add_argument("--device", default="auto", choices=DEVICES)
     train.set_defaults(run=_train)
@@ -205,12 +210,14 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    began = time.monotonic()
     import torch
 
     from DSADeblurLib.restoration.engine import choose_device
     from DSADeblurLib.restoration.package import load_model
+    from DSADeblurLib.training.online import train_online
     from DSADeblurLib.training.packaging import package_model
-    from DSADeblurLib.training.recipes import RECIPES
+    from DSADeblurLib.training.recipes import RECIPES, OnlineRecipe
     from DSADeblurLib.training.trainer import train
 
     if options.recipe not in RECIPES:
@@ -223,23 +230,29 @@ def _train(options: argparse.Namespace) -> int:
     device, reason = choose_device(options.device)
     print(reason, file=sys.stderr)
     start = None if options.start_from is None else load_model(options.start_from)
-    network, summary = train(
-        recipe,
-        options.output,
-        resume=options.resume,
-        start=None if start is None else start.network,
-        device=device,
-        pool=options.pool,
-        workers=options.workers,
-        minutes=options.minutes,
-    )
+    how = {
+        "resume": options.resume,
+        "start": None if start is None else start.network,
+        "device": device,
+        "minutes": options.minutes,
+        "began": began,
+    }
+    if isinstance(recipe, OnlineRecipe):
+        if options.pool is not None:
+            raise ValueError(f"The recipe {recipe.name} makes its scenes while it trains; leave out --pool.")
+        network, summary = train_online(recipe, options.output, workers=options.workers, **how)
+    else:
+        workers = options.workers or 1
+        network, summary = train(recipe, options.output, pool=options.pool, workers=workers, **how)
+    if summary["stopped_early"]:
+        print(f"Stopped early, {summary['stopped_early']}; --resume goes on.", file=sys.stderr)
     # Of the processes that torchrun starts only the first writes.
     if os.environ.get("RANK", "0") == "0":
         if start is not None:
             summary |= {"started_from": options.start_from, "started_from_sha256": start.sha256}
         card = package_model(options.output / "model", network, recipe, summary)
         print(json.dumps({**summary, "model": str(card.folder)}))
-    return FINE
+    return SOME_FAILED if summary["interrupted"] else FINE
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@
         .iec_widths_mm() -> (width, length) at 15 % of the maximum
         .scaled(factor) -> FocalSpot
         .source_points(n_width, n_length) -> (n, 2) float64, equally weighted points (x, y) of the spot, mm
+        .otf_factors() -> (10,) numbers that the OTF is made of, for operators on batches of spots
     focal_spot_from_iec(width_mm, length_mm, shape, rotation_deg) -> FocalSpot   from 15 % widths
     iec_60336_limits(nominal_mm) -> ((width_min, width_max), (length_min, length_max))
     random_focal_spot(rng, nominal_mm, shapes=SHAPES) -> FocalSpot
@@ -108,6 +109,22 @@ class FocalSpot:
     def mtf(self, fu, fv) -> np.ndarray:
         """Return the modulus of the OTF, same arguments as `otf`."""
         return np.abs(self.otf(fu, fv))
+
+    def otf_factors(self) -> tuple[float, ...]:
+        """Return (cos, sin) of the rotation, then (a, b, c, d) across the width and the same along the length.
+
+        Each profile of every shape has the OTF sinc(a f) sinc(b f) cos(pi c f) exp(-d f^2), so that spots of unlike
+        shapes can be evaluated together.
+        """
+        width, length, line = self.width_mm, self.length_mm, self.line_fraction * self.width_mm
+        bell = 2.0 * (math.pi * _SIGMA_PER_FWHM) ** 2
+        across, along = {
+            "rectangle": ((width, 0.0, 0.0, 0.0), (length, 0.0, 0.0, 0.0)),
+            "gaussian": ((0.0, 0.0, 0.0, bell * width**2), (0.0, 0.0, 0.0, bell * length**2)),
+            "two-line": ((line, 0.0, width - line, 0.0), (length, 0.0, 0.0, 0.0)),
+            "trapezoid": tuple((size, self.slope_fraction * size, 0.0, 0.0) for size in (width, length)),
+        }[self.shape]
+        return (*self._direction(), *across, *along)
 
     def half_extent_mm(self) -> tuple[float, float]:
         """Return half the size (x, y) in mm of the box that holds the spot (a Gaussian to 3.5 standard deviations)."""

@@ -23,8 +23,11 @@ from DSADeblurLib.restoration.architecture import Architecture
 MEBIBYTE = 2**20
 _CPU_BUDGET = 768 * MEBIBYTE
 _LARGEST_CPU_BUDGET = 4096 * MEBIBYTE
-# How PyTorch says it without a class of its own: the CPU on Linux and macOS, the CPU on Windows, cuDNN and cuBLAS.
-_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "ALLOC_FAILED")
+# How PyTorch says it without a class of its own: the CPU on Linux and macOS, the CPU on Windows, cuDNN and cuBLAS, the
+# driver, and cuDNN when none of its algorithms gets the memory that it works in.
+_OUT_OF_MEMORY = (
+    "can't allocate memory", "not enough memory", "ALLOC_FAILED", "out of memory", "unable to find an engine",
+)  # fmt: skip
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -222,10 +225,22 @@ class TorchEngine:
     name = "torch"
 
     def __init__(self, network: nn.Module, device: str = "cpu", precision: str = "float32") -> None:
+        """
+        Raises:
+            OutOfMemory: the device has no memory for the weights.
+        """
         self.device = device
         self.precision = precision
-        self._network = copy.deepcopy(network).eval().to(device, memory_format=torch.channels_last)
         self._pinned: tuple[torch.Tensor, torch.Tensor] | None = None
+        try:
+            self._network = copy.deepcopy(network).eval().to(device, memory_format=torch.channels_last)
+            return
+        except (RuntimeError, MemoryError) as error:
+            message = _lack_of_memory(error)
+            if not message:
+                raise
+        _free_cached(device)
+        raise OutOfMemory(message)
 
     def run(self, tile: np.ndarray, told: np.ndarray | None = None) -> np.ndarray:
         """(frames, h, w) float32, normalised, or (h, w) for one frame, to a new (h, w) float32.
@@ -237,30 +252,29 @@ class TorchEngine:
         Raises:
             OutOfMemory: the device has no memory for this tile; what it held is freed.
         """
-        given = None if told is None else torch.tensor(np.asarray(told, np.float32)[None], device=self.device)
         try:
+            given = None if told is None else torch.tensor(np.asarray(told, np.float32)[None], device=self.device)
             with torch.inference_mode(), self._autocast():
                 if self.device == "cuda":
-                    return self._run_on_gpu(tile, given)
+                    with true_float32():
+                        return self._run_on_gpu(tile, given)
                 return self._forward(_as_batch(tile), given).numpy()
-        except (torch.cuda.OutOfMemoryError, MemoryError) as error:
-            cause = error
-        except RuntimeError as error:
-            if not any(words in str(error) for words in _OUT_OF_MEMORY):
+        except (RuntimeError, MemoryError) as error:
+            message = _lack_of_memory(error)
+            if not message:
                 raise
-            cause = error
         # Outside the except block the traceback no longer holds the tensors of the failed run.
-        message = str(cause).splitlines()[0] if str(cause) else "out of memory"
-        del cause
+        given = None
         self._pinned = None
-        if self.device == "cuda" and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        _free_cached(self.device)
         raise OutOfMemory(message)
 
     def memory_budget(self) -> int:
         """Bytes that one tile may take: half of what is free on a GPU, on a CPU see `free_memory_budget`."""
         if self.device == "cuda" and torch.cuda.is_available():
-            return torch.cuda.mem_get_info()[0] // 2
+            # What PyTorch keeps of an earlier run is as good as free, and the driver does not know.
+            kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+            return (torch.cuda.mem_get_info()[0] + kept) // 2
         return free_memory_budget()
 
     def _autocast(self):
@@ -281,6 +295,25 @@ class TorchEngine:
         download.copy_(self._forward(upload.to(self.device, non_blocking=True), told), non_blocking=True)
         torch.cuda.synchronize()
         return download.numpy().copy()
+
+
+def true_float32() -> contextlib.AbstractContextManager:
+    """Within, a GPU's convolutions in float32 are no TF32, whose eleven bits of a frame are not enough for the first
+    filters: they would cost more than float16 in all that follow."""
+    return torch.backends.cudnn.flags(enabled=True, benchmark=torch.backends.cudnn.benchmark, allow_tf32=False)
+
+
+def _lack_of_memory(error: Exception) -> str:
+    """What PyTorch says of it in one line; nothing where the error is another one."""
+    if not isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
+        if not any(words in str(error) for words in _OUT_OF_MEMORY):
+            return ""
+    return str(error).splitlines()[0] if str(error) else "out of memory"
+
+
+def _free_cached(device: str) -> None:
+    if device == "cuda" and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _as_batch(tile: np.ndarray) -> torch.Tensor:

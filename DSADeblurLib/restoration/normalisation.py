@@ -11,7 +11,7 @@ from scipy import ndimage
 RELATIONSHIPS = ("LIN", "LOG", "DISP", None)
 _FITTED_FRAMES = 8
 # Wider than vessels and blur, narrower than bones: what is slower than this does not count as detail.
-_DETAIL_PX = 33
+DETAIL_PX = 33
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def fit_normalisation(frames, relationship: str | None = None, opening: Opening 
         # A single broken pixel would else stand out of the means of all its neighbours. Sums along rows and columns
         # lose digits in float32.
         working = np.clip(opening.filled(working), least, most, dtype=np.float64)
-        detail = working - ndimage.uniform_filter(working, _DETAIL_PX, mode="nearest")
+        detail = working - ndimage.uniform_filter(working, DETAIL_PX, mode="nearest")
         low, high = np.percentile(opening.inside(detail), (0.5, 99.5))
         lows.append(low)
         highs.append(high)

@@ -64,7 +64,11 @@ class Restorer:
         self._engine = None  # frees its memory before the next one is built
         self.device = device
         if not self._settings.changes_nothing:
-            self._engine, selection = self._engines.start(self._model, device.value, self._settings.engine, precision)
+            try:
+                started = self._engines.start(self._model, device.value, self._settings.engine, precision)
+            except OutOfMemory as error:
+                return self._leave_the_gpu(str(error))
+            self._engine, selection = started
             self.engine, self.precision = selection.engine, selection.precision
             self.notices += [notice for notice in selection.notices if notice not in self.notices]
         else:
@@ -138,14 +142,17 @@ class Restorer:
             self._use_tile(half)
             place = "GPU" if self.device.value == "cuda" else "computer"
             self.notices.append(f"The memory of the {place} was too small; tiles of {half} pixels are used.")
-        elif self.device.value == "cuda":
-            reason = "The memory of the GPU was too small even for small tiles; the CPU is used."
-            self.notices.append(reason)
-            # float16 is not for the CPU, whatever was asked for.
-            precision = self._settings.precision
-            self._start(Choice("cpu", reason), "auto" if precision == "float16" else precision)
         else:
+            self._leave_the_gpu(message)
+
+    def _leave_the_gpu(self, message: str) -> None:
+        if self.device.value != "cuda":
             raise DeblurError(f"This computer has too little free memory ({message}); close other programs.")
+        reason = "The memory of the GPU was too small even for small tiles; the CPU is used."
+        self.notices.append(reason)
+        # float16 is not for the CPU, whatever was asked for.
+        precision = self._settings.precision
+        self._start(Choice("cpu", reason), "auto" if precision == "float16" else precision)
 
     def _stop_if_cancelled(self) -> None:
         if self._is_cancelled is not None and self._is_cancelled():

@@ -26,9 +26,9 @@ from DSADeblurLib.restoration.network import HEADER_SPREAD, operations_per_pixel
 from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
 from DSADeblurLib.restoration.package import Model, vessels_on_a_slope
 
-TOLERANCES = {"float32": 1e-5, "bfloat16": 1e-3}
+TOLERANCES = {"float32": 1e-5, "bfloat16": 1e-3, "float16": 3e-4}
 """What 99 of 100 pixels of the trial tile stay below, and every pixel below threefold: the difference to PyTorch in
-float32 as a fraction of the range of its output."""
+float32 on the CPU as a fraction of the range of its output."""
 
 _NAMES = {"torch": "PyTorch", "openvino": "OpenVINO"}
 # The trial as a whole, with what is compiled and warmed up before, stays within a second.

@@ -163,11 +163,11 @@ class SceneCache:
             return random_scene(rng, (self.size, self.size), self.moments, self.style)
         from .volumes import volume_scene
 
-        return volume_scene(rng, (self.size, self.size), self.moments, _volumes())
+        return volume_scene(rng, (self.size, self.size), self.moments, loaded_volumes())
 
 
 @cache
-def _volumes():
+def loaded_volumes():
     """Traced once a process: it takes a minute."""
     from .volumes import Volumes
 

@@ -31,8 +31,12 @@ def save_checkpoint(
     step: int,
     seconds: float,
     recipe: Recipe,
+    notes: dict | None = None,
 ) -> None:
-    """Write aside, then rename: an interrupted save leaves the former checkpoint as it was."""
+    """Write aside, then rename: an interrupted save leaves the former checkpoint as it was.
+
+    `notes` is what else a training has to remember, as JSON can hold it; see `notes_in`.
+    """
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
     names = list(learned_parameters(network))
@@ -44,8 +48,15 @@ def save_checkpoint(
         "step": str(step),
         "seconds": f"{seconds:.1f}",
         "recipe": json.dumps(recipe.as_dict()),
+        "notes": json.dumps(notes or {}),
     })
     os.replace(aside, path)
+
+
+def notes_in(path: Path) -> dict:
+    """The notes of a checkpoint that `load_checkpoint` has read."""
+    with safe_open(path, framework="pt") as file:
+        return json.loads((file.metadata() or {}).get("notes", "{}"))
 
 
 def load_checkpoint(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,17 @@ BATCH, SIDE = 4, 384
 LEARNING_RATE = 2e-3
 
 
-def estimator_of(pool: Pool, steps: int, show_progress: bool = True) -> BlurEstimator:
-    """The estimator that lies beside the pool, after so many steps of learning from it; the first call trains it."""
+def estimator_of(
+    pool: Pool, steps: int, show_progress: bool = True, check: Callable[[], None] = lambda: None
+) -> BlurEstimator:
+    """The estimator that lies beside the pool, after so many steps of learning from it; the first call trains it.
+
+    `check` may raise between its steps.
+    """
     path = Path(pool.folder) / f"estimator-{steps}.safetensors"
     if not path.exists():
         aside = path.with_suffix(f".{os.getpid()}.part")
-        state = _learned(pool, steps, show_progress).state_dict()
+        state = _learned(pool, steps, show_progress, check).state_dict()
         save_file({name: value.contiguous() for name, value in state.items()}, aside)
         os.replace(aside, path)
     estimator = BlurEstimator()
@@ -35,12 +41,14 @@ def estimator_of(pool: Pool, steps: int, show_progress: bool = True) -> BlurEsti
     return estimator.requires_grad_(False)
 
 
-def seen_in(pool: Pool, steps: int, show_progress: bool = True) -> np.ndarray:
+def seen_in(
+    pool: Pool, steps: int, show_progress: bool = True, check: Callable[[], None] = lambda: None
+) -> np.ndarray:
     """What that estimator sees in each region of the pool, (regions, TOLD) float32; kept beside the pool too."""
     path = Path(pool.folder) / f"estimator-{steps}.seen.npy"
     regions = pool.options.regions
     if not path.exists() or len(np.load(path, mmap_mode="r", allow_pickle=False)) < regions:
-        estimator = estimator_of(pool, steps, show_progress)
+        estimator = estimator_of(pool, steps, show_progress, check)
         with torch.inference_mode():
             seen = [
                 estimator(torch.from_numpy(pool.frame(region))[None, None])[0].numpy()
@@ -50,12 +58,13 @@ def seen_in(pool: Pool, steps: int, show_progress: bool = True) -> np.ndarray:
     return np.load(path, allow_pickle=False)[:regions]
 
 
-def _learned(pool: Pool, steps: int, show_progress: bool) -> BlurEstimator:
+def _learned(pool: Pool, steps: int, show_progress: bool, check: Callable[[], None]) -> BlurEstimator:
     torch.manual_seed(1)
     estimator = BlurEstimator().to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(estimator.parameters(), lr=LEARNING_RATE)
     side, middle = min(SIDE, pool.options.side), pool.options.frames // 2
     for step in tqdm(range(steps), desc="estimator", unit="step", disable=not show_progress):
+        check()
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * step / steps))
         loss = _error(estimator, pool.patches(generator("train", 3, step), BATCH, side), middle)

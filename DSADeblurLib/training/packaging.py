@@ -37,7 +37,7 @@ DESCRIPTIONS = {
 def package_model(folder: Path, network: RestorationNetwork, recipe: Recipe, summary: dict) -> ModelCard:
     """Write the package of a network that `trainer.train` returned with `summary`."""
     architecture = recipe.architecture
-    started_from = summary.get("started_from")
+    started_from, stopped = summary.get("started_from"), summary["stopped_early"]
     frames = "one frame" if architecture.frames == 1 else f"{architecture.frames} successive frames"
     card = ModelCard(
         name=recipe.name,
@@ -51,6 +51,7 @@ def package_model(folder: Path, network: RestorationNetwork, recipe: Recipe, sum
             "recipe": recipe.as_dict(),
             "steps": summary["steps"],
             "minutes": summary["minutes"],
+            "stopped_early": stopped,
             "started_from": started_from,
             "started_from_sha256": summary.get("started_from_sha256"),
             "validation_psnr_gain_db": summary["psnr_gain_db"],
@@ -58,6 +59,7 @@ def package_model(folder: Path, network: RestorationNetwork, recipe: Recipe, sum
             + (f" --start-from {started_from}" if started_from else "")
             + (" --volumes" if recipe.pool.volumes else ""),
             "software": f"dsadeblur {__version__}, torch {torch.__version__}",
+            **summary.get("for_card", {}),
         },
         physics_range={
             "nominal_focal_spot_mm": [min(NOMINAL_SPOTS_MM), max(NOMINAL_SPOTS_MM)],
@@ -70,7 +72,7 @@ def package_model(folder: Path, network: RestorationNetwork, recipe: Recipe, sum
         },
         metrics={},
         licence="Apache-2.0",
-        limits=LIMITS,
+        limits=LIMITS if stopped is None else (f"Training was stopped early, {stopped}.", *LIMITS),
     )
     return save_model(folder, network, card)
 

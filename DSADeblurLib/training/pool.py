@@ -8,7 +8,9 @@ so that a batch which draws one region of each class has line pairs, wires and e
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,22 +85,31 @@ class Pool:
         self.folder, self.options = Path(folder), options
         self._shards: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
-    def complete(self, workers: int = 1, show_progress: bool = True) -> None:
-        """Render what is missing; an interrupted call can be made again."""
+    def complete(
+        self, workers: int = 1, show_progress: bool = True, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """Render what is missing; an interrupted call can be made again. `check` may raise between shards."""
         self.folder.mkdir(parents=True, exist_ok=True)
         _check_same_options(self.folder / "pool.json", self.options)
         missing = [n for n in range(self.options.regions // SHARD) if not _shard_path(self.folder, n).exists()]
         bar = tqdm(total=len(missing) * SHARD, desc="regions", unit="region", disable=not (show_progress and missing))
         if workers == 1:
             for number in missing:
+                check()
                 _render_shard(self.folder, self.options, number)
                 bar.update(SHARD)
         else:
-            with ProcessPoolExecutor(workers) as processes:
+            # Not forked: the training may have started a GPU's threads, which a fork leaves in an unknown state.
+            with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as processes:
                 jobs = [processes.submit(_render_shard, self.folder, self.options, number) for number in missing]
-                for job in jobs:
-                    job.result()
-                    bar.update(SHARD)
+                try:
+                    for job in jobs:
+                        job.result()
+                        bar.update(SHARD)
+                        check()
+                except BaseException:
+                    processes.shutdown(cancel_futures=True)
+                    raise
         bar.close()
 
     def patches(
@@ -126,7 +137,7 @@ class Pool:
         corners = rng.integers(0, o.side - side + 1, (batch, 2))
         turns, mirrored = rng.integers(0, 4, batch), rng.random(batch) < 0.5
         told = Told.draw(rng, batch, seen is not None)
-        neighbours = _neighbours(rng, batch, o.frames)
+        neighbours = neighbours_of(rng, batch, o.frames)
         inputs, truths, blurs, views = [], [], [], []
         for region, (row, column), turn, mirror, there in zip(
             regions[share], corners[share], turns[share], mirrored[share], neighbours[share], strict=True
@@ -174,7 +185,7 @@ class Pool:
         return self._shards[number]
 
 
-def _neighbours(rng: np.random.Generator, batch: int, frames: int) -> np.ndarray:
+def neighbours_of(rng: np.random.Generator, batch: int, frames: int) -> np.ndarray:
     """Indices (batch, frames) of what goes in for each frame: in ENDS_SHARE of the patches as at an end of a run."""
     radius = frames // 2
     before, after = np.where(rng.random(batch) < ENDS_SHARE, rng.integers(0, radius + 1, (2, batch)), radius)
@@ -219,7 +230,7 @@ def training_pair(folder: Path, options: PoolOptions, region: int) -> tuple[Pair
     cache = SceneCache(folder / "scenes", scenes, o.size, moments=o.frames, style=style)
     index = int(rng.integers(scenes))
     whole = cache.region(index, slice(None, None, THINNED), slice(None, None, THINNED))
-    corner = _corner_with_vessels(whole, o, rng)
+    corner = corner_with_vessels(whole, o, rng)
     scene = cache.region(index, *(slice(c, c + o.side) for c in corner))
     # Either the spots of real tubes, or every blur as often as any other.
     blur = BLUR_PX if rng.random() < EVEN_BLUR_SHARE else None
@@ -241,7 +252,7 @@ def _style(options: PoolOptions, number: int) -> tuple[str, int]:
     return "patient", options.scenes
 
 
-def _corner_with_vessels(whole: Scene, options: PoolOptions, rng: np.random.Generator) -> np.ndarray:
+def corner_with_vessels(whole: Scene, options: PoolOptions, rng: np.random.Generator) -> np.ndarray:
     """Of four places the one with most change in its iodine, three times out of four."""
     corners = rng.integers(0, options.size - options.side + 1, (4, 2))
     iodine = whole.iodine[whole.iodine.shape[0] // 2].sum(axis=0)

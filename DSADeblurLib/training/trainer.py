@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from DSADeblurLib.restoration.engine import bfloat16_pays
@@ -25,6 +25,7 @@ from .pool import Patches, Pool
 from .processes import Process, this_process
 from .recipes import Recipe
 from .start import take_weights
+from .stopping import Stop
 from .validation import HeldOut
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -45,6 +46,7 @@ def train(
     pool: Path | None = None,
     workers: int = 1,
     minutes: float | None = None,
+    began: float | None = None,
     validate_every: int = 2000,
     held_out: HeldOut | None = None,
     is_cancelled: Callable[[], bool] = lambda: False,
@@ -60,22 +62,29 @@ def train(
         device: where to train.
         pool: folder of simulated regions, by default `folder`/pool; what it lacks is rendered first.
         workers: processes that render.
-        minutes: stop this call after this time, leaving a checkpoint.
+        minutes: stop learning after this time, rendering included, leaving a checkpoint; validation comes on top.
+        began: reading of `time.monotonic` from which the minutes count; by default that of this call.
         validate_every: steps between validations and checkpoints.
         held_out: validation frames; by default four scenes of 512 x 512.
-        is_cancelled: asked after each step; a checkpoint is left.
+        is_cancelled: asked after each step; a checkpoint is left. The same goes for SIGTERM and SIGINT, after which
+            nothing is validated any more.
 
     Returns:
-        The network with averaged weights, and a summary: steps and minutes in all, psnr_gain_db for each condition.
+        The network with averaged weights, and a summary: steps and minutes in all, psnr_gain_db for each condition
+        (empty after a signal), stopped_early (where and why, or None) and interrupted, by a signal.
+
+    Raises:
+        TrainingStopped: the time was over before the first step.
     """
+    stop = Stop(minutes, is_cancelled, began)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     regions = Pool(pool or folder / "pool", recipe.pool)
     with this_process(device) as process:
         if process.leads:
-            regions.complete(workers, show_progress)
+            regions.complete(workers, show_progress, stop.check)
             if recipe.architecture.modulated:
-                seen_in(regions, recipe.estimator_steps, show_progress)
+                seen_in(regions, recipe.estimator_steps, show_progress, stop.check)
         process.together()
         session = Session(recipe, process)
         if start is not None:
@@ -93,36 +102,48 @@ def train(
             total=recipe.steps, initial=session.step, desc=recipe.name, unit="step",
             disable=not (show_progress and process.leads),
         )
-        gains, recent = {}, []
+        gains, recent, cause = {}, [], None
         modulated = recipe.architecture.modulated
         seen = seen_in(regions, recipe.estimator_steps, show_progress) if modulated else None
-        for patches in _stream(regions, recipe, session.step, process, seen):
-            recent.append(session.learn(patches))
-            bar.update()
-            overdue = minutes is not None and time.monotonic() - started > 60 * minutes
-            stop = process.agreed(overdue or is_cancelled()) or session.step == recipe.steps
-            if process.leads and (stop or session.step % validate_every == 0):
-                gains = validation.gains(session.average, process.device)
-                seconds = spent + time.monotonic() - started
-                save_checkpoint(
-                    checkpoint, session.network, session.average, session.optimizer, session.step, seconds, recipe
-                )
-                entry = {"step": session.step, "loss": round(float(np.mean(recent)), 5), "psnr_gain_db": gains}
-                with open(folder / LOG, "a", encoding="utf-8") as log:
-                    log.write(json.dumps({**entry, "seconds": round(seconds, 1)}) + "\n")
-                recent = []
-                bar.set_postfix(loss=entry["loss"])
-            if stop:
-                break
-        bar.close()
-        if process.leads and recipe.architecture.modulated:
-            seeing = estimator_of(regions, recipe.estimator_steps, show_progress)
-            session.average.estimator.load_state_dict(seeing.state_dict())
-            gains = {}  # so far it had been told the true blur
-        if process.leads and not gains:
-            gains = validation.gains(session.average, process.device, told=None)
-        minutes_in_all = round((spent + time.monotonic() - started) / 60, 1)
-        return session.average, {"steps": session.step, "minutes": minutes_in_all, "psnr_gain_db": gains}
+
+        def validate(**told) -> dict[str, float]:
+            return validation.gains(session.average, process.device, is_cancelled=stop.signalled, **told)
+
+        with stop.keeping():
+            for patches in _stream(regions, recipe, session.step, process, seen):
+                recent.append(session.learn(patches))
+                bar.update()
+                cause = stop.cause()
+                ends = process.agreed(cause is not None) or session.step == recipe.steps
+                if process.leads and (ends or session.step % validate_every == 0):
+                    # First of all: whatever happens during the validation, the steps so far are kept.
+                    seconds = spent + time.monotonic() - started
+                    save_checkpoint(
+                        checkpoint, session.network, session.average, session.optimizer, session.step, seconds, recipe
+                    )
+                    gains = validate()
+                    entry = {"step": session.step, "loss": round(float(np.mean(recent)), 5), "psnr_gain_db": gains}
+                    with open(folder / LOG, "a", encoding="utf-8") as log:
+                        log.write(json.dumps({**entry, "seconds": round(seconds, 1)}) + "\n")
+                    recent = []
+                    bar.set_postfix(loss=entry["loss"])
+                if ends:
+                    break
+            bar.close()
+            if process.leads and modulated:
+                seeing = estimator_of(regions, recipe.estimator_steps, show_progress)
+                session.average.estimator.load_state_dict(seeing.state_dict())
+                gains = {}  # so far it had been told the true blur
+            if process.leads and not gains:
+                gains = validate(told=None)
+        early = session.step < recipe.steps
+        return session.average, {
+            "steps": session.step,
+            "minutes": round((spent + time.monotonic() - started) / 60, 1),
+            "psnr_gain_db": gains,
+            "stopped_early": f"after step {session.step} of {recipe.steps}, because {cause}" if early else None,
+            "interrupted": stop.signalled(),
+        }
 
 
 class Session:
@@ -144,18 +165,20 @@ class Session:
 
     def learn(self, patches: Patches) -> float:
         """One step on this process's share of a batch; returns its loss."""
+        device = self.process.device
+        frames = torch.from_numpy(patches.inputs).to(device, memory_format=torch.channels_last)
+        truths, told = (torch.from_numpy(a).to(device) for a in (patches.truths, patches.told))
+        return float(self.descend(frames, truths, told, self.recipe.rate(self.step)))
+
+    def descend(self, frames: Tensor, truths: Tensor, told: Tensor, rate: float) -> Tensor:
+        """One step at this learning rate on tensors of this device, see `Patches`; returns the loss, still there."""
         recipe, device = self.recipe, self.process.device
         for group in self.optimizer.param_groups:
-            group["lr"] = recipe.rate(self.step)
+            group["lr"] = rate
         self.step += 1
-        frames = torch.from_numpy(patches.inputs).to(device, memory_format=torch.channels_last)
-        truths = torch.from_numpy(patches.truths).to(device)
         # bfloat16 keeps float32's range, so no loss scaling is needed.
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
-            if self.network.architecture.modulated:
-                output = self._shared(frames, torch.from_numpy(patches.told).to(device))
-            else:
-                output = self._shared(frames)
+            output = self._shared(frames, told) if self.network.architecture.modulated else self._shared(frames)
         middle = recipe.architecture.frames // 2
         loss = self.loss(output.float(), frames[:, middle : middle + 1], truths)
         self.optimizer.zero_grad(set_to_none=True)
@@ -167,7 +190,7 @@ class Session:
         with torch.no_grad():
             averages, values = list(self.average.parameters()), list(self.network.parameters())
             torch._foreach_lerp_(averages, values, 1 - keep)
-        return float(loss.detach())
+        return loss.detach()
 
 
 def _stream(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -37,17 +38,26 @@ class HeldOut:
 
     @torch.inference_mode()
     def gains(
-        self, network: RestorationNetwork, device: torch.device, told: float | None = 1.0
+        self,
+        network: RestorationNetwork,
+        device: torch.device,
+        told: float | None = 1.0,
+        is_cancelled: Callable[[], bool] = lambda: False,
     ) -> dict[str, float]:
         """Mean gain in PSNR over the input in dB for each kind and noise, and near edges ('... edge').
 
         A network that is told the blur is told the true one times `told`, but that it may be wrong by HEADER_SPREAD; or
-        with None what it estimates.
+        with None what it estimates. Of frames with more moments than it takes it sees those in the middle.
+        `is_cancelled` is asked before each frame; then there are no gains.
         """
         gains: dict[str, list[float]] = {}
         for number, (pair, edges, before) in enumerate(self._cases):
-            normalisation = fit_normalisation(pair.degraded)
-            frames = torch.from_numpy(normalisation.apply(pair.degraded))[None].to(device)
+            if is_cancelled():
+                return {}
+            beside = (len(pair.degraded) - network.architecture.frames) // 2
+            degraded = pair.degraded[beside : len(pair.degraded) - beside]
+            normalisation = fit_normalisation(degraded)
+            frames = torch.from_numpy(normalisation.apply(degraded))[None].to(device)
             given = ()
             if network.architecture.modulated and told is not None:
                 widths = [told * width for width in self.blurs[number]]

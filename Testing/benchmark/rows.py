@@ -13,7 +13,7 @@ from torch import nn
 
 from DSADeblurLib.restoration.architecture import RDNArchitecture
 from DSADeblurLib.restoration.card import ModelCard, list_models
-from DSADeblurLib.restoration.engine import EngineError, TorchEngine
+from DSADeblurLib.restoration.engine import TorchEngine
 from DSADeblurLib.restoration.export import export_network, openvino_is_installed
 from DSADeblurLib.restoration.network import RestorationNetwork, build_network, operations_per_pixel
 from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
@@ -27,7 +27,7 @@ _REFERENCES = {
     "rdn-s (untrained)": RDNArchitecture(features=32, growth=16),
     "rdn-m (untrained)": RDNArchitecture(features=64, growth=32),
 }
-_TORCH_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_TORCH_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def _told(network: RestorationNetwork) -> np.ndarray | None:
     return np.array((4.0, 4.0, 0.2), np.float32) if network.architecture.modulated else None
 
 
-def _as_batch(told: np.ndarray | None, device: str = "cpu") -> torch.Tensor | None:
-    return None if told is None else torch.from_numpy(told)[None].to(device)
+def _as_batch(told: np.ndarray | None) -> torch.Tensor | None:
+    return None if told is None else torch.from_numpy(told)[None]
 
 
 def floor_rows() -> list[Row]:
@@ -94,26 +94,6 @@ def frame_rows(model: Model, side: int) -> list[Row]:
         if model.export is not None and openvino_is_installed():
             engine = OpenVINOEngine(model.export, network.architecture, precision)
             rows.append(Row(name, "openvino", precision, work, _timed(engine, tile, told)))
-    return rows
-
-
-def cuda_rows(model: Model, side: int) -> list[Row]:
-    """One frame on the GPU, with and without the way there and back, and replayed as a CUDA graph.
-
-    Raises:
-        EngineError: why there is none.
-    """
-    if not torch.cuda.is_available():
-        raise EngineError("no GPU with a working driver was found")
-    network, work = model.network, operations_per_pixel(model.network) * side**2
-    shape = (network.architecture.frames, side, side)
-    tile = np.random.default_rng(0).normal(0, 0.2, shape).astype(np.float32)
-    rows = []
-    for precision in ("float32", "bfloat16", "float16"):
-        with_copies = _timed(TorchEngine(network, "cuda", precision), tile, _told(network))
-        rows.append(Row(model.card.name, "cuda with copies", precision, work, with_copies))
-        rows.append(Row(model.card.name, "cuda", precision, work, _cuda(network, tile, precision, graph=False)))
-        rows.append(Row(model.card.name, "cuda graph", precision, work, _cuda(network, tile, precision, graph=True)))
     return rows
 
 
@@ -158,40 +138,3 @@ def _openvino_stack(stack: nn.Sequential, x: torch.Tensor, precision: str) -> Ca
     request = openvino.Core().compile_model(graph, "CPU", hints).create_infer_request()
     values = x.numpy()
     return lambda: _seconds(lambda: request.infer([values], share_inputs=True))
-
-
-def _cuda(network: RestorationNetwork, tile: np.ndarray, precision: str, graph: bool) -> Callable[[], float]:
-    """Kernel time by events; channels-last, autocast below float32, warmed up on a stream of its own."""
-    there = copy.deepcopy(network).cuda().to(memory_format=torch.channels_last)
-    batch, told = torch.from_numpy(tile)[None].cuda(), _as_batch(_told(network), "cuda")
-    half = precision != "float32"
-
-    def forward() -> None:
-        # The cache of cast weights would outlive the capture of a graph.
-        with torch.autocast("cuda", dtype=_TORCH_TYPES[precision], enabled=half, cache_enabled=False):
-            there(batch, told)
-
-    with torch.inference_mode():
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(3):
-                forward()
-        torch.cuda.current_stream().wait_stream(stream)
-        play = forward
-        if graph:
-            recorded = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(recorded):
-                forward()
-            play = recorded.replay
-
-    def run() -> float:
-        before, after = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        with torch.inference_mode():
-            before.record()
-            play()
-            after.record()
-        torch.cuda.synchronize()
-        return before.elapsed_time(after) / 1000
-
-    return run

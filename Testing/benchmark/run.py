@@ -3,7 +3,7 @@
 Every engine and precision on one frame of 1024 x 1024, against PyTorch as it comes (eager float32) and against the
 floor: the time the network's operations would take at the largest rate of plain convolutions measured in the same
 run. Then the stages of a long run, peak memory, and cost against frames and pixels. Medians throughout; the load of
-the machine is recorded, and ratios of a loaded machine mean little.
+the machine is recorded, and ratios of a loaded machine mean little. The figures of a GPU come from `make gpu`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from rows import Row, cuda_rows, floor_rows, frame_rows, models
+from rows import Row, floor_rows, frame_rows, models
 from runs import batches, peak_memory, scaling, stages
 
 from DSADeblurLib import __version__
-from DSADeblurLib.restoration.engine import EngineError
 from DSADeblurLib.restoration.export import openvino_is_installed
 
 
@@ -46,10 +45,6 @@ def main() -> int:
     report: dict = {"machine": machine(), "load before": os.getloadavg()}
 
     rows = floor_rows() + [row for model in chosen for row in frame_rows(model, options.side)]
-    try:
-        rows += [row for model in chosen for row in cuda_rows(model, options.side)]
-    except EngineError as error:
-        report["cuda"] = f"skipped: {error}"
     report["frame"], report["floor GFLOP/s"] = ratios(rows, timed(rows, options.rounds))
     print_frames(console, report)
 
@@ -85,7 +80,6 @@ def machine() -> dict:
     return {
         "processor": names[0] if names else platform.processor(),
         "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": platform.platform(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         **versions,
@@ -109,10 +103,7 @@ def timed(rows: list[Row], rounds: int) -> list[float]:
 
 
 def ratios(rows: list[Row], seconds: list[float]) -> tuple[list[dict], dict[str, float]]:
-    """One entry a frame row: milliseconds, times faster than eager, times slower than the floor of its precision.
-
-    Rows of a GPU have no floor here: it is the processor's.
-    """
+    """One entry a frame row: milliseconds, times faster than eager, times slower than the floor of its precision."""
     floor: dict[str, float] = {}
     for row, took in zip(rows, seconds, strict=True):
         if row.name == "floor":
@@ -126,7 +117,7 @@ def ratios(rows: list[Row], seconds: list[float]) -> tuple[list[dict], dict[str,
             "GFLOP": row.operations / 1e9,
             "ms": 1000 * took,
             "faster than eager": eager[row.name] / took,
-            "above floor": None if "cuda" in row.engine else took * floor[row.precision] / row.operations,
+            "above floor": took * floor[row.precision] / row.operations,
         }
         for row, took in zip(rows, seconds, strict=True)
         if row.name != "floor"
@@ -143,14 +134,11 @@ def print_frames(console: Console, report: dict) -> None:
     for heading in ("GFLOP", "ms", "x faster than eager", "x above floor"):
         table.add_column(heading, justify="right")
     for entry in report["frame"]:
-        above = entry["above floor"]
         numbers = f"{entry['GFLOP']:.1f}", f"{entry['ms']:.1f}", f"{entry['faster than eager']:.2f}"
         table.add_row(
-            entry["model"], entry["engine"], entry["precision"], *numbers, "" if above is None else f"{above:.2f}"
+            entry["model"], entry["engine"], entry["precision"], *numbers, f"{entry['above floor']:.2f}"
         )
     console.print(table)
-    if "cuda" in report:
-        console.print(f"GPU: {report['cuda']}")
 
 
 def print_runs(console: Console, report: dict) -> None:

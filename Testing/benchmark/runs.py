@@ -74,10 +74,10 @@ class _TimedEngines(Engines):
         return _TimedEngine(engine, self.watch), selection
 
 
-def stages(model: Model, count: int, side: int) -> dict:
+def stages(model: Model, count: int, side: int, device: str = "cpu") -> dict:
     """Seconds of each stage of a run of `count` frames on the engine that is chosen, and of the run as a whole."""
     engines = _TimedEngines()
-    engines.start(model, "cpu", "auto", "auto")  # the trial is not part of a run
+    engines.start(model, device, "auto", "auto")  # the trial is not part of a run
     with tempfile.TemporaryDirectory() as folder:
         source_file = _stored_run(Path(folder), count, side)
         with FrameFile.open(source_file) as stored:
@@ -85,7 +85,7 @@ def stages(model: Model, count: int, side: int) -> dict:
                 source, out = _Frames(stored), _Frames(written)
                 started = time.perf_counter()
                 result = deblur(
-                    source, model, DeblurSettings(device="cpu"), relationship="LIN", out=out, engines=engines
+                    source, model, DeblurSettings(device=device), relationship="LIN", out=out, engines=engines
                 )
                 wall = time.perf_counter() - started
                 there, back = _conversions(stored, result.normalisation)

@@ -368,6 +368,19 @@ def test_no_gpu_memory_at_all_leaves_the_gpu_with_a_notice(make_model):
     np.testing.assert_array_equal(result.frames, deblur(frames, model, DeblurSettings(**CPU)).frames)
 
 
+def test_no_gpu_memory_for_the_weights_leaves_the_gpu_with_a_notice(make_model):
+    def build(network, device, precision):
+        if device == "cuda":
+            raise OutOfMemory("8 GiB asked for")
+        return TorchEngine(network, device, precision)
+
+    model, frames = make_model(), run_of((2, 200, 200))
+    result = deblur(frames, model, ALONE, engines=Engines(probe=lambda: "Some GPU", build=build))
+    assert result.device == "cpu"
+    assert result.notices == ("The memory of the GPU was too small even for small tiles; the CPU is used.",)
+    np.testing.assert_array_equal(result.frames, deblur(frames, model, DeblurSettings(**CPU)).frames)
+
+
 def test_no_memory_anywhere_is_one_sentence(make_model):
     with pytest.raises(DeblurError, match=r"^This computer has too little free memory \(8 GiB asked for\)"):
         deblur(run_of((1, 200, 200)), make_model(), engines=engines_with(cuda=0, cpu=0))
