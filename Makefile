@@ -6,6 +6,8 @@ OUT    ?= out
 ROUNDS ?= 20
 FILES  ?= 20000
 RECIPE ?= compact
+# Processes that run the tests.
+TESTERS ?= 2
 MINUTES ?= 9
 DEVICE ?= cuda
 # Of the tables: what the networks say themselves, before part of the noise is given back.
@@ -42,7 +44,7 @@ demo: $(VENV)/.installed-scene
 
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
 
 fuzz: $(VENV)/.installed-test
 	$(BIN)/python Testing/fuzz/run.py --files $(FILES) --seconds-per-file 5 --memory 2000 --keep $(OUT)/fuzz
