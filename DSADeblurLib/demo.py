@@ -26,6 +26,7 @@ from DSADeblurLib.simulation.runs import RUN_FILE, SimulatedRun, read_facts, sim
 from DSADeblurLib.xa import plan_subtraction, read_run, subtract
 from DSADeblurLib.xa.mapped import read_mapped
 
+INPUT, TRUTH = "large focal spot", "truth (simulated)"
 NOISE_REDUCTIONS = (0.0, DeblurSettings.noise_reduction, 1.0)
 # Bits of noise may come out differently on another processor; the scene may not.
 TOLERANCE_DN = 3.0
@@ -59,33 +60,44 @@ def run_demo(folder: Path) -> int:
     if drift > TOLERANCE_DN:
         console.print("The truth cannot be simulated here as it was when the sample was made; no comparison with it.")
     else:
-        _print_comparison(console, run, model, output, result.frame_numbers, simulated)
-        picture = _draw_noise_reductions(run, model, simulated, Path(folder) / "noise_reduction.png")
+        compared = _compared(run, model, output, result.frame_numbers, simulated)
+        _print_comparison(console, compared, simulated)
+        picture = _draw_last_frames(compared, Path(folder) / "noise_reduction.png")
         console.print(f"Last frame at noise reduction 0, 0.5 and 1: {picture}", highlight=False, soft_wrap=True)
     console.print(f"Derived XA object: {output}", highlight=False, soft_wrap=True)
     return _draw(console, sample, output, Path(folder) / "compare.png")
 
 
-def _print_comparison(
-    console: Console, run, model, output: Path, numbers: tuple[int, ...], simulated: SimulatedRun
-) -> None:
+def _compared(run, model, output: Path, numbers: tuple[int, ...], simulated: SimulatedRun) -> dict[str, np.ndarray]:
+    """Subtracted frames by what they are: before, at each noise reduction, and the truth, which is the last."""
     plan = plan_subtraction(run)
-    degraded = subtract(run.frames, plan, run.relationship)
-    truth = subtract(simulated.truth, plan, "LIN")
-    # What a reader gets is what was written, so the file is measured, not the memory.
-    compared = {"large focal spot": degraded, "deblurred": read_mapped(output)}
-    for n in (0.0, 1.0):
+    frames = {INPUT: subtract(run.frames, plan, run.relationship)}
+    for n in NOISE_REDUCTIONS:
         settings = DeblurSettings(noise_reduction=n, frames=(numbers[0], numbers[-1]))
-        compared[f"deblurred, noise reduction {n:g}"] = _restored(run, model, settings)
+        # What a reader gets is what was written, so the file is measured, not the memory.
+        is_written = n == DeblurSettings.noise_reduction
+        frames[_name(n)] = read_mapped(output) if is_written else _restored(run, model, settings)
+    return {**frames, TRUTH: subtract(simulated.truth, plan, "LIN")}
+
+
+def _name(noise_reduction: float) -> str:
+    return f"noise reduction {noise_reduction:g}"
+
+
+def _print_comparison(console: Console, compared: dict[str, np.ndarray], simulated: SimulatedRun) -> None:
+    truth = compared[TRUTH]
     table = Table(title="Against the simulated truth (optical density, data range 1.0)", title_justify="left")
     for heading in ("", "PSNR dB", "SSIM", "vessel width error px"):
         table.add_column(heading)
     for name, frames in compared.items():
-        scores = np.array([_scores(frames[i], truth[i]) for i in range(len(numbers))]).mean(axis=0)
+        if name == TRUTH:
+            continue
+        scores = np.array([_scores(frames[i], truth[i]) for i in range(len(truth))]).mean(axis=0)
         error = np.abs(_widths(frames[-1], simulated) - _widths(truth[-1], simulated))
         missed = int(np.isnan(error).sum())
         width = f"{np.nanmean(error):.2f} ({len(error) - missed} of {len(error)} vessels)"
-        table.add_row(name, f"{scores[0]:.2f}", f"{scores[1]:.4f}", width)
+        row = {_name(DeblurSettings.noise_reduction): "deblurred", INPUT: INPUT}.get(name, f"deblurred, {name}")
+        table.add_row(row, f"{scores[0]:.2f}", f"{scores[1]:.4f}", width)
     console.print(table)
 
 
@@ -95,19 +107,14 @@ def _restored(run, model, settings: DeblurSettings) -> np.ndarray:
     return np.asarray(deblur(ready.frames, model, ready.settings, exposed=ready.exposed).frames)
 
 
-def _draw_noise_reductions(run, model, simulated: SimulatedRun, path: Path) -> Path:
-    """Draw a part of the last frame before, at each noise reduction, and as it truly is, all in one grey scale."""
-    plan, last = plan_subtraction(run), len(run.frames)
-    pictures = {"large focal spot": subtract(run.frames, plan, run.relationship)[-1]}
-    for n in NOISE_REDUCTIONS:
-        settings = DeblurSettings(noise_reduction=n, frames=(last, last))
-        pictures[f"noise reduction {n:g}"] = _restored(run, model, settings)[0]
-    pictures["truth (simulated)"] = truth = subtract(simulated.truth, plan, "LIN")[-1]
-    side = min(truth.shape) // 3
-    row, column = interesting_crop(truth, side)
+def _draw_last_frames(compared: dict[str, np.ndarray], path: Path) -> Path:
+    """Draw a part of the last frame of each, all in one grey scale."""
+    pictures = {name: frames[-1] for name, frames in compared.items()}
+    side = min(pictures[TRUTH].shape) // 3
+    row, column = interesting_crop(pictures[TRUTH], side)
     figure = Figure(figsize=(3.6 * len(pictures), 3.9), dpi=100, layout="constrained")
     # Dark for wide vessels: what matters is whether the faint ones are still there.
-    low, high = np.percentile(pictures["large focal spot"][row : row + side, column : column + side], (8, 99.9))
+    low, high = np.percentile(pictures[INPUT][row : row + side, column : column + side], (8, 99.9))
     for ax, (name, picture) in zip(figure.subplots(1, len(pictures)), pictures.items(), strict=True):
         crop = picture[row : row + side, column : column + side]
         ax.imshow(crop, cmap="gray", vmin=low, vmax=high, interpolation="nearest")

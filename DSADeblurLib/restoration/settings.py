@@ -99,15 +99,16 @@ class DeblurSettings:
         Raises:
             ValueError: one sentence, if a name is unknown or a choice is not usable.
         """
-        if values.get("strength") is not None:
+        values = dict(values)
+        strength = values.pop("strength", None)
+        if strength is not None:
             if "sharpness" in values or "noise_reduction" in values:
                 raise ValueError("Strength sets sharpness and noise reduction; give it, or these, not both.")
-            strength = _share("strength", values["strength"])
-            values = {**values, "sharpness": strength, "noise_reduction": strength}
-        unknown = sorted(set(values) - {field.name for field in fields(cls)} - {"strength"})
+            values["sharpness"] = values["noise_reduction"] = _share("strength", strength)
+        unknown = sorted(set(values) - {field.name for field in fields(cls)})
         if unknown:
             raise ValueError(f"Unknown setting {unknown[0]!r}.")
-        return cls(**{name: value for name, value in values.items() if name != "strength"})
+        return cls(**values)
 
 
 def _share(name: str, value: object) -> float:
