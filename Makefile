@@ -40,7 +40,7 @@ help:
 	@echo "make retention    what is left of thin faint vessels; REAL='--real FOLDER' puts them into real frames"
 
 demo: $(VENV)/.installed-scene
-	@$(BIN)/dsadeblur demo --output $(OUT)/demo
+	@$(BIN)/python Testing/Host/demo.py $(OUT)/demo
 
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -76,13 +76,13 @@ train: $(VENV)/.installed-test
 	$(BIN)/dsadeblur train --recipe $(RECIPE) --pool $(OUT)/pools/$(RECIPE) --output $(OUT)/$(RECIPE) --resume $(VOLUMES)
 
 study: $(VENV)/.installed-test
-	$(BIN)/python -m DSADeblurLib.training.study --pool $(OUT)/pools --output $(OUT)/study $(VOLUMES)
+	$(BIN)/python -m DSADeblurLib.lab.training.study --pool $(OUT)/pools --output $(OUT)/study $(VOLUMES)
 
 evaluate: $(VENV)/.installed
 	$(BIN)/dsadeblur evaluate --model compact --model quality --model sequence --model paper-small --set test --frames 8 --noise-reduction $(NOISE_REDUCTION) --output $(OUT)/evaluate
 
 retention: $(VENV)/.installed
-	$(BIN)/python -m DSADeblurLib.evaluation.retention --model compact --model quality --model sequence $(REAL)
+	$(BIN)/python -m DSADeblurLib.lab.evaluation.retention --model compact --model quality --model sequence $(REAL)
 
 # Needs no network and no .venv: PyTorch is that of the machine. Results lie flat in OUT.
 gpu: OUT := out/gpu

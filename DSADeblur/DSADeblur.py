@@ -274,9 +274,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             {name: value for name, value in controls.items() if value is not None}
             | {"device": device, "precision": precision, "tile": tile, "frames": frames}
         )
-        options = Options(
-            model, settings, subtraction, maskFrames, maskShift, flipShift, registration, order, said
-        )
+        options = Options(model, settings, subtraction, maskFrames, maskShift, flipShift, registration, order, said)
         job = Job(inputNode, options)
         client, outcome = WorkerClient(makeRunner), {}
         callbacks = Callbacks(

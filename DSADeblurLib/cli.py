@@ -1,4 +1,4 @@
-"""The command line: info, deblur, deidentify, simulate, train, evaluate, demo."""
+"""The command line: info, deblur, deidentify, simulate, train, evaluate."""
 
 from __future__ import annotations
 
@@ -117,9 +117,13 @@ def _parser() -> argparse.ArgumentParser:
     simulate.set_defaults(run=_simulate)
 
     train = verbs.add_parser("train", help="train a network on simulated pairs")
-    train.add_argument("--recipe", default="compact", help=(
-        "compact, quality, sequence, paper, paper-small or quick; large or large-quick, from scenes made meanwhile"
-    ))
+    train.add_argument(
+        "--recipe",
+        default="compact",
+        help=(
+            "compact, quality, sequence, paper, paper-small or quick; large or large-quick, from scenes made meanwhile"
+        ),
+    )
     train.add_argument("--output", required=True, type=Path, help="folder for checkpoint, log and model package")
     train.add_argument("--pool", type=Path, default=None, help="folder of simulated regions; by default OUTPUT/pool")
     train.add_argument(
@@ -149,9 +153,6 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--write-card", action="store_true", help="write the result into the models' cards")
     evaluate.set_defaults(run=_evaluate)
 
-    demo = verbs.add_parser("demo", help="deblur the bundled sample run and draw the compare layout")
-    demo.add_argument("--output", type=Path, default=Path("out/demo"))
-    demo.set_defaults(run=_demo)
     return parser
 
 
@@ -173,8 +174,14 @@ def _deblur(options: argparse.Namespace) -> int:
     model = load_model(options.model)
     with BatchProgress() as progress:
         outcomes = deblur_files(
-            options.inputs, options.output, model, settings, choices, batch,
-            starting=progress.start, finished=progress.finish,
+            options.inputs,
+            options.output,
+            model,
+            settings,
+            choices,
+            batch,
+            starting=progress.start,
+            finished=progress.finish,
         )
     if not outcomes:
         raise ValueError("There is no file among the inputs.")
@@ -189,7 +196,7 @@ def _deblur(options: argparse.Namespace) -> int:
 
 
 def _deidentify(options: argparse.Namespace) -> int:
-    from DSADeblurLib.xa.deidentified import write_deidentified
+    from DSADeblurLib.xa.derived.deidentified import write_deidentified
 
     options.output.mkdir(parents=True, exist_ok=True)
     copies = write_deidentified(options.files, options.output, reviewed=options.reviewed)
@@ -199,7 +206,7 @@ def _deidentify(options: argparse.Namespace) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    from DSADeblurLib.simulation.runs import SimulationOptions, simulate_run, write_run
+    from DSADeblurLib.lab.simulation.runs import SimulationOptions, simulate_run, write_run
 
     names = ("seed", "frames", "size", "nominal_spot_mm", "quanta")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
@@ -213,12 +220,12 @@ def _train(options: argparse.Namespace) -> int:
     began = time.monotonic()
     import torch
 
+    from DSADeblurLib.lab.training.online import train_online
+    from DSADeblurLib.lab.training.packaging import package_model
+    from DSADeblurLib.lab.training.recipes import RECIPES, OnlineRecipe
+    from DSADeblurLib.lab.training.trainer import train
     from DSADeblurLib.restoration.engine import choose_device
     from DSADeblurLib.restoration.package import load_model
-    from DSADeblurLib.training.online import train_online
-    from DSADeblurLib.training.packaging import package_model
-    from DSADeblurLib.training.recipes import RECIPES, OnlineRecipe
-    from DSADeblurLib.training.trainer import train
 
     if options.recipe not in RECIPES:
         raise ValueError(f"Unknown recipe '{options.recipe}'; use one of {', '.join(RECIPES)}.")
@@ -256,12 +263,12 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from DSADeblurLib.evaluation.pictures import save_pictures
-    from DSADeblurLib.evaluation.plan import Plan
-    from DSADeblurLib.evaluation.real import check_real_output, save_real
-    from DSADeblurLib.evaluation.run import evaluate
-    from DSADeblurLib.evaluation.tables import print_tables
-    from DSADeblurLib.training.packaging import write_metrics
+    from DSADeblurLib.lab.evaluation.evaluate import evaluate
+    from DSADeblurLib.lab.evaluation.extent import Plan
+    from DSADeblurLib.lab.evaluation.pictures import save_pictures
+    from DSADeblurLib.lab.evaluation.printed_tables import print_tables
+    from DSADeblurLib.lab.evaluation.real import check_real_output, save_real
+    from DSADeblurLib.lab.training.packaging import write_metrics
 
     models = options.models or ["compact"]
     if options.real is not None:
@@ -281,12 +288,6 @@ def _evaluate(options: argparse.Namespace) -> int:
         for folder, model in zip(models, result.models, strict=True):
             write_metrics(folder, result.for_card(model.name))
     return FINE
-
-
-def _demo(options: argparse.Namespace) -> int:
-    from DSADeblurLib.demo import run_demo
-
-    return run_demo(options.output)
 
 
 if __name__ == "__main__":

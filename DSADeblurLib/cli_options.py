@@ -22,11 +22,15 @@ def add_run_facts(parser: argparse.ArgumentParser) -> None:
         "--detector-spacing", type=float, default=None, metavar="MM", help="pixel at the detector, where it has none"
     )
     parser.add_argument(
-        "--relationship", default=None, choices=("LIN", "LOG", "DISP"),
+        "--relationship",
+        default=None,
+        choices=("LIN", "LOG", "DISP"),
         help="what pixel values mean (Pixel Intensity Relationship), where the header does not say",
     )
     parser.add_argument(
-        "--polarity", default=None, choices=("keep", "invert"),
+        "--polarity",
+        default=None,
+        choices=("keep", "invert"),
         help="of MONOCHROME1 and signed pixels: keep values that rise with the X-rays, invert those that fall",
     )
     parser.add_argument(
@@ -49,9 +53,9 @@ def run_facts(options: argparse.Namespace) -> dict:
 def add_deblurring(parser: argparse.ArgumentParser) -> None:
     """The options of `deblur`, but for what is done with many files."""
     from DSADeblurLib.pipeline import ORDERS, PICTURES
-    from DSADeblurLib.xa.compression import COMPRESSIONS
-    from DSADeblurLib.xa.plan import REGISTRATIONS
-    from DSADeblurLib.xa.planning import MODES
+    from DSADeblurLib.xa.derived.compression import COMPRESSIONS
+    from DSADeblurLib.xa.subtraction.plan import REGISTRATIONS
+    from DSADeblurLib.xa.subtraction.planning import MODES
 
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files or folders, searched recursively")
     parser.add_argument("--output", required=True, type=Path, help="folder for the results and manifest.json")
@@ -65,17 +69,25 @@ def add_deblurring(parser: argparse.ArgumentParser) -> None:
     network.add_argument("--strength", default=None, type=_share, help="both at once: 0 (input) to 1 (network)")
     network.add_argument("--frames", default=None, type=_frame_range, metavar="FIRST-LAST", help="for instance 1-20")
     network.add_argument(
-        "--blur", default="auto", type=_blur, metavar="auto|header|frames|PX[,PX]",
+        "--blur",
+        default="auto",
+        type=_blur,
+        metavar="auto|header|frames|PX[,PX]",
         help="width of the blur in rows and columns: by the header, as the frames show it, or as given",
     )
     subtraction = parser.add_argument_group("subtraction")
     subtraction.add_argument(
-        "--subtract", default="auto", choices=MODES,
+        "--subtract",
+        default="auto",
+        choices=MODES,
         help="auto: as the header says; always: insist; find: look for a mask in frames without contrast agent",
     )
     subtraction.add_argument("--mask", default=None, type=_numbers, metavar="LIST", help="mask frames, such as 1,2,3")
     subtraction.add_argument(
-        "--shift", default=None, type=_shift, metavar="ROWS,COLUMNS",
+        "--shift",
+        default=None,
+        type=_shift,
+        metavar="ROWS,COLUMNS",
         help="of the mask in pixels instead of the header's; positive is down and to the left (--shift=-1.5,2)",
     )
     subtraction.add_argument("--flip-shift", action="store_true", help="take the header's shift with the other signs")
@@ -88,7 +100,10 @@ def add_deblurring(parser: argparse.ArgumentParser) -> None:
     results = parser.add_argument_group("results")
     results.add_argument("--compression", default="none", choices=COMPRESSIONS, help="of the results, without loss")
     results.add_argument(
-        "--pictures", default=(), type=_pictures, metavar="LIST",
+        "--pictures",
+        default=(),
+        type=_pictures,
+        metavar="LIST",
         help=f"original and deblurred side by side: {', '.join(PICTURES)}",
     )
 
@@ -96,11 +111,17 @@ def add_deblurring(parser: argparse.ArgumentParser) -> None:
 def add_controls(parser) -> None:
     """The two controls, see `restoration.controls`."""
     parser.add_argument(
-        "--sharpness", default=None, type=_share, metavar="S",
+        "--sharpness",
+        default=None,
+        type=_share,
+        metavar="S",
         help=f"0 to 1: how much of the sharpening is taken; default {DeblurSettings.sharpness:g}",
     )
     parser.add_argument(
-        "--noise-reduction", default=None, type=_share, metavar="N",
+        "--noise-reduction",
+        default=None,
+        type=_share,
+        metavar="N",
         help="0 to 1: how much goes of what the network could not explain, noise and what is as faint as it; "
         f"default {DeblurSettings.noise_reduction:g}",
     )
@@ -120,10 +141,17 @@ def controls_of(options: argparse.Namespace) -> dict:
 def settings_of(options: argparse.Namespace) -> DeblurSettings:
     """The settings of the restoration."""
     blur_px = None if options.blur in BLURS else options.blur
-    return DeblurSettings.from_dict({
-        "device": options.device, "precision": options.precision, "tile": options.tile, "frames": options.frames,
-        "engine": options.engine, "blur_px": blur_px, **controls_of(options),
-    })
+    return DeblurSettings.from_dict(
+        {
+            "device": options.device,
+            "precision": options.precision,
+            "tile": options.tile,
+            "frames": options.frames,
+            "engine": options.engine,
+            "blur_px": blur_px,
+            **controls_of(options),
+        }
+    )
 
 
 def run_options_of(options: argparse.Namespace):

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from DSADeblurLib import __version__
-from DSADeblurLib.framefile import FrameFile
+from DSADeblurLib.frame_file import FrameFile
+from DSADeblurLib.frames import LazyFrames
 from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.xa import (
     Provenance,
@@ -24,9 +25,8 @@ from DSADeblurLib.xa import (
     subtract,
     write_derived,
 )
-from DSADeblurLib.xa.lazy import LazyFrames
 
-# The first is the default: `python -m DSADeblurLib.evaluation.order` measures both.
+# The first is the default: `python -m DSADeblurLib.lab.evaluation.order` measures both.
 ORDERS = ("subtract-first", "deblur-first")
 PICTURES = ("png", "gif", "mp4")
 
@@ -107,8 +107,13 @@ class _Floating(LazyFrames):
 
 
 def prepare(
-    frames, relationship: str | None, bits_stored: int | None, plan: SubtractionPlan | None, settings: DeblurSettings,
-    order: str = ORDERS[0], exposed: np.ndarray | None = None,
+    frames,
+    relationship: str | None,
+    bits_stored: int | None,
+    plan: SubtractionPlan | None,
+    settings: DeblurSettings,
+    order: str = ORDERS[0],
+    exposed: np.ndarray | None = None,
 ) -> Prepared:
     """Subtract if there is a plan, and bring the user's frame range, which counts the run's frames, into terms of it.
 
@@ -134,9 +139,7 @@ def prepare(
     return Prepared(_Floating(frames), settings, relationship, None, plan.contrast_frames, plan, exposed)
 
 
-def prepare_run(
-    run: Run, settings: DeblurSettings, options: RunOptions
-) -> tuple[Prepared, SubtractionPlan | None]:
+def prepare_run(run: Run, settings: DeblurSettings, options: RunOptions) -> tuple[Prepared, SubtractionPlan | None]:
     """What the network is given of a run, and how it is subtracted.
 
     Raises:
@@ -249,7 +252,12 @@ def deblur_run(
                 path.with_name(output.name), options.pictures, run, frames, result.frame_numbers, plan
             )
             write_derived(
-                output, run, frames, frame_numbers=result.frame_numbers, provenance=provenance, plan=plan,
+                output,
+                run,
+                frames,
+                frame_numbers=result.frame_numbers,
+                provenance=provenance,
+                plan=plan,
                 compression=options.compression,
             )
         for picture in pictures:

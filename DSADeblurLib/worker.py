@@ -141,7 +141,7 @@ class Worker:
     def _deblur(self, job: str, message: dict) -> None:
         import numpy as np
 
-        from DSADeblurLib.framefile import FrameFile
+        from DSADeblurLib.frame_file import FrameFile
         from DSADeblurLib.pipeline import ORDERS, prepare, restore
         from DSADeblurLib.restoration.deblur import DeblurCancelled
         from DSADeblurLib.restoration.settings import DeblurSettings

@@ -20,7 +20,7 @@ from skimage import io, morphology
 ROOT = Path(__file__).resolve().parent.parent
 # Beside this file lies a folder of tests that is called like the library.
 sys.path[0] = str(ROOT)
-from DSADeblurLib.simulation.sets import held_out_pair  # noqa: E402
+from DSADeblurLib.lab.simulation.sets import held_out_pair  # noqa: E402
 
 DATA = Path(os.environ.get("DSADEBLUR_DATA", ROOT.parent / "shared" / "data")) / "dsa"
 COLUMNS, SIDE = 5, 760

@@ -66,7 +66,7 @@ class SubtractionChoice(enum.Enum):
 
 
 class RegistrationChoice(enum.Enum):
-    """How the mask is moved onto each frame; the values are DSADeblurLib.xa.plan.REGISTRATIONS."""
+    """How the mask is moved onto each frame; the values are DSADeblurLib.xa.subtraction.plan.REGISTRATIONS."""
 
     NONE = "none"
     SHIFT = "shift"
@@ -88,7 +88,7 @@ class OrderChoice(enum.Enum):
 
 
 class PolarityChoice(enum.Enum):
-    """Of MONOCHROME1 and signed pixels; the values are DSADeblurLib.xa.layout.POLARITIES."""
+    """Of MONOCHROME1 and signed pixels; the values are DSADeblurLib.xa.file.stored_pixels.POLARITIES."""
 
     HEADER = ""
     KEEP = "keep"

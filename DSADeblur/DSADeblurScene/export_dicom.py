@@ -31,7 +31,7 @@ def writeToFolder(
 
     Args:
         folder: where the file goes; a name that is not taken yet is given.
-        compression: a key of DSADeblurLib.xa.compression.COMPRESSIONS.
+        compression: a key of DSADeblurLib.xa.derived.compression.COMPRESSIONS.
         dropIdentity: write it without what tells who the patient is.
         reviewed: a person looked at every frame and no text is burned in; counts with `dropIdentity` only.
 
@@ -118,7 +118,7 @@ def writeNew(folder: Path, stem: str, suffix: str, write: Callable[[Path], Any])
     Returns its path and what `write` returned. Raises what that raises, and RuntimeError, one sentence, if the file
     cannot be put there; then nothing is left.
     """
-    from DSADeblurLib.placing import put_in_place
+    from DSADeblurLib.atomic_write import put_in_place
 
     name = f"{stem}{suffix}"
     with ExitStack() as stack:
@@ -173,7 +173,7 @@ def _write(result: Result, path: Path, watch: Watch, compression: str) -> Path:
 
 
 def _withoutIdentity(path: Path, folder: Path, reviewed: bool) -> tuple[Path, tuple[str, ...]]:
-    from DSADeblurLib.xa.deidentified import write_deidentified
+    from DSADeblurLib.xa.derived.deidentified import write_deidentified
 
     copies = write_deidentified([path], folder, reviewed=reviewed)
     return copies.paths[0], copies.notes

@@ -13,7 +13,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurLib import __version__
-from DSADeblurLib.framefile import FrameFile
+from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.restoration.settings import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts
 from DSADeblurScene.derived import addDerived
@@ -193,7 +193,7 @@ def planFor(run: InputRun, facts: DicomFacts, options: Options):
 
 def _planWithoutHeader(run: InputRun, facts: DicomFacts, options: Options):
     from DSADeblurLib.xa import SubtractionPlan
-    from DSADeblurLib.xa.mask_choice import find_mask_frames
+    from DSADeblurLib.xa.subtraction.mask_choice import find_mask_frames
 
     if options.subtraction == "never" or (options.subtraction == "auto" and not options.maskFrames):
         return None, ""
@@ -211,9 +211,7 @@ def _planWithoutHeader(run: InputRun, facts: DicomFacts, options: Options):
     if outside:
         raise ValueError(_("Mask frame {number} does not exist.").format(number=outside[0]))
     if relationship == "DISP":
-        notes.append(
-            _("Pixel values of unknown meaning were subtracted as they are; the result is not quantitative.")
-        )
+        notes.append(_("Pixel values of unknown meaning were subtracted as they are; the result is not quantitative."))
     shift = options.maskShift or (0.0, 0.0)
     if abs(shift[0]) >= run.frames.shape[1] or abs(shift[1]) >= run.frames.shape[2]:
         raise ValueError(_("The mask shift is larger than the image."))

@@ -36,7 +36,11 @@ def setLabel(line, measured) -> None:
     description = _("Measured by DSA Deblur. Research use only.")
     line.SetNthMeasurement(
         line.GetNumberOfMeasurements() if index is None else index,
-        MEASUREMENT, measured.value, measured.unit, shown, description,
+        MEASUREMENT,
+        measured.value,
+        measured.unit,
+        shown,
+        description,
     )
     line.UpdateAllMeasurements()
     line.EndModify(wasModifying)

@@ -11,7 +11,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from DSADeblurLib.framefile import FrameFile
+from DSADeblurLib.frame_file import FrameFile
 from DSADeblurScene.compare import frameNumbersOf, showSideBySide, subtractedSource
 from DSADeblurScene.derived import ATTRIBUTE, addDerived, addPicture, setWindow, sourceOf, vesselWindow
 from DSADeblurScene.input import readInput, shownVolume

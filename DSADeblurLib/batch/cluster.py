@@ -28,7 +28,7 @@ from distributed.utils import silence_logging_cmgr
 
 from DSADeblurLib.batch.folder import OutputFolder, OutputFull
 from DSADeblurLib.batch.outcome import Job, Outcome
-from DSADeblurLib.batch.run import do
+from DSADeblurLib.batch.run_batch import do
 from DSADeblurLib.batch.step import Step, in_a_sentence
 
 _CONNECT_SECONDS = 30
@@ -220,9 +220,7 @@ def cpu_count_here() -> int:
     return cpu_count()
 
 
-def _do_there(
-    job: Job, folder: str, step: Step, asked: dict, threads: dict[str, int], wait: bool
-) -> Outcome | None:
+def _do_there(job: Job, folder: str, step: Step, asked: dict, threads: dict[str, int], wait: bool) -> Outcome | None:
     """In the worker. If it seemed dead and was not, another one may be at the same run: the claim decides."""
     if step.asked() != asked:
         raise ValueError(f"{platform.node()} has another version of DSADeblur; install the same there.")
@@ -236,8 +234,10 @@ def _do_there(
 def _threads_by_host(cores: dict[str, int]) -> dict[str, int]:
     """Threads for each worker's network by host, so that its workers together use its cores once."""
     workers = Counter(map(get_address_host, cores))
-    return {get_address_host(address): max(1, count // workers[get_address_host(address)])
-            for address, count in cores.items()}
+    return {
+        get_address_host(address): max(1, count // workers[get_address_host(address)])
+        for address, count in cores.items()
+    }
 
 
 def _failed(folder: OutputFolder, job: Job, asked: dict, error: Exception) -> Outcome:

@@ -31,15 +31,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from DSADeblurLib.atomic_write import is_plain_file, is_plain_folder, new_beside, put_in_place
 from DSADeblurLib.batch.outcome import INTERRUPTED, RESULTS, SUFFIX, Job, Outcome, is_key
-from DSADeblurLib.placing import is_plain_file, is_plain_folder, new_beside, put_in_place
+from DSADeblurLib.errors import DSADeblurError
 
 HIDDEN = ".dsadeblur"
 _FOLDERS = ("processes", "claims", "work", "runs")
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
-class OutputFull(Exception):
+class OutputFull(DSADeblurError):
     """The disk of the output folder is full. The message is one sentence for the user."""
 
 
@@ -218,8 +219,10 @@ class OutputFolder:
             self._record(key, outcome)
             return outcome
         # What was put in place when the process was killed is this input's own, though nothing else says so.
-        replaces |= before is not None and (before.key, before.input) == (key, outcome.input) and (
-            before.identity() == outcome.identity()
+        replaces |= (
+            before is not None
+            and (before.key, before.input) == (key, outcome.input)
+            and (before.identity() == outcome.identity())
         )
         pictures = [path for path in output.parent.glob(f"{glob.escape(output.stem)}.*") if path != output]
         targets = {path: self.path / path.name for path in (output, *pictures)}

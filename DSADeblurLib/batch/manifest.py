@@ -6,9 +6,9 @@ import os
 import time
 from collections.abc import Iterable
 
+from DSADeblurLib.atomic_write import put_in_place
 from DSADeblurLib.batch.folder import OutputFolder, Plan, key_of, outcomes_in, read_json
 from DSADeblurLib.batch.outcome import INTERRUPTED, Outcome, folded
-from DSADeblurLib.placing import put_in_place
 
 MANIFEST = "manifest.json"
 # A manifest of thousands of runs takes a while to write: at most this part of the time goes into it.

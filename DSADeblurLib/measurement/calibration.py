@@ -23,9 +23,9 @@ import math
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
-from DSADeblurLib.xa.elements import as_written
-from DSADeblurLib.xa.facts import Acquisition
-from DSADeblurLib.xa.magnifications import (
+from DSADeblurLib.xa.file.elements import as_written
+from DSADeblurLib.xa.header.facts import Acquisition
+from DSADeblurLib.xa.header.magnifications import (
     COARSEST_SPACING_MM,
     FIDUCIAL,
     MAGNIFICATION_RANGE,
@@ -115,8 +115,15 @@ class Calibration:
 
     def as_dict(self) -> dict:
         """Return plain, JSON-able values."""
-        return {"kind": self.kind, "label": self.label, "unit": self.unit, "size": list(self.size),
-                "low": list(self.low), "high": list(self.high), "notes": list(self.notes)}
+        return {
+            "kind": self.kind,
+            "label": self.label,
+            "unit": self.unit,
+            "size": list(self.size),
+            "low": list(self.low),
+            "high": list(self.high),
+            "notes": list(self.notes),
+        }
 
 
 @dataclass(frozen=True)
@@ -136,13 +143,18 @@ class Choices:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return (label, millimetres per pixel with interval, notes) for a table, the default first."""
-        return [(one.label, one.text.partition(",")[0] if one.unit == "mm" else "", " ".join(one.notes))
-                for one in self.calibrations]
+        return [
+            (one.label, one.text.partition(",")[0] if one.unit == "mm" else "", " ".join(one.notes))
+            for one in self.calibrations
+        ]
 
     def as_dict(self) -> dict:
         """Return plain, JSON-able values."""
-        return {"default": self.default.kind, "why": self.why,
-                "calibrations": [one.as_dict() for one in self.calibrations]}
+        return {
+            "default": self.default.kind,
+            "why": self.why,
+            "calibrations": [one.as_dict() for one in self.calibrations],
+        }
 
 
 @dataclass(frozen=True)
@@ -275,8 +287,9 @@ def _patient_plane(acquisition: Acquisition, used: Magnification) -> Calibration
     near, far = _in_patient(acquisition, used)
     notes = [f"Holds at the isocentre; the interval covers objects within {OBJECT_DEPTH_MM:g} mm of it."]
     if used.source == USER:
-        notes = [f"The interval covers objects within {OBJECT_DEPTH_MM:g} mm of the plane of magnification "
-                 f"{used.value:g}."]
+        notes = [
+            f"The interval covers objects within {OBJECT_DEPTH_MM:g} mm of the plane of magnification {used.value:g}."
+        ]
     elif disagreeing([one for one in acquisition.magnifications if one.source != USER]):
         notes.append("Magnification tags disagree; the interval covers them all.")
     notes += [*_assumed_sid(acquisition), *_assumed_pixels(acquisition)]
@@ -294,8 +307,10 @@ def _spacing_calibration(acquisition: Acquisition) -> Calibration | None:
     else:
         low, high = _in_patient(acquisition, used)
     plane = "fiducial" if kind == FIDUCIAL else "isocentre"
-    notes = (f"Holds at the {plane}; the interval covers objects within {OBJECT_DEPTH_MM:g} mm of it.",
-             *_assumed_sid(acquisition))
+    notes = (
+        f"Holds at the {plane}; the interval covers objects within {OBJECT_DEPTH_MM:g} mm of it.",
+        *_assumed_sid(acquisition),
+    )
     return Calibration(kind.lower() or "spacing", size, low, high, notes)
 
 
@@ -308,10 +323,13 @@ def _by_object(
     aspect = acquisition.pixel_aspect
     pixels = length.measured(uncalibrated(aspect))
     if not pixels.low > 0:
-        raise ValueError(f"The {name} is {pixels.value:.3g} pixels wide or long, which is not more than the "
-                         f"uncertainty of measuring it.")
-    size, low, high = ((millimetres / one * aspect, millimetres / one)
-                       for one in (pixels.value, pixels.high, pixels.low))
+        raise ValueError(
+            f"The {name} is {pixels.value:.3g} pixels wide or long, which is not more than the "
+            f"uncertainty of measuring it."
+        )
+    size, low, high = (
+        (millimetres / one * aspect, millimetres / one) for one in (pixels.value, pixels.high, pixels.low)
+    )
     notes = [f"Holds at the {name}; the interval covers objects within {depth_mm:g} mm of it."]
     notes += _doubts(name, acquisition, size, low, high)
     low, high = _in_depth(acquisition, low, high, depth_mm)
@@ -329,8 +347,10 @@ def _doubts(name: str, acquisition: Acquisition, size: Pair, low: Pair, high: Pa
     if acquisition.magnifications:
         near, far = _in_patient(acquisition, acquisition.magnifications[0])
         if high[1] < near[1] or low[1] > far[1]:
-            return [f"The {name} gives magnification {used:.3g}, the header {acquisition.magnification.value:.3g}: "
-                    f"they do not fit."]
+            return [
+                f"The {name} gives magnification {used:.3g}, the header {acquisition.magnification.value:.3g}: "
+                f"they do not fit."
+            ]
     return []
 
 

@@ -1,12 +1,12 @@
 """From an object in depth slabs to native frames and to the subtracted frame.
 
-    Slab(line_integral, magnification, shift_px=(0.0, 0.0))
-    expected_intensity(slabs, spot, spacing_mm, detector=None, padding='symmetric') -> float32 (rows, cols), I0 = 1
-    expected_intensities(slabs, spots, spacing_mm, ...) -> one of them for each spot, at little more cost
-    expose(intensity, detector, quanta, rng, digital=False) -> float32 quanta or uint16 DN
-    acquire(slabs, spot, detector, quanta, rng, digital=False) -> the two in a row
-    optical_density(contrast, mask, floor=None) -> float32 ln Ic - ln Im
-    shift_frame(frame, (rows, cols), rotation_deg=0.0) -> float32
+Slab(line_integral, magnification, shift_px=(0.0, 0.0))
+expected_intensity(slabs, spot, spacing_mm, detector=None, padding='symmetric') -> float32 (rows, cols), I0 = 1
+expected_intensities(slabs, spots, spacing_mm, ...) -> one of them for each spot, at little more cost
+expose(intensity, detector, quanta, rng, digital=False) -> float32 quanta or uint16 DN
+acquire(slabs, spot, detector, quanta, rng, digital=False) -> the two in a row
+optical_density(contrast, mask, floor=None) -> float32 ln Ic - ln Im
+shift_frame(frame, (rows, cols), rotation_deg=0.0) -> float32
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from .blur import apply_each, detector_blur, focal_spot_blur, spot_reach_mm
-from .detector import Detector
-from .focal_spot import FocalSpot
-from .noise import add_noise
+from DSADeblurLib.physics.blur import apply_each, detector_blur, focal_spot_blur, spot_reach_mm
+from DSADeblurLib.physics.detector import Detector
+from DSADeblurLib.physics.focal_spot import FocalSpot
+from DSADeblurLib.physics.noise import add_noise
 
 # Without a floor of their own, pixels are not let below this part of the mask's mean before the logarithm.
 _FLOOR_PER_MEAN = 1e-3

@@ -23,8 +23,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import fft, sparse
 
-from .detector import Detector
-from .focal_spot import FocalSpot, checked_spacing
+from DSADeblurLib.physics.detector import Detector
+from DSADeblurLib.physics.focal_spot import FocalSpot, checked_spacing
 
 Transfer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

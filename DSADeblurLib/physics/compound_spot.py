@@ -1,11 +1,11 @@
 """Focal spots put together from several: rings, and pairs of unequal spots that no single profile describes.
 
-    CompoundSpot(parts)                 parts: (weight, x_mm, y_mm, FocalSpot), ...
-        .otf(fu, fv) -> complex ndarray
-        .psf(magnification, spacing_mm) -> float32 (odd, odd), sums to 1
-        .half_extent_mm() -> (x, y)     .equivalent_widths_mm() -> (x, y)     .scaled(factor) -> CompoundSpot
-    ring_spot(diameter_mm, line_mm) -> CompoundSpot
-    unequal_spots(distance_mm, share, size_mm, rotation_deg) -> CompoundSpot
+CompoundSpot(parts)                 parts: (weight, x_mm, y_mm, FocalSpot), ...
+    .otf(fu, fv) -> complex ndarray
+    .psf(magnification, spacing_mm) -> float32 (odd, odd), sums to 1
+    .half_extent_mm() -> (x, y)     .equivalent_widths_mm() -> (x, y)     .scaled(factor) -> CompoundSpot
+ring_spot(diameter_mm, line_mm) -> CompoundSpot
+unequal_spots(distance_mm, share, size_mm, rotation_deg) -> CompoundSpot
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .focal_spot import FocalSpot, as_frequencies, checked_spacing
+from DSADeblurLib.physics.focal_spot import FocalSpot, as_frequencies, checked_spacing
 
 # Gaussians of which a ring is made: their spacing stays below their width.
 _RING_PARTS = 24

@@ -1,11 +1,11 @@
 """Flat-panel detector: presampling MTF, noise and digitisation.
 
-    Detector(spacing_mm=(0.154, 0.154), scintillator_mm2=0.5, aperture=True, glare_fraction=0.02, glare_width_mm=5.0,
-             electronic_noise_quanta=3.0, gain=1.0, offset_dn=0.0, bits=12)
-        .mtf(fu, fv) -> ndarray          fu along columns, fv along rows, cycles/mm at the detector
-        .reach_mm() -> (row, col)        how far its blur is followed
-        .max_dn -> int
-        .quantise(quanta) -> uint16      with rounding and saturation
+Detector(spacing_mm=(0.154, 0.154), scintillator_mm2=0.5, aperture=True, glare_fraction=0.02, glare_width_mm=5.0,
+         electronic_noise_quanta=3.0, gain=1.0, offset_dn=0.0, bits=12)
+    .mtf(fu, fv) -> ndarray          fu along columns, fv along rows, cycles/mm at the detector
+    .reach_mm() -> (row, col)        how far its blur is followed
+    .max_dn -> int
+    .quantise(quanta) -> uint16      with rounding and saturation
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .focal_spot import as_frequencies, checked_spacing
+from DSADeblurLib.physics.focal_spot import as_frequencies, checked_spacing
 
 # The blur is followed this many decay lengths out: e^-8 of the scintillator's, e^-3 of the (weak) glare's.
 _SCINTILLATOR_LENGTHS = 8.0

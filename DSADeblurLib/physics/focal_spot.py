@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import erf, erfinv
 
-from .geometry import blur_in_pixels
+from DSADeblurLib.physics.geometry import blur_in_pixels
 
 SHAPES = ("rectangle", "gaussian", "two-line", "trapezoid")
 # The small focus of angiographic tubes, which large ones are restored to.

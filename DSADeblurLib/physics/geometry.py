@@ -25,8 +25,10 @@ def magnification(sid_mm: float, sod_mm: float) -> float:
     """
     sid, sod = _positive(sid_mm, "Source to detector distance"), _positive(sod_mm, "Source to object distance")
     if sod >= sid:
-        raise ValueError(f"The source to object distance ({sod:g} mm) must be less than the source to detector "
-                         f"distance ({sid:g} mm).")
+        raise ValueError(
+            f"The source to object distance ({sod:g} mm) must be less than the source to detector "
+            f"distance ({sid:g} mm)."
+        )
     return sid / sod
 
 
@@ -39,8 +41,10 @@ def magnification_in_depth(low: float, high: float, sid_mm: float, depth_mm: flo
     """
     sid, first, last = _positive(sid_mm, "Source to detector distance"), _magnification(low), _magnification(high)
     if not first <= last or not 0 <= depth_mm < sid / last:
-        raise ValueError(f"Magnifications of {low:g} to {high:g} and {depth_mm:g} mm of depth do not fit a source to "
-                         f"detector distance of {sid:g} mm.")
+        raise ValueError(
+            f"Magnifications of {low:g} to {high:g} and {depth_mm:g} mm of depth do not fit a source to "
+            f"detector distance of {sid:g} mm."
+        )
     return max(1.0, 1.0 / (1.0 / first + depth_mm / sid)), 1.0 / (1.0 / last - depth_mm / sid)
 
 

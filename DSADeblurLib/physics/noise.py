@@ -1,15 +1,15 @@
 """Quantum and electronic noise of a frame, correlated as a detector correlates it.
 
-    draw_quanta(expected, rng) -> float32            counts of X-ray quanta, uncorrelated
-    add_noise(expected, detector, rng, blur=None) -> float32   what the detector reads out, in quanta
+draw_quanta(expected, rng) -> float32            counts of X-ray quanta, uncorrelated
+add_noise(expected, detector, rng, blur=None) -> float32   what the detector reads out, in quanta
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .blur import Blur, detector_blur
-from .detector import Detector
+from DSADeblurLib.physics.blur import Blur, detector_blur
+from DSADeblurLib.physics.detector import Detector
 
 # Mean counts from here on are drawn as normal numbers of variance equal to the mean: at 100 quanta the Poisson
 # law's skewness is 0.1 and its quantiles differ from the normal ones by half a quantum (0.05 sigma) at two sigma.

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from DSADeblurLib.pictures.errors import PictureError
-from DSADeblurLib.placing import new_beside, put_in_place
+from DSADeblurLib.atomic_write import new_beside, put_in_place
+from DSADeblurLib.errors import PictureError
 
 
 @contextmanager

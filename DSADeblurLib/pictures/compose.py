@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from DSADeblurLib.pictures.errors import PictureError
+from DSADeblurLib.errors import PictureError
 
 LABEL = "AI-DEBLURRED, RESEARCH USE ONLY"
 # Narrower panels are enlarged by a whole factor, or the label could not be read; larger ones are made smaller.
@@ -25,7 +25,7 @@ def display_window(frames: Sequence[np.ndarray]) -> tuple[float, float]:
     samples = []
     for index in chosen:
         values = np.asarray(frames[index]).ravel()
-        values = values[::max(1, values.size * len(chosen) // _SAMPLED_PIXELS)].astype(np.float64)
+        values = values[:: max(1, values.size * len(chosen) // _SAMPLED_PIXELS)].astype(np.float64)
         samples.append(values[np.isfinite(values)])
     if not samples or not sum(one.size for one in samples):
         raise PictureError("There is no frame with values to be shown.")

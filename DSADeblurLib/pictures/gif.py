@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import GifImagePlugin
 
+from DSADeblurLib.errors import PictureError
 from DSADeblurLib.pictures.aside import written_aside
 from DSADeblurLib.pictures.compose import display_window, side_by_side
-from DSADeblurLib.pictures.errors import PictureError
 from DSADeblurLib.pictures.timing import durations_of, rounded
 
 # Most viewers show a frame of less than two hundredths of a second for ten.
@@ -17,8 +17,12 @@ _MOST = 65535
 
 
 def write_gif(
-    path: str | os.PathLike, originals: Sequence[np.ndarray], deblurred: Sequence[np.ndarray], *,
-    times: Sequence[float] | None = None, window: tuple[float, float] | None = None,
+    path: str | os.PathLike,
+    originals: Sequence[np.ndarray],
+    deblurred: Sequence[np.ndarray],
+    *,
+    times: Sequence[float] | None = None,
+    window: tuple[float, float] | None = None,
 ) -> tuple[str, ...]:
     """Write two runs, (n, rows, columns) each and indexed one frame at a time, side by side as a GIF that repeats.
 

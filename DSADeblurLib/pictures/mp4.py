@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from DSADeblurLib.errors import PictureError
 from DSADeblurLib.pictures.aside import written_aside
 from DSADeblurLib.pictures.compose import display_window, side_by_side
-from DSADeblurLib.pictures.errors import PictureError
 from DSADeblurLib.pictures.timing import durations_of, rounded
 
 # H.264 at a quality where compression cannot be seen.
@@ -18,8 +18,12 @@ _ENCODING = ["-crf", "14", "-preset", "veryfast", "-movflags", "+faststart"]
 
 
 def write_mp4(
-    path: str | os.PathLike, originals: Sequence[np.ndarray], deblurred: Sequence[np.ndarray], *,
-    times: Sequence[float] | None = None, window: tuple[float, float] | None = None,
+    path: str | os.PathLike,
+    originals: Sequence[np.ndarray],
+    deblurred: Sequence[np.ndarray],
+    *,
+    times: Sequence[float] | None = None,
+    window: tuple[float, float] | None = None,
 ) -> tuple[str, ...]:
     """Write two runs, (n, rows, columns) each and indexed one frame at a time, side by side as an H.264 film.
 
@@ -30,8 +34,9 @@ def write_mp4(
     try:
         import imageio_ffmpeg
     except ImportError as error:
-        raise PictureError("MP4 films need the Python package imageio-ffmpeg: pip install imageio-ffmpeg, "
-                           "or choose GIF.") from error
+        raise PictureError(
+            "MP4 films need the Python package imageio-ffmpeg: pip install imageio-ffmpeg, or choose GIF."
+        ) from error
     path = Path(path)
     if path.suffix.lower() != ".mp4":
         raise PictureError(f"The name of an MP4 film ends with .mp4; {path.name} does not.")
@@ -43,8 +48,15 @@ def write_mp4(
     first = side_by_side(originals[0], deblurred[0], window)
     with written_aside(path) as aside:
         film = imageio_ffmpeg.write_frames(
-            str(aside), first.size, pix_fmt_in="gray", fps=rate, codec="libx264", quality=None, macro_block_size=1,
-            ffmpeg_log_level="fatal", output_params=list(_ENCODING),
+            str(aside),
+            first.size,
+            pix_fmt_in="gray",
+            fps=rate,
+            codec="libx264",
+            quality=None,
+            macro_block_size=1,
+            ffmpeg_log_level="fatal",
+            output_params=list(_ENCODING),
         )
         film.send(None)
         try:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from DSADeblurLib.pictures.errors import PictureError
+from DSADeblurLib.errors import PictureError
 
 DEFAULT_RATE = 10.0
 

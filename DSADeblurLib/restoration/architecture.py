@@ -169,8 +169,9 @@ class UNetArchitecture(Architecture):
     def receptive_radius(self) -> int:
         """Two convolutions a block, each as wide as its level's pixel, twice on every level but the lowest; the
         first and last convolution and the attention; and the far side of the lowest level's pixel."""
-        per_level = sum(2 * self.blocks * 2**level * (1 if level == self.levels else 2)
-                        for level in range(self.levels + 1))
+        per_level = sum(
+            2 * self.blocks * 2**level * (1 if level == self.levels else 2) for level in range(self.levels + 1)
+        )
         low = 2 + (self.attention_reduction > 0) + per_level + 2**self.levels - 1
         return low * self.factor + self.factor - 1
 

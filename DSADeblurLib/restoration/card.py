@@ -9,6 +9,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
 from DSADeblurLib import paths
+from DSADeblurLib.errors import DSADeblurError
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -20,7 +21,7 @@ FORMAT_VERSION = 1
 _logger = logging.getLogger(__name__)
 
 
-class ModelError(Exception):
+class ModelError(DSADeblurError):
     """A model package cannot be used; the message is one sentence for the user."""
 
 

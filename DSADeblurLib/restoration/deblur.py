@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from DSADeblurLib.restoration.blur_condition import header_is_doubtful, what_is_seen, what_to_tell
 from DSADeblurLib.restoration.controls import apply_controls
 from DSADeblurLib.restoration.normalisation import (
     Normalisation,
@@ -25,7 +26,6 @@ from DSADeblurLib.restoration.selection import Engines
 from DSADeblurLib.restoration.settings import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.restoration.stream import WriteBehind, read_ahead
 from DSADeblurLib.restoration.tiles import SMALLEST_READ, pad_to_multiple
-from DSADeblurLib.restoration.told import header_is_doubtful, what_is_seen, what_to_tell
 
 __all__ = ["DeblurCancelled", "DeblurError", "DeblurResult", "deblur"]
 

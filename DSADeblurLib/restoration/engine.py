@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from DSADeblurLib.errors import DSADeblurError
 from DSADeblurLib.restoration.architecture import Architecture
 
 MEBIBYTE = 2**20
@@ -31,7 +32,7 @@ _OUT_OF_MEMORY = (
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-class EngineError(RuntimeError):
+class EngineError(DSADeblurError):
     """The device or precision asked for cannot be used; the message is one sentence."""
 
 
@@ -149,9 +150,7 @@ def bfloat16_pays(device: torch.device | str, clock: Callable[[], float] = time.
     return seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]
 
 
-def choose_precision(
-    request: str, device: str, fast_bfloat16: Callable[[], bool] = cpu_has_fast_bfloat16
-) -> Choice:
+def choose_precision(request: str, device: str, fast_bfloat16: Callable[[], bool] = cpu_has_fast_bfloat16) -> Choice:
     """The precision of the convolutions.
 
     Args:

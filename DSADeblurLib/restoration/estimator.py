@@ -25,8 +25,7 @@ class BlurEstimator(nn.Module):
         super().__init__()
         self.first = EntryConvolution(4, _WIDTHS[0])
         self.down = nn.ModuleList(
-            nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
-            for fine, coarse in zip(_WIDTHS, _WIDTHS[1:], strict=False)
+            nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in zip(_WIDTHS, _WIDTHS[1:], strict=False)
         )
         self.same = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for width in _WIDTHS[1:])
         # The logarithm of the width, that of its error, and the weight.

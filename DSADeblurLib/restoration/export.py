@@ -16,11 +16,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from DSADeblurLib.errors import DSADeblurError
 from DSADeblurLib.restoration.card import EXPORT_FILES, ModelCard
 from DSADeblurLib.restoration.network import TOLD, RestorationNetwork
 
 
-class ExportError(Exception):
+class ExportError(DSADeblurError):
     """The export of a package cannot be used; the message is one sentence, and PyTorch still can run the model."""
 
 

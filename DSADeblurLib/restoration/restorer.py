@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from DSADeblurLib.errors import DSADeblurError
 from DSADeblurLib.restoration.engine import (
     Choice,
     Engine,
@@ -27,7 +28,7 @@ class DeblurCancelled(Exception):
     """The caller asked to stop; frames finished so far may lie in `out`."""
 
 
-class DeblurError(RuntimeError):
+class DeblurError(DSADeblurError):
     """The run cannot be restored; the message is one sentence."""
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.user_facts import UserFacts
-from DSADeblurLib.xa.decoding import check_decoder
-from DSADeblurLib.xa.errors import XAReadError, reading
-from DSADeblurLib.xa.header import ALREADY_SUBTRACTED, RunHeader, header_in
-from DSADeblurLib.xa.input_file import InputFile
-from DSADeblurLib.xa.pixels import FrameStack
+from DSADeblurLib.xa.file.decoding import check_decoder
+from DSADeblurLib.xa.file.frame_stack import FrameStack
+from DSADeblurLib.xa.file.input_file import InputFile
+from DSADeblurLib.xa.file.reading import reading
+from DSADeblurLib.xa.header.header import ALREADY_SUBTRACTED, RunHeader, header_in
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -37,7 +37,11 @@ def choose(ui, text: str) -> None:
 def test_kinds_are_those_of_the_header(panel, tmp_path, run):
     ui, _volume = run
     assert entries(ui) == [
-        "patient plane, SID/SOD (default)", "detector plane", "Catheter of known size", "Known distance", "Pixels"
+        "patient plane, SID/SOD (default)",
+        "detector plane",
+        "Catheter of known size",
+        "Known distance",
+        "Pixels",
     ]
     assert "mm per pixel" in ui.calibrationLabel.text and "No line lies on this run" in ui.lengthsLabel.text
     panel.ui.inputSelector.setCurrentNode(load(tmp_path / "b.dcm", geometry=False, instance_number=2))

@@ -30,9 +30,7 @@ def out(tmp_path) -> Path:
 def panel(gui, tmp_path, out):
     """The open module with a result and a folder."""
     widget = gui.openModule()
-    widget._parameterNode.derivedNode = deblurred(
-        load(tmp_path / "a.dcm", mask_frames=(1, 2), contrast_range=(3, 6))
-    )
+    widget._parameterNode.derivedNode = deblurred(load(tmp_path / "a.dcm", mask_frames=(1, 2), contrast_range=(3, 6)))
     widget.ui.exportFolderPathLineEdit.currentPath = str(out)
     return widget
 
@@ -71,7 +69,7 @@ def without(monkeypatch, *packages):
 
 def test_formats_are_those_of_the_export(gui):
     gui.openModule()
-    from DSADeblurLib.xa.compression import COMPRESSIONS
+    from DSADeblurLib.xa.derived.compression import COMPRESSIONS
     from DSADeblurPanel.parameters import CompressionChoice, ExportFormat
     from DSADeblurScene.export import FORMATS as known
 

@@ -107,7 +107,7 @@ def test_native_stack_is_shown_in_its_middle(host, tmp_path):
 
 def test_fullest_frame_of_a_simulated_run(host, tmp_path):
     """What is found on the noisy, blurred run is what the simulation's own truth says."""
-    from DSADeblurLib.simulation.runs import SimulationOptions, simulate_run
+    from DSADeblurLib.lab.simulation.runs import SimulationOptions, simulate_run
     from DSADeblurScene.first_look import frameToShow
 
     run = simulate_run(SimulationOptions(seed=2, frames=8, size=96))

@@ -60,7 +60,7 @@ def stop_worker():
 
 def deblurFile(path, model, **options):
     """What the shell computes: frames and their numbers."""
-    from DSADeblurLib.framefile import FrameFile
+    from DSADeblurLib.frame_file import FrameFile
     from DSADeblurLib.pipeline import RunOptions, prepare_run, restore
     from DSADeblurLib.restoration.package import load_model
     from DSADeblurLib.restoration.settings import DeblurSettings
@@ -80,8 +80,11 @@ RESCALED = {"RescaleSlope": "2", "RescaleIntercept": "-100", "RescaleType": "US"
 
 SIGNED = {"PixelRepresentation": 1}
 SHUTTER = {
-    "ShutterShape": "RECTANGULAR", "ShutterUpperHorizontalEdge": 8, "ShutterLowerHorizontalEdge": 49,
-    "ShutterLeftVerticalEdge": 0, "ShutterRightVerticalEdge": 60,
+    "ShutterShape": "RECTANGULAR",
+    "ShutterUpperHorizontalEdge": 8,
+    "ShutterLowerHorizontalEdge": 49,
+    "ShutterLeftVerticalEdge": 0,
+    "ShutterRightVerticalEdge": 60,
 }
 
 
@@ -98,8 +101,13 @@ def inPanel(subtract="auto", mask_frames=None, mask_shift=None, flip_shift=False
     """Options of the shell as those of the panel."""
     said = {name: more.pop(name) for name in UserFacts().as_dict() if name in more}
     return {
-        "subtraction": subtract, "maskFrames": mask_frames, "maskShift": mask_shift, "flipShift": flip_shift,
-        "registration": registration, "said": UserFacts(**said), **more,
+        "subtraction": subtract,
+        "maskFrames": mask_frames,
+        "maskShift": mask_shift,
+        "flipShift": flip_shift,
+        "registration": registration,
+        "said": UserFacts(**said),
+        **more,
     }
 
 
@@ -130,8 +138,10 @@ def inPanel(subtract="auto", mask_frames=None, mask_shift=None, flip_shift=False
         ({**MASKED, "photometric": "MONOCHROME1", "extra": RESCALED}, {"polarity": "invert"}),
         ({**MASKED, "extra": SIGNED}, {"polarity": "keep"}),
         ({"extra": SIGNED}, {"polarity": "invert"}),
-        ({"geometry": False, "spacing": None},
-         {"focal_spot_mm": 1.2, "magnification": 1.4, "detector_spacing_mm": 0.2, "relationship": "LOG"}),
+        (
+            {"geometry": False, "spacing": None},
+            {"focal_spot_mm": 1.2, "magnification": 1.4, "detector_spacing_mm": 0.2, "relationship": "LOG"},
+        ),
     ],
 )
 def test_same_pixels_as_the_shell(tmp_path, tiny_model, written, options):

@@ -110,7 +110,9 @@ def test_another_calibration_relabels_everything(watched, tmp_path):
     lines = [drawLine(volume, (5, 5), (5 + n, 30), f"L{n}") for n in (3, 9, 20)]
     measured, seen = measuredRun(source), set()
     for kind, words in [
-        ("sid-sod", "patient plane, SID/SOD"), ("detector", "detector plane"), ("uncalibrated", "uncalibrated")
+        ("sid-sod", "patient plane, SID/SOD"),
+        ("detector", "detector plane"),
+        ("uncalibrated", "uncalibrated"),
     ]:
         watcher.watch(measured, CalibrationChoice(kind))
         for line, n in zip(lines, (3, 9, 20), strict=True):

@@ -160,6 +160,7 @@ def test_a_stopped_view_leaves_the_scene_as_it_was(host, tmp_path, view):
     from DSADeblurScene.views import Stopped, showPeakOpacification, showWithBackground
 
     _source, derived, *_ = subtractedRun(tmp_path / "a.dcm")
+
     def make(node, *progress):
         return showPeakOpacification(node, *progress) if view == "peak" else showWithBackground(node, 0.3, *progress)
 

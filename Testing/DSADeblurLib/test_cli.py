@@ -15,7 +15,8 @@ import pytest
 from DSADeblurLib import __version__
 from DSADeblurLib.batch.folder import HIDDEN
 from DSADeblurLib.cli import FINE, SOME_FAILED, WRONG_USE, main
-from DSADeblurLib.xa import read_run, write_simulated_run
+from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
+from DSADeblurLib.xa import read_run
 
 
 @pytest.fixture
@@ -142,8 +143,14 @@ def wait_for_frames(process: subprocess.Popen, out: Path, run: str, seconds: flo
 def test_terminated_leaves_nothing_half_written(tmp_path, small_model):
     frames = np.random.default_rng(0).integers(500, 3000, (40, 512, 512)).astype(np.uint16)
     run = write_simulated_run(
-        tmp_path / "run.dcm", frames, frame_time_ms=100, focal_spot_mm=None, sid_mm=None, sod_mm=None,
-        imager_pixel_spacing_mm=None, transfer_syntax="1.2.840.10008.1.2.1",
+        tmp_path / "run.dcm",
+        frames,
+        frame_time_ms=100,
+        focal_spot_mm=None,
+        sid_mm=None,
+        sod_mm=None,
+        imager_pixel_spacing_mm=None,
+        transfer_syntax="1.2.840.10008.1.2.1",
     )
     out = tmp_path / "out"
     command = [sys.executable, "-m", "DSADeblurLib", "deblur", str(run), "--output", str(out), "--tile", "64"]
@@ -162,8 +169,14 @@ def write_runs(folder: Path, count: int) -> Path:
     for number in range(count):
         frames = np.random.default_rng(number).integers(500, 3000, (3, 128, 128)).astype(np.uint16)
         write_simulated_run(
-            folder / f"{number}.dcm", frames, frame_time_ms=100, focal_spot_mm=1.0, sid_mm=1100, sod_mm=733,
-            imager_pixel_spacing_mm=0.2, uid_seed=str(number),
+            folder / f"{number}.dcm",
+            frames,
+            frame_time_ms=100,
+            focal_spot_mm=1.0,
+            sid_mm=1100,
+            sod_mm=733,
+            imager_pixel_spacing_mm=0.2,
+            uid_seed=str(number),
         )
     return folder
 
@@ -186,8 +199,13 @@ def test_resume_and_workers(tmp_path, small_model, capsys):
     written = {path: path.stat().st_mtime_ns for path in two.glob("*.dcm")}
     assert len(written) == 3
     write_simulated_run(
-        runs / "3.dcm", np.full((2, 64, 64), 900, np.uint16), frame_time_ms=100, focal_spot_mm=None, sid_mm=None,
-        sod_mm=None, imager_pixel_spacing_mm=None,
+        runs / "3.dcm",
+        np.full((2, 64, 64), 900, np.uint16),
+        frame_time_ms=100,
+        focal_spot_mm=None,
+        sid_mm=None,
+        sod_mm=None,
+        imager_pixel_spacing_mm=None,
     )
     assert main([*command, "--output", str(two), "--workers", "2", "--resume"]) == FINE
     assert "4 deblurred, 0 not" in capsys.readouterr().out
@@ -207,7 +225,10 @@ def test_killed_then_resumed(tmp_path, slow_model, capsys):
     assert main([*command, "--resume"]) == FINE
     assert "3 deblurred, 0 not" in capsys.readouterr().out
     assert sorted(path.name for path in out.iterdir()) == [
-        "0_deblurred.dcm", "1_deblurred.dcm", "2_deblurred.dcm", "manifest.json"
+        "0_deblurred.dcm",
+        "1_deblurred.dcm",
+        "2_deblurred.dcm",
+        "manifest.json",
     ]
     assert (out / "0_deblurred.dcm").stat().st_mtime_ns == first
 
@@ -229,7 +250,8 @@ def test_workers_interrupted(tmp_path, slow_model):
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["waiting"] and len(manifest["runs"]) + manifest["waiting"] == 6
     assert {path.name for path in out.iterdir()} == {
-        "manifest.json", *(Path(run["output"]).name for run in manifest["runs"])
+        "manifest.json",
+        *(Path(run["output"]).name for run in manifest["runs"]),
     }
 
 
@@ -270,9 +292,13 @@ def test_controls_that_contradict_each_other(run_file, tmp_path, capsys):
 
 def test_controls_reach_the_manifest_and_the_object(run_file, tmp_path, small_model):
     model = ["--model", str(small_model.card.folder)]
-    for number, (options, s, n) in enumerate([
-        ([], 1, 0.5), (["--strength", "0.25"], 0.25, 0.25), (["--sharpness", "0.5", "--noise-reduction", "0"], 0.5, 0),
-    ]):
+    for number, (options, s, n) in enumerate(
+        [
+            ([], 1, 0.5),
+            (["--strength", "0.25"], 0.25, 0.25),
+            (["--sharpness", "0.5", "--noise-reduction", "0"], 0.5, 0),
+        ]
+    ):
         out = tmp_path / str(number)
         assert main(["deblur", str(run_file), "--output", str(out), *model, *options]) == FINE
         (run,) = json.loads((out / "manifest.json").read_text())["runs"]
@@ -304,11 +330,11 @@ def test_simulate_then_deblur_then_info(tmp_path, small_model, capsys):
 def test_train_writes_a_package_that_loads(tmp_path, capsys, monkeypatch):
     from dataclasses import replace
 
+    from DSADeblurLib.lab.training import recipes, trainer
+    from DSADeblurLib.lab.training.pool import PoolOptions
+    from DSADeblurLib.lab.training.validation import HeldOut
     from DSADeblurLib.restoration.architecture import RDNArchitecture
     from DSADeblurLib.restoration.package import load_model
-    from DSADeblurLib.training import recipes, trainer
-    from DSADeblurLib.training.pool import PoolOptions
-    from DSADeblurLib.training.validation import HeldOut
 
     tiny = replace(
         recipes.QUICK,

@@ -13,11 +13,12 @@ from PIL import Image
 
 from DSADeblurLib import pipeline
 from DSADeblurLib.batch import MANIFEST, deblur_files
+from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.pipeline import RunOptions, prepare
 from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
 from DSADeblurLib.restoration.settings import DeblurSettings
-from DSADeblurLib.xa import XAReadError, plan_subtraction, read_run, subtract, write_simulated_run
-from DSADeblurLib.xa.mapped import read_mapped
+from DSADeblurLib.xa import XAReadError, plan_subtraction, read_run, subtract
+from DSADeblurLib.xa.derived.real_world_values import read_mapped
 
 # What the network says by itself; what is given back of the frame has a test of its own.
 FAST = DeblurSettings(device="cpu", engine="torch", precision="float32", noise_reduction=1.0)
@@ -30,8 +31,14 @@ def write_run(path, *, frames=4, seed="a", mask=(1,), **more):
     pixels = 2000 + 200 * np.sin(rows / 5) + rng.normal(0, 20, (frames, 48, 64))
     pixels[1:, :, 30:34] -= 600
     arguments = {
-        "frame_time_ms": 250, "focal_spot_mm": 1.0, "sid_mm": 1100, "sod_mm": 733, "imager_pixel_spacing_mm": 0.2,
-        "mask_frames": mask, "contrast_frames": range(2, frames + 1) if mask else None, "uid_seed": seed,
+        "frame_time_ms": 250,
+        "focal_spot_mm": 1.0,
+        "sid_mm": 1100,
+        "sod_mm": 733,
+        "imager_pixel_spacing_mm": 0.2,
+        "mask_frames": mask,
+        "contrast_frames": range(2, frames + 1) if mask else None,
+        "uid_seed": seed,
     }
     write_simulated_run(path, pixels.astype(np.uint16), **{**arguments, **more})
     return path
@@ -119,14 +126,14 @@ def test_source_that_changes_while_it_is_deblurred(tmp_path, small_model, change
 def test_frame_range_counts_the_runs_frames(tmp_path, small_model):
     source = write_run(tmp_path / "run.dcm", frames=6)
     settings = DeblurSettings(device="cpu", engine="torch", precision="float32", frames=(3, 5))
-    subtracted, = deblur_files([source], tmp_path / "s", small_model, settings, RunOptions())
-    native, = deblur_files([source], tmp_path / "n", small_model, settings, RunOptions(subtract="never"))
+    (subtracted,) = deblur_files([source], tmp_path / "s", small_model, settings, RunOptions())
+    (native,) = deblur_files([source], tmp_path / "n", small_model, settings, RunOptions(subtract="never"))
     assert subtracted.frames == native.frames == [3, 4, 5]
     outside = DeblurSettings(frames=(1, 1))
-    failed, = deblur_files([source], tmp_path / "o", small_model, outside, RunOptions())
+    (failed,) = deblur_files([source], tmp_path / "o", small_model, outside, RunOptions())
     assert failed.error == "No contrast frame lies between frames 1 and 1; choose another range."
     beyond = DeblurSettings(frames=(5, 9))
-    failed, = deblur_files([source], tmp_path / "o", small_model, beyond, RunOptions(subtract="never"))
+    (failed,) = deblur_files([source], tmp_path / "o", small_model, beyond, RunOptions(subtract="never"))
     assert "5 to 9" in failed.error and "has 6" in failed.error
 
 
@@ -228,10 +235,15 @@ def test_both_orders_of_deblurring_and_subtraction(tmp_path, small_model, frame_
         assert files_in(tmp_path / order) == [MANIFEST, "run_deblurred.dcm"]
         stored[order] = read_mapped(outcome.output)
     native = deblur(run.frames[:].astype(np.float32), small_model, FAST, relationship="LIN").frames
-    for order, expected in zip(pipeline.ORDERS, (
-        deblur(subtract(run.frames, plan, "LIN"), small_model, FAST).frames, np.asarray(subtract(native, plan, "LIN"))
-    ), strict=True):
-        expected = expected[:len(stored[order])]
+    for order, expected in zip(
+        pipeline.ORDERS,
+        (
+            deblur(subtract(run.frames, plan, "LIN"), small_model, FAST).frames,
+            np.asarray(subtract(native, plan, "LIN")),
+        ),
+        strict=True,
+    ):
+        expected = expected[: len(stored[order])]
         if frame_range is None:
             np.testing.assert_allclose(stored[order], expected, atol=np.ptp(expected) / 65535)
     assert not np.allclose(*stored.values(), atol=1e-4)
@@ -250,6 +262,7 @@ def test_deblurring_first_is_said_and_can_be_cancelled(tmp_path, small_model):
     def late():
         asked.append(True)
         return len(asked) > 5
+
     with pytest.raises(DeblurCancelled):
         pipeline.deblur_run(run, small_model, tmp_path / "no.dcm", FAST, options, is_cancelled=late)
     assert files_in(tmp_path) == ["out.dcm", "run.dcm"]
@@ -312,11 +325,15 @@ def test_shutters_count_for_neither_scale_nor_blur(tmp_path, small_model):
     assert not np.array_equal(expected, deblur(run, small_model, FAST).frames)
 
 
-@pytest.mark.parametrize("options", [
-    RunOptions(pictures=("png", "gif"), compression="rle"),
-    RunOptions(pictures=("png", "gif"), subtract="never"),
-    RunOptions(pictures=("gif",), order="deblur-first"),
-], ids=lambda options: f"{options.subtract}, {options.order}")
+@pytest.mark.parametrize(
+    "options",
+    [
+        RunOptions(pictures=("png", "gif"), compression="rle"),
+        RunOptions(pictures=("png", "gif"), subtract="never"),
+        RunOptions(pictures=("gif",), order="deblur-first"),
+    ],
+    ids=lambda options: f"{options.subtract}, {options.order}",
+)
 def test_pictures_lie_beside_the_result(tmp_path, small_model, options):
     source = write_run(tmp_path / "in" / "run.dcm")
     settings = replace(FAST, frames=(2, 3), sharpness=0.0, noise_reduction=0.0)

@@ -13,7 +13,7 @@ def deblurred(node, frames: tuple[int, int] | None = None, **options):
     frames: first and last frame, counted from 1.
     options: further fields of DSADeblurScene.job.Options.
     """
-    from DSADeblurLib.framefile import FrameFile
+    from DSADeblurLib.frame_file import FrameFile
     from DSADeblurLib.restoration.settings import DeblurSettings
     from DSADeblurLib.xa import SubtractionPlan, subtract
     from DSADeblurScene.job import Job, Options

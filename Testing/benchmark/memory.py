@@ -56,8 +56,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=1024, help="rows and columns")
     chosen = parser.parse_args(arguments)
     data = chosen.frames * chosen.size**2 * 2
-    table = Table("source", "result", "compression", "peak memory", "seconds", "file",
-                  title=f"{chosen.frames} frames of {chosen.size} x {chosen.size} at 16 bit, {data / 1e6:.0f} MB")
+    table = Table(
+        "source",
+        "result",
+        "compression",
+        "peak memory",
+        "seconds",
+        "file",
+        title=f"{chosen.frames} frames of {chosen.size} x {chosen.size} at 16 bit, {data / 1e6:.0f} MB",
+    )
     too_much = 0
     with tempfile.TemporaryDirectory() as folder:
         for syntax in SOURCES:
@@ -73,8 +80,14 @@ def main(arguments: list[str] | None = None) -> int:
                     continue
                 colour = "green" if peak < LIMIT else "red"
                 too_much += peak >= LIMIT
-                table.add_row(syntax, kind, compression, f"[{colour}]{peak / 1e6:.0f} MB[/{colour}]", seconds,
-                              f"{target.stat().st_size / 1e6:.0f} MB")
+                table.add_row(
+                    syntax,
+                    kind,
+                    compression,
+                    f"[{colour}]{peak / 1e6:.0f} MB[/{colour}]",
+                    seconds,
+                    f"{target.stat().st_size / 1e6:.0f} MB",
+                )
                 target.unlink()
             source.unlink()
     Console(width=None if sys.stdout.isatty() else 120).print(table)

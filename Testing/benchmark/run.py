@@ -135,9 +135,7 @@ def print_frames(console: Console, report: dict) -> None:
         table.add_column(heading, justify="right")
     for entry in report["frame"]:
         numbers = f"{entry['GFLOP']:.1f}", f"{entry['ms']:.1f}", f"{entry['faster than eager']:.2f}"
-        table.add_row(
-            entry["model"], entry["engine"], entry["precision"], *numbers, f"{entry['above floor']:.2f}"
-        )
+        table.add_row(entry["model"], entry["engine"], entry["precision"], *numbers, f"{entry['above floor']:.2f}")
     console.print(table)
 
 

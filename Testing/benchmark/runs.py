@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from DSADeblurLib.framefile import FrameFile
+from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.restoration import DeblurSettings, fit_normalisation
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.network import RestorationNetwork

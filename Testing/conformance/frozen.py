@@ -25,7 +25,12 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT), str(HERE.parent / "Host")]
 # Attributes that differ from call to call: instants, and identifiers made anew.
 _OF_THE_CALL = {
-    "InstanceCreationDate", "InstanceCreationTime", "ContentDate", "ContentTime", "SeriesDate", "SeriesTime",
+    "InstanceCreationDate",
+    "InstanceCreationTime",
+    "ContentDate",
+    "ContentTime",
+    "SeriesDate",
+    "SeriesTime",
     "InstanceCreatorUID",
 }
 MODELS = ("compact", "paper-small", "quality", "sequence")
@@ -43,22 +48,41 @@ CALLS: tuple[tuple[str, str, list[str], dict | None], ...] = (
     ("never", "masked", ["--subtract", "never"], {"subtraction": "never"}),
     ("frames", "native", ["--frames", "2-4"], {"frames": (2, 4)}),
     ("frames subtracted", "masked", ["--frames", "4-5"], {"frames": (4, 5)}),
-    ("controls", "native", ["--sharpness", "0.7", "--noise-reduction", "0.2"],
-     {"sharpness": 0.7, "noise_reduction": 0.2}),
+    (
+        "controls",
+        "native",
+        ["--sharpness", "0.7", "--noise-reduction", "0.2"],
+        {"sharpness": 0.7, "noise_reduction": 0.2},
+    ),
     ("strength 0", "native", ["--strength", "0"], {"strength": 0.0}),
     ("strength 1", "masked", ["--strength", "1"], {"strength": 1.0}),
     ("tile", "native", ["--tile", "32"], {"tile": 32}),
-    ("mask and shift", "native", ["--mask", "1,2", "--shift=1.5,-2"],
-     {"maskFrames": (1, 2), "maskShift": (1.5, -2.0)}),
+    ("mask and shift", "native", ["--mask", "1,2", "--shift=1.5,-2"], {"maskFrames": (1, 2), "maskShift": (1.5, -2.0)}),
     ("flip", "log", ["--flip-shift"], {"flipShift": True}),
     ("find", "native", ["--subtract", "find"], {"subtraction": "find"}),
     ("always", "masked", ["--subtract", "always"], {"subtraction": "always"}),
     ("registered", "masked", ["--registration", "deformation"], {"registration": "deformation"}),
     ("deblur first", "masked", ["--order", "deblur-first"], {"order": "deblur-first"}),
-    ("geometry", "bare", ["--focal-spot", "1", "--magnification", "1.4", "--detector-spacing", "0.2",
-                          "--relationship", "LIN", "--model", "quality"],
-     {"model": "quality", "said": {"focal_spot_mm": 1.0, "magnification": 1.4, "detector_spacing_mm": 0.2,
-                                   "relationship": "LIN"}}),
+    (
+        "geometry",
+        "bare",
+        [
+            "--focal-spot",
+            "1",
+            "--magnification",
+            "1.4",
+            "--detector-spacing",
+            "0.2",
+            "--relationship",
+            "LIN",
+            "--model",
+            "quality",
+        ],
+        {
+            "model": "quality",
+            "said": {"focal_spot_mm": 1.0, "magnification": 1.4, "detector_spacing_mm": 0.2, "relationship": "LIN"},
+        },
+    ),
     ("blur by frames", "native", ["--blur", "frames", "--model", "quality"], None),
     ("blur given", "masked", ["--blur", "3.5,4", "--model", "quality"], None),
     ("compressed", "masked", ["--compression", "jpeg-ls", "--pictures", "png"], None),
@@ -100,8 +124,22 @@ def freeze_shell(folder: Path) -> dict:
     found = {}
     for number, (name, run, arguments, _) in enumerate(CALLS):
         output = folder / str(number)
-        call = [sys.executable, "-m", "DSADeblurLib", "deblur", folder / f"{run}.dcm", "--output", output,
-                "--device", "cpu", "--engine", "torch", "--precision", "float32", *arguments]
+        call = [
+            sys.executable,
+            "-m",
+            "DSADeblurLib",
+            "deblur",
+            folder / f"{run}.dcm",
+            "--output",
+            output,
+            "--device",
+            "cpu",
+            "--engine",
+            "torch",
+            "--precision",
+            "float32",
+            *arguments,
+        ]
         done = subprocess.run(call, capture_output=True, text=True, cwd=ROOT)
         results = sorted(output.glob("*.dcm"))
         found[f"shell {name}, {run}"] = frozen(results[0]) if results else {"error": done.stdout + done.stderr}
@@ -126,8 +164,9 @@ def freeze_panel(folder: Path) -> dict:
 
 def _freeze_panel(folder: Path) -> dict:
     import dicomhost
-    from DSADeblur import DSADeblurLogic
     from scenes import allFrames
+
+    from DSADeblur import DSADeblurLogic
 
     found = {}
     for number, (name, run, _, options) in enumerate(CALLS):
@@ -185,8 +224,11 @@ def compare(before: Path, after: Path) -> int:
         print(name)
         words = (one.get("attributes", {}), two.get("attributes", {}))
         for key in dict.fromkeys((*one, *two, *words[0], *words[1])):
-            was, now = (words[0].get(key), words[1].get(key)) if key in words[0] or key in words[1] else (
-                one.get(key), two.get(key))
+            was, now = (
+                (words[0].get(key), words[1].get(key))
+                if key in words[0] or key in words[1]
+                else (one.get(key), two.get(key))
+            )
             if was != now and key != "attributes":
                 print(f"  {key}\n    before: {was}\n    after:  {now}")
     print(f"{len(first)} results before, {len(second)} after, {differing} differ.")

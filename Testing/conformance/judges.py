@@ -99,14 +99,17 @@ def _gdcm(specimen: Specimen) -> str:
     """Have gdcmconv decompress the file, and gdcmraw cut out the pixel data."""
     with tempfile.TemporaryDirectory() as folder:
         plain, raw = Path(folder) / "plain.dcm", Path(folder) / "pixels.raw"
-        for command in (("gdcminfo", specimen.path), ("gdcmconv", "--raw", specimen.path, plain),
-                        ("gdcmraw", "-i", plain, "-o", raw)):
+        for command in (
+            ("gdcminfo", specimen.path),
+            ("gdcmconv", "--raw", specimen.path, plain),
+            ("gdcmraw", "-i", plain, "-o", raw),
+        ):
             result = _call(*command)
             if result.returncode:
                 return f"{command[0]}: " + _first_line(result.stderr, result.stdout)
         dtype = np.uint8 if pydicom.dcmread(plain, stop_before_pixels=True).BitsAllocated == 8 else "<u2"
         found = np.fromfile(raw, dtype)
-        return _compared(found[:specimen.pixels.size] if dtype == np.uint8 else found, specimen)
+        return _compared(found[: specimen.pixels.size] if dtype == np.uint8 else found, specimen)
 
 
 def _pydicom(specimen: Specimen) -> str:
@@ -127,7 +130,7 @@ def _spaced(spacing: tuple[float, ...], specimen: Specimen) -> str:
     expected = [float(one) for one in dataset.get("ImagerPixelSpacing", ())][::-1]
     if "FrameTime" in dataset:
         expected += [float(dataset.FrameTime)] if expected else []
-    if expected and not np.allclose(spacing[:len(expected)], expected):
+    if expected and not np.allclose(spacing[: len(expected)], expected):
         return f"spacing {spacing} instead of {expected}"
     return ""
 
@@ -136,8 +139,12 @@ def _highdicom(specimen: Specimen) -> str:
     import highdicom
 
     image = highdicom.imread(specimen.path)
-    frames = image.get_frames(apply_modality_transform=False, apply_voi_transform=False,
-                              apply_presentation_lut=False, apply_real_world_transform=False)
+    frames = image.get_frames(
+        apply_modality_transform=False,
+        apply_voi_transform=False,
+        apply_presentation_lut=False,
+        apply_real_world_transform=False,
+    )
     return _compared(np.asarray(frames), specimen)
 
 

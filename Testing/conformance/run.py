@@ -68,17 +68,23 @@ def main(arguments: list[str] | None = None) -> int:
             said = judged(variant, (chosen.keep or Path(scratch)) / f"{number:02d}")
             kinds = [kind_of(one) for one in said]
             counts.update(kinds)
-            reasons += [f"{variant.name}, {judge.name}: {one}"
-                        for judge, one, kind in zip(JUDGES, said, kinds, strict=True) if kind == "failed"]
-            cells = (Text(kind if kind == "failed" else one, COLOURS[kind])
-                     for one, kind in zip(said, kinds, strict=True))
+            reasons += [
+                f"{variant.name}, {judge.name}: {one}"
+                for judge, one, kind in zip(JUDGES, said, kinds, strict=True)
+                if kind == "failed"
+            ]
+            cells = (
+                Text(kind if kind == "failed" else one, COLOURS[kind]) for one, kind in zip(said, kinds, strict=True)
+            )
             table.add_row(variant.name, *cells)
     console = Console(width=None if sys.stdout.isatty() else 170)
     console.print(table)
     for reason in reasons:
         console.print(f"failed: {reason}", style="red", markup=False)
-    console.print(f"{table.row_count} variants: {counts['ok']} ok, {counts['failed']} failed, "
-                  f"{counts['not installed']} not installed, {counts['-']} not for that judge")
+    console.print(
+        f"{table.row_count} variants: {counts['ok']} ok, {counts['failed']} failed, "
+        f"{counts['not installed']} not installed, {counts['-']} not for that judge"
+    )
     return 1 if reasons else 0
 
 

@@ -10,11 +10,26 @@ from judges import JUDGES
 from variants import VARIANTS, make
 
 # One of each kind; `make conformance` judges all.
-SOME = ("native 12 bit", "native LOG", "native, odd size", "subtracted 16 bit", "subtracted 8 bit",
-        "subtracted, deblurred again", "single frame", "frame time vector, subtracted", "biplane A",
-        "clinical header, C-arm moved", "lossy source", "RF subtracted", "SC word, subtracted",
-        "XA as SC: no frame timing", "jpeg-ls subtracted 16 bit", "jpeg-2000 native 12 bit", "rle native 8 bit",
-        "without identity, native")
+SOME = (
+    "native 12 bit",
+    "native LOG",
+    "native, odd size",
+    "subtracted 16 bit",
+    "subtracted 8 bit",
+    "subtracted, deblurred again",
+    "single frame",
+    "frame time vector, subtracted",
+    "biplane A",
+    "clinical header, C-arm moved",
+    "lossy source",
+    "RF subtracted",
+    "SC word, subtracted",
+    "XA as SC: no frame timing",
+    "jpeg-ls subtracted 16 bit",
+    "jpeg-2000 native 12 bit",
+    "rle native 8 bit",
+    "without identity, native",
+)
 
 
 def _named(name):

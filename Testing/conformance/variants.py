@@ -12,8 +12,10 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
-from DSADeblurLib.xa import Provenance, header, plan_subtraction, read_run, subtract, write_derived, write_simulated_run
-from DSADeblurLib.xa.deidentified import write_deidentified
+from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
+from DSADeblurLib.xa import Provenance, plan_subtraction, read_run, subtract, write_derived
+from DSADeblurLib.xa.derived.deidentified import write_deidentified
+from DSADeblurLib.xa.header.header import header
 
 _PROVENANCE = Provenance("conformance", "0123456789abcdef" * 4, "0.0", "sharpness 1", ("focal spot 0.6 mm (user)",))
 _SIZE = (48, 64)
@@ -63,6 +65,7 @@ def _biplane(plane: str) -> Callable[[Dataset], None]:
         item.PurposeOfReferenceCodeSequence = [code]
         dataset.ReferencedImageSequence = [item]
         dataset.ImageType = ["ORIGINAL", "PRIMARY", f"BIPLANE {plane}"]
+
     return change
 
 
@@ -76,6 +79,7 @@ def _capture(uid: str) -> Callable[[Dataset], None]:
     def change(dataset: Dataset) -> None:
         dataset.SOPClassUID, dataset.ImageType = uid, ["ORIGINAL", "PRIMARY"]
         del dataset.PixelIntensityRelationship
+
     return change
 
 
@@ -83,6 +87,7 @@ def _without(*keywords: str) -> Callable[[Dataset], None]:
     def change(dataset: Dataset) -> None:
         for keyword in keywords:
             del dataset[keyword]
+
     return change
 
 
@@ -145,8 +150,10 @@ VARIANTS = (
         Variant(f"{compression} {kind}", compression=compression, **options)
         for compression in ("jpeg-ls", "jpeg-2000", "rle")
         for kind, options in (
-            ("native 8 bit", {"bits": 8, "size": (47, 61)}), ("native 12 bit", {}),
-            ("subtracted 16 bit", {"subtracted": True}), ("single frame", {"numbers": (4,)}),
+            ("native 8 bit", {"bits": 8, "size": (47, 61)}),
+            ("native 12 bit", {}),
+            ("subtracted 16 bit", {"subtracted": True}),
+            ("single frame", {"numbers": (4,)}),
         )
     ),
     Variant("without identity, native", changes=_clinical, anonymous=True),
@@ -179,9 +186,17 @@ def _source(variant: Variant, folder: Path) -> Path:
     if variant.masked:
         options = {"mask_frames": (1, 2), "contrast_frames": range(3, variant.count + 1)}
     path = write_simulated_run(
-        folder / "source.dcm", _frames(variant), bits_stored=variant.bits, relationship=variant.relationship,
-        frame_time_ms=variant.times, focal_spot_mm=0.6, sid_mm=1100.0, sod_mm=720.0, imager_pixel_spacing_mm=0.154,
-        transfer_syntax=ExplicitVRLittleEndian if variant.changes or variant.lossy else JPEGLSLossless, **options,
+        folder / "source.dcm",
+        _frames(variant),
+        bits_stored=variant.bits,
+        relationship=variant.relationship,
+        frame_time_ms=variant.times,
+        focal_spot_mm=0.6,
+        sid_mm=1100.0,
+        sod_mm=720.0,
+        imager_pixel_spacing_mm=0.154,
+        transfer_syntax=ExplicitVRLittleEndian if variant.changes or variant.lossy else JPEGLSLossless,
+        **options,
     )
     if variant.lossy:
         original, path = path, folder / "lossy.dcm"
@@ -218,12 +233,21 @@ def _derived(variant: Variant, run, path: Path) -> tuple[Path, np.ndarray]:
     if variant.subtracted:
         plan = plan_subtraction(run, "always", (1, 2) if variant.assumed else None)
         frames = np.asarray(subtract(run.frames, plan, run.relationship)) * 0.9
-        written = write_derived(path, run, frames, frame_numbers=plan.contrast_frames, provenance=_PROVENANCE,
-                                plan=plan, bits=variant.stored, compression=variant.compression)
+        written = write_derived(
+            path,
+            run,
+            frames,
+            frame_numbers=plan.contrast_frames,
+            provenance=_PROVENANCE,
+            plan=plan,
+            bits=variant.stored,
+            compression=variant.compression,
+        )
         slope = float(np.abs(frames).max()) / ((1 << variant.stored - 1) - 1)
         return written, np.rint(frames.astype(np.float64) / slope).astype(int) + (1 << variant.stored - 1)
     numbers = variant.numbers or tuple(range(1, run.number_of_frames + 1))
     frames = run.frames[[one - 1 for one in numbers]] ^ 1
-    written = write_derived(path, run, frames, frame_numbers=numbers, provenance=_PROVENANCE,
-                            compression=variant.compression)
+    written = write_derived(
+        path, run, frames, frame_numbers=numbers, provenance=_PROVENANCE, compression=variant.compression
+    )
     return written, frames.astype(int)

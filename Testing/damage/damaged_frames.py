@@ -20,10 +20,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from DSADeblurLib.xa import FrameStack, read_run, write_simulated_run
-from DSADeblurLib.xa.compression import fragment_encoder
-from DSADeblurLib.xa.input_file import InputFile
-from DSADeblurLib.xa.layout import PixelLayout
+from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
+from DSADeblurLib.xa import FrameStack, read_run
+from DSADeblurLib.xa.derived.compression import fragment_encoder
+from DSADeblurLib.xa.file.input_file import InputFile
+from DSADeblurLib.xa.file.stored_pixels import PixelLayout
 
 # Encoder, its options, and the bits that it takes.
 _TOOLS = {
@@ -38,13 +39,28 @@ _TOOLS = {
 _PILLOW = {
     "JPEG Baseline, restarts": (JPEGBaseline8Bit, (8,), {"format": "JPEG", "quality": 90, "restart_marker_rows": 1}),
     "JPEG Baseline, optimised": (JPEGBaseline8Bit, (8,), {"format": "JPEG", "quality": 98, "optimize": True}),
-    "JPEG 2000, lossy": (JPEG2000, (8, 16), {"format": "JPEG2000", "irreversible": True, "no_jp2": True,
-                                             "quality_mode": "rates", "quality_layers": [20, 5]}),
-    "JPEG 2000, tiles": (JPEG2000Lossless, (8,), {"format": "JPEG2000", "tile_size": (64, 64), "no_jp2": True,
-                                                     "progression": "RPCL"}),
+    "JPEG 2000, lossy": (
+        JPEG2000,
+        (8, 16),
+        {
+            "format": "JPEG2000",
+            "irreversible": True,
+            "no_jp2": True,
+            "quality_mode": "rates",
+            "quality_layers": [20, 5],
+        },
+    ),
+    "JPEG 2000, tiles": (
+        JPEG2000Lossless,
+        (8,),
+        {"format": "JPEG2000", "tile_size": (64, 64), "no_jp2": True, "progression": "RPCL"},
+    ),
 }
-_OWN = {"JPEG-LS, own": (JPEGLSLossless, (8, 12, 16)), "JPEG 2000, own": (JPEG2000Lossless, (8, 12, 16)),
-        "RLE, own": (RLELossless, (8, 12, 16))}
+_OWN = {
+    "JPEG-LS, own": (JPEGLSLossless, (8, 12, 16)),
+    "JPEG 2000, own": (JPEG2000Lossless, (8, 12, 16)),
+    "RLE, own": (RLELossless, (8, 12, 16)),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +91,11 @@ def picture(bits: int, rows: int, columns: int, seed: int = 0) -> np.ndarray:
 
 
 def encoded_frames(
-    folder: Path, rows: int = 96, columns: int = 112, only: str = "", draw: Callable[..., np.ndarray] = picture,
+    folder: Path,
+    rows: int = 96,
+    columns: int = 112,
+    only: str = "",
+    draw: Callable[..., np.ndarray] = picture,
 ) -> Iterator[Encoded]:
     """Yield the frame of `draw(bits, rows, columns)` in every syntax and depth that an encoder here makes.
 
@@ -90,7 +110,7 @@ def encoded_frames(
             if done.returncode == 0:
                 layout = read_run(target).layout
                 start, length = layout.fragments[0][0]
-                yield _checked(f"{name}, {bits} bits", layout, target.read_bytes()[start:start + length], folder)
+                yield _checked(f"{name}, {bits} bits", layout, target.read_bytes()[start : start + length], folder)
     for name, (syntax, depths, options) in _PILLOW.items():
         for bits in depths if only in name else ():
             frame, stream = draw(bits, rows, columns), io.BytesIO()
@@ -105,9 +125,17 @@ def encoded_frames(
 
 def _run(folder: Path, frame: np.ndarray, bits: int) -> Path:
     return write_simulated_run(
-        folder / "native.dcm", frame[None], bits_stored=bits, relationship="LIN",
-        frame_time_ms=100, focal_spot_mm=0.6, sid_mm=1100, sod_mm=720, imager_pixel_spacing_mm=0.154,
-        transfer_syntax=ExplicitVRLittleEndian)
+        folder / "native.dcm",
+        frame[None],
+        bits_stored=bits,
+        relationship="LIN",
+        frame_time_ms=100,
+        focal_spot_mm=0.6,
+        sid_mm=1100,
+        sod_mm=720,
+        imager_pixel_spacing_mm=0.154,
+        transfer_syntax=ExplicitVRLittleEndian,
+    )
 
 
 def _layout(folder: Path, frame: np.ndarray, bits: int, syntax: str) -> PixelLayout:
@@ -128,19 +156,24 @@ def _frame(layout: PixelLayout, data: bytes, folder: Path) -> np.ndarray:
 # What happens to the frame: name -> function of (head, body, tail, generator). The head is what comes before the
 # entropy-coded data, the tail the end marker and what follows.
 DAMAGES = {
-    "second half zero": lambda h, b, t, r: (h + b + t)[:_half(h, b, t)] + bytes(len(h + b + t) - _half(h, b, t)),
-    "second half zero, end kept": lambda h, b, t, r: h + b[:len(b) // 2] + bytes(len(b) - len(b) // 2) + t,
-    "second half noise, end kept": lambda h, b, t, r: h + b[:len(b) // 2] + _noise(len(b) - len(b) // 2, r) + t,
-    "middle removed, end kept": lambda h, b, t, r: h + b[:int(0.4 * len(b))] + b[int(0.6 * len(b)):] + t,
+    "second half zero": lambda h, b, t, r: (h + b + t)[: _half(h, b, t)] + bytes(len(h + b + t) - _half(h, b, t)),
+    "second half zero, end kept": lambda h, b, t, r: h + b[: len(b) // 2] + bytes(len(b) - len(b) // 2) + t,
+    "second half noise, end kept": lambda h, b, t, r: h + b[: len(b) // 2] + _noise(len(b) - len(b) // 2, r) + t,
+    "middle removed, end kept": lambda h, b, t, r: h + b[: int(0.4 * len(b))] + b[int(0.6 * len(b)) :] + t,
     "middle removed, lengths mended": lambda h, b, t, r: _mended(
-        h + b[:int(0.4 * len(b))] + b[int(0.6 * len(b)):] + t, len(b) - int(0.4 * len(b)) - int(0.6 * len(b))),
-    **{f"cut at {percent} %": lambda h, b, t, r, part=percent / 100: (h + b)[:len(h) + int(part * len(b))]
-       for percent in (10, 30, 50, 70, 90)},
-    "cut at 50 %, end marker": lambda h, b, t, r: h + b[:len(b) // 2] + t,
+        h + b[: int(0.4 * len(b))] + b[int(0.6 * len(b)) :] + t, len(b) - int(0.4 * len(b)) - int(0.6 * len(b))
+    ),
+    **{
+        f"cut at {percent} %": lambda h, b, t, r, part=percent / 100: (h + b)[: len(h) + int(part * len(b))]
+        for percent in (10, 30, 50, 70, 90)
+    },
+    "cut at 50 %, end marker": lambda h, b, t, r: h + b[: len(b) // 2] + t,
     "last 64 bytes missing, end kept": lambda h, b, t, r: h + b[:-64] + t,
     "last 8 bytes missing, end kept": lambda h, b, t, r: h + b[:-8] + t,
-    **{f"{count} bytes zero": lambda h, b, t, r, count=count: h + _over(b, bytes(count), r) + t
-       for count in (256, 64, 16, 4)},
+    **{
+        f"{count} bytes zero": lambda h, b, t, r, count=count: h + _over(b, bytes(count), r) + t
+        for count in (256, 64, 16, 4)
+    },
     "64 bytes noise": lambda h, b, t, r: h + _over(b, _noise(64, r), r) + t,
     "64 bytes too many before the end": lambda h, b, t, r: h + b + _noise(64, r) + t,
     "64 bytes missing": lambda h, b, t, r: h + _over(b, b"", r, 64) + t,
@@ -164,7 +197,7 @@ def _entropy_coded(data: bytes) -> tuple[int, int]:
     if data.startswith(b"\xff\xd8"):
         position = 2
         while True:
-            marker, length = data[position + 1], struct.unpack(">H", data[position + 2:position + 4])[0]
+            marker, length = data[position + 1], struct.unpack(">H", data[position + 2 : position + 4])[0]
             position += 2 + length
             if marker == 0xDA:
                 return position, data.rindex(b"\xff\xd9")
@@ -183,7 +216,7 @@ def _noise(count: int, rng: random.Random) -> bytes:
 def _over(body: bytes, piece: bytes, rng: random.Random, count: int | None = None) -> bytes:
     count = len(piece) if count is None else count
     at = rng.randrange(len(body) // 4, max(len(body) // 4 + 1, 3 * len(body) // 4 - count))
-    return body[:at] + piece + body[at + count:]
+    return body[:at] + piece + body[at + count :]
 
 
 def _flipped(body: bytes, count: int, rng: random.Random) -> bytes:
@@ -198,5 +231,5 @@ def _mended(data: bytes, change: int) -> bytes:
     if not data.startswith(b"\xff\x4f\xff\x51"):
         return data
     at = data.index(b"\xff\x90") + 6
-    length = struct.unpack(">L", data[at:at + 4])[0]
-    return data[:at] + struct.pack(">L", max(length + change, 0)) + data[at + 4:] if length else data
+    length = struct.unpack(">L", data[at : at + 4])[0]
+    return data[:at] + struct.pack(">L", max(length + change, 0)) + data[at + 4 :] if length else data

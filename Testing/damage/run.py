@@ -53,8 +53,10 @@ def main() -> None:
 
 def _print(name: str, damage: str, outcomes: list) -> None:
     wrong = [one for one in outcomes if isinstance(one, float)]
-    print(f"{name:26s} {damage:34s} {outcomes.count('refused'):7d} {outcomes.count('right'):5d} {len(wrong):5d} "
-          f"{outcomes.count('ended'):5d}  {f'{100 * np.mean(wrong):.0f} %' if wrong else ''}")
+    print(
+        f"{name:26s} {damage:34s} {outcomes.count('refused'):7d} {outcomes.count('right'):5d} {len(wrong):5d} "
+        f"{outcomes.count('ended'):5d}  {f'{100 * np.mean(wrong):.0f} %' if wrong else ''}"
+    )
 
 
 def _outcome(one, damage: str, seed: int, folder: Path):

@@ -10,13 +10,18 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLSLossless, RLELossless
 
-from DSADeblurLib.xa import write_simulated_run
+from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 
 _NATIVE = "1.2.840.10008.1.2.1"
 _TOOLS = {
-    "implicit": ("dcmconv", "+ti"), "big-endian": ("dcmconv", "+tb"), "deflated": ("dcmconv", "+td"),
-    "jpeg-lossless": ("dcmcjpeg", "+e1"), "jpeg-lossless-14": ("dcmcjpeg", "+el"), "jpeg-extended": ("dcmcjpeg", "+ee"),
-    "jpeg-2000": ("gdcmconv", "--j2k"), "gdcm-jpeg-ls": ("gdcmconv", "--jpegls"),
+    "implicit": ("dcmconv", "+ti"),
+    "big-endian": ("dcmconv", "+tb"),
+    "deflated": ("dcmconv", "+td"),
+    "jpeg-lossless": ("dcmcjpeg", "+e1"),
+    "jpeg-lossless-14": ("dcmcjpeg", "+el"),
+    "jpeg-extended": ("dcmcjpeg", "+ee"),
+    "jpeg-2000": ("gdcmconv", "--j2k"),
+    "gdcm-jpeg-ls": ("gdcmconv", "--jpegls"),
 }
 
 
@@ -25,9 +30,14 @@ def make_seeds(folder: Path, real: Path | None = None) -> list[Path]:
 
     What needs a tool that is not installed (DCMTK, GDCM) is left out.
     """
-    seeds = [_run(folder / "linear.dcm"), _run(folder / "log.dcm", relationship="LOG"),
-             _run(folder / "jpeg-ls.dcm", transfer_syntax=JPEGLSLossless), _run(folder / "eight.dcm", bits=8),
-             _run(folder / "sixteen.dcm", bits=16), _run(folder / "single.dcm", count=1)]
+    seeds = [
+        _run(folder / "linear.dcm"),
+        _run(folder / "log.dcm", relationship="LOG"),
+        _run(folder / "jpeg-ls.dcm", transfer_syntax=JPEGLSLossless),
+        _run(folder / "eight.dcm", bits=8),
+        _run(folder / "sixteen.dcm", bits=16),
+        _run(folder / "single.dcm", count=1),
+    ]
     seeds.append(_edited(seeds[0], folder / "rle.dcm", _run_lengths))
     seeds.append(_edited(seeds[0], folder / "monochrome1.dcm", _monochrome1))
     seeds.append(_edited(seeds[0], folder / "enhanced.dcm", _enhanced))
@@ -56,9 +66,17 @@ def _run(path: Path, relationship: str = "LIN", bits: int = 12, count: int = 5, 
     dtype = np.uint8 if bits == 8 else np.uint16
     masks = {"mask_frames": [1, 2], "contrast_frames": range(3, count + 1)} if count > 2 else {}
     return write_simulated_run(
-        path, frames.astype(dtype), bits_stored=bits, relationship=relationship, frame_time_ms=100,
-        focal_spot_mm=(0.4, 0.8), sid_mm=1100, sod_mm=720, imager_pixel_spacing_mm=0.154,
-        **{"transfer_syntax": _NATIVE, **masks, **options})
+        path,
+        frames.astype(dtype),
+        bits_stored=bits,
+        relationship=relationship,
+        frame_time_ms=100,
+        focal_spot_mm=(0.4, 0.8),
+        sid_mm=1100,
+        sod_mm=720,
+        imager_pixel_spacing_mm=0.154,
+        **{"transfer_syntax": _NATIVE, **masks, **options},
+    )
 
 
 def _edited(source: Path, target: Path, edit) -> Path:
@@ -79,8 +97,9 @@ def _monochrome1(dataset: Dataset) -> None:
 def _rich(dataset: Dataset) -> None:
     """Add what most readers never meet: shutters, motion, several windows, tables, biplane and private data."""
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "BIPLANE A"]
-    dataset.ReferencedImageSequence = [_item(ReferencedSOPClassUID=dataset.SOPClassUID,
-                                             ReferencedSOPInstanceUID="1.2.3")]
+    dataset.ReferencedImageSequence = [
+        _item(ReferencedSOPClassUID=dataset.SOPClassUID, ReferencedSOPInstanceUID="1.2.3")
+    ]
     dataset.ShutterShape, dataset.VerticesOfThePolygonalShutter = "POLYGONAL", [1, 1, 1, 20, 25, 20]
     dataset.CollimatorShape, dataset.CenterOfCircularCollimator = "CIRCULAR", [12, 12]
     dataset.RadiusOfCircularCollimator = 14
@@ -97,15 +116,21 @@ def _rich(dataset: Dataset) -> None:
 
 def _enhanced(dataset: Dataset) -> None:
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.12.1.1"
-    dataset.SharedFunctionalGroupsSequence = [_item(
-        FramePixelDataPropertiesSequence=[_item(PixelIntensityRelationship="LIN", ImagerPixelSpacing=[0.15, 0.15])],
-        XRayGeometrySequence=[_item(DistanceSourceToIsocenter=720.0, DistanceSourceToDetector=1100.0)],
-        FrameVOILUTSequence=[_item(WindowCenter="2000", WindowWidth="1500")])]
-    dataset.PerFrameFunctionalGroupsSequence = [_item(
-        FrameContentSequence=[_item(FrameAcquisitionDateTime=f"2026010112000{index}")],
-        FramePixelShiftSequence=[_item(SubtractionItemID=1, MaskSubPixelShift=[0.5, 0.0])],
-        PositionerPositionSequence=[_item(PositionerPrimaryAngle=10.0 * index, PositionerSecondaryAngle=0.0)])
-        for index in range(5)]
+    dataset.SharedFunctionalGroupsSequence = [
+        _item(
+            FramePixelDataPropertiesSequence=[_item(PixelIntensityRelationship="LIN", ImagerPixelSpacing=[0.15, 0.15])],
+            XRayGeometrySequence=[_item(DistanceSourceToIsocenter=720.0, DistanceSourceToDetector=1100.0)],
+            FrameVOILUTSequence=[_item(WindowCenter="2000", WindowWidth="1500")],
+        )
+    ]
+    dataset.PerFrameFunctionalGroupsSequence = [
+        _item(
+            FrameContentSequence=[_item(FrameAcquisitionDateTime=f"2026010112000{index}")],
+            FramePixelShiftSequence=[_item(SubtractionItemID=1, MaskSubPixelShift=[0.5, 0.0])],
+            PositionerPositionSequence=[_item(PositionerPrimaryAngle=10.0 * index, PositionerSecondaryAngle=0.0)],
+        )
+        for index in range(5)
+    ]
     dataset.MaskSubtractionSequence[0].SubtractionItemID = 1
     del dataset.PixelIntensityRelationship, dataset.FrameTime, dataset.FrameIncrementPointer
 

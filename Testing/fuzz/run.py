@@ -40,8 +40,13 @@ def main() -> int:
                 done = sum(counts.values())
                 print(f"{done} files, {len(failures)} failures, {time.monotonic() - started:.0f} s", flush=True)
             time.sleep(0.0005)
-        _report(counts, failures, max(worker.peak_mb for worker in workers), max(one.slowest for one in workers),
-                time.monotonic() - started)
+        _report(
+            counts,
+            failures,
+            max(worker.peak_mb for worker in workers),
+            max(one.slowest for one in workers),
+            time.monotonic() - started,
+        )
         for worker in workers:
             worker.stop()
     return 1 if failures else 0
@@ -95,7 +100,7 @@ class Worker:
         import random
 
         rng = random.Random(f"seed {number}")
-        pool = seeds[len(simulated):] if len(seeds) > len(simulated) and rng.random() < _REAL_SHARE else simulated
+        pool = seeds[len(simulated) :] if len(seeds) > len(simulated) and rng.random() < _REAL_SHARE else simulated
         one, two = rng.choice(pool), rng.choice(simulated)
         self._name = f"{number}-{one.stem}"
         self._file = self._folder / "damaged.dcm"
@@ -196,8 +201,10 @@ def _report(counts: Counter, failures: list, peak_mb: int, slowest: float, secon
         print(f"{count:7d}  {text}")
     for name, text in failures:
         print(f"FAILED {name}: {text}")
-    print(f"{sum(counts.values())} files in {seconds:.0f} s: {len(failures)} failures, slowest {slowest:.2f} s, "
-          f"largest process {peak_mb} MB")
+    print(
+        f"{sum(counts.values())} files in {seconds:.0f} s: {len(failures)} failures, slowest {slowest:.2f} s, "
+        f"largest process {peak_mb} MB"
+    )
 
 
 if __name__ == "__main__":

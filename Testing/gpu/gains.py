@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
+from DSADeblurLib.lab.training.validation import HeldOut  # noqa: E402
 from DSADeblurLib.restoration.package import load_model  # noqa: E402
-from DSADeblurLib.training.validation import HeldOut  # noqa: E402
 
 BESIDE = ("quality", "sequence")
 MOMENTS = 5

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 import torch
 
+from DSADeblurLib.lab.training.checkpoint import load_checkpoint, save_checkpoint
+from DSADeblurLib.lab.training.data_parallel import Process
+from DSADeblurLib.lab.training.pool import Patches
+from DSADeblurLib.lab.training.recipes import COMPACT
+from DSADeblurLib.lab.training.trainer import Session
 from DSADeblurLib.restoration import DeblurSettings
 from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
 from DSADeblurLib.restoration.engine import Choice, TorchEngine, choose_device, probe_kernel
 from DSADeblurLib.restoration.package import vessels_on_a_slope
 from DSADeblurLib.restoration.selection import TOLERANCES, trial_tile
-from DSADeblurLib.training.checkpoint import load_checkpoint, save_checkpoint
-from DSADeblurLib.training.pool import Patches
-from DSADeblurLib.training.processes import Process
-from DSADeblurLib.training.recipes import COMPACT
-from DSADeblurLib.training.trainer import Session
 
 pytestmark = pytest.mark.cuda
 ROOT = Path(__file__).resolve().parents[2]

@@ -65,8 +65,14 @@ def engine_with_copies(network: RestorationNetwork, device: str, precision: str,
 
 
 def forward(
-    network: RestorationNetwork, device: str, precision: str, side: int, *,
-    channels_last: bool = True, cast_once: bool = False, compiler: str | None = None,
+    network: RestorationNetwork,
+    device: str,
+    precision: str,
+    side: int,
+    *,
+    channels_last: bool = True,
+    cast_once: bool = False,
+    compiler: str | None = None,
 ) -> Callable[[], object]:
     """The network alone, on what lies on the device.
 

@@ -18,9 +18,7 @@ PATHS = os.pathsep.join([str(Path(__file__).resolve().parents[3]), str(Path(__fi
 def start(*words, **more) -> subprocess.Popen:
     """A process that does one batch; words as `batchsteps` takes them."""
     command = [sys.executable, batchsteps.__file__, *map(str, words)]
-    return subprocess.Popen(
-        command, env={**os.environ, "PYTHONPATH": PATHS}, stderr=subprocess.PIPE, text=True, **more
-    )
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": PATHS}, stderr=subprocess.PIPE, text=True, **more)
 
 
 def end(process: subprocess.Popen, code: int = 0) -> str:

@@ -37,8 +37,11 @@ def source(tmp_path) -> Path:
 def content(folder: Path) -> dict[str, bytes | str | None]:
     """Everything below a folder: bytes of files, targets of links, None for folders."""
     return {
-        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.read_bytes()
-        if path.is_file() else None
+        str(path.relative_to(folder)): os.readlink(path)
+        if path.is_symlink()
+        else path.read_bytes()
+        if path.is_file()
+        else None
         for path in folder.rglob("*")
     }
 

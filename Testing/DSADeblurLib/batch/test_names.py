@@ -179,7 +179,10 @@ def test_manifest_keeps_what_earlier_calls_did(tmp_path, out, call):
     assert call(good, bad, worse) == ["run", error, error] and call(other, strength=0.5) == ["run-2"]
     assert call(write(bad, "Cyd"), resume=True, strength=0.2) == ["run-3"]
     everything = [
-        ("p1", "run", 1.0, None), ("p4", None, 1.0, error), ("p2", "run-2", 0.5, None), ("p3", "run-3", 0.2, None)
+        ("p1", "run", 1.0, None),
+        ("p4", None, 1.0, error),
+        ("p2", "run-2", 0.5, None),
+        ("p3", "run-3", 0.2, None),
     ]
     assert listed(out) == everything
     (out / "run_deblurred.dcm").unlink()

@@ -12,11 +12,12 @@ import pytest
 from DSADeblurLib.batch import DeblurStep
 from DSADeblurLib.batch import step as step_module
 from DSADeblurLib.batch.folder import is_disk_full
+from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.pipeline import RunOptions
 from DSADeblurLib.restoration import package
 from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.restoration.settings import DeblurSettings
-from DSADeblurLib.xa import XAWriteError, write_simulated_run
+from DSADeblurLib.xa import XAWriteError
 
 FAST = DeblurSettings(device="cpu", engine="torch", precision="float32", frames=(1, 2))
 
@@ -25,7 +26,12 @@ FAST = DeblurSettings(device="cpu", engine="torch", precision="float32", frames=
 def source(tmp_path):
     frames = np.random.default_rng(0).integers(500, 3000, (3, 32, 32)).astype(np.uint16)
     return write_simulated_run(
-        tmp_path / "run.dcm", frames, frame_time_ms=100, focal_spot_mm=None, sid_mm=None, sod_mm=None,
+        tmp_path / "run.dcm",
+        frames,
+        frame_time_ms=100,
+        focal_spot_mm=None,
+        sid_mm=None,
+        sod_mm=None,
         imager_pixel_spacing_mm=None,
     )
 

@@ -9,8 +9,9 @@ from hypothesis.extra.numpy import arrays
 from DSADeblurLib.measurement.opacification import peak_opacification, with_background
 from DSADeblurLib.xa import SubtractionPlan, subtract
 
-_RUNS = arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 5), st.integers(1, 5)),
-               elements=st.floats(-5, 5, width=32))
+_RUNS = arrays(
+    np.float32, st.tuples(st.integers(1, 6), st.integers(1, 5), st.integers(1, 5)), elements=st.floats(-5, 5, width=32)
+)
 
 
 @given(_RUNS)

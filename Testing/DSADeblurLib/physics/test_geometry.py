@@ -43,11 +43,18 @@ def test_contact_has_no_blur():
     assert blur_at_detector_mm(0.6, 1.0) == 0.0
 
 
-@pytest.mark.parametrize("call", [
-    lambda: magnification(700, 700), lambda: magnification(0, 700), lambda: magnification(float("nan"), 700),
-    lambda: blur_at_detector_mm(-0.6, 1.5), lambda: blur_at_detector_mm(0.6, 0.9),
-    lambda: blur_in_object_mm(0.6, float("inf")), lambda: blur_in_pixels(0.6, 1.5, 0.0),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: magnification(700, 700),
+        lambda: magnification(0, 700),
+        lambda: magnification(float("nan"), 700),
+        lambda: blur_at_detector_mm(-0.6, 1.5),
+        lambda: blur_at_detector_mm(0.6, 0.9),
+        lambda: blur_in_object_mm(0.6, float("inf")),
+        lambda: blur_in_pixels(0.6, 1.5, 0.0),
+    ],
+)
 def test_impossible_geometry_is_refused(call):
     with pytest.raises(ValueError, match="must be"):
         call()
@@ -64,10 +71,15 @@ def test_depth_changes_magnification_as_the_distances_say(sod, gap, part, depth)
     assert wide[0] == 1 and wide[1] > sid / sod
 
 
-@pytest.mark.parametrize("call", [
-    lambda: magnification_in_depth(1.6, 1.5, 1000, 50), lambda: magnification_in_depth(1.5, 1.5, 1000, -1),
-    lambda: magnification_in_depth(2.0, 2.0, 100, 50), lambda: magnification_in_depth(1.5, 1.5, 1000, float("nan")),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: magnification_in_depth(1.6, 1.5, 1000, 50),
+        lambda: magnification_in_depth(1.5, 1.5, 1000, -1),
+        lambda: magnification_in_depth(2.0, 2.0, 100, 50),
+        lambda: magnification_in_depth(1.5, 1.5, 1000, float("nan")),
+    ],
+)
 def test_depths_that_reach_the_source(call):
     with pytest.raises(ValueError, match="do not fit a source to detector distance"):
         call()

@@ -24,6 +24,8 @@ class Counted:
 @pytest.fixture
 def runs():
     """Return a factory: original and deblurred frames of one run."""
+
     def make(count=5, **size):
         return Counted(count, **size), Counted(count, offset=30, **size)
+
     return make

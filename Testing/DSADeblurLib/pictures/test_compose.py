@@ -12,7 +12,7 @@ from DSADeblurLib.pictures.compose import LARGEST, SMALLEST
 def _halves(picture):
     grey = np.asarray(picture)
     width = (grey.shape[1] - 4) // 2
-    return grey[:, :width], grey[:, width + 4:]
+    return grey[:, :width], grey[:, width + 4 :]
 
 
 def _labelled(size, value):
@@ -26,13 +26,13 @@ def test_label_can_be_read_on_any_background(size):
     (left, white), (_, black), (_, grey) = (_labelled(size, value) for value in (255, 0, 127))
     # The box of the label is what is the same on white, black and grey.
     same = (white == black) & (black == grey)
-    rows, columns = np.nonzero(same[len(same) // 2:])
-    box = white[len(same) // 2:][rows.min():rows.max() + 1, columns.min():columns.max() + 1]
-    assert same[len(same) // 2:][rows.min():rows.max() + 1, columns.min():columns.max() + 1].mean() > 0.99
+    rows, columns = np.nonzero(same[len(same) // 2 :])
+    box = white[len(same) // 2 :][rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    assert same[len(same) // 2 :][rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].mean() > 0.99
     # White letters on black, over most of the width, at least ten pixels high.
     assert box.shape[1] > 0.85 * white.shape[1] and box.shape[0] >= 10
     assert box.min() == 0 and box.max() == 255 and 0.1 < (box > 127).mean() < 0.5
-    assert (left[len(left) // 2:] == 255).all()
+    assert (left[len(left) // 2 :] == 255).all()
 
 
 @given(st.integers(2, 90), st.integers(2, 90), st.floats(-50, 50), st.floats(0.1, 99))
@@ -43,7 +43,7 @@ def test_both_halves_are_shown_in_the_same_window(rows, columns, low, width):
     factor = -(-SMALLEST // columns)
     expected = np.clip(np.rint((frame - low) * (255 / width)), 0, 255).repeat(factor, 0).repeat(factor, 1)
     # Away from the words the pixels are the frame's, each repeated.
-    shown = left[:expected.shape[0]]
+    shown = left[: expected.shape[0]]
     away = np.ones(shown.shape, bool)
     away[:40, :120] = False
     assert (shown == expected)[away].all()

@@ -9,11 +9,15 @@ from PIL import Image, ImageSequence
 from DSADeblurLib.pictures import PictureError, display_window, side_by_side, write_gif
 
 
-@pytest.mark.parametrize(("times", "expected", "said"), [
-    ([0, 0.125, 0.25, 0.375, 0.5], [120, 130, 130, 120, 120], True),
-    ([0, 0.1, 0.25, 0.4, 0.9], [100, 150, 150, 500, 500], False),
-    (None, [100] * 5, True), ([0, 0.01, 0.02, 0.03, 0.04], [20] * 5, True),
-])
+@pytest.mark.parametrize(
+    ("times", "expected", "said"),
+    [
+        ([0, 0.125, 0.25, 0.375, 0.5], [120, 130, 130, 120, 120], True),
+        ([0, 0.1, 0.25, 0.4, 0.9], [100, 150, 150, 500, 500], False),
+        (None, [100] * 5, True),
+        ([0, 0.01, 0.02, 0.03, 0.04], [20] * 5, True),
+    ],
+)
 def test_frames_and_times(runs, tmp_path, times, expected, said):
     original, deblurred = runs()
     notes = write_gif(tmp_path / "run.gif", original, deblurred, times=times)

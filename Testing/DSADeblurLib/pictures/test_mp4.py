@@ -29,10 +29,13 @@ def test_uniform_times(runs, tmp_path):
     assert sorted(tmp_path.iterdir()) == [tmp_path / "run.mp4"]
 
 
-@pytest.mark.parametrize(("times", "rate", "repeats", "said"), [
-    ([0, 0.1, 0.25, 0.4, 0.9], 20, [2, 3, 3, 10, 10], False),
-    ([0, 0.033367, 0.0667, 0.5, 0.6], 100, [3, 4, 43, 10, 10], True),
-])
+@pytest.mark.parametrize(
+    ("times", "rate", "repeats", "said"),
+    [
+        ([0, 0.1, 0.25, 0.4, 0.9], 20, [2, 3, 3, 10, 10], False),
+        ([0, 0.033367, 0.0667, 0.5, 0.6], 100, [3, 4, 43, 10, 10], True),
+    ],
+)
 def test_times_that_are_not_uniform(runs, tmp_path, times, rate, repeats, said):
     original, deblurred = runs()
     assert bool(write_mp4(tmp_path / "run.mp4", original, deblurred, times=times)) == said

@@ -88,6 +88,6 @@ def test_the_package_and_the_card_need_no_torch():
         "import sys; sys.modules['torch'] = None\n"
         "import DSADeblurLib.restoration\n"
         "from DSADeblurLib.restoration import card, classical, normalisation, settings, tiles\n"
-        "from DSADeblurLib import framefile, paths"
+        "from DSADeblurLib import frame_file, paths"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from DSADeblurLib.framefile import FrameFile
+from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.restoration import DeblurSettings, fit_normalisation
 from DSADeblurLib.restoration.controls import apply_controls
 from DSADeblurLib.restoration.deblur import DeblurCancelled, DeblurError, deblur
@@ -400,9 +400,7 @@ def test_a_cuda_error_of_memory_reaches_the_way_out(make_model):
             return self.network(x, told)
 
     model, frames = make_model(), run_of((1, 256, 256), np.float32)
-    engines = Engines(
-        probe=lambda: "Some GPU", build=lambda network, device, precision: TorchEngine(Greedy(network))
-    )
+    engines = Engines(probe=lambda: "Some GPU", build=lambda network, device, precision: TorchEngine(Greedy(network)))
     result = deblur(frames, model, ALONE, engines=engines)
     assert result.tile == 64 and len(result.notices) == 2
     assert_same(result.frames, deblur(frames, model, DeblurSettings(**CPU)).frames)

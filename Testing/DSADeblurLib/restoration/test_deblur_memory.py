@@ -9,7 +9,7 @@ import pytest
 # are 84 MB in and 84 MB out, and a part that held the run in float32 or in half a dozen copies would show.
 SCRIPT = """
 import pathlib, re, sys, numpy as np, psutil, torch
-from DSADeblurLib.framefile import FrameFile
+from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.restoration import DeblurSettings
 from DSADeblurLib.restoration.card import ModelCard
 from DSADeblurLib.restoration.deblur import deblur

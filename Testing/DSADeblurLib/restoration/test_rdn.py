@@ -36,5 +36,3 @@ def test_the_blocks_outputs_are_fused_as_if_concatenated(make_network):
     with torch.no_grad():
         network(torch.randn(1, 1, 32, 32))
         torch.testing.assert_close(fused[0], network.fusion[0](torch.cat(outputs, dim=1)))
-
-

@@ -153,8 +153,10 @@ def test_openvino_that_is_wrong_is_refused_where_it_was_asked_for(bench, make_mo
 def test_without_openvino_pytorch_is_used_and_it_is_said_why(bench, make_model):
     engines, *_ = bench(SECONDS, openvino=False)
     selection = engines.start(make_model(), "cpu", "auto", "auto")[1]
-    assert selection.engine == ("torch", "PyTorch bfloat16: 62 ms, against PyTorch float32: 80 ms on a trial tile. "
-                                         "OpenVINO is not installed.")
+    assert selection.engine == (
+        "torch",
+        "PyTorch bfloat16: 62 ms, against PyTorch float32: 80 ms on a trial tile. OpenVINO is not installed.",
+    )
     assert engines.start(make_model(), "cpu", "auto", "float32")[1].engine == ("torch", "OpenVINO is not installed.")
     with pytest.raises(EngineError, match="OpenVINO is not installed; choose the engine torch or auto"):
         engines.start(make_model(), "cpu", "openvino", "auto")

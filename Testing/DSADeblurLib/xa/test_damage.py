@@ -14,18 +14,28 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGLSLossless
 
 from DSADeblurLib.xa import XAReadError
-from DSADeblurLib.xa.decoding import run_lengths_fit
-from DSADeblurLib.xa.huffman import holds_image
-from DSADeblurLib.xa.input_file import InputFile
-from DSADeblurLib.xa.jpeg2000 import looks_whole
+from DSADeblurLib.xa.file.decoding import run_lengths_fit
+from DSADeblurLib.xa.file.huffman import holds_image
+from DSADeblurLib.xa.file.input_file import InputFile
+from DSADeblurLib.xa.file.jpeg2000 import looks_whole
 
 pytest.importorskip("gdcm", reason="python-gdcm decodes JPEG Lossless and Extended")
 pytest.importorskip("openjpeg", reason="pylibjpeg-openjpeg encodes JPEG 2000")
 _REFUSED = r"^Compressed frame 1 (is damaged and cannot be decoded.|decodes to more than the image it should hold.)$"
 # What a broken transfer or a bad disk leaves behind. Less than that is counted by Testing/damage/run.py.
-_SEEN = ("second half zero", "second half zero, end kept", "middle removed, end kept", "middle removed, lengths mended",
-         "cut at 10 %", "cut at 50 %", "cut at 90 %", "cut at 50 %, end marker", "last 64 bytes missing, end kept",
-         "256 bytes zero", "garbage behind the end")
+_SEEN = (
+    "second half zero",
+    "second half zero, end kept",
+    "middle removed, end kept",
+    "middle removed, lengths mended",
+    "cut at 10 %",
+    "cut at 50 %",
+    "cut at 90 %",
+    "cut at 50 %, end marker",
+    "last 64 bytes missing, end kept",
+    "256 bytes zero",
+    "garbage behind the end",
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +83,17 @@ def test_whole_frames_decode_exactly_and_quietly(damaged_frames, frames, tmp_pat
             np.testing.assert_array_equal(one.pixels, picture, err_msg=one.name)
 
 
-@pytest.mark.parametrize(("kind", "rows", "columns"), [
-    ("black", 130, 70), ("noise", 33, 47), ("one pixel", 40, 200),
-])
+@pytest.mark.parametrize(
+    ("kind", "rows", "columns"),
+    [
+        ("black", 130, 70),
+        ("noise", 33, 47),
+        ("one pixel", 40, 200),
+    ],
+)
 def test_unusual_frames_are_not_refused(damaged_frames, tmp_path, kind, rows, columns):
     """Nothing, or nothing but noise: long stretches of equal codes, and none at all."""
+
     def draw(bits, rows, columns):
         frame = np.zeros((rows, columns), np.uint8 if bits == 8 else np.uint16)
         if kind == "noise":
@@ -85,6 +101,7 @@ def test_unusual_frames_are_not_refused(damaged_frames, tmp_path, kind, rows, co
         elif kind == "one pixel":
             frame[rows // 2, columns // 2] = (1 << bits) - 1
         return frame
+
     names = []
     # Each is decoded once while it is made; a refusal would end this here.
     for one in damaged_frames.encoded_frames(tmp_path, rows, columns, draw=draw):
@@ -112,8 +129,13 @@ def test_restart_markers_come_in_order(damaged_frames):
 def test_filling_is_no_damage(damaged_frames):
     data = _jpeg(damaged_frames.picture(8, 40, 40))
     assert holds_image(data)
-    for end, whole in ((b"\xff\xff\xff\xd9\0", True), (b"\0\0\xff\xd9", True), (b"\0\0\0\xff\xd9", False), (b"", True),
-                       (b"a\xff\xd9", False)):
+    for end, whole in (
+        (b"\xff\xff\xff\xd9\0", True),
+        (b"\0\0\xff\xd9", True),
+        (b"\0\0\0\xff\xd9", False),
+        (b"", True),
+        (b"a\xff\xd9", False),
+    ):
         assert holds_image(data[:-2] + end) == whole, end
 
 
@@ -123,10 +145,15 @@ def test_what_cannot_be_counted_is_left_to_the_decoder(damaged_frames):
     assert holds_image(progressive[:-300]) and holds_image(colour[:-300])
 
 
-@pytest.mark.parametrize("options", [
-    {"quality_layers": [80, 40, 20, 10, 5, 2, 1], "quality_mode": "rates"}, {"precinct_size": (32, 32)},
-    {"codeblock_size": (4, 4)}, {"tile_size": (32, 32), "num_resolutions": 3, "progression": "CPRL"},
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"quality_layers": [80, 40, 20, 10, 5, 2, 1], "quality_mode": "rates"},
+        {"precinct_size": (32, 32)},
+        {"codeblock_size": (4, 4)},
+        {"tile_size": (32, 32), "num_resolutions": 3, "progression": "CPRL"},
+    ],
+)
 @pytest.mark.parametrize("level", [0, 128, None])
 def test_jpeg_2000_of_many_empty_packets(damaged_frames, options, level):
     """Packets without anything in them are zeros, too."""
@@ -141,12 +168,12 @@ def test_jpeg_2000_with_a_marker_or_zeros_in_its_data(frames):
     data = next(one.data for one in frames if one.name == "JPEG 2000, own, 12 bits")
     middle = len(data) // 2
     assert looks_whole(data)
-    assert not looks_whole(data[:middle] + b"\xff\x90" + data[middle + 2:])
-    assert not looks_whole(data[:middle] + bytes(100) + data[middle + 100:])
+    assert not looks_whole(data[:middle] + b"\xff\x90" + data[middle + 2 :])
+    assert not looks_whole(data[:middle] + bytes(100) + data[middle + 100 :])
     # Bits that are not arithmetic-coded may well be zero.
     style = data.index(b"\xff\x52") + 12
-    bypass = data[:style] + b"\x01" + data[style + 1:]
-    assert looks_whole(bypass[:middle] + bytes(100) + bypass[middle + 100:])
+    bypass = data[:style] + b"\x01" + data[style + 1 :]
+    assert looks_whole(bypass[:middle] + bytes(100) + bypass[middle + 100 :])
 
 
 def test_jpeg_ls_without_an_end_is_not_decoded(frames, tmp_path, monkeypatch):
@@ -155,16 +182,24 @@ def test_jpeg_ls_without_an_end_is_not_decoded(frames, tmp_path, monkeypatch):
 
     def decode(*arguments, **options):
         raise AssertionError("was decoded")
+
     monkeypatch.setattr(type(get_decoder(JPEGLSLossless)), "as_array", decode)
     with pytest.raises(XAReadError, match="damaged and cannot be decoded.$") as raised:
         one.decode(one.data[:-3], tmp_path)
     assert raised.value.__cause__ is None
 
 
-@pytest.mark.parametrize(("behind", "fits"), [
-    (b"", True), (b"\0", True), (bytes(40), True), (b"\0\x07", True), (b"\0\x07\0\x07", False),
-    (b"\x81\x07" * 20, False),
-])
+@pytest.mark.parametrize(
+    ("behind", "fits"),
+    [
+        (b"", True),
+        (b"\0", True),
+        (bytes(40), True),
+        (b"\0\x07", True),
+        (b"\0\x07\0\x07", False),
+        (b"\x81\x07" * 20, False),
+    ],
+)
 def test_run_lengths_behind_the_last_pixel(behind, fits):
     """A pixel too many and zeros for padding are what real devices write."""
     segments = [b"\xfe\x09\x01\x07\x08" + behind, b"\x04\x01\x02\x03\x04\x05" + behind]
@@ -181,16 +216,19 @@ def test_a_frame_may_be_in_several_pieces(frames, tmp_path):
     one = next(one for one in frames if "Lossless" in one.name)
     (tmp_path / "pieces.bin").write_bytes(one.data)
     half = len(one.data) // 2
-    layout = dataclasses.replace(one.layout, file=InputFile(tmp_path / "pieces.bin"),
-                                 fragments=(((0, half), (half, len(one.data) - half)),))
+    layout = dataclasses.replace(
+        one.layout, file=InputFile(tmp_path / "pieces.bin"), fragments=(((0, half), (half, len(one.data) - half)),)
+    )
     np.testing.assert_array_equal(FrameStack(layout)[0], one.pixels)
 
 
 def test_long_codes_of_sixteen_bits(damaged_frames, tmp_path):
     """Noise of full depth needs the longest codes there are, and more than one chunk of them."""
+
     def draw(bits, rows, columns):
         dtype = np.uint8 if bits == 8 else np.uint16
         return np.random.default_rng(1).integers(0, 1 << bits, (rows, columns), dtype=dtype)
+
     for one in damaged_frames.encoded_frames(tmp_path, 150, 170, only="JPEG Lossless", draw=draw):
         assert one.data.count(b"\xff\x00") > 10 and struct.unpack(">H", one.data[:2])[0] == 0xFFD8
         np.testing.assert_array_equal(one.pixels, draw(one.layout.bits_stored, 150, 170), err_msg=one.name)

@@ -11,6 +11,7 @@ _TOP = 4095
 
 def _as_monochrome1(edit, made, inverted):
     """Write a run as MONOCHROME1, with its values kept or mirrored."""
+
     def change(dataset):
         dataset.PhotometricInterpretation = "MONOCHROME1"
         stored = _TOP - made.frames if inverted else made.frames
@@ -18,6 +19,7 @@ def _as_monochrome1(edit, made, inverted):
         if inverted and "ModalityLUTSequence" in dataset:
             item = dataset.ModalityLUTSequence[0]
             item.LUTData = np.frombuffer(item.LUTData, "<u2")[::-1].tobytes()
+
     return edit(made.path, touch=change)
 
 
@@ -27,6 +29,7 @@ def _as_signed(edit, made):
         # Two's complement of 12 bits, with the sign repeated above.
         dataset.PixelData = (made.frames.astype(int) - 2048).astype("<i2").tobytes()
         dataset.WindowCenter = float(dataset.WindowCenter) - 2048
+
     return edit(made.path, touch=change)
 
 
@@ -43,7 +46,9 @@ def test_frames_mean_what_monochrome2_means(make_run, edit, polarity, relationsh
     plan = plan_subtraction(run)
     np.testing.assert_allclose(
         np.asarray(subtract(run.frames, plan, run.relationship)),
-        np.asarray(subtract(plain.frames, plan_subtraction(plain), plain.relationship)), atol=1e-6)
+        np.asarray(subtract(plain.frames, plan_subtraction(plain), plain.relationship)),
+        atol=1e-6,
+    )
 
 
 @pytest.mark.parametrize("polarity", ["keep", "invert"])

@@ -26,12 +26,20 @@ def test_lossless_codecs_agree(real_data, name):
     np.testing.assert_array_equal(read_run(real_data / name).frames[0], reference)
 
 
-@pytest.mark.parametrize(("name", "command"), [
-    ("XA1_RLE.dcm", ("dcmdrle",)), ("XA1_JPLL.dcm", ("dcmdjpeg",)), ("XA1_JLSL.dcm", ("dcmdjpls",)),
-    ("XA1_JPLY.dcm", ("dcmdjpeg",)), ("coronary_96f_jpegbaseline.dcm", ("dcmdjpeg",)),
-    ("XA1_J2KR.dcm", ("gdcmconv", "--raw")), ("XA1_J2KI.dcm", ("gdcmconv", "--raw")),
-    ("rf_modality_lut_anon.dcm", ("gdcmconv", "--raw")), ("XA1_UNC.dcm", ("gdcmconv", "--raw")),
-])
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("XA1_RLE.dcm", ("dcmdrle",)),
+        ("XA1_JPLL.dcm", ("dcmdjpeg",)),
+        ("XA1_JLSL.dcm", ("dcmdjpls",)),
+        ("XA1_JPLY.dcm", ("dcmdjpeg",)),
+        ("coronary_96f_jpegbaseline.dcm", ("dcmdjpeg",)),
+        ("XA1_J2KR.dcm", ("gdcmconv", "--raw")),
+        ("XA1_J2KI.dcm", ("gdcmconv", "--raw")),
+        ("rf_modality_lut_anon.dcm", ("gdcmconv", "--raw")),
+        ("XA1_UNC.dcm", ("gdcmconv", "--raw")),
+    ],
+)
 def test_pixels_equal_those_of_another_decoder(real_data, tool, tmp_path, name, command):
     if name in ("XA1_JPLL.dcm", "XA1_JPLY.dcm"):
         pytest.importorskip("gdcm")
@@ -82,8 +90,9 @@ def test_derived_objects_are_valid(real_data, provenance, validate, tmp_path, na
     if name in ("XA1_JPLL.dcm", "XA1_JPLY.dcm"):
         pytest.importorskip("gdcm")
     run = read_run(real_data / name)
-    path = write_derived(tmp_path / "derived.dcm", run, run.frames, frame_numbers=range(1, len(run.frames) + 1),
-                         provenance=provenance)
+    path = write_derived(
+        tmp_path / "derived.dcm", run, run.frames, frame_numbers=range(1, len(run.frames) + 1), provenance=provenance
+    )
     remarks = validate(path)
     assert [one for one in remarks if one.startswith("Error") or not any(known in one for known in _ACCEPTED)] == []
     again = read_run(path)
@@ -97,8 +106,9 @@ def test_coronary_cine_subtracted_with_chosen_masks(real_data, provenance, valid
     run = read_run(real_data / "coronary_96f_jpegbaseline.dcm")
     plan = plan_subtraction(run, mask_frames=[1, 2])
     frames = subtract(run.frames, plan, run.relationship)
-    path = write_derived(tmp_path / "derived.dcm", run, frames, frame_numbers=frames.frame_numbers, plan=plan,
-                         provenance=provenance)
+    path = write_derived(
+        tmp_path / "derived.dcm", run, frames, frame_numbers=frames.frame_numbers, plan=plan, provenance=provenance
+    )
     assert [one for one in validate(path) if not any(known in one for known in _ACCEPTED)] == []
     assert read_run(path).subtracted
 

@@ -29,17 +29,24 @@ def test_stored_differences_are_recognised(make_run, edit):
     assert plan_subtraction(run) is None
 
 
-@pytest.mark.parametrize("changes", [
-    {"ImageType": ["ORIGINAL", "PRIMARY", "SINGLE PLANE"]}, {"PixelIntensityRelationship": "LIN"},
-])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ImageType": ["ORIGINAL", "PRIMARY", "SINGLE PLANE"]},
+        {"PixelIntensityRelationship": "LIN"},
+    ],
+)
 def test_native_frames_with_the_same_histogram_are_not(make_run, edit, changes):
     path = edit(make_run().path, touch=_stored_difference)
     assert not read_run(edit(path, "native.dcm", **changes)).subtracted
 
 
 def test_anatomy_is_not_a_difference(make_run, edit):
-    path = edit(make_run(relationship="DISP").path, MaskSubtractionSequence=None,
-                ImageType=["DERIVED", "PRIMARY", "SINGLE PLANE"])
+    path = edit(
+        make_run(relationship="DISP").path,
+        MaskSubtractionSequence=None,
+        ImageType=["DERIVED", "PRIMARY", "SINGLE PLANE"],
+    )
     assert not read_run(path).subtracted
 
 

@@ -19,10 +19,17 @@ def _reference(uid, purpose="121314"):
 
 def test_both_planes_are_runs_that_refer_to_each_other(make_run, edit, derive, judged):
     uids = [generate_uid(), generate_uid()]
-    paths = [edit(make_run(f"{plane}.dcm").path, f"plane{plane}.dcm", SOPInstanceUID=uids[index],
-                  ImageType=["ORIGINAL", "PRIMARY", f"BIPLANE {plane}"], InstanceNumber=1,
-                  ReferencedImageSequence=[_reference(uids[1 - index]), _reference("1.2.3", "121311")])
-             for index, plane in enumerate("AB")]
+    paths = [
+        edit(
+            make_run(f"{plane}.dcm").path,
+            f"plane{plane}.dcm",
+            SOPInstanceUID=uids[index],
+            ImageType=["ORIGINAL", "PRIMARY", f"BIPLANE {plane}"],
+            InstanceNumber=1,
+            ReferencedImageSequence=[_reference(uids[1 - index]), _reference("1.2.3", "121311")],
+        )
+        for index, plane in enumerate("AB")
+    ]
     headers = [read_header(path) for path in paths]
     assert [one.source.plane for one in headers] == ["BIPLANE A", "BIPLANE B"]
     assert [one.source.other_planes for one in headers] == [(uids[1],), (uids[0],)]
@@ -54,8 +61,10 @@ def test_mixed_series(make_run, edit, tmp_path):
         dataset.NumberOfFrames, dataset.PixelData = 1, b"\0" * 48 * 64 * 3
         dataset.BitsAllocated = dataset.BitsStored = 8
         dataset.HighBit = 7
+
     for name, path in {
-        "run.dcm": make_run().path, "single.dcm": make_run("one.dcm", count=1, mask_frames=None).path,
+        "run.dcm": make_run().path,
+        "single.dcm": make_run("one.dcm", count=1, mask_frames=None).path,
         "colour.dcm": edit(make_run("other.dcm").path, touch=colour),
         "report.dcm": edit(make_run("last.dcm").path, "report.dcm", SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11"),
     }.items():
@@ -70,15 +79,19 @@ def test_mixed_series(make_run, edit, tmp_path):
     assert notes == {
         "colour.dcm": "Colour or palette image (screen capture?). Grey-scale angiography needed.",
         "report.dcm": "Unsupported SOP class 1.2.840.10008.5.1.4.1.1.88.11. Supported: X-Ray Angiographic / "
-                      "Radiofluoroscopic, also Enhanced, and grey-scale Secondary Capture.",
+        "Radiofluoroscopic, also Enhanced, and grey-scale Secondary Capture.",
     }
 
 
 @pytest.mark.parametrize("bits", [8, 12])
 def test_several_instances_of_one_series(make_run, edit, bits):
     first = make_run("1.dcm", bits=bits)
-    second = edit(make_run("2.dcm", bits=bits, relationship="LOG").path, "two.dcm", SOPInstanceUID=generate_uid(),
-                  InstanceNumber=2)
+    second = edit(
+        make_run("2.dcm", bits=bits, relationship="LOG").path,
+        "two.dcm",
+        SOPInstanceUID=generate_uid(),
+        InstanceNumber=2,
+    )
     runs = [read_run(first.path), read_run(second)]
     assert runs[0].source.series_instance_uid == runs[1].source.series_instance_uid
     assert [one.source.instance_number for one in runs] == ["1", "2"]

@@ -7,7 +7,7 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import UID, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from DSADeblurLib.xa import XAReadError, read_run
-from DSADeblurLib.xa.decoding import check_decoder
+from DSADeblurLib.xa.file.decoding import check_decoder
 
 _BITS = (8, 10, 12, 16)
 # (encoder, syntax of the result, DCMTK's decoder or None where it has none).
@@ -30,6 +30,7 @@ _ENCODERS = {
 @pytest.fixture
 def encoded(make_run, tool, tmp_path):
     """Return a function that writes a run of odd size in another tool's encoding: (path, true frames)."""
+
     def make(name, bits):
         if "JPEG Lossless" in name:
             pytest.importorskip("gdcm", reason="python-gdcm decodes JPEG Lossless")
@@ -40,6 +41,7 @@ def encoded(make_run, tool, tmp_path):
         assert result.returncode == 0, result.stderr
         assert pydicom.dcmread(target, stop_before_pixels=True).file_meta.TransferSyntaxUID == syntax
         return target, made.frames
+
     return make
 
 
@@ -58,7 +60,7 @@ def test_frames_equal_the_originals_and_those_of_every_judge(encoded, tool, tmp_
     result = tool("gdcmconv", "--raw", path, tmp_path / "gdcm.dcm")
     assert result.returncode == 0, result.stderr
     assert tool("gdcmraw", "-i", tmp_path / "gdcm.dcm", "-o", tmp_path / "gdcm.raw").returncode == 0
-    raw = (tmp_path / "gdcm.raw").read_bytes()[:read.nbytes]
+    raw = (tmp_path / "gdcm.raw").read_bytes()[: read.nbytes]
     swapped = name == "dcmtk big endian" and bits > 8 and _is_big_endian(tmp_path / "gdcm.dcm")
     np.testing.assert_array_equal(np.frombuffer(raw, read.dtype.newbyteorder(">" if swapped else "<")), read.ravel())
     itk = pytest.importorskip("SimpleITK")
@@ -72,7 +74,7 @@ def _is_big_endian(path):
 def _native_pixels(path, like):
     """Return the pixels of an uncompressed little-endian file without any decoder."""
     data = pydicom.dcmread(path).PixelData
-    return np.frombuffer(data[:like.nbytes], like.dtype.newbyteorder("<")).reshape(like.shape)
+    return np.frombuffer(data[: like.nbytes], like.dtype.newbyteorder("<")).reshape(like.shape)
 
 
 @pytest.mark.parametrize("bits", [8, 12])
@@ -82,8 +84,17 @@ def test_pictures_of_dcmtk_show_the_same_values(encoded, tool, tmp_path, bits):
     result = tool("dcmdjpls", path, tmp_path / "plain.dcm")
     assert result.returncode == 0, result.stderr
     top = (1 << bits) - 1
-    result = tool("dcm2pnm", "+opw", "+Ww", str((top + 1) / 2), str(top + 1), "+F", "2", tmp_path / "plain.dcm",
-                  tmp_path / "two.pgm")
+    result = tool(
+        "dcm2pnm",
+        "+opw",
+        "+Ww",
+        str((top + 1) / 2),
+        str(top + 1),
+        "+F",
+        "2",
+        tmp_path / "plain.dcm",
+        tmp_path / "two.pgm",
+    )
     assert result.returncode == 0, result.stderr
     values = (tmp_path / "two.pgm").read_text().split()
     assert values[:4] == ["P2", "45", "31", "65535"]
@@ -92,12 +103,15 @@ def test_pictures_of_dcmtk_show_the_same_values(encoded, tool, tmp_path, bits):
     np.testing.assert_array_equal(np.rint(shown * (top / 65535)).astype(int), read_run(path).frames[1])
 
 
-@pytest.mark.parametrize(("name", "syntax", "sentence"), [
-    ("dcmtk JPEG Lossless SV1", JPEGLosslessSV1, "JPEG Lossless.*install the Python package python-gdcm"),
-    ("dcmtk JPEG Lossless", UID("1.2.840.10008.1.2.4.57"), "JPEG Lossless.*install the Python package python-gdcm"),
-    ("gdcm JPEG-LS", JPEGLSLossless, "JPEG-LS.*install the Python package pyjpegls"),
-    ("gdcm JPEG 2000", JPEG2000Lossless, "JPEG 2000.*install the Python package pillow"),
-])
+@pytest.mark.parametrize(
+    ("name", "syntax", "sentence"),
+    [
+        ("dcmtk JPEG Lossless SV1", JPEGLosslessSV1, "JPEG Lossless.*install the Python package python-gdcm"),
+        ("dcmtk JPEG Lossless", UID("1.2.840.10008.1.2.4.57"), "JPEG Lossless.*install the Python package python-gdcm"),
+        ("gdcm JPEG-LS", JPEGLSLossless, "JPEG-LS.*install the Python package pyjpegls"),
+        ("gdcm JPEG 2000", JPEG2000Lossless, "JPEG 2000.*install the Python package pillow"),
+    ],
+)
 def test_each_missing_decoder_has_its_sentence(encoded, monkeypatch, name, syntax, sentence):
     path, _ = encoded(name, 12)
     monkeypatch.setattr(get_decoder(syntax), "_available", {})

@@ -1,0 +1,205 @@
+"""Do every run of a batch once, here or on a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from DSADeblurLib.batch.folder import HIDDEN, OutputFolder, OutputFull, is_disk_full
+from DSADeblurLib.batch.manifest import MANIFEST
+from DSADeblurLib.batch.outcome import RESULTS, Job, Outcome, input_identity
+from DSADeblurLib.batch.session import batch_in
+from DSADeblurLib.batch.step import DeblurStep, Step
+from DSADeblurLib.pipeline import RunOptions
+from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.xa import find_inputs
+
+
+@dataclass(frozen=True)
+class Batch:
+    """How a batch is worked off.
+
+    `resume` keeps the good results of an earlier call. `workers` is the number of processes on this computer;
+    `scheduler` the address of a Dask cluster, which then does the work. `overwrite` lets results replace those of other
+    inputs that have the same name.
+    """
+
+    resume: bool = False
+    workers: int = 1
+    scheduler: str | None = None
+    overwrite: bool = False
+
+
+def deblur_files(
+    inputs: Iterable[str | Path],
+    folder: Path,
+    model,
+    settings: DeblurSettings,
+    options: RunOptions,
+    batch: Batch = Batch(),
+    **told,
+) -> list[Outcome]:
+    """Restore every file among `inputs` into `folder` with a model from `restoration.package.load_model`.
+
+    `settings` and `options` are the same for all; the rest is as for `run_batch`.
+    """
+    return run_batch(inputs, folder, DeblurStep.of(model, settings, options), batch, **told)
+
+
+def run_batch(
+    inputs: Iterable[str | Path],
+    folder: Path,
+    step: Step,
+    batch: Batch = Batch(),
+    *,
+    starting: Callable[[Path], Callable[[int, int], None] | None] = lambda path: None,
+    finished: Callable[[Outcome, int, int], None] = lambda outcome, done, count: None,
+) -> list[Outcome]:
+    """Do `step` with every file among `inputs`; one that fails does not stop the others.
+
+    Args:
+        inputs: files and folders, searched recursively.
+        folder: gets one `<name>_deblurred.dcm` a run, under a name that nothing has yet unless it is that of the same
+            input's own result, and manifest.json, which lists what earlier calls did too. It is brought up to date
+            after each run, or where that would take too much of the time, a little later. Other processes may work in
+            the folder for the same settings, or have been killed there.
+        step: what is done with each file.
+        batch: how.
+        starting: told each file that is begun in this process; what it returns gets that run's progress.
+        finished: told each outcome, with the number done and the count.
+
+    Returns:
+        One outcome a file, in order, whoever did it; the manifest has the same. None where there is no file.
+
+    Raises:
+        XAReadError: an input does not exist; then nothing is written.
+        OutputFull: the disk is full. No further run is begun, what is done stays done.
+        ValueError: Dask is missing, its cluster is not usable, the folder is in use for something else, or its hidden
+            folder is a link.
+        OSError: the folder cannot be written.
+    """
+    found = _inputs(inputs, Path(folder))
+    if not found:
+        return []
+    here = OutputFolder(folder)
+    asked = step.asked()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_full_disk_told(here))
+        # What can be wrong with a cluster is told before anything is written.
+        work = stack.enter_context(_way_of_working(batch))
+        jobs, manifest = stack.enter_context(batch_in(here, found, asked, batch.resume, batch.overwrite))
+        outcomes = {job: here.outcome(job, asked) for job in jobs}
+        waiting = [job for job, outcome in outcomes.items() if outcome is None]
+        done = 0
+        for outcome in filter(None, outcomes.values()):
+            done += 1
+            finished(outcome, done, len(jobs))
+        results = stack.enter_context(contextlib.closing(work(waiting, here, step, asked, starting=starting)))
+        for job, outcome in results:
+            outcomes[job] = outcome
+            done += 1
+            manifest.write_now_and_then()
+            finished(outcome, done, len(jobs))
+    return list(outcomes.values())
+
+
+def do(
+    job: Job,
+    folder: OutputFolder,
+    step: Step,
+    asked: dict,
+    *,
+    wait: bool,
+    progress: Callable[[int, int], None] | None = None,
+    threads: int | None = None,
+) -> Outcome | None:
+    """Do one run unless it is done. Any number of processes may try at the same time.
+
+    Returns:
+        What became of it; None if another process is at it and `wait` is False.
+
+    Raises:
+        OutputFull: the disk is full.
+    """
+    with _full_disk_told(folder), folder.claimed(job.key, wait) as ours:
+        if not ours:
+            return None
+        outcome = folder.outcome(job, asked)
+        if outcome is not None:
+            return outcome
+        unfinished = folder.work(job.key) / folder.result(job.key).name
+        identity = input_identity(job.input)  # where there is none, the step says what is wrong
+        outcome = replace(step(Path(job.input), unfinished, progress, threads), **identity)
+        if outcome.succeeded and input_identity(job.input) not in (identity, {}):
+            outcome = replace(outcome, output=None, error="The file was replaced while it was read; call again.")
+        if not outcome.succeeded:
+            return folder.keep(job.key, outcome)
+        size = unfinished.stat().st_size
+        outcome = replace(outcome, output=str(folder.result(job.key)), output_bytes=size)
+        try:
+            return folder.keep(job.key, outcome, unfinished, job.may_replace(identity))
+        except OSError as error:  # an older result may be open in a viewer, for instance
+            if is_disk_full(error):
+                raise
+            taken = "there is another file of that name now; call again"
+            why = taken if isinstance(error, FileExistsError) else error.strerror
+            sentence = f"Cannot write {Path(error.filename2 or unfinished).name}: {why}."
+            return folder.keep(job.key, replace(outcome, output=None, output_bytes=None, error=sentence))
+
+
+@contextlib.contextmanager
+def _full_disk_told(folder: OutputFolder) -> Iterator[None]:
+    try:
+        yield
+    except OutputFull:
+        raise
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        raise OutputFull(f"The disk of {folder.path} is full; free some space and call again with --resume.") from error
+
+
+@contextlib.contextmanager
+def _way_of_working(batch: Batch) -> Iterator[Callable[..., Iterator[tuple[Job, Outcome]]]]:
+    """The function that works off a list of jobs and gives each with its outcome, as they are done."""
+    if batch.scheduler is None and batch.workers == 1:
+        yield _one_by_one
+        return
+    try:
+        from DSADeblurLib.batch import cluster
+    except ImportError as error:
+        raise ValueError("Several workers need Dask; install it with 'pip install dsadeblur[cluster]'.") from error
+    if batch.scheduler is None:
+        yield lambda jobs, *common, starting: cluster.on_local_processes(batch.workers, jobs, *common)
+        return
+    with cluster.existing_cluster(batch.scheduler) as client:
+        yield lambda jobs, *common, starting: cluster.on_cluster(client, jobs, *common)
+
+
+def _one_by_one(jobs: list[Job], folder: OutputFolder, step: Step, asked: dict, starting) -> Iterator:
+    elsewhere: list[Job] = []
+    for job in jobs:
+        outcome = do(job, folder, step, asked, wait=False, progress=starting(Path(job.input)))
+        if outcome is None:
+            elsewhere.append(job)
+        else:
+            yield job, outcome
+    # Another process was at these; what it does not end, because it dies, is ours.
+    for job in elsewhere:
+        yield job, do(job, folder, step, asked, wait=True, progress=starting(Path(job.input)))
+
+
+def _inputs(inputs: Iterable[str | Path], folder: Path) -> list[str]:
+    """The absolute paths of all files, but not of what this or an earlier call left: outputs may lie among inputs."""
+    output = os.path.realpath(folder)
+
+    def is_earlier_result(path: str) -> bool:
+        parent, name = os.path.split(os.path.realpath(path))
+        ours = name.startswith(MANIFEST) or name.endswith(RESULTS)
+        return HIDDEN in parent.split(os.sep) or (ours and (parent + os.sep).startswith(os.path.join(output, "")))
+
+    paths = dict.fromkeys(os.path.abspath(path) for path in find_inputs(inputs))
+    return [path for path in paths if not is_earlier_result(path)]

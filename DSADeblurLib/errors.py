@@ -1,0 +1,21 @@
+"""The errors of this project that are one sentence for the user: what is wrong, and what to do."""
+
+
+class DSADeblurError(Exception):
+    """Something cannot be done. The message is one sentence for the user: what is wrong, and what to do."""
+
+
+class XAReadError(DSADeblurError):
+    """An input cannot be used."""
+
+
+class XASkipped(XAReadError):
+    """A DICOM object is whole, but nothing to be deblurred: another kind, or colour. In a batch a note, no failure."""
+
+
+class XAWriteError(DSADeblurError):
+    """A derived object cannot be written."""
+
+
+class PictureError(DSADeblurError):
+    """A picture or film cannot be made."""

@@ -1,0 +1,78 @@
+"""How well header and frames tell the blur, on validation frames: what `restoration.blur_condition` weighs them by.
+
+`python -m DSADeblurLib.lab.training.estimation_error MODEL` prints for each range of the blur and each noise the mean
+error of ln(width + SMALLEST_PX), its bias, and the error that the estimator claims, in the same unit.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from DSADeblurLib.lab.simulation.pairs import KINDS, removable_blur_px, told_blur_px
+from DSADeblurLib.lab.simulation.sets import NOISE, held_out_pair
+from DSADeblurLib.lab.training.validation import BLURS_PX
+from DSADeblurLib.restoration.blur_condition import what_is_seen, what_to_tell
+from DSADeblurLib.restoration.estimator import SMALLEST_PX
+from DSADeblurLib.restoration.normalisation import fit_normalisation
+from DSADeblurLib.restoration.package import Model, load_model
+
+
+@dataclass(frozen=True)
+class Found:
+    """One frame's widths (rows, columns) in pixels: the true ones, the header's, those seen and their error claimed,
+    and those told with a right header."""
+
+    blur: tuple[float, float]
+    noise: str
+    true: np.ndarray
+    header: np.ndarray
+    seen: np.ndarray
+    claimed: float
+    told: np.ndarray
+
+
+def look(model: Model, scenes: int = 8, size: int = 512) -> list[Found]:
+    """Validation frames of every kind, noise and range of the blur as the model's estimator sees them."""
+    found = []
+    for index in range(scenes):
+        for blur in BLURS_PX:
+            for kind in KINDS:
+                for noise in NOISE:
+                    pair, conditions, scene = held_out_pair("validation", index, kind, noise, size, blur)
+                    frame = fit_normalisation(pair.degraded).apply(pair.frame)
+                    seen = what_is_seen(lambda _, frame=frame: frame, 1, model)
+                    header = told_blur_px(conditions, scene)
+                    true = removable_blur_px(conditions.spot, scene)
+                    widths = (np.asarray(w) for w in (true, header, seen[:2]))
+                    told = what_to_tell(seen, header)[:2]
+                    found.append(Found(blur, noise, *widths, float(seen[2]), told))
+    return found
+
+
+def table(found: list[Found]) -> str:
+    """Markdown: mean error and bias of the logarithms by blur, by noise, and of all."""
+    lines = ["| frames | header | seen | claimed | told | bias seen | bias told |", "|---" * 7 + "|"]
+    groups = {f"{low:g}-{high:g} px": [f for f in found if f.blur == (low, high)] for low, high in BLURS_PX}
+    groups |= {noise: [f for f in found if f.noise == noise] for noise in NOISE}
+    for name, group in {**groups, "all": found}.items():
+        if not group:
+            continue
+        header, seen, told = (
+            np.array([_logarithms(getattr(f, of)) - _logarithms(f.true) for f in group])
+            for of in ("header", "seen", "told")
+        )
+        errors = [np.abs(x).mean() for x in (header, seen, [f.claimed for f in group], told)]
+        biases = [x.mean() for x in (seen, told)]
+        lines.append(f"| {name} | " + " | ".join([f"{e:.2f}" for e in errors] + [f"{b:+.2f}" for b in biases]) + " |")
+    return "\n".join(lines)
+
+
+def _logarithms(widths: np.ndarray) -> np.ndarray:
+    return np.log(widths + SMALLEST_PX)
+
+
+if __name__ == "__main__":
+    print(table(look(load_model(sys.argv[1]))))

@@ -1,0 +1,82 @@
+"""Training of the blur estimator, once for all networks that learn from a pool."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from tqdm import tqdm
+
+from DSADeblurLib.lab.simulation.sets import generator, save_array
+from DSADeblurLib.lab.training.pool import Patches, Pool
+from DSADeblurLib.restoration.estimator import SMALLEST_PX, BlurEstimator
+
+# Whole regions: how sure a width is depends on how much is seen.
+BATCH, SIDE = 4, 384
+LEARNING_RATE = 2e-3
+
+
+def estimator_of(
+    pool: Pool, steps: int, show_progress: bool = True, check: Callable[[], None] = lambda: None
+) -> BlurEstimator:
+    """The estimator that lies beside the pool, after so many steps of learning from it; the first call trains it.
+
+    `check` may raise between its steps.
+    """
+    path = Path(pool.folder) / f"estimator-{steps}.safetensors"
+    if not path.exists():
+        aside = path.with_suffix(f".{os.getpid()}.part")
+        state = _learned(pool, steps, show_progress, check).state_dict()
+        save_file({name: value.contiguous() for name, value in state.items()}, aside)
+        os.replace(aside, path)
+    estimator = BlurEstimator()
+    estimator.load_state_dict(load_file(path))
+    return estimator.requires_grad_(False)
+
+
+def seen_in(pool: Pool, steps: int, show_progress: bool = True, check: Callable[[], None] = lambda: None) -> np.ndarray:
+    """What that estimator sees in each region of the pool, (regions, TOLD) float32; kept beside the pool too."""
+    path = Path(pool.folder) / f"estimator-{steps}.seen.npy"
+    regions = pool.options.regions
+    if not path.exists() or len(np.load(path, mmap_mode="r", allow_pickle=False)) < regions:
+        estimator = estimator_of(pool, steps, show_progress, check)
+        with torch.inference_mode():
+            seen = [
+                estimator(torch.from_numpy(pool.frame(region))[None, None])[0].numpy()
+                for region in tqdm(range(regions), desc="seen", unit="region", disable=not show_progress)
+            ]
+        save_array(path, np.array(seen, np.float32))
+    return np.load(path, allow_pickle=False)[:regions]
+
+
+def _learned(pool: Pool, steps: int, show_progress: bool, check: Callable[[], None]) -> BlurEstimator:
+    torch.manual_seed(1)
+    estimator = BlurEstimator().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(estimator.parameters(), lr=LEARNING_RATE)
+    side, middle = min(SIDE, pool.options.side), pool.options.frames // 2
+    for step in tqdm(range(steps), desc="estimator", unit="step", disable=not show_progress):
+        check()
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        loss = _error(estimator, pool.patches(generator("train", 3, step), BATCH, side), middle)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(estimator.parameters(), 1.0)
+        optimizer.step()
+    return estimator
+
+
+def _error(estimator: BlurEstimator, patches: Patches, middle: int) -> torch.Tensor:
+    """Negative log-likelihood of Laplace distributions about the logarithms seen, of the mean errors that are claimed.
+
+    A factor counts the same for small and large widths, and a claim of too small or too large an error costs.
+    """
+    seen, errors = estimator.logarithms(torch.from_numpy(patches.inputs[:, middle : middle + 1]))
+    distance = (seen - torch.log(torch.from_numpy(patches.blur_px) + SMALLEST_PX)).abs()
+    return (distance * torch.exp(-errors) + errors).mean()

@@ -1,0 +1,258 @@
+"""A pool of simulated regions on disk, rendered once, from which every training draws its patches.
+
+A region holds the degraded frames and the truth of one acquisition of its own spot, dose and effects, in log
+intensity; patches are normalised as the run would be. Its class, the number modulo `CLASSES`, decides what it shows,
+so that a batch which draws one region of each class has line pairs, wires and edges, native and subtracted frames.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from DSADeblurLib.lab.simulation.pairs import (
+    KINDS,
+    Pair,
+    acquire_pair,
+    open_field,
+    random_conditions,
+    removable_blur_px,
+)
+from DSADeblurLib.lab.simulation.scene import Scene
+from DSADeblurLib.lab.simulation.sets import BLUR_PX, QUANTA, VOLUMES, SceneCache, generator, save_array
+from DSADeblurLib.lab.training.condition_noise import Told
+from DSADeblurLib.restoration.normalisation import Normalisation, fit_normalisation
+
+CLASSES = 8
+# Regions of these classes, one native and one subtracted each, show line pairs, wires and edges, or real anatomy;
+# the others simulated patients.
+TARGET_CLASSES, VOLUME_CLASSES = (0, 1), (2, 3)
+SHARD = 16
+# A run's scale comes from whole frames that hold more or less of the vessels than a region.
+SCALE_JITTER = 0.3
+EVEN_BLUR_SHARE = 0.6
+# At the ends of a run the last frame stands for those that are missing, and in single frames for all.
+ENDS_SHARE = 0.15
+# The whole frame is looked at through every so many-th pixel, for its exposure.
+THINNED = 8
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """`regions` squares of `side` pixels with `frames` successive frames, from `scenes` patients of `size` pixels.
+
+    With `volumes` a quarter of the regions shows real anatomy, see `simulation.volumes`.
+    """
+
+    regions: int = 2048
+    side: int = 384
+    scenes: int = 240
+    frames: int = 1
+    size: int = 1024
+    volumes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.regions < 1 or self.regions % SHARD:
+            raise ValueError(f"A pool holds a multiple of {SHARD} regions, not {self.regions}.")
+        if not 0 < self.side <= self.size:
+            raise ValueError(f"A region's side must be from 1 to {self.size} pixels, not {self.side}.")
+
+
+class Patches(NamedTuple):
+    """A batch, float32: inputs (B, frames, P, P), truths (B, 1, P, P), the removable blur_px (B, 2), its rows and
+    columns, and what a network is told of it, told (B, 3), see `network.Modulation`."""
+
+    inputs: np.ndarray
+    truths: np.ndarray
+    blur_px: np.ndarray
+    told: np.ndarray
+
+
+class Pool:
+    """The regions of one folder; shards that are missing are rendered by `complete`."""
+
+    def __init__(self, folder: Path, options: PoolOptions) -> None:
+        self.folder, self.options = Path(folder), options
+        self._shards: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def complete(self, workers: int = 1, show_progress: bool = True, check: Callable[[], None] = lambda: None) -> None:
+        """Render what is missing; an interrupted call can be made again. `check` may raise between shards."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _check_same_options(self.folder / "pool.json", self.options)
+        missing = [n for n in range(self.options.regions // SHARD) if not _shard_path(self.folder, n).exists()]
+        bar = tqdm(total=len(missing) * SHARD, desc="regions", unit="region", disable=not (show_progress and missing))
+        if workers == 1:
+            for number in missing:
+                check()
+                _render_shard(self.folder, self.options, number)
+                bar.update(SHARD)
+        else:
+            # Not forked: the training may have started a GPU's threads, which a fork leaves in an unknown state.
+            with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as processes:
+                jobs = [processes.submit(_render_shard, self.folder, self.options, number) for number in missing]
+                try:
+                    for job in jobs:
+                        job.result()
+                        bar.update(SHARD)
+                        check()
+                except BaseException:
+                    processes.shutdown(cancel_futures=True)
+                    raise
+        bar.close()
+
+    def patches(
+        self,
+        rng: np.random.Generator,
+        batch: int,
+        side: int,
+        share: slice = slice(None),
+        among: np.ndarray | None = None,
+        seen: np.ndarray | None = None,
+    ) -> Patches:
+        """A batch of turned and mirrored patches, one class after the other.
+
+        Args:
+            rng: decides everything; the whole batch is drawn whatever the share.
+            batch: number of patches of the whole batch.
+            side: of a patch in pixels.
+            share: which of them are read, for trainings on several processes.
+            among: (regions,) bool, the regions to choose from; by default all.
+            seen: (regions, TOLD), what an estimator sees in each region, see `told.Told`; by default what is told is
+                wrong by chance alone.
+        """
+        o = self.options
+        regions = self._choose(rng, np.arange(batch) % CLASSES, among)
+        corners = rng.integers(0, o.side - side + 1, (batch, 2))
+        turns, mirrored = rng.integers(0, 4, batch), rng.random(batch) < 0.5
+        told = Told.draw(rng, batch, seen is not None)
+        neighbours = neighbours_of(rng, batch, o.frames)
+        inputs, truths, blurs, views = [], [], [], []
+        for region, (row, column), turn, mirror, there in zip(
+            regions[share], corners[share], turns[share], mirrored[share], neighbours[share], strict=True
+        ):
+            frames, facts = self._shard(region // SHARD)
+            *blur, _, offset, scale = facts[region % SHARD]
+            patch = frames[region % SHARD, :, row : row + side, column : column + side]
+            patch = Normalisation(offset, scale).apply(patch)
+            patch = np.rot90(patch, turn, (1, 2))
+            patch = patch[:, ::-1] if mirror else patch
+            inputs.append(patch[there])
+            truths.append(patch[-1:])
+            blurs.append(blur[::-1] if turn % 2 else blur)
+            if seen is not None:
+                views.append(seen[region][[1, 0, 2]] if turn % 2 else seen[region])
+        blurs = np.array(blurs, np.float32)
+        return Patches(
+            np.stack(inputs).astype(np.float32),
+            np.stack(truths).astype(np.float32),
+            blurs,
+            told.of(share, blurs, np.array(views) if views else None),
+        )
+
+    def _choose(self, rng: np.random.Generator, classes: np.ndarray, among: np.ndarray | None) -> np.ndarray:
+        """For each class (B,) the number of a region of it."""
+        if among is None:
+            return classes + CLASSES * rng.integers(0, self.options.regions // CLASSES, len(classes))
+        return np.array([rng.choice(np.flatnonzero(among[c::CLASSES])) * CLASSES + c for c in classes])
+
+    def quanta(self) -> np.ndarray:
+        """Quanta per pixel of every region, (regions,)."""
+        return np.concatenate([self._shard(n)[1][:, 2] for n in range(self.options.regions // SHARD)])
+
+    def frame(self, region: int) -> np.ndarray:
+        """The normalised degraded frame (side, side) float32 of the middle moment of a region."""
+        frames, facts = self._shard(region // SHARD)
+        normalisation = Normalisation(*facts[region % SHARD][3:])
+        return normalisation.apply(frames[region % SHARD, self.options.frames // 2]).astype(np.float32)
+
+    def _shard(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        if number not in self._shards:
+            path = _shard_path(self.folder, number)
+            frames = np.load(path, mmap_mode="r", allow_pickle=False)
+            self._shards[number] = frames, np.load(path.with_suffix(".facts.npy"), allow_pickle=False)
+        return self._shards[number]
+
+
+def neighbours_of(rng: np.random.Generator, batch: int, frames: int) -> np.ndarray:
+    """Indices (batch, frames) of what goes in for each frame: in ENDS_SHARE of the patches as at an end of a run."""
+    radius = frames // 2
+    before, after = np.where(rng.random(batch) < ENDS_SHARE, rng.integers(0, radius + 1, (2, batch)), radius)
+    return radius + np.clip(np.arange(-radius, radius + 1), -before[:, None], after[:, None])
+
+
+def _check_same_options(path: Path, options: PoolOptions) -> None:
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"regions": 0}
+    # More regions of the same kind may be added to a pool.
+    if path.exists() and {**known, "regions": 0} != {**asdict(options), "regions": 0}:
+        raise ValueError(f"The pool in '{path.parent}' was rendered with other options; choose another folder.")
+    if options.regions > known["regions"]:
+        # Aside, then renamed: several trainings may read one pool.
+        aside = path.with_suffix(f".{os.getpid()}.part")
+        aside.write_text(json.dumps(asdict(options)) + "\n", encoding="utf-8")
+        os.replace(aside, path)
+
+
+def _shard_path(folder: Path, number: int) -> Path:
+    return folder / f"shard-{number:05d}.npy"
+
+
+def _render_shard(folder: Path, options: PoolOptions, number: int) -> None:
+    """Regions (SHARD, frames + 1, side, side) float32, the truth last, and their facts, see `training_pair`."""
+    frames = np.empty((SHARD, options.frames + 1, options.side, options.side), np.float32)
+    facts = np.empty((SHARD, 5), np.float32)
+    for place in range(SHARD):
+        pair, facts[place] = training_pair(folder, options, number * SHARD + place)
+        frames[place, :-1], frames[place, -1] = pair.degraded, pair.truth
+    path = _shard_path(folder, number)
+    save_array(path.with_suffix(".facts.npy"), facts)
+    save_array(path, frames)
+
+
+def training_pair(folder: Path, options: PoolOptions, region: int) -> tuple[Pair, np.ndarray]:
+    """Region number `region` of a pool, and its facts (5,) float32: removable blur (rows, columns) in pixels, quanta,
+    and offset and scale of its run."""
+    o = options
+    rng = generator("train", 0, region)
+    kind = KINDS[region % 2]
+    style, scenes = _style(o, region % CLASSES)
+    cache = SceneCache(folder / "scenes", scenes, o.size, moments=o.frames, style=style)
+    index = int(rng.integers(scenes))
+    whole = cache.region(index, slice(None, None, THINNED), slice(None, None, THINNED))
+    corner = corner_with_vessels(whole, o, rng)
+    scene = cache.region(index, *(slice(c, c + o.side) for c in corner))
+    # Either the spots of real tubes, or every blur as often as any other.
+    blur = BLUR_PX if rng.random() < EVEN_BLUR_SHARE else None
+    conditions = random_conditions(rng, whole, QUANTA, blur)
+    pair = acquire_pair(scene, conditions, kind, rng, open_field(whole, conditions, stride=1))
+    fitted = fit_normalisation(pair.degraded)
+    scale = fitted.scale * np.exp(rng.normal(0, SCALE_JITTER))
+    blur = removable_blur_px(conditions.spot, whole, conditions.effects.zoom)
+    return pair, np.array([*blur, conditions.quanta, fitted.offset, scale], np.float32)
+
+
+def _style(options: PoolOptions, number: int) -> tuple[str, int]:
+    """What regions of this class show, and from how many scenes."""
+    few = -(-options.scenes // 4)
+    if number in TARGET_CLASSES:
+        return "targets", few
+    if number in VOLUME_CLASSES and options.volumes:
+        return VOLUMES, few
+    return "patient", options.scenes
+
+
+def corner_with_vessels(whole: Scene, options: PoolOptions, rng: np.random.Generator) -> np.ndarray:
+    """Of four places the one with most change in its iodine, three times out of four."""
+    corners = rng.integers(0, options.size - options.side + 1, (4, 2))
+    iodine = whole.iodine[whole.iodine.shape[0] // 2].sum(axis=0)
+    low, high = corners // THINNED, (corners + options.side) // THINNED
+    amounts = [iodine[a:c, b:d].std() for (a, b), (c, d) in zip(low, high, strict=True)]
+    return corners[int(np.argmax(amounts))] if rng.random() < 0.75 else corners[0]

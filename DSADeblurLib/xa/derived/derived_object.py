@@ -1,0 +1,321 @@
+"""Write deblurred frames as a new derived object that says where it came from and that it is for research only."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.valuerep import format_number_as_ds
+
+from DSADeblurLib.errors import XAReadError, XAWriteError
+from DSADeblurLib.xa.derived.attributes import copy_attributes, copy_item
+from DSADeblurLib.xa.derived.compression import fragment_encoder, transfer_syntax_of
+from DSADeblurLib.xa.derived.derived_header import (
+    add_equipment,
+    add_lossy_history,
+    add_motion,
+    add_sources,
+    add_timing,
+    base_dataset,
+    code_item,
+    why_not_xray,
+)
+from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, save_aside
+from DSADeblurLib.xa.file.elements import items_of, text_of
+from DSADeblurLib.xa.file.reading import reading
+from DSADeblurLib.xa.header.header import SC_CLASSES, RunHeader, header_of, read_dataset
+from DSADeblurLib.xa.header.voi import Window
+from DSADeblurLib.xa.subtraction.plan import SubtractionPlan
+from DSADeblurLib.xa.subtraction.subtract import is_quantitative
+
+RESEARCH_USE = "RESEARCH USE ONLY"
+_WINDOW_SAMPLES = 200_000
+_SUBTRACTION = ("113062", "DCM", "Pixel by pixel subtraction")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What produced the frames. `settings` is one line; `assumed` are phrases such as 'focal spot 0.6 mm (user)'."""
+
+    model_name: str
+    model_sha256: str
+    software_version: str
+    settings: str = ""
+    assumed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """The one linear scale of a subtracted run: stored = offset + D / slope, and a window for display."""
+
+    slope: float
+    offset: int
+    bits: int
+    window: tuple[float, float]
+
+
+def write_derived(
+    path: str | os.PathLike,
+    run: RunHeader,
+    frames: Sequence[np.ndarray],
+    *,
+    frame_numbers: Sequence[int],
+    provenance: Provenance,
+    plan: SubtractionPlan | None = None,
+    bits: int = 16,
+    compression: str = "none",
+) -> Path:
+    """Write deblurred `frames`, any array-like of shape (n, rows, columns), as one derived DICOM file.
+
+    `frame_numbers` are the 1-based source frames, one per frame, ascending. Without `plan` the frames are native:
+    integers in the source's depth and meaning. With the `plan` they were subtracted with, they are float32 optical
+    densities and are stored in `bits` (16, 12 or 8) around mid-grey with one scale for the run, which is also given
+    as a Real World Value Mapping. The object is of the source's class where that is legal, else Secondary Capture;
+    the reason is then in its derivation description. `compression` is none, jpeg-ls, jpeg-2000 or rle, all without
+    loss. Frames are read one at a time, twice when subtracted; the file appears only when it is complete, and only
+    if the source is then still what it was when the run was read. The source's header is read again, of the same open
+    file where `run` has one. The source is never changed.
+
+    Raises XAWriteError with one sentence. Source: PS3.3 A.14, C.7.6.1.1, C.8.7, C.12.1.1.5.
+    """
+    path, numbers = Path(path), tuple(int(one) for one in frame_numbers)
+    _check(path, run, frames, numbers, bits)
+    syntax = transfer_syntax_of(compression)
+    try:
+        with run.layout.file.opened() as file:
+            source, layout = read_dataset(file, run.layout.choices)
+    except XAReadError as error:
+        raise XAWriteError(str(error)) from error
+    scale = _fit_scale(frames, numbers, bits, run.exposed()) if plan is not None else None
+    capture = why_not_xray(source, run, plan is not None, len(numbers))
+    allocated, stored = _depth(run, scale, bool(capture), len(numbers))
+    with _using_source():
+        dataset = base_dataset(source, run, plan is not None, len(numbers), allocated)
+        _describe(dataset, run, provenance, plan, capture, source)
+        if plan is None and header_of(source, layout).subtracted:
+            # The device subtracted, and the next reader must not do it again.
+            dataset.DerivationCodeSequence.insert(0, code_item(*_SUBTRACTION))
+        add_sources(dataset, run, numbers, plan)
+        # The name comes last and is shorter: the last value may get a pad byte, and a hash already fills all 64.
+        software = (
+            _plain(f"DSADeblur {provenance.software_version}", 64),
+            _plain(provenance.model_sha256, 64),
+            _plain(provenance.model_name, 62),
+        )
+        add_equipment(dataset, source, run, [one for one in software if one])
+        add_lossy_history(dataset, source, run)
+        add_timing(dataset, run, numbers)
+        _image_pixel(dataset, run, allocated, stored)
+        if not capture:
+            add_motion(dataset, source, run, numbers)
+            dataset.PixelIntensityRelationship = "DISP" if scale else run.relationship
+        if scale:
+            _subtracted_display(dataset, scale, run, plan)
+        else:
+            _native_display(dataset, source, run, numbers, bool(capture))
+    encode = _subtracted_encoder(frames, scale) if scale else _native_encoder(frames, numbers, run, allocated)
+    if syntax.is_encapsulated:
+        attach_compressed_pixels(dataset, fragment_encoder(syntax, encode, stored), len(numbers))
+    else:
+        frame_bytes = run.image_rows * run.image_columns * allocated // 8
+        attach_native_pixels(dataset, encode, len(numbers), frame_bytes, allocated)
+    return save_aside(dataset, path, syntax, run.layout.file)
+
+
+@contextmanager
+def _using_source() -> Iterator[None]:
+    """Turn a failure to use the source's header into one XAWriteError."""
+    try:
+        with reading():
+            yield
+    except XAReadError as error:
+        raise XAWriteError(f"The source's header cannot be used: {error}") from error
+
+
+def _check(path: Path, run: RunHeader, frames, numbers: tuple[int, ...], bits: int) -> None:
+    if bits not in (8, 12, 16):
+        raise XAWriteError(f"Subtracted frames are stored in 16, 12 or 8 bits, not {bits}.")
+    if tuple(frames.shape) != (len(numbers), run.image_rows, run.image_columns):
+        raise XAWriteError(
+            f"Frames of shape {tuple(frames.shape)} do not fit {len(numbers)} frame numbers of a "
+            f"{run.image_rows} x {run.image_columns} run."
+        )
+    if not numbers or any(one >= two for one, two in pairwise(numbers)):
+        raise XAWriteError("Frame numbers must be ascending and without repetition.")
+    if numbers[0] < 1 or numbers[-1] > run.number_of_frames:
+        raise XAWriteError(f"Frame numbers {numbers[0]}-{numbers[-1]} lie outside 1..{run.number_of_frames}.")
+    if path.exists() and run.source.path.exists() and path.samefile(run.source.path):
+        raise XAWriteError("The derived object may not replace its source; choose another file name.")
+
+
+def _finite(frame: np.ndarray, number: int) -> np.ndarray:
+    if frame.dtype.kind == "f" and not np.isfinite(frame).all():
+        raise XAWriteError(f"Network produced invalid values in frame {number}.")
+    return frame
+
+
+def _fit_scale(frames, numbers: tuple[int, ...], bits: int, exposed: np.ndarray | None) -> _Scale:
+    """Return the finest symmetric scale that holds every value of the run; 0 is exactly mid-grey.
+
+    The window for display is that of the `exposed` pixels: what lies behind shutters is not looked at.
+    """
+    largest, samples = 0.0, []
+    step = max(1, int(np.prod(frames.shape)) // _WINDOW_SAMPLES)
+    for index, number in enumerate(numbers):
+        frame = _finite(np.asarray(frames[index]), number)
+        largest = max(largest, float(np.abs(frame).max()))
+        seen = frame.ravel() if exposed is None else frame[exposed]
+        samples.append(seen[::step].astype(np.float32))
+    offset = 1 << (bits - 1)
+    slope = (largest or 1.0) / (offset - 1)
+    low, high = np.percentile(np.concatenate(samples), (0.5, 99.5)) / slope
+    return _Scale(slope, offset, bits, (offset + (low + high) / 2, max(high - low, 1.0)))
+
+
+def _subtracted_encoder(frames, scale: _Scale) -> Callable[[int], np.ndarray]:
+    dtype = np.uint8 if scale.bits == 8 else np.uint16
+
+    def encode(index: int) -> np.ndarray:
+        values = np.rint(np.asarray(frames[index], dtype=np.float64) / scale.slope) + scale.offset
+        return np.clip(values, 0, (1 << scale.bits) - 1).astype(dtype)
+
+    return encode
+
+
+def _native_encoder(frames, numbers: tuple[int, ...], run: RunHeader, allocated: int) -> Callable[[int], np.ndarray]:
+    largest = (1 << run.bits_stored) - 1
+
+    def encode(index: int) -> np.ndarray:
+        frame = _finite(np.asarray(frames[index]), numbers[index])
+        if frame.dtype.kind not in "ui":
+            raise XAWriteError(f"Native frames are whole numbers of {run.bits_stored} bits, not {frame.dtype}.")
+        if frame.min() < 0 or frame.max() > largest:
+            raise XAWriteError(f"Frame {numbers[index]} has values outside 0..{largest}.")
+        return frame.astype(np.uint8 if allocated == 8 else np.uint16)
+
+    return encode
+
+
+def _depth(run: RunHeader, scale: _Scale | None, capture: bool, frames: int) -> tuple[int, int]:
+    """Return (bits allocated, bits stored): the source's where its object class allows that depth, else the next."""
+    if scale is not None:
+        return (8 if scale.bits == 8 else 16), scale.bits
+    if not capture:
+        # XA and RF know 8, 10, 12 and 16 stored bits only (C.8.7.1). A wider field holds the same values.
+        stored = next(one for one in (8, 10, 12, 16) if one >= run.bits_stored)
+        return (8 if run.bits_allocated == 8 else 16), stored
+    if frames > 1:
+        return (8, 8) if run.bits_stored <= 8 else (16, run.bits_stored)
+    return run.bits_allocated, run.bits_stored
+
+
+def _plain(text: str, limit: int) -> str:
+    """Return one line of printable ASCII, at most `limit` long: legal in any character set and text type."""
+    line = " ".join(str(text).replace("\\", "/").split()).encode("ascii", "replace").decode()
+    return "".join(one for one in line if one.isprintable())[:limit].strip()
+
+
+def result_name(subtracted: bool) -> str:
+    """Return what a series description says of the result, whatever the source was called."""
+    return "subtracted, deblurred (research use only)" if subtracted else "deblurred (research use only)"
+
+
+def _describe(
+    dataset: Dataset,
+    run: RunHeader,
+    provenance: Provenance,
+    plan: SubtractionPlan | None,
+    capture: str,
+    source: Dataset,
+) -> None:
+    """Write the descriptions and codes. Results that are not differences never say 'subtract': readers look for it."""
+    suffix = result_name(plan is not None)
+    original = _plain(run.source.description, 63 - len(suffix))
+    dataset.SeriesDescription = f"{original} {suffix}".strip()
+    model = f"model {provenance.model_name}" if provenance.model_name else "no model"
+    if provenance.model_sha256:
+        model += f" (sha256 {provenance.model_sha256[:16]})"
+    parts = [f"{RESEARCH_USE}. Focal-spot deblurring by DSADeblur {provenance.software_version}, {model}"]
+    if plan is not None:
+        parts.append(f"Subtracted: {plan.describe()}")
+        parts += plan.notes
+    facts = run.acquisition
+    assumed = list(dict.fromkeys((*provenance.assumed, *facts.assumed())))
+    if run.relationship and text_of(source, "PixelIntensityRelationship") != run.relationship:
+        assumed.append(f"pixel intensity relationship {run.relationship} (user)")
+    if run.layout.choices.polarity:
+        assumed.append(f"polarity of stored values: {run.layout.choices.polarity} (user)")
+    if run.layout.frames != run.layout.declared_frames:
+        assumed.append(f"{run.layout.frames} frames as the file holds (user)")
+    if assumed:
+        parts.append("Assumed " + ", ".join(assumed))
+    if facts.blur_detector_px.value is not None:
+        parts.append(
+            f"Geometry: focal spot {facts.focal_spot.text} mm, magnification {facts.magnification.text}, "
+            f"blur {facts.blur_detector_px.text} px"
+        )
+    if capture and run.source.sop_class_uid not in SC_CLASSES:
+        parts.append(f"Secondary Capture because {capture}")
+    if provenance.settings:
+        parts.append(f"Settings: {provenance.settings}")
+    dataset.DerivationDescription = _plain(". ".join(one.rstrip(".") for one in parts) + ".", 1024)
+    dataset.DerivationCodeSequence = [code_item("113086", "DCM", "Edge enhancement")]
+    if plan is not None:
+        dataset.DerivationCodeSequence.insert(0, code_item(*_SUBTRACTION))
+
+
+def _image_pixel(dataset: Dataset, run: RunHeader, allocated: int, stored: int) -> None:
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.Rows, dataset.Columns = run.image_rows, run.image_columns
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = allocated, stored, stored - 1
+    dataset.PixelRepresentation = 0
+
+
+def _native_display(dataset: Dataset, source: Dataset, run: RunHeader, numbers: tuple[int, ...], capture: bool) -> None:
+    """Keep what the stored values mean: window, real-world values, the LUT of a LOG image, masks of the same frames."""
+    windows = [one for one in run.voi if isinstance(one, Window)]
+    if windows:
+        dataset.WindowCenter = [format_number_as_ds(round(one.center, 6)) for one in windows]
+        dataset.WindowWidth = [format_number_as_ds(round(one.width, 6)) for one in windows]
+        if windows[0].function != "LINEAR":
+            dataset.VOILUTFunction = windows[0].function
+    if items_of(source, "RealWorldValueMappingSequence"):
+        mappings = items_of(source, "RealWorldValueMappingSequence")
+        dataset.RealWorldValueMappingSequence = [copy_item(one) for one in mappings]
+    if capture:
+        return
+    if run.relationship == "LOG":
+        keep = (
+            ("ModalityLUTSequence",)
+            if items_of(source, "ModalityLUTSequence")
+            else ("RescaleSlope", "RescaleIntercept", "RescaleType")
+        )
+        for element in copy_attributes(source, frozenset(keep)):
+            dataset.add(element)
+    whole = numbers == tuple(range(1, run.number_of_frames + 1))
+    legal = run.mask is not None and all(one.operation != "NONE" and not one.problems for one in run.mask.items)
+    if whole and legal:
+        dataset.MaskSubtractionSequence = [copy_item(one) for one in items_of(source, "MaskSubtractionSequence")]
+        dataset.RecommendedViewingMode = run.mask.viewing_mode or None
+
+
+def _subtracted_display(dataset: Dataset, scale: _Scale, run: RunHeader, plan: SubtractionPlan) -> None:
+    """Write a window for the differences, and what a stored value means where that is known (C.7.6.16.2.11)."""
+    dataset.WindowCenter = format_number_as_ds(round(scale.window[0], 1))
+    dataset.WindowWidth = format_number_as_ds(round(scale.window[1], 1))
+    if not is_quantitative(run, plan):
+        return
+    item = Dataset()
+    item.add_new("RealWorldValueFirstValueMapped", "US", 0)
+    item.add_new("RealWorldValueLastValueMapped", "US", (1 << scale.bits) - 1)
+    item.RealWorldValueIntercept = -scale.offset * scale.slope
+    item.RealWorldValueSlope = scale.slope
+    item.LUTLabel = "OD"
+    item.LUTExplanation = "ln contrast intensity - ln mask intensity"
+    item.MeasurementUnitsCodeSequence = [code_item("1", "UCUM", "no units")]
+    dataset.RealWorldValueMappingSequence = [item]

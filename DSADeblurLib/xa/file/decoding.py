@@ -1,0 +1,174 @@
+"""One compressed frame, decoded; what is seen to be damaged is refused."""
+
+import struct
+
+import numpy as np
+from pydicom.pixels import get_decoder
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+
+from DSADeblurLib.errors import XAReadError
+from DSADeblurLib.xa.file.codestream import bare_jpeg, codestream_size
+from DSADeblurLib.xa.file.huffman import holds_image
+from DSADeblurLib.xa.file.jpeg2000 import looks_whole
+from DSADeblurLib.xa.file.stored_pixels import PixelLayout
+
+# One fixed choice per syntax, so that the same file gives the same pixels whatever else is installed.
+_PLUGINS = {
+    JPEGBaseline8Bit: ("pillow", "gdcm"),
+    JPEGExtended12Bit: ("pillow", "gdcm"),
+    JPEGLossless: ("gdcm", "pylibjpeg"),
+    JPEGLosslessSV1: ("gdcm", "pylibjpeg"),
+    JPEGLSLossless: ("pyjpegls", "gdcm", "pylibjpeg"),
+    JPEGLSNearLossless: ("pyjpegls", "gdcm", "pylibjpeg"),
+    JPEG2000Lossless: ("pillow", "gdcm", "pylibjpeg"),
+    JPEG2000: ("pillow", "gdcm", "pylibjpeg"),
+    RLELossless: ("pydicom", "pylibjpeg"),
+}
+_DAMAGED = "Compressed frame {} is damaged and cannot be decoded."
+
+
+def check_decoder(layout: PixelLayout) -> None:
+    """Raise XAReadError, naming the package to install, when this transfer syntax cannot be decoded here."""
+    if layout.fragments is None:
+        return
+    syntax = UID(layout.transfer_syntax)
+    if syntax not in _PLUGINS:
+        raise XAReadError(
+            f"Transfer syntax {syntax.name} is not supported; convert the file to Explicit VR Little Endian first."
+        )
+    decoder = get_decoder(syntax)
+    available = decoder.is_available
+    if syntax == JPEGExtended12Bit and layout.bits_allocated > 8:
+        available = "gdcm" in decoder.available_plugins
+    if not available:
+        package = {"pyjpegls": "pyjpegls", "pillow": "pillow"}.get(_PLUGINS.get(syntax, ("",))[0], "python-gdcm")
+        if syntax == JPEGExtended12Bit:
+            package = "python-gdcm"
+        raise XAReadError(
+            f"{syntax.name.split(' (')[0]} compression needs a decoder that is not installed: "
+            f"install the Python package {package}, or decompress the file first."
+        )
+
+
+def decode(data: bytes, layout: PixelLayout, index: int) -> np.ndarray:
+    """Decode one compressed frame, `data`, to (rows, columns), uint8 or uint16; `index` is for the messages.
+
+    A codestream may claim any dimensions, so these are checked first. Raises XAReadError for a frame that does not fit
+    the header or is seen to be damaged. A few changed bytes are often not seen: the codes still count right.
+    """
+    syntax = UID(layout.transfer_syntax)
+    precision = layout.bits_stored
+    if syntax == RLELossless:
+        if len(data) > 2 * layout.frame_bytes + 65536:
+            raise XAReadError(f"Compressed frame {index + 1} is larger than the image it should hold.")
+        if not run_lengths_fit(data, layout.rows * layout.columns):
+            raise XAReadError(f"Compressed frame {index + 1} decodes to more than the image it should hold.")
+    else:
+        rows, columns, components, precision = codestream_size(data)
+        if (rows, columns, components) != (layout.rows, layout.columns, 1):
+            raise XAReadError(
+                f"Compressed frame {index + 1} is {rows} x {columns} with {components} component(s), "
+                f"the header says {layout.rows} x {layout.columns} with 1."
+            )
+        if precision > layout.bits_allocated:
+            raise XAReadError(
+                f"Compressed frame {index + 1} has {precision} bits, the header allocates {layout.bits_allocated}."
+            )
+        if not _can_be_whole(data, syntax):
+            raise XAReadError(_DAMAGED.format(index + 1))
+    # A decoder told fewer bits than the codestream has would clip; the surplus bits are cleared afterwards.
+    bits = max(precision, layout.bits_stored)
+    if syntax == JPEGExtended12Bit and bits > 8:
+        return _decode_extended_jpeg(data, layout, bits, index)
+    if syntax in (JPEGLossless, JPEGLosslessSV1):
+        data = bare_jpeg(data)
+    decoder = get_decoder(syntax)
+    plugins = [name for name in _PLUGINS.get(syntax, ()) if name in decoder.available_plugins]
+    item = data + b"\0" * (len(data) % 2)
+    single = b"\xfe\xff\x00\xe0\0\0\0\0" + b"\xfe\xff\x00\xe0" + struct.pack("<L", len(item)) + item
+    try:
+        array, _ = decoder.as_array(
+            single,
+            index=0,
+            raw=True,
+            decoding_plugin=plugins[0] if plugins else "",
+            number_of_frames=1,
+            rows=layout.rows,
+            columns=layout.columns,
+            samples_per_pixel=1,
+            photometric_interpretation="MONOCHROME2",
+            pixel_representation=0,
+            bits_allocated=layout.bits_allocated,
+            bits_stored=bits,
+            pixel_keyword="PixelData",
+        )
+    except Exception as error:
+        raise XAReadError(_DAMAGED.format(index + 1)) from error
+    return array.reshape(layout.rows, layout.columns)
+
+
+def _can_be_whole(data: bytes, syntax: UID) -> bool:
+    """Return False for what decoders would make pixels of, though it is damaged; their warnings reach nobody."""
+    if syntax in (JPEG2000, JPEG2000Lossless):
+        return looks_whole(data)
+    # Without an end marker CharLS refuses any frame, some only after it has counted zeros for many seconds.
+    if syntax in (JPEGLSLossless, JPEGLSNearLossless):
+        return b"\xff\xd9" in data
+    return holds_image(data)
+
+
+def _decode_extended_jpeg(data: bytes, layout: PixelLayout, bits: int, index: int) -> np.ndarray:
+    """Decode 12-bit lossy JPEG with GDCM itself; pydicom does not offer this syntax to it at 12 bits."""
+    import gdcm
+
+    fragment = gdcm.Fragment()
+    fragment.SetByteStringValue(bare_jpeg(data))
+    fragments = gdcm.SequenceOfFragments.New()
+    fragments.AddFragment(fragment)
+    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    element.SetValue(fragments.__ref__())
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((layout.columns, layout.rows, 1))
+    image.SetDataElement(element)
+    kind = gdcm.PhotometricInterpretation.GetPIType("MONOCHROME2")
+    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(kind))
+    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(JPEGExtended12Bit))))
+    image.SetPixelFormat(gdcm.PixelFormat(1, layout.bits_allocated, bits, bits - 1, 0))
+    # GDCM hands bytes over as text; the surrogates are undone here.
+    text = image.GetBuffer()
+    if text is None:
+        raise XAReadError(_DAMAGED.format(index + 1))
+    buffer = text.encode("utf-8", "surrogateescape")
+    return np.frombuffer(buffer, "<u2").reshape(layout.rows, layout.columns)
+
+
+def run_lengths_fit(data: bytes, pixels: int) -> bool:
+    """Return False when a segment of a run-length frame goes on behind its last pixel (PS3.5 G.3).
+
+    Two bytes may stand for 128, so this comes before decoding. One pixel too many is written by real devices, and zeros
+    at the end are padding.
+    """
+    count = min(struct.unpack("<L", data[:4])[0], 15) if len(data) >= 64 else 0
+    bounds = [*struct.unpack(f"<{count}L", data[4 : 4 + 4 * count]), len(data)]
+    for position, end in zip(bounds, bounds[1:], strict=False):
+        size = 0
+        while position < end <= len(data) and size < pixels:
+            control = data[position]
+            # 128 stands for nothing, less for so many bytes and one as they are, more for one byte repeated.
+            size += control + 1 if control < 128 else (257 - control if control > 128 else 0)
+            position += control + 2 if control < 128 else (2 if control > 128 else 1)
+        if size > pixels + 1 or any(data[position + 2 : end]):
+            return False
+    return True

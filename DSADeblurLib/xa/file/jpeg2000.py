@@ -1,0 +1,84 @@
+"""Whether the arithmetic-coded data of a JPEG 2000 frame can be an encoder's: decoders take anything."""
+
+import re
+import struct
+from collections.abc import Iterator
+
+_SIZE, _CODING_STYLE, _STYLE_OF_COMPONENT, _TILE_PART, _DATA, _END = 0x51, 0x52, 0x53, 0x90, 0x93, b"\xff\xd9"
+# Behind FF, neither packet headers nor code-blocks have more than 8F (ITU-T T.800 A.1, B.10.1, D.4.1).
+_MARKER = re.compile(rb"\xff[\x90-\xff]")
+# No arithmetic coder writes so many zero bits in a row: each halves the interval once more, on the same side.
+_ZERO_BYTES = 16
+
+
+def looks_whole(data: bytes) -> bool:
+    """Return False when there are markers or long stretches of zeros where a JPEG 2000 frame has coded data.
+
+    Decoders refuse by themselves what does not fit its lengths. Other bytes within code-blocks decode to other pixels,
+    and nobody sees it: neither is there redundancy, nor an end that could be missed.
+    """
+    size, style = b"", b""
+    position = 2
+    for marker, segment in _segments(data, position):
+        position += len(segment)
+        size, style = segment if marker == _SIZE else size, segment if marker == _CODING_STYLE else style
+        if marker == _STYLE_OF_COMPONENT:
+            return True
+    if len(size) < 36 or len(style) < 14 or style[4] & 6:
+        # Packet markers, or not what the standard says: left to the decoder.
+        return True
+    zeros = _most_zero_bytes(size, style)
+    for body in _bodies(data, position):
+        if _MARKER.search(body) or (zeros and bytes(zeros + 1) in body):
+            return False
+    return True
+
+
+def _segments(data: bytes, position: int) -> Iterator[tuple[int, bytes]]:
+    """Yield (marker, whole segment) of a header that begins there, up to the first tile-part or data."""
+    while data[position : position + 1] == b"\xff" and position + 4 <= len(data):
+        marker, length = data[position + 1], 2 + struct.unpack(">H", data[position + 2 : position + 4])[0]
+        if marker in (_TILE_PART, _DATA) or length < 4:
+            return
+        yield marker, data[position : position + length]
+        position += length
+
+
+def _bodies(data: bytes, position: int) -> Iterator[bytes]:
+    """Yield what lies behind the header of each tile-part, up to one whose coding style is its own."""
+    while data[position : position + 2] == bytes((0xFF, _TILE_PART)) and position + 12 <= len(data):
+        length = struct.unpack(">L", data[position + 6 : position + 10])[0]
+        end = position + length if length else max(data.rfind(_END), 0)
+        start = position + 12
+        for marker, segment in _segments(data, start):
+            start += len(segment)
+            if marker in (_CODING_STYLE, _STYLE_OF_COMPONENT):
+                return
+        yield data[start + 2 : end]
+        position = max(end, start)
+
+
+def _most_zero_bytes(size: bytes, style: bytes) -> int:
+    """Return how many zero bytes in a row there may be: packets without anything in them say so in zeros.
+
+    0 when code-blocks may hold bits that are not arithmetic-coded. An empty packet is one byte, and a code-block or
+    group of them that a packet leaves out is one bit (ITU-T T.800 B.10).
+    """
+    layers, (levels, wide, high, blocks_style) = struct.unpack(">H", style[6:8])[0], style[9:13]
+    if blocks_style & 0x41:
+        return 0
+    x1, y1, x0, y0, tile_x, tile_y = struct.unpack(">6L", size[6:30])
+    columns, rows = min(x1 - x0, tile_x), min(y1 - y0, tile_y)
+    precincts = style[13:] if style[4] & 1 else b"\xff" * (levels + 1)
+    zeros = 0
+    for level, exponents in zip(range(levels, -1, -1), precincts, strict=False):
+        across, down = exponents & 15, exponents >> 4
+        packets = _parts(columns, level + across) * _parts(rows, level + down)
+        blocks = 3 * _parts(columns, level + min(wide + 2, across)) * _parts(rows, level + min(high + 2, down))
+        zeros += packets + blocks // 6
+    return _ZERO_BYTES + layers * zeros
+
+
+def _parts(length: int, exponent: int) -> int:
+    """Return in how many parts of 2**exponent a length may fall at most, wherever the first one begins."""
+    return (length >> exponent) + 2

@@ -1,0 +1,292 @@
+"""Where the frames of a DICOM file lie: sizes checked and capped before a single pixel is decoded."""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, RLELossless
+
+from DSADeblurLib.errors import XAReadError, XASkipped
+from DSADeblurLib.xa.file.elements import integers_of, text_of
+from DSADeblurLib.xa.file.input_file import InputFile
+
+MAX_FRAME_PIXELS = 8192 * 8192
+MAX_RUN_BYTES = 16 * 2**30
+MAX_FRAGMENTS = 1_000_000
+_UNDEFINED = 0xFFFFFFFF
+_ITEM, _DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
+# What the user says of stored values whose meaning the header leaves open.
+POLARITIES = ("keep", "invert")
+_CHOOSE_POLARITY = (
+    "choose the polarity 'keep' where stored values rise with the X-rays (a viewer shows vessels "
+    "{rising}), or 'invert' where they fall (vessels {falling})."
+)
+# First bytes of a JPEG or JPEG-LS and of a JPEG 2000 codestream.
+_JPEG_START, _JPEG2000_START = b"\xff\xd8", b"\xff\x4f\xff\x51"
+
+
+@dataclass(frozen=True)
+class PixelChoices:
+    """What the user decides about pixel data whose header is illegal or wrong; nothing of it is ever guessed.
+
+    `polarity` is asked for where MONOCHROME1 or signed pixels leave it open and has no effect on other files: 'keep'
+    where stored values rise with the X-rays, 'invert' where they fall. `frames_in_file` takes as many frames as the
+    file holds where Number of Frames says another count.
+    """
+
+    polarity: str | None = None
+    frames_in_file: bool = False
+
+    def __post_init__(self) -> None:
+        if self.polarity not in (None, *POLARITIES):
+            raise XAReadError(f"Polarity must be 'keep' or 'invert', not {self.polarity!r}.")
+
+
+NO_CHOICES = PixelChoices()
+
+
+@dataclass(frozen=True)
+class PixelLayout:
+    """Position and form of the pixel data of one file.
+
+    `file` is open as long as its frames are read, and closed where only its header was. `offset` is the file position
+    of the first frame (native). `fragments` holds, for encapsulated data, the (offset, length) pieces of each frame;
+    it is None for native data. `signed` and `inverted` say how stored values
+    become frame values (see `FrameStack`), `declared_frames` is the count of the header and `choices` are the user's.
+    In a deflated file, whose data begins at `deflated_at`, `offset` is a position in the inflated data.
+    """
+
+    file: InputFile
+    transfer_syntax: str
+    frames: int
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    offset: int
+    big_endian: bool
+    word_swapped: bool
+    fragments: tuple[tuple[tuple[int, int], ...], ...] | None
+    signed: bool = False
+    inverted: bool = False
+    declared_frames: int = 0
+    choices: PixelChoices = NO_CHOICES
+    deflated_at: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return self.file.path
+
+    @property
+    def top(self) -> int:
+        """The largest value a pixel can have."""
+        return (1 << self.bits_stored) - 1
+
+    @property
+    def zero(self) -> int:
+        """The frame value of a stored 0, before inversion: half the range where pixels are signed."""
+        return 1 << (self.bits_stored - 1) if self.signed else 0
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """One sentence for each thing that was done because the user chose it."""
+        remarks = []
+        if self.signed:
+            remarks.append(f"Signed pixels: {self.zero} was added to every stored value (user).")
+        if self.inverted:
+            remarks.append(f"Stored values were inverted to {self.top} - v, as in MONOCHROME2 (user).")
+        elif self.choices.polarity == "keep":
+            remarks.append("Stored values were taken to rise with the X-rays (user).")
+        if self.frames != self.declared_frames:
+            remarks.append(f"Header says {self.declared_frames} frames; the {self.frames} of the file are used (user).")
+        return tuple(remarks)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one decoded frame."""
+        return self.rows * self.columns * self.bits_allocated // 8
+
+    @property
+    def encoded_bytes(self) -> int:
+        """Bytes of all frames as they are stored."""
+        if self.fragments is None:
+            return self.frames * self.frame_bytes
+        return sum(length for pieces in self.fragments for _, length in pieces)
+
+
+def check_pixel_module(dataset: Dataset, choices: PixelChoices) -> dict[str, int | bool | PixelChoices]:
+    """Return the fields of a `PixelLayout` that the Image Pixel module gives, of a grey-scale image that can be used.
+
+    Raises XAReadError for colour, undecided MONOCHROME1 or signed pixels, inconsistent depth and impossible or
+    oversized dimensions (PS3.3 C.7.6.3, C.8.7.1).
+    """
+    samples = integers_of(dataset, "SamplesPerPixel")
+    photometric = text_of(dataset, "PhotometricInterpretation")
+    if samples not in ((), (1,)) or photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise XASkipped("Colour or palette image (screen capture?). Grey-scale angiography needed.")
+
+    depth = [integers_of(dataset, name) for name in ("BitsAllocated", "BitsStored", "HighBit")]
+    allocated, stored, high = (one[0] if one else None for one in depth)
+    if allocated not in (8, 16) or stored is None or not 1 <= stored <= allocated or high != stored - 1:
+        raise XAReadError(f"Bit depth inconsistent: allocated {allocated}, stored {stored}, high bit {high}.")
+    signed = integers_of(dataset, "PixelRepresentation") not in ((), (0,))
+    asked = signed or photometric == "MONOCHROME1"
+    if asked and choices.polarity is None:
+        rising, falling = ("white", "black") if photometric == "MONOCHROME1" else ("black", "white")
+        raise XAReadError(
+            (
+                "Signed pixels are not valid for XA; polarity unknown: "
+                if signed
+                else "MONOCHROME1 image, never inverted silently: "
+            )
+            + _CHOOSE_POLARITY.format(rising=rising, falling=falling)
+        )
+
+    size = [integers_of(dataset, name) for name in ("NumberOfFrames", "Rows", "Columns")]
+    if size[0] == ():
+        size[0] = (1,)
+    if not all(one and len(one) == 1 for one in size) or size[0][0] < 0 or min(size[1][0], size[2][0]) < 1:
+        raise XAReadError("Invalid image size.")
+    frames, rows, columns = (one[0] for one in size)
+    _check_size(frames, rows, columns, allocated)
+    return {
+        "declared_frames": frames,
+        "rows": rows,
+        "columns": columns,
+        "bits_allocated": allocated,
+        "bits_stored": stored,
+        "signed": signed,
+        "inverted": asked and choices.polarity == "invert",
+        "choices": choices if asked else PixelChoices(None, choices.frames_in_file),
+    }
+
+
+def _check_size(frames: int, rows: int, columns: int, allocated: int) -> None:
+    if rows * columns > MAX_FRAME_PIXELS or frames * rows * columns * allocated // 8 > MAX_RUN_BYTES:
+        raise XAReadError(f"Image too large: {frames} frames of {rows} x {columns} pixels.")
+
+
+def locate_pixels(
+    file: InputFile,
+    stream: BinaryIO,
+    file_size: int,
+    dataset: Dataset,
+    transfer_syntax: str,
+    choices: PixelChoices = NO_CHOICES,
+) -> PixelLayout:
+    """Return the layout of the pixel data element of `file` at the current position of `stream`, its content.
+
+    Only item headers are read. Raises XAReadError when the data is missing, truncated, or does not hold exactly the
+    declared number of frames and the user did not choose the file's count.
+    """
+    module = check_pixel_module(dataset, choices)
+    frame_bytes = module["rows"] * module["columns"] * module["bits_allocated"] // 8
+    syntax = UID(transfer_syntax)
+    order = "<" if syntax.is_little_endian else ">"
+    head = stream.read(8)
+    if len(head) < 8:
+        raise XAReadError("No pixel data in this file.")
+    group, element = struct.unpack(order + "HH", head[:4])
+    if (group, element) != (0x7FE0, 0x0010):
+        raise XAReadError("No integer pixel data in this file.")
+    if syntax.is_implicit_VR:
+        vr, length = b"OW", struct.unpack(order + "L", head[4:])[0]
+    else:
+        vr, length = head[4:6], struct.unpack(order + "L", stream.read(4))[0]
+    offset = stream.tell()
+    if length == 0:
+        raise XAReadError("No pixel data in this file.")
+
+    fragments = None
+    if syntax.is_encapsulated:
+        if length != _UNDEFINED:
+            raise XAReadError("Compressed pixel data is not encapsulated; the file is damaged.")
+        fragments = _frames_of_fragments(stream, _fragments(stream, file_size), syntax)
+        held = len(fragments)
+    else:
+        held = _frames_of_length(offset, length, file_size, module["declared_frames"], frame_bytes)
+    if held != module["declared_frames"]:
+        if not choices.frames_in_file or held == 0:
+            raise XAReadError(
+                f"Header says {module['declared_frames']} frames, file holds {held}. Refusing to guess; "
+                + (f"choose 'use {held}' to take those of the file." if held else "export it again.")
+            )
+        _check_size(held, module["rows"], module["columns"], module["bits_allocated"])
+    return PixelLayout(
+        file=file,
+        transfer_syntax=str(syntax),
+        frames=held,
+        offset=offset,
+        big_endian=not syntax.is_little_endian,
+        # Eight-bit pixels in 16-bit big-endian words: pairs of bytes are exchanged (PS3.5 annex A.3, table 8.2.1).
+        word_swapped=not syntax.is_little_endian and module["bits_allocated"] == 8 and vr == b"OW",
+        fragments=fragments,
+        **module,
+    )
+
+
+def _frames_of_length(offset: int, length: int, file_size: int, declared: int, frame_bytes: int) -> int:
+    """Return how many whole frames native pixel data of that length holds."""
+    available = file_size - offset
+    if length == _UNDEFINED:
+        raise XAReadError("Uncompressed pixel data has no length; the file is damaged.")
+    if length > available:
+        raise XAReadError(f"File is truncated: {max(available, 0)} of {length} bytes.")
+    held = length // frame_bytes
+    # A pad byte makes the length even.
+    if held == declared and length not in (held * frame_bytes, held * frame_bytes + held * frame_bytes % 2):
+        raise XAReadError(f"Pixel data of {length} bytes does not fit {declared} frames of {frame_bytes} bytes.")
+    return held
+
+
+def _fragments(stream: BinaryIO, file_size: int) -> list[tuple[int, int]]:
+    """Return (offset, length) of every fragment behind the basic offset table."""
+    found: list[tuple[int, int]] = []
+    first = True
+    while True:
+        head = stream.read(8)
+        if len(head) < 8:
+            raise XAReadError(f"File is truncated: {file_size} bytes, and the pixel data does not end.")
+        group, element, length = struct.unpack("<HHL", head)
+        if (group, element) == _DELIMITER:
+            return found
+        start = stream.tell()
+        if (group, element) != _ITEM or length == _UNDEFINED:
+            raise XAReadError("Compressed pixel data is damaged: an item tag is missing.")
+        if start + length > file_size:
+            raise XAReadError(f"File is truncated: {file_size} of {start + length} bytes.")
+        if not first:
+            found.append((start, length))
+            if len(found) > MAX_FRAGMENTS:
+                raise XAReadError(f"Compressed pixel data has more than {MAX_FRAGMENTS} fragments.")
+        first = False
+        stream.seek(start + length)
+
+
+def _frames_of_fragments(
+    stream: BinaryIO, fragments: list[tuple[int, int]], syntax: UID
+) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Group fragments into frames by where a codestream starts; offset tables are not needed, and not trusted.
+
+    A run-length frame is exactly one fragment (PS3.5 G.2). The bytes that start a JPEG codestream cannot occur in
+    entropy-coded data, so a fragment that begins with them begins a frame.
+    """
+    frames: list[list[tuple[int, int]]] = []
+    for start, length in fragments:
+        begins = True
+        if syntax != RLELossless:
+            stream.seek(start)
+            head = stream.read(min(length, 4))
+            begins = head.startswith(_JPEG_START) or head == _JPEG2000_START
+        if begins:
+            frames.append([(start, length)])
+        elif frames:
+            frames[-1].append((start, length))
+        elif length:
+            raise XAReadError("Compressed pixel data is damaged: the first frame has no start.")
+    if not frames:
+        raise XAReadError("No pixel data in this file.")
+    return tuple(tuple(pieces) for pieces in frames)

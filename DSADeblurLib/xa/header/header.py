@@ -1,0 +1,302 @@
+"""The header of one run: what it is, what its pixels mean, how it was acquired, and what is wrong with it."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset, FileDataset
+
+from DSADeblurLib.errors import XAReadError
+from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts
+from DSADeblurLib.xa.file.dataset import (  # noqa: F401  the classes are part of what a header is
+    SC_BYTE,
+    SC_CLASSES,
+    SC_WORD,
+    SECONDARY_CAPTURE,
+    XA_IMAGE,
+    XRF_IMAGE,
+    read_dataset,
+)
+from DSADeblurLib.xa.file.elements import integers_of, items_of, numbers_of, printable, raw_text, text_of, texts_of
+from DSADeblurLib.xa.file.input_file import InputFile
+from DSADeblurLib.xa.file.reading import reading
+from DSADeblurLib.xa.file.stored_pixels import PixelChoices, PixelLayout
+from DSADeblurLib.xa.header.enhanced import differences
+from DSADeblurLib.xa.header.facts import Acquisition, read_acquisition
+from DSADeblurLib.xa.header.lookup_table import LookupTable, log_slope, read_table
+from DSADeblurLib.xa.header.mask_module import MaskModule, read_mask_module
+from DSADeblurLib.xa.header.motion import Motion, read_motion
+from DSADeblurLib.xa.header.shutters import Opening, exposed_pixels, read_openings
+from DSADeblurLib.xa.header.voi import VoiTable, Window, read_voi
+
+PLANES = ("SINGLE PLANE", "BIPLANE A", "BIPLANE B")
+RELATIONSHIPS = ("LIN", "LOG", "DISP")
+ALREADY_SUBTRACTED = "This series looks already subtracted; deblur without subtraction?"
+RELATIONSHIP_MISSING = "Pixel intensity relationship missing; choose linear or log."
+# "subtract" as an action done; "unsubtracted" and "not subtracted" say the opposite.
+_SUBTRACTED = re.compile(r"(?<!un)(?<!non)(?<!non-)(?<!not )(?<!without )subtract", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which object the frames came from. `other_planes` are the instances of the other plane of a biplane run."""
+
+    path: Path
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    transfer_syntax: str
+    image_type: tuple[str, ...] = ()
+    modality: str = ""
+    description: str = ""
+    series_number: str = ""
+    instance_number: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    other_planes: tuple[str, ...] = ()
+
+    @property
+    def plane(self) -> str:
+        """'SINGLE PLANE', 'BIPLANE A', 'BIPLANE B', or '' when the header does not say."""
+        value = self.image_type[2] if len(self.image_type) > 2 else ""
+        return value if value in PLANES else ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunHeader:
+    """Everything known about a run except its pixels.
+
+    `times` are seconds since the first frame, float64 of shape (n,), or None. `playback_fps` is how fast to show the
+    frames: by their times, else by the Cine Rate or the recommended rate, which say nothing of time. `relationship`
+    is the Pixel Intensity Relationship, None when the header has none. `log_slope` is the change of ln intensity per
+    stored unit, known only for LOG with a Modality LUT; `to_linear` is the header's table from frame values to linear
+    intensity, for LOG and DISP. Neither is ever applied to frames here. `voi` are the display choices of the header,
+    for native frames only. `openings` are what shutters and collimators leave open. `subtracted` means that the
+    frames are differences already.
+    """
+
+    source: Source
+    number_of_frames: int
+    image_rows: int
+    image_columns: int
+    bits_allocated: int
+    bits_stored: int
+    relationship: str | None
+    log_slope: float | None
+    times: np.ndarray | None
+    mask: MaskModule | None
+    moved: bool
+    subtracted: bool
+    acquisition: Acquisition
+    layout: PixelLayout
+    warnings: tuple[str, ...] = ()
+    to_linear: LookupTable | None = None
+    playback_fps: float | None = None
+    voi: tuple[Window | VoiTable, ...] = ()
+    openings: tuple[Opening, ...] = ()
+    motion: Motion = Motion()
+
+    def exposed(self) -> np.ndarray | None:
+        """Return the pixels that shutter and collimator leave open, bool (rows, columns); None when that is all."""
+        return exposed_pixels(self.openings, self.image_rows, self.image_columns) if self.openings else None
+
+    def as_dict(self) -> dict:
+        """Return the header as plain, JSON-able values."""
+        source = {name: str(value) if isinstance(value, Path) else value for name, value in vars(self.source).items()}
+        mask = None
+        if self.mask is not None:
+            mask = {"items": [dict(vars(item)) for item in self.mask.items], "viewing_mode": self.mask.viewing_mode}
+        return {
+            "source": source,
+            "number_of_frames": self.number_of_frames,
+            "rows": self.image_rows,
+            "columns": self.image_columns,
+            "bits_stored": self.bits_stored,
+            "relationship": self.relationship,
+            "times": None if self.times is None else [float(one) for one in self.times],
+            "playback_fps": self.playback_fps,
+            "mask": mask,
+            "subtracted": self.subtracted,
+            "plane": self.source.plane,
+            "motion": self.motion.as_dict(),
+            "openings": [dict(vars(one)) for one in self.openings],
+            "windows": [dict(vars(one)) for one in self.voi if isinstance(one, Window)],
+            "acquisition": self.acquisition.as_dict(),
+            "warnings": list(self.warnings),
+        }
+
+
+def read_header(path: str | os.PathLike, **said) -> RunHeader:
+    """Read everything but the pixels of one XA, RF or grey-scale Secondary Capture file.
+
+    `said` are fields of `UserFacts` by name. Raises XAReadError with one sentence for anything that cannot be used.
+    """
+    with reading(), InputFile(path) as file:
+        return header_in(file, UserFacts(**said))
+
+
+def header_in(file: InputFile, user: UserFacts) -> RunHeader:
+    """Return the header of an open file, see `read_header`."""
+    dataset, layout = read_dataset(file, PixelChoices(user.polarity, user.frames_in_file))
+    return header_of(dataset, layout, user)
+
+
+def header_of(dataset: FileDataset, layout: PixelLayout, user: UserFacts = NOTHING_SAID) -> RunHeader:
+    """Return the header facts of a data set that was read with `read_dataset`."""
+    source = _source(dataset, layout)
+    warnings = [*layout.remarks, *differences(dataset, layout.frames)]
+    found = _relationship(dataset, source, layout, user.relationship, warnings)
+    warnings += _remarks_on_values(dataset, source)
+    times = _times(dataset, layout.frames, warnings)
+    mask, mask_warnings = read_mask_module(dataset, layout.frames)
+    motion, motion_warnings = read_motion(dataset, layout.frames)
+    subtracted = _is_subtracted(dataset)
+    if subtracted:
+        warnings.append(ALREADY_SUBTRACTED)
+    else:
+        warnings += mask_warnings
+    if "DEBLURRED" in source.image_type:
+        warnings.append("This series was already deblurred.")
+    if source.sop_class_uid in SC_CLASSES and source.modality not in ("XA", "RF"):
+        warnings.append(f"Modality is {printable(source.modality, 16) or 'not given'}, not XA: is this an angiogram?")
+    if source.plane.startswith("BIPLANE") and not source.other_planes:
+        warnings.append("Biplane run without a reference to its other plane.")
+    voi, voi_warnings = read_voi(dataset, layout, source.sop_class_uid in SC_CLASSES)
+    openings, opening_warnings = read_openings(dataset)
+    to_linear = _to_linear(dataset, layout) if found in ("LOG", "DISP") else None
+    acquisition = read_acquisition(dataset, user.focal_spot_mm, user.magnification, user.detector_spacing_mm)
+    return RunHeader(
+        source=source,
+        number_of_frames=layout.frames,
+        image_rows=layout.rows,
+        image_columns=layout.columns,
+        bits_allocated=layout.bits_allocated,
+        bits_stored=layout.bits_stored,
+        relationship=found,
+        log_slope=log_slope(to_linear) if found == "LOG" and to_linear is not None else None,
+        times=times,
+        mask=mask,
+        moved=motion.moved,
+        subtracted=subtracted,
+        acquisition=acquisition,
+        layout=layout,
+        to_linear=to_linear,
+        playback_fps=_playback_fps(dataset, times),
+        voi=voi,
+        openings=openings,
+        motion=motion,
+        warnings=(*warnings, *motion_warnings, *voi_warnings, *opening_warnings, *acquisition.warnings),
+    )
+
+
+def _source(dataset: FileDataset, layout: PixelLayout) -> Source:
+    return Source(
+        path=layout.path,
+        sop_class_uid=text_of(dataset, "SOPClassUID"),
+        sop_instance_uid=text_of(dataset, "SOPInstanceUID"),
+        series_instance_uid=text_of(dataset, "SeriesInstanceUID"),
+        study_instance_uid=text_of(dataset, "StudyInstanceUID"),
+        transfer_syntax=layout.transfer_syntax,
+        image_type=texts_of(dataset, "ImageType"),
+        modality=text_of(dataset, "Modality"),
+        description=text_of(dataset, "SeriesDescription"),
+        series_number=text_of(dataset, "SeriesNumber"),
+        instance_number=text_of(dataset, "InstanceNumber"),
+        manufacturer=text_of(dataset, "Manufacturer"),
+        model=text_of(dataset, "ManufacturerModelName"),
+        other_planes=_other_planes(dataset),
+    )
+
+
+def _other_planes(dataset: Dataset) -> tuple[str, ...]:
+    """Return the instances that Referenced Image Sequence calls the other image of the pair (CID 7201, 121314)."""
+    found = []
+    for item in items_of(dataset, "ReferencedImageSequence"):
+        purposes = [text_of(code, "CodeValue") for code in items_of(item, "PurposeOfReferenceCodeSequence")]
+        # The purpose is optional; a biplane image has no other reason to refer to one.
+        if (not purposes or "121314" in purposes) and text_of(item, "ReferencedSOPInstanceUID"):
+            found.append(text_of(item, "ReferencedSOPInstanceUID"))
+    return tuple(found)
+
+
+def _relationship(
+    dataset: Dataset, source: Source, layout: PixelLayout, given: str | None, warnings: list[str]
+) -> str | None:
+    if given not in (None, *RELATIONSHIPS):
+        raise XAReadError(f"Pixel intensity relationship must be LIN, LOG or DISP, not {given!r}.")
+    value = given or text_of(dataset, "PixelIntensityRelationship")
+    if value == "LIN" and layout.signed:
+        # Half of the range was added to the values: their logarithm means nothing.
+        if given:
+            raise XAReadError("Signed pixels cannot be linear intensities; choose logarithmic or display values.")
+        value = "signed"
+    if value in RELATIONSHIPS:
+        return value
+    # Secondary Capture has no such attribute: nothing is missing there, there is just no physics.
+    if value or source.sop_class_uid not in SC_CLASSES:
+        warnings.append(RELATIONSHIP_MISSING)
+    return None
+
+
+def _times(dataset: FileDataset, frames: int, warnings: list[str]) -> np.ndarray | None:
+    """Return seconds per frame from Frame Time or Frame Time Vector (PS3.3 C.7.6.5, C.7.6.6), in milliseconds there."""
+    if frames == 1:
+        return np.zeros(1)
+    pointer = integers_of(dataset, "FrameIncrementPointer")
+    vector = numbers_of(dataset, "FrameTimeVector")
+    if vector != () and pointer in ((), (0x00181065,)):
+        if vector is not None and len(vector) != frames:
+            warnings.append(f"Frame Time Vector has {len(vector)} values for {frames} frames.")
+            return None
+        if vector is None or min(vector) < 0:
+            warnings.append("Frame Time Vector unusable; frames numbered only.")
+            return None
+        # The first increment is defined to be 0; a device that writes another value means the same start.
+        return np.cumsum([0.0, *vector[1:]]) / 1000.0
+    step = numbers_of(dataset, "FrameTime")
+    if step == () or pointer not in ((), (0x00181063,)):
+        warnings.append("Frame timing missing; frames numbered only.")
+        return None
+    if step is None or len(step) != 1 or step[0] <= 0:
+        warnings.append(f"Frame Time '{raw_text(dataset, 'FrameTime')}' unusable; frames numbered only.")
+        return None
+    return np.arange(frames) * step[0] / 1000.0
+
+
+def _playback_fps(dataset: Dataset, times: np.ndarray | None) -> float | None:
+    """Return frames per second for playing: frame times first, then Cine Rate, then the recommended rate."""
+    if times is not None and times[-1] > 0:
+        return float((len(times) - 1) / times[-1])
+    for keyword in ("CineRate", "RecommendedDisplayFrameRate"):
+        rate = numbers_of(dataset, keyword)
+        if rate and len(rate) == 1 and rate[0] > 0:
+            return rate[0]
+    return None
+
+
+def _remarks_on_values(dataset: Dataset, source: Source) -> list[str]:
+    """Return sentences about what else the header says of stored values, which nothing here acts on."""
+    remarks = []
+    rescale = (numbers_of(dataset, "RescaleSlope") or (1.0,), numbers_of(dataset, "RescaleIntercept") or (0.0,))
+    if source.sop_class_uid not in SC_CLASSES and rescale != ((1.0,), (0.0,)):
+        remarks.append("Rescale of an X-ray angiogram is not applied: stored values are used.")
+    if integers_of(dataset, "PixelIntensityRelationshipSign") == (-1,):
+        remarks.append("The header says that stored values fall with the X-rays; vessels are then brighter.")
+    return remarks
+
+
+def _is_subtracted(dataset: FileDataset) -> bool:
+    """Tell from codes and descriptions whether a device subtracted already (PS3.3 C.7.6.1.1.3, C.8.7.1.1.3)."""
+    codes = [text_of(item, "CodeValue") for item in items_of(dataset, "DerivationCodeSequence")]
+    texts = [text_of(dataset, name) for name in ("DerivationDescription", "AcquisitionDeviceProcessingDescription")]
+    return "113062" in codes or any(_SUBTRACTED.search(one) for one in texts)
+
+
+def _to_linear(dataset: Dataset, layout: PixelLayout) -> LookupTable | None:
+    """Return the Modality LUT: in XA it leads back to linear intensity and is for nothing else (C.8.7.1.1.2)."""
+    for item in items_of(dataset, "ModalityLUTSequence"):
+        return read_table(item, layout)
+    return None

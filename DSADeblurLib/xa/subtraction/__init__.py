@@ -1,0 +1,1 @@
+"""Digital subtraction: which frames from which, how the mask is found and moved, and the differences."""

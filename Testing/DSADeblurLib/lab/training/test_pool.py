@@ -1,0 +1,106 @@
+"""The pool: rendered once, the same wherever it is rendered, and batches that a generator alone decides."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from DSADeblurLib.lab.training.pool import CLASSES, Pool, PoolOptions, training_pair
+from DSADeblurLib.restoration.normalisation import fit_normalisation
+
+
+def test_a_generator_decides_the_batch(small_pool):
+    one, same, other = (small_pool.patches(np.random.default_rng(seed), 8, 32) for seed in (1, 1, 2))
+    for a, b, c in zip(one, same, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert not np.array_equal(a, c)
+
+
+def test_shares_make_up_the_batch(small_pool):
+    whole = small_pool.patches(np.random.default_rng(3), 8, 32)
+    shares = [small_pool.patches(np.random.default_rng(3), 8, 32, slice(a, a + 4)) for a in (0, 4)]
+    for name in whole._fields:
+        parts = np.concatenate([getattr(share, name) for share in shares])
+        np.testing.assert_array_equal(parts, getattr(whole, name))
+
+
+def test_shapes_and_scale(small_pool):
+    inputs, truths, blur, told = small_pool.patches(np.random.default_rng(0), 16, 48)
+    assert inputs.shape == truths.shape == (16, 1, 48, 48) and inputs.dtype == np.float32
+    assert np.isfinite(inputs).all() and np.abs(truths).max() < 20
+    assert blur.shape == (16, 2) and (blur >= 0).all() and blur.max() > 0
+    assert told.shape == (16, 3) and (told > 0).all() and told.dtype == np.float32
+
+
+def test_what_an_estimator_sees_is_turned_with_the_patch(small_pool):
+    """Without it, and apart from it, batches stay the same."""
+    seen = np.tile(np.array([1.0, 10.0, 0.3], np.float32), (small_pool.options.regions, 1))
+    with_it, without = (small_pool.patches(np.random.default_rng(0), 32, 48, seen=s) for s in (seen, None))
+    for name in ("inputs", "truths", "blur_px"):
+        np.testing.assert_array_equal(getattr(with_it, name), getattr(without, name))
+    alone = with_it.told[np.isclose(with_it.told[:, 2], 0.3)]
+    assert {tuple(widths) for widths in alone[:, :2].tolist()} == {(1.0, 10.0), (10.0, 1.0)}
+    share = small_pool.patches(np.random.default_rng(0), 32, 48, slice(8, 16), seen=seen)
+    np.testing.assert_array_equal(share.told, with_it.told[8:16])
+
+
+def test_some_patches_are_at_an_end_of_their_run(tmp_path):
+    """There the last frame stands for those that are missing; the restored frame is always there."""
+    pool = Pool(tmp_path, PoolOptions(regions=16, side=32, scenes=1, frames=5, size=64))
+    pool.complete(show_progress=False)
+    inputs = pool.patches(np.random.default_rng(0), 64, 32).inputs
+    whole = [len(np.unique(frames.reshape(5, -1), axis=0)) == 5 for frames in inputs]
+    assert 0.7 < np.mean(whole) < 0.98
+    for frames in inputs:
+        equal = [np.array_equal(a, b) for a, b in zip(frames, frames[1:], strict=False)]
+        # What is missing is missing at the outside.
+        assert equal[:2] in ([False, False], [True, False], [True, True])
+        assert equal[2:] in ([False, False], [False, True], [True, True])
+
+
+def test_a_batch_has_every_class(small_pool, monkeypatch):
+    seen = []
+    read = small_pool._shard
+    monkeypatch.setattr(small_pool, "_shard", lambda number: seen.append(number) or read(number))
+    small_pool.patches(np.random.default_rng(0), CLASSES, 32)
+    assert len(seen) == CLASSES
+
+
+def test_what_is_missing_is_rendered_the_same(small_pool, tmp_path):
+    shard = sorted(small_pool.folder.glob("shard-*.npy"))[0]
+    (tmp_path / "scenes").symlink_to(small_pool.folder / "scenes")
+    again = Pool(tmp_path, replace(small_pool.options, regions=16))
+    again.complete(workers=2, show_progress=False)
+    assert (tmp_path / shard.name).read_bytes() == shard.read_bytes()
+    before = os.stat(tmp_path / shard.name).st_mtime_ns
+    again.complete(show_progress=False)
+    assert os.stat(tmp_path / shard.name).st_mtime_ns == before
+
+
+def test_several_frames_have_one_truth(tmp_path):
+    options = PoolOptions(regions=16, side=48, scenes=1, frames=3, size=192)
+    pair, (*_, quanta, offset, scale) = training_pair(tmp_path, options, 1)
+    assert pair.degraded.shape == (3, *pair.truth.shape)
+    assert scale > 0 and quanta > 0 and np.isfinite(offset)
+
+
+def test_the_region_has_about_the_scale_of_its_run(tmp_path):
+    """Within the jitter that is put on it, which stands for frames with other contents."""
+    options = PoolOptions(regions=16, side=256, scenes=2, size=256)
+    ratios = []
+    for region in range(16):
+        pair, facts = training_pair(tmp_path, options, region)
+        ratios.append(facts[-1] / fit_normalisation(pair.degraded).scale)
+    assert 0.6 < np.median(ratios) < 1.6
+
+
+def test_another_pool_in_the_same_folder_is_refused(small_pool):
+    with pytest.raises(ValueError, match="other options"):
+        Pool(small_pool.folder, replace(small_pool.options, side=32)).complete(show_progress=False)
+
+
+@pytest.mark.parametrize("numbers", [{"regions": 5}, {"side": 0}, {"side": 300, "size": 200}])
+def test_unusable_options_are_refused(numbers):
+    with pytest.raises(ValueError, match="pool holds|side must be"):
+        PoolOptions(**numbers)

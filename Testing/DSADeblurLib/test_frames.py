@@ -1,0 +1,43 @@
+"""Lazy frames behave as the array they stand for."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from DSADeblurLib.frames import LazyFrames
+
+ARRAY = np.arange(5 * 2 * 3, dtype=np.uint16).reshape(5, 2, 3)
+
+
+class Stack(LazyFrames):
+    shape, dtype = ARRAY.shape, ARRAY.dtype
+
+    def frame(self, index):
+        assert 0 <= index < 5
+        return ARRAY[index].copy()
+
+
+@given(st.one_of(st.slices(5), st.integers(-5, 4), st.lists(st.integers(-5, 4), max_size=6)))
+def test_indexing_is_that_of_an_array(key):
+    expected = ARRAY[key] if not isinstance(key, list) else ARRAY[np.array(key, int)]
+    found = Stack()[key]
+    assert found.dtype == ARRAY.dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_as_an_array_and_in_a_loop():
+    np.testing.assert_array_equal(np.asarray(Stack()), ARRAY)
+    np.testing.assert_array_equal(np.stack(list(Stack())), ARRAY)
+    assert len(Stack()) == 5 and Stack().ndim == 3
+
+
+@pytest.mark.parametrize("key", [5, -6])
+def test_outside(key):
+    with pytest.raises(IndexError):
+        Stack()[key]
+
+
+def test_base_gives_no_frames():
+    with pytest.raises(NotImplementedError):
+        LazyFrames().frame(0)

@@ -1,0 +1,25 @@
+"""Headers of codestreams: what they say, what is left out, and what is not well formed."""
+
+import pytest
+
+from DSADeblurLib.xa import XAReadError
+from DSADeblurLib.xa.file.codestream import bare_jpeg, codestream_size
+
+
+@pytest.mark.parametrize("middle", [b"garbage!", b"\xff\xe0\x00\x00", b"\xff\xc8\x00\x04\0\0", b""])
+def test_jpeg_headers_that_are_not_well_formed(middle):
+    with pytest.raises(XAReadError, match="the header of a frame is not well formed"):
+        bare_jpeg(b"\xff\xd8" + middle + b"\xff\xda\x00")
+
+
+def test_bare_jpeg_keeps_what_decoding_needs():
+    tables, scan = b"\xff\xc4\x00\x03\x11", b"\xff\xda\x00\x02pixels\xff\xd9"
+    assert bare_jpeg(b"\xff\xd8\xff\xe0\x00\x04ab" + tables + b"\xff\xfe\x00\x03c" + scan) == (
+        b"\xff\xd8" + tables + scan
+    )
+
+
+@pytest.mark.parametrize("data", [b"\xff\xd8", b"\xff\xd8\x00\x00" * 5, b"\xff\xd8\xff\xe0\x00\x02" + b"\0" * 12])
+def test_codestream_without_a_size(data):
+    with pytest.raises(XAReadError, match="a frame has no size"):
+        codestream_size(data)
