@@ -34,20 +34,19 @@ def _prepareImports() -> None:
 
 _prepareImports()
 
-from DSADeblurLib.restoration.settings import DEFAULT_MODEL, DeblurSettings  # noqa: E402
-from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts  # noqa: E402
+from DSADeblurLib.request import DEFAULT_MODEL, DeblurRequest  # noqa: E402
 from DSADeblurPanel.calibration_section import CalibrationSection  # noqa: E402
 from DSADeblurPanel.compare_section import CompareSection  # noqa: E402
 from DSADeblurPanel.export_section import ExportSection  # noqa: E402
 from DSADeblurPanel.input_section import InputSection  # noqa: E402
 from DSADeblurPanel.model_section import ModelSection  # noqa: E402
-from DSADeblurPanel.parameters import DSADeblurParameterNode, optionsFrom, userFacts  # noqa: E402
+from DSADeblurPanel.parameters import DSADeblurParameterNode, factsFrom, requestFrom  # noqa: E402
 from DSADeblurPanel.run_section import RunSection, State  # noqa: E402
 from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
 from DSADeblurPanel.torch_section import TorchSection  # noqa: E402
 from DSADeblurPanel.views_section import ViewsSection  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
-from DSADeblurScene.job import Job, Options  # noqa: E402
+from DSADeblurScene.job import Job  # noqa: E402
 from DSADeblurScene.line_labels import watchLoadedScenes  # noqa: E402
 from DSADeblurScene.qprocess_runner import QProcessRunner  # noqa: E402
 from DSADeblurScene.runner import SubprocessRunner  # noqa: E402
@@ -157,8 +156,8 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         parameters = self._parameterNode
         if parameters is None:
             return
-        self.inputSection.showNode(parameters.inputNode, userFacts(parameters))
-        self.modelSection.show(parameters.model)
+        self.inputSection.showNode(parameters.inputNode, factsFrom(parameters.request))
+        self.modelSection.show(parameters.request.model)
         self.compareSection.showNode(parameters.derivedNode)
         self.exportSection.show(parameters)
         self.subtractionSection.show(parameters)
@@ -170,7 +169,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _onModelChosen(self, name: str) -> None:
         if self._parameterNode:
-            self._parameterNode.model = name
+            self._parameterNode.request.model = name
 
     def _onApply(self) -> None:
         callbacks = Callbacks(
@@ -181,14 +180,11 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             error=self.runSection.end,
         )
         try:
-            node, options = self._parameterNode.inputNode, optionsFrom(self._parameterNode)
+            node, request = self._parameterNode.inputNode, requestFrom(self._parameterNode.request)
             self.runSection.begin()
-            notes = self.logic.start(node, options, callbacks)
+            self.logic.start(node, request, callbacks)
         except (ValueError, OSError, RuntimeError) as error:
             self.runSection.end(str(error))
-            return
-        if notes and self.runSection.state is State.RUNNING:
-            self.runSection.showStatus(" ".join(notes))
 
     def _onCancel(self) -> None:
         self.logic.cancel()
@@ -229,38 +225,15 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
     def getParameterNode(self) -> DSADeblurParameterNode:
         return DSADeblurParameterNode(super().getParameterNode())
 
-    def process(
-        self,
-        inputNode,
-        model: str = DEFAULT_MODEL,
-        *,
-        device: str = "auto",
-        precision: str = "auto",
-        tile: int | None = None,
-        sharpness: float | None = None,
-        noise_reduction: float | None = None,
-        strength: float | None = None,
-        frames: tuple[int, int] | None = None,
-        subtraction: str = "auto",
-        maskFrames: tuple[int, ...] | None = None,
-        maskShift: tuple[float, float] | None = None,
-        flipShift: bool = False,
-        registration: str = "none",
-        order: str = "subtract-first",
-        said: UserFacts = NOTHING_SAID,
-        progress=None,
-        makeRunner=SubprocessRunner,
-    ):
+    def process(self, inputNode, model: str = DEFAULT_MODEL, *, progress=None, makeRunner=SubprocessRunner, **choices):
         """Deblur a run and wait for the result.
 
         Args:
             inputNode: sequence of 2D frames, or a volume with one frame or a stack of frames.
             model: name of a bundled model, or a folder.
-            device, precision, tile, sharpness, noise_reduction, frames: see
-                DSADeblurLib.restoration.settings.DeblurSettings; None for its defaults.
-            strength: sharpness and noise_reduction at once.
-            subtraction, maskFrames, maskShift, flipShift, registration, order, said: see DSADeblurScene.job.Options.
             progress: called with (tiles done, tiles in all, seconds left or None).
+            choices: by the names of DSADeblurLib.request.DeblurRequest, such as sharpness=0.8, mask_frames=(1, 2),
+                focal_spot_mm=1.0; strength stands for sharpness and noise_reduction at once.
 
         Returns:
             The derived node: a vtkMRMLSequenceNode for a sequence, else a vtkMRMLScalarVolumeNode.
@@ -269,13 +242,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             ValueError: one sentence, if the input or a choice is not usable.
             RuntimeError: one sentence, if the worker failed.
         """
-        controls = {"sharpness": sharpness, "noise_reduction": noise_reduction, "strength": strength}
-        settings = DeblurSettings.from_dict(
-            {name: value for name, value in controls.items() if value is not None}
-            | {"device": device, "precision": precision, "tile": tile, "frames": frames}
-        )
-        options = Options(model, settings, subtraction, maskFrames, maskShift, flipShift, registration, order, said)
-        job = Job(inputNode, options)
+        job = Job(inputNode, DeblurRequest.of(model=model, **choices))
         client, outcome = WorkerClient(makeRunner), {}
         callbacks = Callbacks(
             progress=progress or (lambda *_: None),
@@ -283,7 +250,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             error=lambda text: outcome.update(error=text),
         )
         try:
-            client.submit(job.request(), callbacks)
+            client.submit(job.message(), callbacks)
             client.wait()
             if "message" not in outcome:
                 raise RuntimeError(outcome.get("error") or _("The deblurring was stopped."))
@@ -292,22 +259,19 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             client.stop()
             job.discard()
 
-    def start(self, inputNode, options: Options, callbacks: Callbacks) -> tuple[str, ...]:
+    def start(self, inputNode, request: DeblurRequest, callbacks: Callbacks) -> None:
         """Begin to deblur and return at once; callbacks tell how it goes.
 
         `callbacks.finished` is called with (derived node, one sentence about the run), the others as Callbacks says.
-
-        Returns:
-            Sentences about what is not known of the run, for the status line.
 
         Raises:
             ValueError, OSError, RuntimeError: one sentence, if it cannot begin.
         """
         self._checkIdle()
-        job = self._job = Job(inputNode, options)
+        job = self._job = Job(inputNode, request)
         try:
             self._client.submit(
-                job.request(),
+                job.message(),
                 Callbacks(
                     progress=lambda *progress: self._progress(callbacks, *progress),
                     notice=callbacks.notice,
@@ -319,7 +283,6 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         except BaseException:
             self._end(lambda: None)
             raise
-        return job.notes
 
     def export(
         self,
@@ -400,14 +363,10 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         except Exception:
             self._end(callbacks.error, _("The result could not be put into the scene; see the log."))
             raise
-        summary = _("Done in {seconds:.1f} s on {device} ({precision}), model {model}.").format(
-            seconds=message["seconds"],
-            device=message["device"],
-            precision=message["precision"],
-            model=message["model"],
-        )
-        logging.info(f"Deblurred {derivedNode.GetName()} in {message['seconds']:.1f} s on {message['device']}")
-        self._end(callbacks.finished, derivedNode, " ".join((summary, *job.notes, *message["notices"])))
+        used = message["used"]
+        summary = _("Done in {seconds:.1f} s on {device} ({precision}), model {model}.").format(**used)
+        logging.info(f"Deblurred {derivedNode.GetName()} in {used['seconds']:.1f} s on {used['device']}")
+        self._end(callbacks.finished, derivedNode, " ".join((summary, *message["notices"])))
 
     def _end(self, tell, *arguments) -> None:
         job, self._job = self._job, None

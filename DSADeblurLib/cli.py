@@ -15,18 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from DSADeblurLib import __version__
-from DSADeblurLib.cli_options import (
-    WrongUse,
-    add_controls,
-    add_deblurring,
-    add_run_facts,
-    controls_of,
-    count,
-    run_facts,
-    run_options_of,
-    settings_of,
-)
-from DSADeblurLib.restoration.settings import DEVICES
+from DSADeblurLib.cli_options import add_choices, add_request, chosen, count
+from DSADeblurLib.errors import DSADeblurError
+from DSADeblurLib.request import DEVICES, DeblurRequest, DeblurSettings, RequestError, UserFacts
 
 FINE, SOME_FAILED, WRONG_USE = 0, 1, 2
 NOTICE = "Research use only: not for diagnosis or treatment."
@@ -46,11 +37,18 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Cancelled.", file=sys.stderr)
         return SOME_FAILED
-    except Exception as error:
-        if not _is_told_in_a_sentence(error):
-            raise
+    except (DSADeblurError, ValueError, OSError) as error:
         print(f"dsadeblur: {error}", file=sys.stderr)
-        return WRONG_USE if isinstance(error, WrongUse) else SOME_FAILED
+        return WRONG_USE if isinstance(error, RequestError) else SOME_FAILED
+
+
+@contextlib.contextmanager
+def _at_the_door() -> Iterator[None]:
+    """What goes wrong inside the block, before any work, is wrong use."""
+    try:
+        yield
+    except (DSADeblurError, ValueError, OSError) as error:
+        raise RequestError(str(error)) from error
 
 
 @contextlib.contextmanager
@@ -70,10 +68,6 @@ def _terminated_like_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _is_told_in_a_sentence(error: Exception) -> bool:
-    return isinstance(error, (ValueError, OSError)) or type(error).__module__.startswith("DSADeblurLib.")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dsadeblur", description=f"Focal-spot deblurring of digital subtraction angiography. {NOTICE}"
@@ -83,12 +77,14 @@ def _parser() -> argparse.ArgumentParser:
 
     info = verbs.add_parser("info", help="what the header of a run says, and the blur that follows from it")
     info.add_argument("file", type=Path)
-    add_run_facts(info)
+    add_choices(info, UserFacts)
     info.add_argument("--json", action="store_true", help="print JSON instead of a table")
     info.set_defaults(run=_info)
 
     deblur = verbs.add_parser("deblur", help="deblur runs and write derived XA objects")
-    add_deblurring(deblur)
+    deblur.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files or folders, searched recursively")
+    deblur.add_argument("--output", required=True, type=Path, help="folder for the results and manifest.json")
+    add_request(deblur)
     many = deblur.add_argument_group("many runs")
     many.add_argument("--resume", action="store_true", help="do only what the manifest does not list as done")
     where = many.add_mutually_exclusive_group()
@@ -148,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--quick", action="store_true", help="a few small frames, to see that it works")
     evaluate.add_argument("--output", type=Path, default=Path("out/evaluate"), help="for evaluation.json and pictures")
     evaluate.add_argument("--real", type=Path, default=None, metavar="FOLDER", help="draw real frames before and after")
-    add_controls(evaluate)
+    add_choices(evaluate, DeblurSettings, only=("sharpness", "noise_reduction"))
     evaluate.add_argument("--json", action="store_true", help="print JSON instead of tables")
     evaluate.add_argument("--write-card", action="store_true", help="write the result into the models' cards")
     evaluate.set_defaults(run=_evaluate)
@@ -160,31 +156,34 @@ def _info(options: argparse.Namespace) -> int:
     from DSADeblurLib.report import print_info
     from DSADeblurLib.xa import read_run
 
-    print_info(read_run(options.file, **run_facts(options)), as_json=options.json)
+    print_info(read_run(options.file, UserFacts(**chosen(options))), as_json=options.json)
     return FINE
 
 
 def _deblur(options: argparse.Namespace) -> int:
     from DSADeblurLib.batch import Batch, deblur_files
     from DSADeblurLib.report import BatchProgress, print_outcomes
+    from DSADeblurLib.restoration.engine import choose_device
     from DSADeblurLib.restoration.package import load_model
 
-    settings, choices = settings_of(options), run_options_of(options)
+    request = DeblurRequest.of(**chosen(options))
     batch = Batch(options.resume, options.workers, options.scheduler, options.overwrite)
-    model = load_model(options.model)
+    with _at_the_door():
+        model = load_model(request.model)
+        if batch.scheduler is None:  # other computers have other devices
+            choose_device(request.restoration.device)
     with BatchProgress() as progress:
         outcomes = deblur_files(
             options.inputs,
             options.output,
             model,
-            settings,
-            choices,
+            request,
             batch,
             starting=progress.start,
             finished=progress.finish,
         )
     if not outcomes:
-        raise ValueError("There is no file among the inputs.")
+        raise RequestError("There is no file among the inputs.")
     if options.json:
         # As the manifest, which lists what earlier calls did too.
         print(json.dumps({"runs": [vars(outcome) for outcome in outcomes], "waiting": 0}, indent=1))
@@ -209,8 +208,10 @@ def _simulate(options: argparse.Namespace) -> int:
     from DSADeblurLib.lab.simulation.runs import SimulationOptions, simulate_run, write_run
 
     names = ("seed", "frames", "size", "nominal_spot_mm", "quanta")
-    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    run = simulate_run(SimulationOptions(**chosen))
+    wanted = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    with _at_the_door():
+        simulation = SimulationOptions(**wanted)
+    run = simulate_run(simulation)
     for path in write_run(run, options.output, with_truth=not options.without_truth):
         print(path)
     return FINE
@@ -228,15 +229,16 @@ def _train(options: argparse.Namespace) -> int:
     from DSADeblurLib.restoration.package import load_model
 
     if options.recipe not in RECIPES:
-        raise ValueError(f"Unknown recipe '{options.recipe}'; use one of {', '.join(RECIPES)}.")
+        raise RequestError(f"Unknown recipe '{options.recipe}'; use one of {', '.join(RECIPES)}.")
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     recipe = RECIPES[options.recipe]
     if options.volumes:
         recipe = replace(recipe, pool=replace(recipe.pool, volumes=True))
-    device, reason = choose_device(options.device)
+    with _at_the_door():
+        device, reason = choose_device(options.device)
+        start = None if options.start_from is None else load_model(options.start_from)
     print(reason, file=sys.stderr)
-    start = None if options.start_from is None else load_model(options.start_from)
     how = {
         "resume": options.resume,
         "start": None if start is None else start.network,
@@ -275,7 +277,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         check_real_output(options.output)  # before the work, not after it
     plan = Plan(options.split, options.frames, options.size, options.workers)
     plan = Plan.quick(options.split) if options.quick else plan
-    result = evaluate(models, replace(plan, **controls_of(options)))
+    result = evaluate(models, replace(plan, **chosen(options)))
     written = [result.save(options.output), *save_pictures(result, models, options.output)]
     if options.real is not None:
         written += save_real(options.real, models, options.output)

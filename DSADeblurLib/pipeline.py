@@ -1,163 +1,177 @@
-"""From an XA file to a derived XA object: read, subtract, restore, write. The shell and the demo use it."""
+"""The one road of shell and panel from a run to its restored frames: plan, subtract, normalise, restore, write."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from DSADeblurLib import __version__
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.frames import LazyFrames
-from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.request import DeblurRequest, DeblurSettings, RequestError, with_header_blur
 from DSADeblurLib.xa import (
     Provenance,
     Run,
     SubtractionPlan,
-    UserFacts,
     for_subtraction,
     plan_subtraction,
-    read_run,
     subtract,
     write_derived,
 )
 
-# The first is the default: `python -m DSADeblurLib.lab.evaluation.order` measures both.
-ORDERS = ("subtract-first", "deblur-first")
-PICTURES = ("png", "gif", "mp4")
+if TYPE_CHECKING:
+    from DSADeblurLib.restoration.deblur import DeblurResult
+    from DSADeblurLib.restoration.package import Model
+    from DSADeblurLib.xa.loaded_frames import LoadedRun
+
+Progress = Callable[[int, int], None]
+IsCancelled = Callable[[], bool]
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """What a user may say about one run besides the restoration's settings.
+class Used:
+    """What was used for a result, to be read beside what was asked.
 
-    `subtract` is one of `xa.planning.MODES`; `mask_frames` (counted from 1) imply subtraction; `mask_shift`,
-    `flip_shift` and `registration` are those of `xa.plan_subtraction`; `order` is one of ORDERS. The fields of
-    `xa.UserFacts` stand for missing or wrong header values. Where the settings give no width of the blur, `blur` says
-    what is believed: auto (the header, and without one the frames), header or frames. `compression` is that of
-    `xa.write_derived`; `pictures` are kinds of PICTURES, which are written beside the result.
+    Attributes:
+        software: version of DSADeblur.
+        model, model_sha256: name of the model's card, hash of its weights.
+        device, engine, precision, tile: where and how the network ran; the tile is None for whole frames.
+        blur_px: width of the blur in rows and columns, in pixels, that network and controls took; None where neither
+            needed one.
+        blur_source: where that width came from: 'given', 'geometry' (focal spot and magnification of header or user),
+            'frames', or two of these; '' without a width.
+        mask_frames: numbers of the frames that were subtracted, from 1; none where nothing was.
+        frame_numbers: of the frames of the result, in the run, from 1.
+        seconds: that the restoration took.
     """
 
-    subtract: str = "auto"
-    mask_frames: tuple[int, ...] | None = None
-    focal_spot_mm: float | None = None
-    magnification: float | None = None
-    detector_spacing_mm: float | None = None
-    relationship: str | None = None
-    blur: str = "auto"
-    mask_shift: tuple[float, float] | None = None
-    flip_shift: bool = False
-    registration: str = "none"
-    order: str = ORDERS[0]
-    polarity: str | None = None
-    frames_in_file: bool = False
-    compression: str = "none"
-    pictures: tuple[str, ...] = ()
+    software: str
+    model: str
+    model_sha256: str
+    device: str
+    engine: str
+    precision: str
+    tile: int | None
+    blur_px: tuple[float, float] | None
+    blur_source: str
+    mask_frames: tuple[int, ...]
+    frame_numbers: tuple[int, ...]
+    seconds: float
 
-    def read(self, path: Path) -> Run:
-        """Read a run with what the user says about it; raises XAReadError."""
-        return read_run(path, **{one.name: getattr(self, one.name) for one in fields(UserFacts)})
+    def as_dict(self) -> dict[str, Any]:
+        """Values of JSON's types by name."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
-    def plan(self, run: Run) -> SubtractionPlan | None:
-        """How this run is subtracted, or None; raises XAReadError."""
-        return plan_subtraction(
-            run,
-            self.subtract,
-            self.mask_frames,
-            frames=run.frames,
-            mask_shift=self.mask_shift,
-            flip_shift=self.flip_shift,
-            registration=self.registration,
-        )
+    @classmethod
+    def from_dict(cls, values: Mapping) -> Used:
+        """Inverse of `as_dict`. Raises TypeError or KeyError on anything else."""
+        lists = {name: tuple(values[name]) for name in ("mask_frames", "frame_numbers")}
+        blur_px = None if values["blur_px"] is None else tuple(values["blur_px"])
+        return cls(**{**{one.name: values[one.name] for one in fields(cls)}, **lists, "blur_px": blur_px})
 
-    def as_dict(self) -> dict:
-        """For the manifest."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+    def in_words(self) -> str:
+        """For a description: float32 on cpu by torch, blur 3.1 x 3.0 px (geometry)."""
+        words = f"{self.precision} on {self.device} by {self.engine}"
+        if self.blur_px is not None:
+            words += ", blur {:.1f} x {:.1f} px ({})".format(*self.blur_px, self.blur_source)
+        return words
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the network is given: frames (n, rows, columns), what their values mean, and their numbers in the run.
+    """What the network is given of a run.
 
-    `exposed` is the part that no shutter covers, bool (rows, columns), or None for all. `plan` is there where the
-    restored frames are still to be subtracted; then the numbers are of the differences.
+    Attributes:
+        frames: array-like (n, rows, columns).
+        settings: of the restoration, the frame range counted in `frames`.
+        relationship, bits_stored: what their values mean, see `restoration.deblur.deblur`.
+        frame_numbers: of `frames`, or of the differences that are still to be made, in the run.
+        plan: how the run is subtracted; None where it is not.
+        subtract_after: the restored frames are still to be subtracted by the plan.
+        exposed: bool (rows, columns), the part that no shutter covers; None for all.
+        blur_source: see `Used`, of the width in `settings`.
     """
 
-    frames: object
+    frames: Sequence[np.ndarray]
     settings: DeblurSettings
     relationship: str | None
     bits_stored: int | None
     frame_numbers: tuple[int, ...]
     plan: SubtractionPlan | None = None
+    subtract_after: bool = False
     exposed: np.ndarray | None = None
+    blur_source: str = ""
 
 
 class _Floating(LazyFrames):
     """Stored frames as float32, so that what becomes of them is not rounded before it is subtracted."""
 
-    def __init__(self, frames) -> None:
+    def __init__(self, frames: Sequence[np.ndarray]) -> None:
         self._frames, self.shape, self.dtype = frames, tuple(frames.shape), np.dtype(np.float32)
 
     def frame(self, index: int) -> np.ndarray:
         return np.asarray(self._frames[index], dtype=np.float32)
 
 
-def prepare(
-    frames,
-    relationship: str | None,
-    bits_stored: int | None,
-    plan: SubtractionPlan | None,
-    settings: DeblurSettings,
-    order: str = ORDERS[0],
-    exposed: np.ndarray | None = None,
-) -> Prepared:
-    """Subtract if there is a plan, and bring the user's frame range, which counts the run's frames, into terms of it.
+def prepare(run: Run, request: DeblurRequest) -> Prepared:
+    """Plan the subtraction and make what the network is given; nothing is computed yet but what planning looks at.
 
-    With a plan, `frames` and `relationship` are those of `xa.for_subtraction`; `exposed` is `RunHeader.exposed`. With
-    the order 'deblur-first' mask and contrast frames are left native here, to be subtracted by `restore`.
+    With the order 'deblur-first' mask and contrast frames are left native, to be subtracted by `restore`.
 
     Raises:
-        ValueError: no contrast frame lies in the range, or the order is unknown.
-        XAReadError: the plan does not fit the frames.
+        XAReadError, RequestError, ValueError: one sentence, if the request does not fit the run.
     """
-    if order not in ORDERS:
-        raise ValueError(f"The order must be one of {', '.join(ORDERS)}, not {order!r}.")
+    settings, options = request.restoration, request.subtraction
+    count = len(run.frames)
+    if settings.frame_range is not None and settings.frame_range[1] > count:
+        first, last = settings.frame_range
+        raise RequestError(f"Frames {first} to {last} were asked for, but the run has {count}.")
+    blur_source = "" if settings.blur_px is None else "given"
+    settings = with_header_blur(settings, run.acquisition.removable_blur_px())
+    if settings.blur_px is not None:
+        blur_source = blur_source or "geometry"
+    elif settings.blur == "header":
+        raise RequestError("The header does not say how wide the blur is; give the focal spot and the magnification.")
+    plan = plan_subtraction(
+        run,
+        options.subtract,
+        options.mask_frames,
+        frames=run.frames,
+        mask_shift=options.mask_shift,
+        flip_shift=options.flip_shift,
+        registration=options.registration,
+    )
+    common = {"exposed": run.exposed(), "blur_source": blur_source}
     if plan is None:
-        numbers = tuple(range(1, len(frames) + 1))
-        return Prepared(frames, settings, relationship, bits_stored, numbers, exposed=exposed)
-    if settings.frames is not None:
-        plan, settings = plan.between(*settings.frames), replace(settings, frames=None)
+        numbers = tuple(range(1, count + 1))
+        return Prepared(run.frames, settings, run.relationship, run.bits_stored, numbers, **common)
+    frames, relationship = for_subtraction(run, run.frames)
+    if settings.frame_range is not None:
+        plan, settings = plan.between(*settings.frame_range), replace(settings, frame_range=None)
     subtracted = subtract(frames, plan, relationship)
-    if order == "subtract-first":
-        return Prepared(subtracted, settings, None, None, plan.contrast_frames, exposed=exposed)
-    used = [*plan.mask_frames, *(one for number in plan.contrast_frames for one in plan.averaged(number))]
-    settings = replace(settings, frames=(min(used), max(used)))
-    return Prepared(_Floating(frames), settings, relationship, None, plan.contrast_frames, plan, exposed)
+    if options.order == "subtract-first":
+        return Prepared(subtracted, settings, None, None, plan.contrast_frames, plan, **common)
+    needed = [*plan.mask_frames, *(one for number in plan.contrast_frames for one in plan.averaged(number))]
+    settings = replace(settings, frame_range=(min(needed), max(needed)))
+    return Prepared(
+        _Floating(frames), settings, relationship, None, plan.contrast_frames, plan, subtract_after=True, **common
+    )
 
 
-def prepare_run(run: Run, settings: DeblurSettings, options: RunOptions) -> tuple[Prepared, SubtractionPlan | None]:
-    """What the network is given of a run, and how it is subtracted.
-
-    Raises:
-        XAReadError, ValueError: one sentence, if the options do not fit the run.
-    """
-    if options.blur != "frames":
-        settings = settings.told(run.acquisition.removable_blur_px())
-        if settings.blur_px is None and options.blur == "header":
-            raise ValueError("The header does not say how wide the blur is; give the focal spot and the magnification.")
-    plan = options.plan(run)
-    stored, relationship = run.frames, run.relationship
-    if plan is not None:
-        stored, relationship = for_subtraction(run, stored)
-    exposed = run.exposed()
-    return prepare(stored, relationship, run.bits_stored, plan, settings, options.order, exposed=exposed), plan
-
-
-def restore(ready: Prepared, model, path: Path, *, progress=None, is_cancelled=None):
+def restore(
+    ready: Prepared,
+    model: Model,
+    path: Path,
+    *,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> tuple[Used, tuple[str, ...]]:
     """Restore prepared frames into a new .npy file, frame by frame, so that memory does not grow with the run.
 
     Args:
@@ -167,19 +181,24 @@ def restore(ready: Prepared, model, path: Path, *, progress=None, is_cancelled=N
         progress, is_cancelled: as for `restoration.deblur.deblur`.
 
     Returns:
-        The `DeblurResult`, its frame numbers counted in the run, its frames no longer readable.
+        What was used, and sentences that a user should see.
 
     Raises:
         DeblurError, DeblurCancelled, ValueError: one sentence each; then the file is incomplete or absent.
     """
-    if ready.plan is not None:
-        return _restore_then_subtract(ready, model, path, progress, is_cancelled)
+    if ready.subtract_after:
+        result = _restore_then_subtract(ready, model, path, progress, is_cancelled)
+    else:
+        result = _restore(ready, model, path, progress, is_cancelled)
+    return _used(result, ready), result.notices
+
+
+def _restore(
+    ready: Prepared, model: Model, path: Path, progress: Progress | None, is_cancelled: IsCancelled | None
+) -> DeblurResult:
     from DSADeblurLib.restoration.deblur import deblur
 
-    count = len(ready.frames)
-    first, last = ready.settings.frames or (1, count)
-    if last > count:
-        raise ValueError(f"Frames {first} to {last} were asked for, but the run has {count}.")
+    first, last = ready.settings.frame_range or (1, len(ready.frames))
     with FrameFile.create(path, (last - first + 1, *ready.frames.shape[1:]), ready.frames.dtype) as out:
         result = deblur(
             ready.frames,
@@ -196,73 +215,151 @@ def restore(ready: Prepared, model, path: Path, *, progress=None, is_cancelled=N
     return replace(result, frame_numbers=numbers, frames=None)
 
 
-def _restore_then_subtract(ready: Prepared, model, path: Path, progress, is_cancelled):
-    """Restore mask and contrast frames into a file aside, then their differences into `path`."""
+def _restore_then_subtract(
+    ready: Prepared, model: Model, path: Path, progress: Progress | None, is_cancelled: IsCancelled | None
+) -> DeblurResult:
+    """Restore mask and contrast frames into another file, then their differences into `path`."""
     from DSADeblurLib.restoration.deblur import DeblurCancelled
 
-    plan, aside = ready.plan, Path(path).with_name(Path(path).name + ".native")
-    native = replace(ready, plan=None, frame_numbers=tuple(range(1, len(ready.frames) + 1)))
+    plan, native_path = ready.plan, Path(path).with_name(Path(path).name + ".native")
+    native = replace(ready, frame_numbers=tuple(range(1, len(ready.frames) + 1)))
     try:
-        result = restore(native, model, aside, progress=progress, is_cancelled=is_cancelled)
-        with FrameFile.open(aside) as frames:
-            subtracted = subtract(frames, plan.counted_from(ready.settings.frames[0]), ready.relationship)
+        result = _restore(native, model, native_path, progress, is_cancelled)
+        with FrameFile.open(native_path) as frames:
+            subtracted = subtract(frames, plan.counted_from(ready.settings.frame_range[0]), ready.relationship)
             with FrameFile.create(path, subtracted.shape, subtracted.dtype) as out:
                 for index, frame in enumerate(subtracted):
                     if is_cancelled is not None and is_cancelled():
                         raise DeblurCancelled("Cancelled while subtracting.")
                     out[index] = frame
     finally:
-        aside.unlink(missing_ok=True)
+        native_path.unlink(missing_ok=True)
     return replace(result, frame_numbers=plan.contrast_frames)
+
+
+def _used(result: DeblurResult, ready: Prepared) -> Used:
+    sources = (ready.blur_source, "frames" if result.blur_seen_px is not None else "")
+    return Used(
+        software=__version__,
+        model=result.model_name,
+        model_sha256=result.model_sha256,
+        device=result.device,
+        engine=result.engine,
+        precision=result.precision,
+        tile=result.tile,
+        blur_px=result.blur_px,
+        blur_source="" if result.blur_px is None else " and ".join(filter(None, sources)),
+        mask_frames=() if ready.plan is None else ready.plan.mask_frames,
+        frame_numbers=result.frame_numbers,
+        seconds=round(result.seconds, 3),
+    )
+
+
+def provenance(request: DeblurRequest, used: Used, assumed: Sequence[str] = ()) -> Provenance:
+    """What a derived object says of the making.
+
+    Args:
+        assumed: phrases about values that did not come from the header, from `Acquisition.assumed`.
+    """
+    words = f"{request.in_words()}, {used.in_words()}"
+    return Provenance(used.model, used.model_sha256, used.software, words, tuple(assumed))
 
 
 def deblur_run(
     run: Run,
-    model,
+    model: Model,
     output: Path,
-    settings: DeblurSettings,
-    options: RunOptions,
+    request: DeblurRequest,
     *,
-    progress: Callable[[int, int], None] | None = None,
-    is_cancelled: Callable[[], bool] | None = None,
-):
-    """Restore one run and write the derived object to `output`.
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> tuple[Used, tuple[str, ...]]:
+    """Restore one run and write the derived object to `output`, and the pictures asked for beside it.
 
     Returns:
-        The `DeblurResult` as `restore` gives it.
+        As `restore`.
 
     Raises:
         XAReadError, XAWriteError, DeblurError, DeblurCancelled, ValueError: one sentence each.
     """
-    ready, plan = prepare_run(run, settings, options)
+    ready = prepare(run, request)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".dsadeblur-") as scratch:
         path = Path(scratch) / "frames.npy"
-        result = restore(ready, model, path, progress=progress, is_cancelled=is_cancelled)
-        provenance = Provenance(
-            model_name=result.model_name,
-            model_sha256=result.model_sha256,
-            software_version=__version__,
-            settings=", ".join(_settings_in_words(result, ready)),
-            assumed=run.acquisition.assumed(),
-        )
+        used, notices = restore(ready, model, path, progress=progress, is_cancelled=is_cancelled)
         with FrameFile.open(path) as frames:
             # Pictures appear last, but are made first: then `write_derived` sees whether the source changed until now.
             pictures = _write_pictures(
-                path.with_name(output.name), options.pictures, run, frames, result.frame_numbers, plan
+                path.with_name(output.name), request.result.pictures, run, frames, used.frame_numbers, ready.plan
             )
             write_derived(
                 output,
                 run,
                 frames,
-                frame_numbers=result.frame_numbers,
-                provenance=provenance,
-                plan=plan,
-                compression=options.compression,
+                frame_numbers=used.frame_numbers,
+                provenance=provenance(request, used, run.acquisition.assumed()),
+                plan=ready.plan,
+                compression=request.result.compression,
             )
         for picture in pictures:
             os.replace(picture, output.with_name(picture.name))
-    return result
+    return used, notices
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What became of a run whose frames another program holds.
+
+    Attributes:
+        used: see there.
+        notices: sentences that a user should see.
+        plan: how it was subtracted; None where it was not.
+        relationship: what the values of its frames mean, as they were subtracted.
+    """
+
+    used: Used
+    notices: tuple[str, ...]
+    plan: SubtractionPlan | None
+    relationship: str | None
+
+
+def deblur_loaded(
+    frames: FrameFile,
+    loaded: LoadedRun,
+    model: Model,
+    path: Path,
+    request: DeblurRequest,
+    *,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> Restored:
+    """Restore a run into a new .npy file (k, rows, columns), for the program that holds its frames.
+
+    Native results have type and values as that program reads them, differences are float32 optical densities.
+
+    Args:
+        frames: as the other program holds them.
+        loaded: what they are, from `xa.loaded_frames.loaded_run`.
+        model, progress, is_cancelled: as for `restore`.
+        path: of the file; it appears when it is complete.
+
+    Raises:
+        XAReadError, DeblurError, DeblurCancelled, ValueError: one sentence each.
+    """
+    run, rule = loaded.run, loaded.rule
+    ready = prepare(run, request)
+    notes = ready.plan.notes if ready.plan is not None else ()
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".dsadeblur-") as scratch:
+        finished = Path(scratch) / "frames.npy"
+        used, notices = restore(ready, model, finished, progress=progress, is_cancelled=is_cancelled)
+        if ready.plan is None and rule is not None and (rule.changes_values or rule.dtype != frames.dtype):
+            stored, finished = finished, Path(scratch) / "shown.npy"
+            with FrameFile.open(stored) as values, FrameFile.create(finished, values.shape, frames.dtype) as out:
+                for index, frame in enumerate(values):
+                    out[index] = rule.shown(frame, frames.dtype)
+        os.replace(finished, path)
+    relationship = run.relationship if ready.plan is None else for_subtraction(run, run.frames)[1]
+    return Restored(used, tuple(filter(None, (loaded.note, *notes, *notices))), ready.plan, relationship)
 
 
 class _Originals(LazyFrames):
@@ -280,7 +377,14 @@ class _Originals(LazyFrames):
         return self._frames[self._indices[index]]
 
 
-def _write_pictures(output: Path, kinds: Sequence[str], run: Run, frames, numbers: Sequence[int], plan) -> list[Path]:
+def _write_pictures(
+    output: Path,
+    kinds: Sequence[str],
+    run: Run,
+    frames: FrameFile,
+    numbers: Sequence[int],
+    plan: SubtractionPlan | None,
+) -> list[Path]:
     from DSADeblurLib.pictures import write_gif, write_mp4, write_png
 
     originals = _Originals(run, numbers, plan)
@@ -293,12 +397,3 @@ def _write_pictures(output: Path, kinds: Sequence[str], run: Run, frames, number
         else:
             {"gif": write_gif, "mp4": write_mp4}[kind](path, originals, frames, times=times)
     return paths
-
-
-def _settings_in_words(result, ready: Prepared) -> list[str]:
-    words = [ready.settings.controls_in_words(), f"{result.precision} on {result.device} by {result.engine}"]
-    if result.blur_px is not None:
-        words.append("blur {:.1f} x {:.1f} px".format(*result.blur_px))
-    if ready.plan is not None:
-        words.append("deblurred before subtraction")
-    return words

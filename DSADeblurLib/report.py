@@ -9,8 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
+from DSADeblurLib.batch import Outcome
 from DSADeblurLib.measurement.calibration import choices
+from DSADeblurLib.pipeline import Used
 from DSADeblurLib.xa import Run
 
 # Progress goes to stderr, so that stdout can be piped.
@@ -78,16 +81,19 @@ class BatchProgress:
             self._tiles = None
 
 
-def print_outcomes(outcomes, notice: str) -> None:
-    """What became of each file."""
+def print_outcomes(outcomes: list[Outcome], notice: str) -> None:
+    """What became of each file, and what was used for it; all of it is in the manifest too."""
     console = Console()
     table = Table()
-    for heading in ("input", "frames", "seconds", "result"):
+    for heading in ("input", "frames", "seconds", "used", "result"):
         table.add_column(heading, overflow="fold")
     for outcome in outcomes:
-        seconds = "" if outcome.seconds is None else f"{outcome.seconds:.1f}"
-        result = f"[red]{outcome.error}[/]" if outcome.error else outcome.output or f"left out: {outcome.skipped}"
-        table.add_row(Path(outcome.input).name, str(len(outcome.frames) or ""), seconds, result)
+        frames = seconds = words = ""
+        if outcome.used is not None:
+            used = Used.from_dict(outcome.used)
+            frames, seconds, words = str(len(used.frame_numbers)), f"{used.seconds:.1f}", used.in_words()
+        result = Text(outcome.error or outcome.output or f"left out: {outcome.skipped}", "red" if outcome.error else "")
+        table.add_row(Text(Path(outcome.input).name), frames, seconds, words, result)
     console.print(table)
     failed, skipped = (sum(getattr(one, why) is not None for one in outcomes) for why in ("error", "skipped"))
     left_out = f", {skipped} left out" if skipped else ""

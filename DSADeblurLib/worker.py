@@ -3,21 +3,20 @@
 Run as `python -m DSADeblurLib.worker`. It stays warm between jobs and ends when stdin closes.
 
 Messages to the worker, one JSON object per line:
-  {"type": "deblur", "job", "frames", "output", "model", "settings", "relationship", "bits_stored", "subtraction",
-   "order", "exposed"}
+  {"type": "deblur", "job", "run": {"frames", "file", "note", "several_files"}, "request", "output"}
   {"type": "cancel", "job"}
   {"type": "shutdown"}
 Messages from it:
   {"type": "ready", "protocol", "version", "torch", "device"}
   {"type": "progress", "job", "done", "total", "seconds_left"}
   {"type": "notice", "job", "message"}
-  {"type": "finished", "job", "output", "frame_numbers", "model", "model_sha256", "device", "engine",
-   "precision", "tile", "seconds", "notices"}
+  {"type": "finished", "job", "output", "used", "relationship", "subtraction", "notices"}
   {"type": "cancelled", "job"}
   {"type": "error", "job", "message"}
-`frames` and `output` are paths of .npy files of shape (n, rows, cols); `subtraction` is a SubtractionPlan as a
-dictionary, or null; `order` is one of pipeline.ORDERS; `exposed` is the path of a .npy file of bool (rows, cols), or
-null; `job` is any string of the caller. Frame numbers count from 1.
+`job` is any string of the caller. `frames` and `output` are paths of .npy files of shape (n, rows, columns); `file` is
+the DICOM file that the frames were read from, or "", and `note` then says why, see `xa.loaded_frames.loaded_run`.
+`request` is `DeblurRequest.as_dict`, `used` is `pipeline.Used.as_dict`, `subtraction` is `SubtractionPlan.as_dict`,
+or null. Everything but reading the node happens here: header, planning, subtraction, restoration.
 """
 
 from __future__ import annotations
@@ -33,7 +32,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TextIO
 
-PROTOCOL = 1
+from DSADeblurLib.errors import DSADeblurError
+
+PROTOCOL = 2
 TORCH_MISSING = (
     "PyTorch is not installed. Install the PyTorch extension in the Extensions Manager, restart Slicer, "
     "then install PyTorch from the PyTorch Utils module."
@@ -133,50 +134,32 @@ class Worker:
                 if _is_cancellation(error):
                     self._send({"type": "cancelled", "job": job})
                     continue
-                if not _is_told_in_a_sentence(error):
+                if not isinstance(error, (DSADeblurError, ValueError, OSError)):
                     traceback.print_exc()
                 self._send({"type": "error", "job": job, "message": _sentence(error)})
         return 0
 
     def _deblur(self, job: str, message: dict) -> None:
-        import numpy as np
-
         from DSADeblurLib.frame_file import FrameFile
-        from DSADeblurLib.pipeline import ORDERS, prepare, restore
+        from DSADeblurLib.pipeline import deblur_loaded
+        from DSADeblurLib.request import DeblurRequest
         from DSADeblurLib.restoration.deblur import DeblurCancelled
-        from DSADeblurLib.restoration.settings import DeblurSettings
-        from DSADeblurLib.xa import SubtractionPlan
+        from DSADeblurLib.xa.loaded_frames import loaded_run
 
         if self._inbox.is_cancelled(job):
             raise DeblurCancelled("Cancelled before it began.")
-        settings = DeblurSettings.from_dict(message.get("settings") or {})
-        model = self._model(message["model"])
-        subtraction = message.get("subtraction")
-        plan = SubtractionPlan.from_dict(subtraction) if subtraction is not None else None
-        with FrameFile.open(message["frames"]) as stored:
-            path = message.get("exposed")
-            ready = prepare(
-                stored,
-                message.get("relationship"),
-                message.get("bits_stored"),
-                plan,
-                settings,
-                message.get("order") or ORDERS[0],
-                exposed=np.load(path, allow_pickle=False) if path else None,
+        request, run, output = DeblurRequest.from_dict(message["request"]), message["run"], Path(message["output"])
+        model = self._model(request.model)
+        with FrameFile.open(run["frames"]) as frames:
+            result = deblur_loaded(
+                frames,
+                loaded_run(frames, run["file"], request.facts, run["note"], run["several_files"]),
+                model,
+                output,
+                request,
+                progress=_Progress(job, self._send),
+                is_cancelled=lambda: self._inbox.is_cancelled(job),
             )
-            output = Path(message["output"])
-            unfinished = output.with_name(output.name + ".part")
-            try:
-                result = restore(
-                    ready,
-                    model,
-                    unfinished,
-                    progress=_Progress(job, self._send),
-                    is_cancelled=lambda: self._inbox.is_cancelled(job),
-                )
-                os.replace(unfinished, output)
-            finally:
-                unfinished.unlink(missing_ok=True)
         for notice in result.notices:
             self._send({"type": "notice", "job": job, "message": notice})
         self._send(
@@ -184,15 +167,9 @@ class Worker:
                 "type": "finished",
                 "job": job,
                 "output": str(output),
-                "frame_numbers": list(result.frame_numbers),
-                "model": model.card.name,
-                "model_sha256": model.sha256,
-                "device": str(result.device),
-                "engine": str(result.engine),
-                "precision": str(result.precision),
-                "tile": result.tile,
-                "blur_px": result.blur_px,
-                "seconds": float(result.seconds),
+                "used": result.used.as_dict(),
+                "relationship": result.relationship,
+                "subtraction": None if result.plan is None else result.plan.as_dict(),
                 "notices": list(result.notices),
             }
         )
@@ -259,16 +236,6 @@ def _is_cancellation(error: Exception) -> bool:
     from DSADeblurLib.restoration.deblur import DeblurCancelled
 
     return isinstance(error, DeblurCancelled)
-
-
-def _is_told_in_a_sentence(error: Exception) -> bool:
-    """The library raises these for bad input; anything else is a fault whose trace belongs on stderr."""
-    from DSADeblurLib.restoration.card import ModelError
-    from DSADeblurLib.restoration.deblur import DeblurError
-    from DSADeblurLib.restoration.engine import EngineError
-    from DSADeblurLib.xa import XAReadError
-
-    return isinstance(error, (ValueError, OSError, ModelError, DeblurError, EngineError, XAReadError))
 
 
 def _claim_stdout() -> TextIO:

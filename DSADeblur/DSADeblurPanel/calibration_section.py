@@ -9,8 +9,8 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from DSADeblurLib.user_facts import UserFacts
-from DSADeblurPanel.parameters import userFacts
+from DSADeblurLib.request import UserFacts
+from DSADeblurPanel.parameters import factsFrom
 from DSADeblurScene.lengths import (
     CATHETER,
     KNOWN_DISTANCE,
@@ -47,7 +47,7 @@ class CalibrationSection(VTKObservationMixin):
 
     def show(self, parameters) -> None:
         """Measure on the run that the parameters name, as they say."""
-        measured, kind = self._runOf(parameters.inputNode, userFacts(parameters)), parameters.calibration
+        measured, kind = self._runOf(parameters.inputNode, factsFrom(parameters.request)), parameters.calibration
         self._fill(measured, kind)
         ui = self._ui
         ui.referenceLineLabel.visible = ui.referenceLineSelector.visible = kind in (CATHETER, KNOWN_DISTANCE)
@@ -63,13 +63,13 @@ class CalibrationSection(VTKObservationMixin):
         self._watcher.stop()
         self.removeObservers()
 
-    def _runOf(self, node, said: UserFacts) -> MeasuredRun | None:
+    def _runOf(self, node, facts: UserFacts) -> MeasuredRun | None:
         """What is known of a run; it is read again only when it or what the user says of it has changed."""
-        identity = (node.GetID(), node.GetMTime(), said) if node is not None else None
+        identity = (node.GetID(), node.GetMTime(), facts) if node is not None else None
         if identity != self._known:
             self._known, self._measured, self._problem = identity, None, ""
             try:
-                self._measured = measuredRun(node, said) if node is not None else None
+                self._measured = measuredRun(node, facts) if node is not None else None
             except ValueError as error:
                 self._problem = str(error)
         return self._measured

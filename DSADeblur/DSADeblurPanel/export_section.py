@@ -95,7 +95,7 @@ class ExportSection:
                 parameters.derivedNode,
                 parameters.exportFolder,
                 parameters.exportFormat.value,
-                compression=parameters.exportCompression.value,
+                compression=parameters.request.compression.value,
                 dropIdentity=parameters.exportDropIdentity,
                 reviewed=parameters.exportReviewed,
                 progress=run.showExport,

@@ -1,4 +1,4 @@
-"""What the panel remembers in the scene, and how its choices become options of a job."""
+"""What the panel remembers in the scene; its choices for a deblurring are those of DSADeblurLib.request."""
 
 from __future__ import annotations
 
@@ -8,108 +8,81 @@ from typing import Annotated
 
 from slicer import vtkMRMLMarkupsLineNode, vtkMRMLScalarVolumeNode, vtkMRMLSequenceNode
 from slicer.i18n import tr as _
-from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper, parameterPack
 
-from DSADeblurLib.restoration.settings import DEFAULT_MODEL, DeblurSettings
-from DSADeblurLib.user_facts import UserFacts
-from DSADeblurScene.input import readInput
-from DSADeblurScene.job import Options
+from DSADeblurLib.options import Flag, Number, OneOf, Option, WholeNumber
+from DSADeblurLib.request import DeblurRequest, UserFacts
 
 
-class DeviceChoice(enum.Enum):
-    """Where the network runs."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-
-    def label(self) -> str:
-        return {"auto": _("Automatic"), "cpu": _("CPU"), "cuda": _("GPU (CUDA)")}[self.value]
-
-
-class PrecisionChoice(enum.Enum):
-    """Number format of the convolutions."""
-
-    AUTO = "auto"
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-    FLOAT16 = "float16"
-
-    def label(self) -> str:
-        return _("Automatic") if self is PrecisionChoice.AUTO else self.value
-
-
-class TileChoice(enum.Enum):
-    """Side of the square tiles in pixels; 0 lets the worker choose."""
-
-    AUTO = 0
-    PIXELS_128 = 128
-    PIXELS_256 = 256
-    PIXELS_512 = 512
-    PIXELS_1024 = 1024
-
-    def label(self) -> str:
-        return _("{size} pixels").format(size=self.value) if self.value else _("Automatic")
+def labels() -> dict[tuple[str, str], str]:
+    """How the panel names the words of a choice; others are shown as they are."""
+    fromHeader = _("As the header says")
+    return {
+        ("device", "cpu"): _("CPU"),
+        ("device", "cuda"): _("GPU (CUDA)"),
+        ("engine", "torch"): _("PyTorch"),
+        ("engine", "openvino"): _("OpenVINO"),
+        ("subtract", "auto"): fromHeader,
+        ("subtract", "always"): _("Subtract"),
+        ("subtract", "find"): _("Subtract, find the mask"),
+        ("subtract", "never"): _("Do not subtract"),
+        ("registration", "none"): _("None"),
+        ("registration", "shift"): _("One shift for each frame"),
+        ("registration", "deformation"): _("Shift and smooth deformation"),
+        ("order", "subtract-first"): _("Subtract, then deblur"),
+        ("order", "deblur-first"): _("Deblur, then subtract"),
+        ("relationship", ""): fromHeader,
+        ("relationship", "LIN"): _("Linear in X-ray intensity"),
+        ("relationship", "LOG"): _("Logarithmic"),
+        ("relationship", "DISP"): _("For display only"),
+        ("polarity", ""): fromHeader,
+        ("polarity", "keep"): _("Values rise with the X-rays"),
+        ("polarity", "invert"): _("Values fall with the X-rays"),
+        ("compression", "none"): _("None"),
+        ("compression", "jpeg-ls"): _("JPEG-LS, lossless"),
+        ("compression", "jpeg-2000"): _("JPEG 2000, lossless"),
+        ("compression", "rle"): _("RLE, lossless"),
+    }
 
 
-class SubtractionChoice(enum.Enum):
-    """Whether a mask is subtracted before deblurring."""
-
-    AUTO = "auto"
-    ALWAYS = "always"
-    FIND = "find"
-    NEVER = "never"
+class Words(enum.Enum):
+    """Base of the enumerations of a choice's words; each is named like the choice."""
 
     def label(self) -> str:
-        names = {"always": _("Subtract"), "find": _("Subtract, find the mask"), "never": _("Do not subtract")}
-        return names.get(self.value) or _("As the header says")
+        """What a combo box shows."""
+        own = labels().get((type(self).__name__, self.value))
+        return own or (_("Automatic") if self.value == "auto" else self.value)
 
 
-class RegistrationChoice(enum.Enum):
-    """How the mask is moved onto each frame; the values are DSADeblurLib.xa.subtraction.plan.REGISTRATIONS."""
-
-    NONE = "none"
-    SHIFT = "shift"
-    DEFORMATION = "deformation"
-
-    def label(self) -> str:
-        names = {"none": _("None"), "shift": _("One shift for each frame")}
-        return names.get(self.value) or _("Shift and smooth deformation")
+def _words(name: str, option: OneOf) -> type[Words]:
+    words = ("", *option.choices) if option.optional else option.choices
+    return Words(name, {word.upper().replace("-", "_") or "HEADER": word for word in words})
 
 
-class OrderChoice(enum.Enum):
-    """Whether the difference is deblurred or its two parts; the values are DSADeblurLib.pipeline.ORDERS."""
-
-    SUBTRACT_FIRST = "subtract-first"
-    DEBLUR_FIRST = "deblur-first"
-
-    def label(self) -> str:
-        return _("Subtract, then deblur") if self is OrderChoice.SUBTRACT_FIRST else _("Deblur, then subtract")
-
-
-class PolarityChoice(enum.Enum):
-    """Of MONOCHROME1 and signed pixels; the values are DSADeblurLib.xa.file.stored_pixels.POLARITIES."""
-
-    HEADER = ""
-    KEEP = "keep"
-    INVERT = "invert"
-
-    def label(self) -> str:
-        names = {"keep": _("Values rise with the X-rays"), "invert": _("Values fall with the X-rays")}
-        return names.get(self.value) or _("As the header says")
+def _parameter(name: str, option: Option, default) -> tuple[object, object]:
+    """Type and default of the parameter of a choice. 0, or an empty text, leaves an optional one to the header."""
+    if isinstance(option, OneOf):
+        words = _words(name, option)
+        return words, words(default or "")
+    if isinstance(option, Flag):
+        return bool, default
+    if isinstance(option, Number):
+        kind = int if isinstance(option, WholeNumber) else float
+        least = 0 if option.optional else option.minimum
+        return Annotated[kind, WithinRange(least, option.maximum)], kind(default or 0)
+    return str, option.text(default)
 
 
-class RelationshipChoice(enum.Enum):
-    """What the pixel values are: Pixel Intensity Relationship (0028,1040)."""
+def packOf(request: type[DeblurRequest]):
+    """A parameter pack with one parameter for each choice of a request, under the choice's name."""
+    options, defaults = request.every_option(), request().as_dict()
+    shown = {name: _parameter(name, one, defaults[name]) for name, one in options.items() if one.in_panel}
+    members = {name: default for name, (_kind, default) in shown.items()}
+    annotations = {name: kind for name, (kind, _default) in shown.items()}
+    return parameterPack(type(request.__name__ + "Parameters", (), {**members, "__annotations__": annotations}))
 
-    HEADER = ""
-    LIN = "LIN"
-    LOG = "LOG"
-    DISP = "DISP"
 
-    def label(self) -> str:
-        names = {"LIN": _("Linear in X-ray intensity"), "LOG": _("Logarithmic"), "DISP": _("For display only")}
-        return names.get(self.value) or _("As the header says")
+RequestParameters = packOf(DeblurRequest)
 
 
 class ExportFormat(enum.Enum):
@@ -126,31 +99,12 @@ class ExportFormat(enum.Enum):
         return names.get(self.value) or {"gif": _("GIF film"), "mp4": _("MP4 film")}[self.value]
 
 
-class CompressionChoice(enum.Enum):
-    """Lossless compression of an exported DICOM object."""
-
-    NONE = "none"
-    JPEG_LS = "jpeg-ls"
-    JPEG_2000 = "jpeg-2000"
-    RLE = "rle"
-
-    def label(self) -> str:
-        names = {"none": _("None"), "jpeg-ls": _("JPEG-LS, lossless"), "jpeg-2000": _("JPEG 2000, lossless")}
-        return names.get(self.value) or _("RLE, lossless")
-
-
 @parameterNodeWrapper
 class DSADeblurParameterNode:
-    """What the panel remembers, also in a saved scene.
+    """Parameters of the panel.
 
-    inputNode - the run.
-    model - name of a bundled model or a folder.
-    sharpness, noiseReduction - percent; with both at 0 the input returns, see DSADeblurLib.restoration.controls.
-    firstFrame, lastFrame - counted from 1; 0 stands for the first and the last of the run.
-    maskFrames - text such as "1-3, 5"; empty for those of the header.
-    shiftMask, maskShiftRows, maskShiftColumns - whether the mask is moved by hand, and by how many pixels.
-    flipShift - take the header's shift of the mask with the other signs.
-    focalSpot, magnification, detectorSpacing - mm, factor, mm; 0 for what the header says.
+    inputNode - run to deblur: a sequence of 2D frames, or a volume with one frame or a stack of frames.
+    request - the choices for its deblurring.
     derivedNode - the last result, for the compare and export buttons.
     exportFolder - of exported files.
     exportReviewed - a person looked at every frame of the last result, and no text is burned in.
@@ -161,31 +115,10 @@ class DSADeblurParameterNode:
     """
 
     inputNode: typing.Union[vtkMRMLSequenceNode, vtkMRMLScalarVolumeNode, None]  # noqa: UP007
-    model: str = DEFAULT_MODEL
-    sharpness: Annotated[float, WithinRange(0, 100)] = 100 * DeblurSettings.sharpness
-    noiseReduction: Annotated[float, WithinRange(0, 100)] = 100 * DeblurSettings.noise_reduction
-    firstFrame: Annotated[int, WithinRange(0, 100000)] = 0
-    lastFrame: Annotated[int, WithinRange(0, 100000)] = 0
-    subtraction: SubtractionChoice = SubtractionChoice.AUTO
-    maskFrames: str = ""
-    shiftMask: bool = False
-    maskShiftRows: Annotated[float, WithinRange(-200, 200)] = 0
-    maskShiftColumns: Annotated[float, WithinRange(-200, 200)] = 0
-    flipShift: bool = False
-    registration: RegistrationChoice = RegistrationChoice.NONE
-    order: OrderChoice = OrderChoice.SUBTRACT_FIRST
-    relationship: RelationshipChoice = RelationshipChoice.HEADER
-    polarity: PolarityChoice = PolarityChoice.HEADER
-    focalSpot: Annotated[float, WithinRange(0, 5)] = 0
-    magnification: Annotated[float, WithinRange(0, 3)] = 0
-    detectorSpacing: Annotated[float, WithinRange(0, 0.6)] = 0
-    device: DeviceChoice = DeviceChoice.AUTO
-    precision: PrecisionChoice = PrecisionChoice.AUTO
-    tile: TileChoice = TileChoice.AUTO
+    request: RequestParameters
     derivedNode: typing.Union[vtkMRMLSequenceNode, vtkMRMLScalarVolumeNode, None]  # noqa: UP007
     exportFormat: ExportFormat = ExportFormat.DICOM
     exportFolder: str = ""
-    exportCompression: CompressionChoice = CompressionChoice.NONE
     exportDropIdentity: bool = False
     exportReviewed: bool = False
     calibration: str = ""
@@ -195,72 +128,32 @@ class DSADeblurParameterNode:
     background: Annotated[float, WithinRange(0, 100)] = 20
 
 
-def optionsFrom(parameters: DSADeblurParameterNode) -> Options:
-    """The choices in a parameter node.
+def requestFrom(parameters: RequestParameters, request: type[DeblurRequest] = DeblurRequest) -> DeblurRequest:
+    """The choices in a parameter pack.
 
     Raises:
-        ValueError: one sentence, if one of them is not usable.
+        RequestError (a ValueError): one sentence, if one of them is not usable, or two contradict each other.
     """
-    first, last = parameters.firstFrame, parameters.lastFrame
-    frames = None
-    if first or last:
-        frames = (first or 1, last or numberOfFrames(parameters.inputNode))
-    settings = DeblurSettings(
-        device=parameters.device.value,
-        precision=parameters.precision.value,
-        tile=parameters.tile.value or None,
-        sharpness=parameters.sharpness / 100,
-        noise_reduction=parameters.noiseReduction / 100,
-        frames=frames,
-    )
-    return Options(
-        model=parameters.model,
-        settings=settings,
-        subtraction=parameters.subtraction.value,
-        maskFrames=parseFrameNumbers(parameters.maskFrames),
-        maskShift=(parameters.maskShiftRows, parameters.maskShiftColumns) if parameters.shiftMask else None,
-        flipShift=parameters.flipShift,
-        registration=parameters.registration.value,
-        order=parameters.order.value,
-        said=userFacts(parameters),
-    )
+    return request.of(**_choices(parameters, request.every_option()))
 
 
-def userFacts(parameters: DSADeblurParameterNode) -> UserFacts:
-    """What the user says about the run where its header is silent or wrong."""
-    return UserFacts(
-        focal_spot_mm=parameters.focalSpot or None,
-        magnification=parameters.magnification or None,
-        detector_spacing_mm=parameters.detectorSpacing or None,
-        relationship=parameters.relationship.value or None,
-        polarity=parameters.polarity.value or None,
-    )
+def factsFrom(parameters: RequestParameters) -> UserFacts:
+    """What the user says about the run; nothing where that is not usable, which `requestFrom` tells."""
+    try:
+        return UserFacts(**_choices(parameters, dict(UserFacts.options())))
+    except ValueError:
+        return UserFacts()
 
 
-def numberOfFrames(node) -> int:
-    """Frames of a run in the scene."""
-    return len(readInput(node).frames)
+def _choices(parameters: RequestParameters, options: dict[str, Option]) -> dict:
+    return {
+        name: _choice(name, option, getattr(parameters, name)) for name, option in options.items() if option.in_panel
+    }
 
 
-def parseFrameNumbers(text: str) -> tuple[int, ...] | None:
-    """Frame numbers from a text such as "1-3, 5"; None when it is empty.
-
-    Raises:
-        ValueError: one sentence, if it cannot be read.
-    """
-    numbers: list[int] = []
-    for part in text.replace(";", ",").split(","):
-        if not part.strip():
-            continue
-        try:
-            first, dash, last = part.partition("-")
-            first = int(first)
-            last = int(last) if dash else first
-        except ValueError:
-            first, last = 0, 0
-        if not 1 <= first <= last <= 100000:
-            raise ValueError(
-                _("Mask frames must be numbers such as 1-3, 5, not {text}.").format(text=repr(text))
-            ) from None
-        numbers.extend(range(first, last + 1))
-    return tuple(dict.fromkeys(numbers)) or None
+def _choice(name: str, option: Option, value):
+    if isinstance(option, OneOf):
+        return value.value or None
+    if isinstance(option, Number):
+        return value or (None if option.optional else value)
+    return value if isinstance(option, Flag) else option.parsed(name, value)

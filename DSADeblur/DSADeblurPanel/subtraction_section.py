@@ -7,7 +7,6 @@ from collections.abc import Callable
 from slicer.i18n import tr as _
 
 from DSADeblurPanel.packages import install, isMissing, whyNeeded
-from DSADeblurPanel.parameters import RegistrationChoice, SubtractionChoice
 
 _PACKAGE = "scikit-image"
 
@@ -31,10 +30,8 @@ class SubtractionSection:
 
     def show(self, parameters) -> None:
         """Look at the choices in the parameter node; `problem` says afterwards what is missing, or is ""."""
-        looks = parameters.subtraction is SubtractionChoice.FIND
-        registers = parameters.registration is not RegistrationChoice.NONE
-        subtracts = parameters.subtraction is not SubtractionChoice.NEVER
-        needed = looks or (registers and subtracts)
+        subtract, registration = parameters.request.subtract.value, parameters.request.registration.value
+        needed = subtract == "find" or (registration != "none" and subtract != "never")
         self.problem = whyNeeded(_PACKAGE) if needed and isMissing(_PACKAGE) else ""
         self._button.visible = bool(self.problem)
 

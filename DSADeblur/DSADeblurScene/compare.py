@@ -9,7 +9,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from DSADeblurLib.user_facts import UserFacts
+from DSADeblurLib.request import DeblurRequest
 from DSADeblurScene.derived import (
     ATTRIBUTE,
     addDerived,
@@ -18,8 +18,8 @@ from DSADeblurScene.derived import (
     setWindow,
     sourceOf,
 )
-from DSADeblurScene.dicom_facts import factsForRun
 from DSADeblurScene.input import ComputedFrames, readInput, shownVolume
+from DSADeblurScene.run_file import loadedRun
 
 # Ids up to 100 are Slicer's own.
 LAYOUT_ID = 6321
@@ -144,17 +144,17 @@ def subtractedSource(derived):
     Raises:
         ValueError: one sentence, if the derived node or its source does not say how.
     """
-    from DSADeblurLib.xa import SubtractionPlan, subtract
+    from DSADeblurLib.xa import SubtractionPlan, for_subtraction, subtract
 
     plan = SubtractionPlan.from_dict(json.loads(derived.GetAttribute(ATTRIBUTE + "Subtraction")))
-    said, run = userFactsOf(derived), readInput(sourceOf(derived))
-    frames, relationship = factsForRun(run, said).framesToSubtract(run.frames, said.relationship)
+    run = loadedRun(readInput(sourceOf(derived)), requestOf(derived).facts).run
+    frames, relationship = for_subtraction(run, run.frames)
     return subtract(frames, plan, relationship)
 
 
-def userFactsOf(derived) -> UserFacts:
-    """What the user said about the source when a derived node was made."""
-    return UserFacts(**json.loads(derived.GetAttribute(ATTRIBUTE + "UserFacts") or "{}"))
+def requestOf(derived) -> DeblurRequest:
+    """What was asked when a derived node was made. Raises ValueError where its attribute is damaged."""
+    return DeblurRequest.from_dict(json.loads(derived.GetAttribute(ATTRIBUTE + "Request") or "{}"))
 
 
 def frameNumbersOf(derived) -> list[int]:

@@ -15,9 +15,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurScene.derived import ATTRIBUTE
-from DSADeblurScene.dicom_facts import DicomFacts, StoredFrames, factsForRun, fileForInstance
 from DSADeblurScene.export_frames import Watch, WatchedFrames
 from DSADeblurScene.export_result import Result, provenanceOf
+from DSADeblurScene.run_file import fileForInstance, loadedRun
 
 # Attributes of the derived node: the instance it is in the DICOM database, with the patient's identity and without.
 INSTANCE_UID = ATTRIBUTE + "ExportedInstanceUID"
@@ -79,24 +79,24 @@ def addToDatabase(
     return uid, notes
 
 
-def headerFor(result: Result) -> DicomFacts:
-    """Facts of the file behind the source, with what the user said about it.
+def loadedSource(result: Result):
+    """The source with its file and what the user said about it: DSADeblurLib.xa.loaded_frames.LoadedRun.
 
     Raises:
         ValueError: what is missing and what to do.
     """
-    facts = factsForRun(result.source, result.said)
-    if facts.header is None:
+    loaded = loadedRun(result.source, result.request.facts)
+    if not loaded.run.has_file:
         todo = _("Load the run from the DICOM database and deblur it again, or use Slicer's own DICOM export.")
-        raise ValueError(f"{facts.note} {todo}")
-    if facts.header.number_of_frames != len(result.source.frames):
+        raise ValueError(f"{loaded.note} {todo}")
+    if len(result.source.instanceUIDs) > 1:
         raise ValueError(
             _(
                 "{name} was put together from several DICOM files, and one result cannot be derived from them: deblur "
                 "them one by one."
             ).format(name=result.source.node.GetName())
         )
-    return facts
+    return loaded
 
 
 def fileStem(name: str) -> str:
@@ -154,19 +154,20 @@ def temporaryFolder() -> Iterator[Path]:
 
 def _write(result: Result, path: Path, watch: Watch, compression: str) -> Path:
     from DSADeblurLib.xa import write_derived
+    from DSADeblurLib.xa.loaded_frames import StoredValues
 
-    facts = headerFor(result)
+    loaded = loadedSource(result)
     count, frames = len(result.numbers), result.run.frames
-    if result.plan is None:
-        frames = StoredFrames(frames, facts.rule)
+    if result.plan is None and loaded.rule is not None:
+        frames = StoredValues(frames, loaded.rule)
     # Differences are read twice: their scale is found first.
     watch.expect(count if result.plan is None else 2 * count)
     return write_derived(
         path,
-        facts.header,
+        loaded.run,
         WatchedFrames(frames, frames.shape, frames.dtype, watch),
         frame_numbers=result.numbers,
-        provenance=provenanceOf(result, facts.header.acquisition.assumed()),
+        provenance=provenanceOf(result, loaded.run.acquisition.assumed()),
         plan=result.plan,
         compression=compression,
     )

@@ -10,10 +10,10 @@ import vtk
 from slicer.i18n import tr as _
 
 from DSADeblurScene.compare import originalFrames
-from DSADeblurScene.dicom_facts import factsForRun
 from DSADeblurScene.export_frames import Watch, WatchedFrames
 from DSADeblurScene.export_result import Result
 from DSADeblurScene.input import browserForSequence, shownVolume
+from DSADeblurScene.run_file import loadedRun
 
 
 def writePicture(result: Result, path: Path, watch: Watch) -> tuple[str, ...]:
@@ -69,9 +69,9 @@ def shownWindow(result: Result) -> tuple[float, float] | None:
 
 def frameTimes(result: Result) -> np.ndarray | None:
     """Seconds of each frame of the result by the DICOM header, else by the index of the sequence; None without both."""
-    header = factsForRun(result.source, result.said).header
-    if header is not None and header.times is not None and len(header.times) == len(result.source.frames):
-        return header.times[np.array(result.numbers) - 1]
+    times = loadedRun(result.source, result.request.facts).run.times
+    if times is not None:
+        return times[np.array(result.numbers) - 1]
     if not result.run.isSequence or result.node.GetIndexUnit() != "s":
         return None
     try:

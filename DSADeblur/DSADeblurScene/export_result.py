@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import slicer
 from slicer.i18n import tr as _
 
-from DSADeblurLib.restoration.settings import DeblurSettings
-from DSADeblurLib.user_facts import UserFacts
-from DSADeblurScene.compare import frameNumbersOf, userFactsOf
+from DSADeblurLib.request import DeblurRequest
+from DSADeblurScene.compare import frameNumbersOf, requestOf
 from DSADeblurScene.derived import ATTRIBUTE, sourceOf
 from DSADeblurScene.input import InputRun, readInput, resolveNode
 
@@ -23,22 +22,20 @@ class Result:
     source: the run they were made from.
     numbers: numbers of the source's frames, counted from 1, one for each deblurred frame.
     plan: SubtractionPlan of a subtracted result, else None.
-    said: what the user said about the source when the result was made.
+    request: what was asked when it was made.
+    used: what was used for it, as DSADeblurLib.pipeline.Used in a dictionary.
     """
 
     run: InputRun
     source: InputRun
     numbers: tuple[int, ...]
     plan: object
-    said: UserFacts
+    request: DeblurRequest
+    used: dict
 
     @property
     def node(self):
         return self.run.node
-
-    def attribute(self, name: str) -> str:
-        """A text that was written to the node when it was made, or ""."""
-        return self.node.GetAttribute(ATTRIBUTE + name) or ""
 
     def isInScene(self) -> bool:
         """False when the result or its source was removed, or the scene was closed."""
@@ -68,7 +65,7 @@ def resultOf(node) -> Result:
         numbers = tuple(frameNumbersOf(node))
         text = node.GetAttribute(ATTRIBUTE + "Subtraction")
         plan = _planFrom(json.loads(text)) if text else None
-        said = userFactsOf(node)
+        request, used = requestOf(node), json.loads(node.GetAttribute(ATTRIBUTE + "Used"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             _("The attributes of {name} are damaged; deblur the run again.").format(name=node.GetName())
@@ -78,7 +75,7 @@ def resultOf(node) -> Result:
         raise ValueError(
             _("{name} does not fit its original any more; deblur the run again.").format(name=node.GetName())
         )
-    return Result(run, source, numbers, plan, said)
+    return Result(run, source, numbers, plan, request, used)
 
 
 def provenanceOf(result: Result, assumed: tuple[str, ...]):
@@ -86,31 +83,9 @@ def provenanceOf(result: Result, assumed: tuple[str, ...]):
 
     assumed: phrases about values that did not come from the header.
     """
-    from DSADeblurLib.xa import Provenance
+    from DSADeblurLib.pipeline import Used, provenance
 
-    return Provenance(
-        model_name=result.attribute("Model"),
-        model_sha256=result.attribute("ModelSHA256"),
-        software_version=result.attribute("SoftwareVersion"),
-        settings=", ".join(_settingsInWords(result)),
-        assumed=assumed,
-    )
-
-
-def _settingsInWords(result: Result) -> list[str]:
-    try:
-        words = [DeblurSettings.from_dict(json.loads(result.attribute("Settings"))).controls_in_words()]
-    except (ValueError, TypeError):
-        words = []
-    device, precision = result.attribute("Device"), result.attribute("Precision")
-    if device and precision:
-        words.append(f"{precision} on {device}")
-    widths = result.attribute("BlurPixels").split()
-    if len(widths) == 2:
-        words.append("blur {} x {} px".format(*widths))
-    if result.attribute("Order") == "deblur-first":
-        words.append("deblurred before subtraction")
-    return words
+    return provenance(result.request, Used.from_dict(result.used), assumed)
 
 
 def _planFrom(values: dict):

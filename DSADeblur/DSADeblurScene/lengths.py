@@ -12,11 +12,11 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts
+from DSADeblurLib.request import UserFacts
 from DSADeblurScene.derived import sourceOf
-from DSADeblurScene.dicom_facts import factsForRun
 from DSADeblurScene.input import InputRun, readInput, resolveNode, shownVolume
 from DSADeblurScene.line_labels import allLines, removeLabel, setLabel
+from DSADeblurScene.run_file import loadedRun
 
 CATHETER, KNOWN_DISTANCE = "catheter", "known-distance"
 # How far an end may lie from where it was meant, in pixels.
@@ -71,10 +71,10 @@ class Lengths:
     lines: tuple = field(default=())
 
 
-def measuredRun(node, said: UserFacts = NOTHING_SAID) -> MeasuredRun:
+def measuredRun(node, facts: UserFacts = UserFacts()) -> MeasuredRun:
     """What is known of the run behind a node.
 
-    said: what the user says about the run, which overrides the header.
+    facts: what the user says about the run, which overrides the header.
 
     Raises:
         ValueError: one sentence, if the node holds no run.
@@ -83,9 +83,10 @@ def measuredRun(node, said: UserFacts = NOTHING_SAID) -> MeasuredRun:
 
     run = readInput(nativeNode(node))
     volume = shownVolume(run.node) or run.volumes[0]
-    facts = factsForRun(run, said)
-    acquisition = facts.acquisition or _nothingKnown(gridOf(volume))
-    return MeasuredRun(run, volume, acquisition, choices(acquisition), (facts.note, *acquisition.warnings))
+    loaded = loadedRun(run, facts)
+    known = loaded.run.has_file or facts.say_geometry
+    acquisition = loaded.run.acquisition if known else _nothingKnown(gridOf(volume))
+    return MeasuredRun(run, volume, acquisition, choices(acquisition), (loaded.note, *acquisition.warnings))
 
 
 def nativeNode(node):

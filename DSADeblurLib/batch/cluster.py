@@ -28,7 +28,7 @@ from distributed.utils import silence_logging_cmgr
 
 from DSADeblurLib.batch.folder import OutputFolder, OutputFull
 from DSADeblurLib.batch.outcome import Job, Outcome
-from DSADeblurLib.batch.run_batch import do
+from DSADeblurLib.batch.process_run import process_run
 from DSADeblurLib.batch.step import Step, in_a_sentence
 
 _CONNECT_SECONDS = 30
@@ -83,7 +83,7 @@ def existing_cluster(address: str) -> Iterator[Client]:
 
 
 def on_local_processes(
-    workers: int, jobs: list[Job], folder: OutputFolder, step: Step, asked: dict
+    workers: int, jobs: list[Job], folder: OutputFolder, step: Step, fingerprint: dict
 ) -> Iterator[tuple[Job, Outcome]]:
     """As `on_cluster`, on so many processes of this computer, which end with it.
 
@@ -99,7 +99,7 @@ def on_local_processes(
         Client(cluster, set_as_default=False) as client,
     ):
         client.register_plugin(_InterruptsGoToTheClient())
-        with contextlib.closing(on_cluster(client, jobs, folder, step, asked)) as results:
+        with contextlib.closing(on_cluster(client, jobs, folder, step, fingerprint)) as results:
             yield from results
 
 
@@ -143,7 +143,7 @@ async def _end_what_is_starting(cluster: LocalCluster) -> None:
 
 
 def on_cluster(
-    client: Client, jobs: list[Job], folder: OutputFolder, step: Step, asked: dict
+    client: Client, jobs: list[Job], folder: OutputFolder, step: Step, fingerprint: dict
 ) -> Iterator[tuple[Job, Outcome]]:
     """Do runs on the workers of a cluster, which see inputs and folder under the same paths; gives them as they end.
 
@@ -157,7 +157,7 @@ def on_cluster(
     """
     cores = client.run(cpu_count_here, on_error="return")
     threads = _threads_by_host({address: count for address, count in cores.items() if isinstance(count, int)})
-    common = dict(folder=str(folder.path), step=step, asked=asked, threads=threads)
+    common = dict(folder=str(folder.path), step=step, fingerprint=fingerprint, threads=threads)
     elsewhere: list[Job] = []
     suspects: list[Job] = []
     for wait in (False, True):
@@ -167,10 +167,10 @@ def on_cluster(
             elif result is None:
                 elsewhere.append(job)  # another process is at it; if it dies, the run is ours
             else:
-                yield job, result if isinstance(result, Outcome) else _failed(folder, job, asked, result)
+                yield job, result if isinstance(result, Outcome) else _failed(folder, job, fingerprint, result)
     for suspect in suspects:
         for job, result in _results(client, [suspect], wait=True, **common):
-            yield job, result if isinstance(result, Outcome) else _failed(folder, job, asked, result)
+            yield job, result if isinstance(result, Outcome) else _failed(folder, job, fingerprint, result)
 
 
 def _results(client: Client, jobs: list[Job], **common) -> Iterator[tuple[Job, Outcome | Exception | None]]:
@@ -220,15 +220,17 @@ def cpu_count_here() -> int:
     return cpu_count()
 
 
-def _do_there(job: Job, folder: str, step: Step, asked: dict, threads: dict[str, int], wait: bool) -> Outcome | None:
+def _do_there(
+    job: Job, folder: str, step: Step, fingerprint: dict, threads: dict[str, int], wait: bool
+) -> Outcome | None:
     """In the worker. If it seemed dead and was not, another one may be at the same run: the claim decides."""
-    if step.asked() != asked:
+    if step.fingerprint() != fingerprint:
         raise ValueError(f"{platform.node()} has another version of DSADeblur; install the same there.")
     if not OutputFolder(folder).plan_file.exists():
         raise ValueError(f"{platform.node()} does not see {folder}; use a folder that all share by this path.")
     count = threads.get(get_address_host(get_worker().address), 1)
     with _turn:
-        return do(job, OutputFolder(folder), step, asked, wait=wait, threads=count)
+        return process_run(job, OutputFolder(folder), step, fingerprint, wait=wait, threads=count)
 
 
 def _threads_by_host(cores: dict[str, int]) -> dict[str, int]:
@@ -240,14 +242,14 @@ def _threads_by_host(cores: dict[str, int]) -> dict[str, int]:
     }
 
 
-def _failed(folder: OutputFolder, job: Job, asked: dict, error: Exception) -> Outcome:
+def _failed(folder: OutputFolder, job: Job, fingerprint: dict, error: Exception) -> Outcome:
     """Record a run whose worker could not say itself what went wrong."""
     sentence = in_a_sentence(error)
     if isinstance(error, KilledWorker):
         sentence = "The process that worked on this run died, again and again; it may need more memory than there is."
-    outcome = Outcome(job.input, **asked, error=sentence)
+    outcome = Outcome(job.input, **fingerprint, error=sentence)
     with folder.claimed(job.key, wait=True):
-        done = folder.outcome(job, asked)
+        done = folder.outcome(job, fingerprint)
         if done is None:
             folder.keep(job.key, outcome)
     return done or outcome

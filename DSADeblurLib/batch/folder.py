@@ -55,9 +55,9 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of every run (`Outcome.asked`), the key of each input, and what earlier batches left."""
+    """What is asked of every run (`Outcome.fingerprint`), the key of each input, and what earlier batches left."""
 
-    asked: dict
+    fingerprint: dict
     runs: dict[str, str]
     earlier: list[Outcome] = field(default_factory=list)
 
@@ -81,12 +81,14 @@ class OutputFolder:
     def plan(self) -> Plan | None:
         """The plan of the batch; None if there is none or it is damaged."""
         values = read_json(self.plan_file)
-        if not isinstance(values, dict) or not all(isinstance(values.get(name), dict) for name in ("asked", "runs")):
+        if not isinstance(values, dict) or not all(
+            isinstance(values.get(name), dict) for name in ("fingerprint", "runs")
+        ):
             return None
         if not all(map(is_key, values["runs"].values())):
             return None
         earlier = values.get("earlier")
-        return Plan(values["asked"], values["runs"], outcomes_in(earlier if isinstance(earlier, list) else []))
+        return Plan(values["fingerprint"], values["runs"], outcomes_in(earlier if isinstance(earlier, list) else []))
 
     def write_plan(self, plan: Plan) -> None:
         """Within `changing`."""
@@ -189,10 +191,15 @@ class OutputFolder:
         with os.scandir(self._hidden / "runs") as entries:
             yield from (entry for entry in entries if entry.name.endswith(".json"))
 
-    def outcome(self, job: Job, asked: dict) -> Outcome | None:
+    def outcome(self, job: Job, fingerprint: dict) -> Outcome | None:
         """What became of a run for what is asked now, if any process of this batch did it."""
         outcome = self.recorded(job.key)
-        if outcome is None or outcome.input != job.input or outcome.asked() != asked or outcome.error == INTERRUPTED:
+        if (
+            outcome is None
+            or outcome.input != job.input
+            or outcome.fingerprint() != fingerprint
+            or outcome.error == INTERRUPTED
+        ):
             return None
         # Who died at a run could not note what its input was.
         return outcome if outcome.input_bytes is None or outcome.is_of_what_lies_there() else None

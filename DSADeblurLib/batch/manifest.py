@@ -69,7 +69,7 @@ class Manifest:
         records = [done[key] for key in sorted(done, key=lambda key: order.get(key, -1)) if done[key] is not None]
         earlier = [outcome for outcome in plan.earlier if outcome.key is not None or outcome.input not in plan.runs]
         runs = [vars(outcome) for outcome in newest([*earlier, *records]) if not self._is_under_way(outcome)]
-        waiting = sum(not _is_done(done.get(key), plan.asked) for key in order)
+        waiting = sum(not _is_done(done.get(key), plan.fingerprint) for key in order)
         self._folder.write(self._folder.path / MANIFEST, {"runs": runs, "waiting": waiting})
         now = time.monotonic()
         self._next = now + (now - began) / _SHARE
@@ -97,5 +97,5 @@ class Manifest:
         return {name.removesuffix(".json"): outcome for name, (_, outcome) in found.items()}
 
 
-def _is_done(outcome: Outcome | None, asked: dict) -> bool:
-    return outcome is not None and outcome.error != INTERRUPTED and outcome.asked() == asked
+def _is_done(outcome: Outcome | None, fingerprint: dict) -> bool:
+    return outcome is not None and outcome.error != INTERRUPTED and outcome.fingerprint() == fingerprint

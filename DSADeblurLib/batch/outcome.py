@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from DSADeblurLib.pipeline import PICTURES
+from DSADeblurLib.request import PICTURES
 
 SUFFIX = "_deblurred.dcm"
 _HEAD_BYTES = 2**16
@@ -38,22 +38,27 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One file looked at: what became of it. `error` is None when all went well; `skipped` says why a file that is
-    whole is nothing to be deblurred.
+    """One file looked at: what became of it, the entry of the manifest.
 
-    `software`, `model`, `model_sha256` and `settings` say what was asked. Sizes are in bytes, the time of the input's
-    last change in nanoseconds, the hash is that of its first 64 KiB; by these a later call sees whether the result
-    still is that of this input.
+    Attributes:
+        input, output: absolute paths; no output where there is no result.
+        software, model_sha256, request: what was fingerprint, see `fingerprint`.
+        used: what was used for the result, see `pipeline.Used`.
+        error: one sentence; None when all went well.
+        skipped: why a file that is whole is nothing to be deblurred.
+        warnings: sentences about the run and its result.
+        input_bytes, output_bytes: sizes.
+        input_changed_ns: time of the input's last change in nanoseconds.
+        input_head_sha256: of its first 64 KiB. By these a later call sees whether the result still is that of this
+            input.
     """
 
     input: str
     output: str | None = None
     software: str | None = None
-    model: str | None = None
     model_sha256: str | None = None
-    settings: dict = field(default_factory=dict)
-    frames: list[int] = field(default_factory=list)
-    seconds: float | None = None
+    request: dict = field(default_factory=dict)
+    used: dict | None = None
     error: str | None = None
     skipped: str | None = None
     warnings: list[str] = field(default_factory=list)
@@ -85,13 +90,13 @@ class Outcome:
         known = {one.name for one in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})
 
-    def asked(self) -> dict:
+    def fingerprint(self) -> dict:
         """What makes two results of one input the same."""
-        return {name: getattr(self, name) for name in ("software", "model", "model_sha256", "settings")}
+        return {name: getattr(self, name) for name in ("software", "model_sha256", "request")}
 
-    def still_holds(self, folder: Path, asked: dict) -> bool:
+    def still_holds(self, folder: Path, fingerprint: dict) -> bool:
         """Whether this is the good result of what is asked now: same input, and its output is there in full."""
-        if not self.succeeded or self.key is None or self.asked() != asked:
+        if not self.succeeded or self.key is None or self.fingerprint() != fingerprint:
             return False
         try:
             there = os.lstat(folder / f"{self.key}{SUFFIX}").st_size

@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from DSADeblurLib.batch.folder import HIDDEN, OutputFolder, OutputFull, is_disk_full
+from DSADeblurLib.batch.folder import HIDDEN, OutputFolder
 from DSADeblurLib.batch.manifest import MANIFEST
-from DSADeblurLib.batch.outcome import RESULTS, Job, Outcome, input_identity
+from DSADeblurLib.batch.outcome import RESULTS, Job, Outcome
+from DSADeblurLib.batch.process_run import full_disk_in_a_sentence, process_run
 from DSADeblurLib.batch.session import batch_in
 from DSADeblurLib.batch.step import DeblurStep, Step
-from DSADeblurLib.pipeline import RunOptions
-from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.request import DeblurRequest
 from DSADeblurLib.xa import find_inputs
 
 
@@ -37,16 +37,15 @@ def deblur_files(
     inputs: Iterable[str | Path],
     folder: Path,
     model,
-    settings: DeblurSettings,
-    options: RunOptions,
+    request: DeblurRequest,
     batch: Batch = Batch(),
-    **told,
+    **callbacks,
 ) -> list[Outcome]:
     """Restore every file among `inputs` into `folder` with a model from `restoration.package.load_model`.
 
-    `settings` and `options` are the same for all; the rest is as for `run_batch`.
+    The request is the same for all; the rest is as for `run_batch`.
     """
-    return run_batch(inputs, folder, DeblurStep.of(model, settings, options), batch, **told)
+    return run_batch(inputs, folder, DeblurStep.of(model, request), batch, **callbacks)
 
 
 def run_batch(
@@ -75,7 +74,7 @@ def run_batch(
         One outcome a file, in order, whoever did it; the manifest has the same. None where there is no file.
 
     Raises:
-        XAReadError: an input does not exist; then nothing is written.
+        RequestError: an input does not exist; then nothing is written.
         OutputFull: the disk is full. No further run is begun, what is done stays done.
         ValueError: Dask is missing, its cluster is not usable, the folder is in use for something else, or its hidden
             folder is a link.
@@ -85,81 +84,25 @@ def run_batch(
     if not found:
         return []
     here = OutputFolder(folder)
-    asked = step.asked()
+    fingerprint = step.fingerprint()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_full_disk_told(here))
+        stack.enter_context(full_disk_in_a_sentence(here))
         # What can be wrong with a cluster is told before anything is written.
         work = stack.enter_context(_way_of_working(batch))
-        jobs, manifest = stack.enter_context(batch_in(here, found, asked, batch.resume, batch.overwrite))
-        outcomes = {job: here.outcome(job, asked) for job in jobs}
+        jobs, manifest = stack.enter_context(batch_in(here, found, fingerprint, batch.resume, batch.overwrite))
+        outcomes = {job: here.outcome(job, fingerprint) for job in jobs}
         waiting = [job for job, outcome in outcomes.items() if outcome is None]
         done = 0
         for outcome in filter(None, outcomes.values()):
             done += 1
             finished(outcome, done, len(jobs))
-        results = stack.enter_context(contextlib.closing(work(waiting, here, step, asked, starting=starting)))
+        results = stack.enter_context(contextlib.closing(work(waiting, here, step, fingerprint, starting=starting)))
         for job, outcome in results:
             outcomes[job] = outcome
             done += 1
             manifest.write_now_and_then()
             finished(outcome, done, len(jobs))
     return list(outcomes.values())
-
-
-def do(
-    job: Job,
-    folder: OutputFolder,
-    step: Step,
-    asked: dict,
-    *,
-    wait: bool,
-    progress: Callable[[int, int], None] | None = None,
-    threads: int | None = None,
-) -> Outcome | None:
-    """Do one run unless it is done. Any number of processes may try at the same time.
-
-    Returns:
-        What became of it; None if another process is at it and `wait` is False.
-
-    Raises:
-        OutputFull: the disk is full.
-    """
-    with _full_disk_told(folder), folder.claimed(job.key, wait) as ours:
-        if not ours:
-            return None
-        outcome = folder.outcome(job, asked)
-        if outcome is not None:
-            return outcome
-        unfinished = folder.work(job.key) / folder.result(job.key).name
-        identity = input_identity(job.input)  # where there is none, the step says what is wrong
-        outcome = replace(step(Path(job.input), unfinished, progress, threads), **identity)
-        if outcome.succeeded and input_identity(job.input) not in (identity, {}):
-            outcome = replace(outcome, output=None, error="The file was replaced while it was read; call again.")
-        if not outcome.succeeded:
-            return folder.keep(job.key, outcome)
-        size = unfinished.stat().st_size
-        outcome = replace(outcome, output=str(folder.result(job.key)), output_bytes=size)
-        try:
-            return folder.keep(job.key, outcome, unfinished, job.may_replace(identity))
-        except OSError as error:  # an older result may be open in a viewer, for instance
-            if is_disk_full(error):
-                raise
-            taken = "there is another file of that name now; call again"
-            why = taken if isinstance(error, FileExistsError) else error.strerror
-            sentence = f"Cannot write {Path(error.filename2 or unfinished).name}: {why}."
-            return folder.keep(job.key, replace(outcome, output=None, output_bytes=None, error=sentence))
-
-
-@contextlib.contextmanager
-def _full_disk_told(folder: OutputFolder) -> Iterator[None]:
-    try:
-        yield
-    except OutputFull:
-        raise
-    except Exception as error:
-        if not is_disk_full(error):
-            raise
-        raise OutputFull(f"The disk of {folder.path} is full; free some space and call again with --resume.") from error
 
 
 @contextlib.contextmanager
@@ -179,17 +122,17 @@ def _way_of_working(batch: Batch) -> Iterator[Callable[..., Iterator[tuple[Job, 
         yield lambda jobs, *common, starting: cluster.on_cluster(client, jobs, *common)
 
 
-def _one_by_one(jobs: list[Job], folder: OutputFolder, step: Step, asked: dict, starting) -> Iterator:
+def _one_by_one(jobs: list[Job], folder: OutputFolder, step: Step, fingerprint: dict, starting) -> Iterator:
     elsewhere: list[Job] = []
     for job in jobs:
-        outcome = do(job, folder, step, asked, wait=False, progress=starting(Path(job.input)))
+        outcome = process_run(job, folder, step, fingerprint, wait=False, progress=starting(Path(job.input)))
         if outcome is None:
             elsewhere.append(job)
         else:
             yield job, outcome
     # Another process was at these; what it does not end, because it dies, is ours.
     for job in elsewhere:
-        yield job, do(job, folder, step, asked, wait=True, progress=starting(Path(job.input)))
+        yield job, process_run(job, folder, step, fingerprint, wait=True, progress=starting(Path(job.input)))
 
 
 def _inputs(inputs: Iterable[str | Path], folder: Path) -> list[str]:

@@ -18,7 +18,7 @@ _LONGEST = 200
 
 @contextlib.contextmanager
 def batch_in(
-    folder: OutputFolder, inputs: list[str], asked: dict, resume: bool, overwrite: bool
+    folder: OutputFolder, inputs: list[str], fingerprint: dict, resume: bool, overwrite: bool
 ) -> Iterator[tuple[list[Job], Manifest]]:
     """Take part in the folder's batch; gives this process's jobs in order, and the manifest.
 
@@ -42,12 +42,12 @@ def batch_in(
         if not folder.is_in_use() or plan is None:
             kept = {}
             if resume:
-                kept = {one.key: one for one in own.values() if one.still_holds(folder.path, asked)}
-            plan = Plan(asked, {}, [outcome for outcome in left if outcome.key not in kept])
+                kept = {one.key: one for one in own.values() if one.still_holds(folder.path, fingerprint)}
+            plan = Plan(fingerprint, {}, [outcome for outcome in left if outcome.key not in kept])
             # What earlier batches left is safe in the plan before its records go.
             folder.write_plan(plan)
             _record_only(folder, kept, recorded)
-        elif plan.asked != asked:
+        elif plan.fingerprint != fingerprint:
             raise ValueError(
                 "Another process works in the output folder with other settings; wait for it, or choose another folder."
             )

@@ -13,10 +13,11 @@ from typing import Protocol
 from DSADeblurLib import __version__
 from DSADeblurLib.batch.folder import is_disk_full
 from DSADeblurLib.batch.outcome import Outcome
+from DSADeblurLib.errors import DSADeblurError
 from DSADeblurLib.paths import models_folder
-from DSADeblurLib.pipeline import RunOptions, deblur_run
-from DSADeblurLib.restoration.settings import DeblurSettings
-from DSADeblurLib.xa import XASkipped
+from DSADeblurLib.pipeline import deblur_run
+from DSADeblurLib.request import DeblurRequest
+from DSADeblurLib.xa import XASkipped, read_run
 
 
 class Step(Protocol):
@@ -25,8 +26,8 @@ class Step(Protocol):
     It raises OSError for a full disk only; every other failure is an outcome with an error.
     """
 
-    def asked(self) -> dict:
-        """What makes two results of one input the same, as `Outcome.asked`, of JSON's types."""
+    def fingerprint(self) -> dict:
+        """What makes two results of one input the same, as `Outcome.fingerprint`, of JSON's types."""
 
     def __call__(
         self,
@@ -40,31 +41,24 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class DeblurStep:
-    """Deblur a run with a model, given by `model`: its name where it comes with DSADeblur, else its folder."""
+    """Deblur a run as asked with a model, given by `model`: its name where it comes with DSADeblur, else its folder."""
 
     model: str
-    model_name: str
     model_sha256: str
-    settings: DeblurSettings
-    options: RunOptions
+    request: DeblurRequest
 
     @classmethod
-    def of(cls, model, settings: DeblurSettings, options: RunOptions) -> DeblurStep:
+    def of(cls, model, request: DeblurRequest) -> DeblurStep:
         """For a model from `restoration.package.load_model`, which this process does not load a second time."""
         folder = Path(model.card.folder).resolve()
         # By its name, for on another computer of a cluster DSADeblur may lie elsewhere.
         name = folder.name if folder.parent == models_folder().resolve() else str(folder)
         _models[name, model.sha256] = model
-        return cls(name, model.card.name, model.sha256, settings, options)
+        return cls(name, model.sha256, request.with_choices(model=model.card.name))
 
-    def asked(self) -> dict:
+    def fingerprint(self) -> dict:
         """See `Step`."""
-        return {
-            "software": __version__,
-            "model": self.model_name,
-            "model_sha256": self.model_sha256,
-            "settings": {**self.settings.as_dict(), **self.options.as_dict()},
-        }
+        return {"software": __version__, "model_sha256": self.model_sha256, "request": self.request.as_dict()}
 
     def __call__(
         self,
@@ -74,34 +68,28 @@ class DeblurStep:
         threads: int | None = None,
     ) -> Outcome:
         """See `Step`."""
-        outcome = Outcome(str(source), **self.asked())
-        options = self.options
+        outcome = Outcome(str(source), **self.fingerprint())
         try:
-            with options.read(source) as run:
+            with read_run(source, self.request.facts) as run:
                 outcome = replace(outcome, warnings=list(run.warnings))
                 model = _loaded(self.model, self.model_sha256)
                 if threads is not None:
                     _use_threads(threads)
-                result = deblur_run(run, model, output, self.settings, options, progress=progress)
+                used, notices = deblur_run(run, model, output, self.request, progress=progress)
         except XASkipped as reason:
             return replace(outcome, skipped=str(reason))
         except Exception as error:  # one run must not stop the others, whatever is wrong with it
             if is_disk_full(error):
                 raise
             return replace(outcome, error=in_a_sentence(error))
-        return replace(
-            outcome,
-            output=str(output),
-            frames=list(result.frame_numbers),
-            seconds=round(result.seconds, 3),
-            warnings=[*outcome.warnings, *result.notices],
-        )
+        warnings = [*outcome.warnings, *notices]
+        return replace(outcome, output=str(output), used=used.as_dict(), warnings=warnings)
 
 
 def in_a_sentence(error: Exception) -> str:
     """The message of an error that has one for the user, else its type and message."""
-    told = type(error).__module__.startswith("DSADeblurLib") or isinstance(error, ValueError)
-    return (str(error) if told else "") or f"{type(error).__name__}: {error}"
+    sentence = str(error) if isinstance(error, (DSADeblurError, ValueError)) else ""
+    return sentence or f"{type(error).__name__}: {error}"
 
 
 _models: dict[tuple[str, str], object] = {}

@@ -4,6 +4,5 @@ Only names that do not need torch are exported here; import the others from thei
 """
 
 from DSADeblurLib.restoration.normalisation import Normalisation, fit_normalisation, from_working, to_working
-from DSADeblurLib.restoration.settings import DeblurSettings
 
-__all__ = ["DeblurSettings", "Normalisation", "fit_normalisation", "from_working", "to_working"]
+__all__ = ["Normalisation", "fit_normalisation", "from_working", "to_working"]

@@ -16,8 +16,8 @@ import math
 import numpy as np
 from scipy import ndimage
 
+from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.restoration.normalisation import Opening
-from DSADeblurLib.restoration.settings import DeblurSettings
 
 # The standard deviation of a uniform spot of width 1.
 _DEVIATION = 1 / math.sqrt(12)

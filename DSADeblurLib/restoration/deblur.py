@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.restoration.blur_condition import header_is_doubtful, what_is_seen, what_to_tell
 from DSADeblurLib.restoration.controls import apply_controls
 from DSADeblurLib.restoration.normalisation import (
@@ -23,7 +24,6 @@ from DSADeblurLib.restoration.normalisation import (
 from DSADeblurLib.restoration.package import Model, load_model
 from DSADeblurLib.restoration.restorer import DeblurCancelled, DeblurError, Restorer
 from DSADeblurLib.restoration.selection import Engines
-from DSADeblurLib.restoration.settings import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.restoration.stream import WriteBehind, read_ahead
 from DSADeblurLib.restoration.tiles import SMALLEST_READ, pad_to_multiple
 
@@ -242,7 +242,7 @@ def _checked_frames(frames, bits_stored: int | None) -> tuple[tuple[int, int, in
 
 
 def _chosen_frames(count: int, settings: DeblurSettings) -> range:
-    first, last = settings.frames or (1, count)
+    first, last = settings.frame_range or (1, count)
     if last > count:
         raise ValueError(f"Frames {first} to {last} were asked for, but the run has {count}.")
     return range(first - 1, last)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from DSADeblurLib.errors import DSADeblurError
+from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.restoration.engine import (
     Choice,
     Engine,
@@ -17,7 +18,6 @@ from DSADeblurLib.restoration.engine import (
 )
 from DSADeblurLib.restoration.package import Model
 from DSADeblurLib.restoration.selection import Engines
-from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.restoration.tiles import Tile, plan_tiles
 
 SMALLEST_RETRY_TILE = 64

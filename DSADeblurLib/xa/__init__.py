@@ -1,7 +1,7 @@
 """X-ray angiography DICOM: header facts, frames, subtraction, derived objects."""
 
 from DSADeblurLib.errors import XAReadError, XASkipped, XAWriteError
-from DSADeblurLib.user_facts import UserFacts
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa.derived.derived_object import Provenance, write_derived
 from DSADeblurLib.xa.file.frame_stack import FrameStack
 from DSADeblurLib.xa.file.stored_pixels import PixelChoices

@@ -3,44 +3,62 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from DSADeblurLib.errors import XAReadError
-from DSADeblurLib.user_facts import UserFacts
+from DSADeblurLib.frames import LazyFrames
+from DSADeblurLib.request import RequestError, UserFacts
 from DSADeblurLib.xa.file.decoding import check_decoder
 from DSADeblurLib.xa.file.frame_stack import FrameStack
 from DSADeblurLib.xa.file.input_file import InputFile
 from DSADeblurLib.xa.file.reading import reading
-from DSADeblurLib.xa.header.header import ALREADY_SUBTRACTED, RunHeader, header_in
+from DSADeblurLib.xa.header.header import ALREADY_SUBTRACTED, RunHeader, header_in, headerless
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Run(RunHeader):
-    """The header of a run and its frames, both of one file that stays open: a context manager, see `InputFile`."""
+    """The header of a run and its frames: a context manager, for a file that was read stays open, see `InputFile`."""
 
-    frames: FrameStack
+    frames: LazyFrames
+
+    @classmethod
+    def from_frames(cls, frames: Sequence[np.ndarray], header: RunHeader | None, facts: UserFacts) -> "Run":
+        """A run of frames that were read elsewhere.
+
+        Args:
+            frames: array-like (n, rows, columns), with the values that the header's file stores.
+            header: of these frames; None where nothing but the user tells what they are.
+            facts: what the user says of them.
+        """
+        count, rows, columns = frames.shape
+        if header is None:
+            return cls(**headerless(count, rows, columns, facts), frames=frames)
+        values = {field.name: getattr(header, field.name) for field in dataclasses.fields(header)}
+        if header.number_of_frames != count:
+            values |= {"number_of_frames": count, "times": None}
+        return cls(**values, frames=frames)
 
     def __enter__(self) -> "Run":
         return self
 
     def __exit__(self, *_) -> None:
-        self.layout.file.close()
+        if self.layout is not None:
+            self.layout.file.close()
 
 
-def read_run(path: str | os.PathLike, **said) -> Run:
+def read_run(path: str | os.PathLike, user: UserFacts = UserFacts()) -> Run:
     """Open one XA, RF or grey-scale Secondary Capture file.
 
-    `said` are fields of `UserFacts` by name. The first frame is decoded once, so that a missing decoder or broken
+    The first frame is decoded once, so that a missing decoder or broken
     pixel data is found here. The file stays open: use it as a context manager, or drop it when the frames are read.
     Raises XAReadError with one sentence for anything that goes wrong.
     """
     with reading(), contextlib.ExitStack() as failed:
         file = failed.enter_context(InputFile(path))
-        header = header_in(file, UserFacts(**said))
+        header = header_in(file, user)
         check_decoder(header.layout)
         frames = FrameStack(header.layout)
         # The surplus bits of signed pixels repeat their sign.
@@ -76,7 +94,7 @@ def _looks_subtracted(header: RunHeader, frames: FrameStack) -> bool:
 def find_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
     """Return every regular file among `paths`, folders searched recursively, each once and in sorted order.
 
-    Whether a file is DICOM is for the reader to say. Raises XAReadError when a path does not exist.
+    Whether a file is DICOM is for the reader to say. Raises RequestError when a path does not exist.
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):
@@ -86,5 +104,5 @@ def find_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
         elif path.is_file():
             found[path] = None
         else:
-            raise XAReadError(f"No such file or folder: {path}.")
+            raise RequestError(f"No such file or folder: {path}.")
     return list(found)

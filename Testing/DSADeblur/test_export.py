@@ -21,7 +21,7 @@ import viewhost
 from results import MODEL, SHA256, deblurred
 from scenes import allFrames, fingerprint
 
-from DSADeblurLib.user_facts import UserFacts
+from DSADeblurLib.request import UserFacts
 
 pytestmark = pytest.mark.usefixtures("host")
 

@@ -20,22 +20,23 @@ from DSADeblurLib.xa import UserFacts
 
 DATA = Path(os.environ.get("DSADEBLUR_DATA", hostpaths.ROOT.parent / "shared" / "data")) / "xa"
 pytestmark = pytest.mark.usefixtures("host")
-SETTINGS = ("strength", "sharpness", "noise_reduction", "tile", "frames")
 # Left to themselves, two processes may find different engines fastest, which round differently.
 SAME = {"device": "cpu", "engine": "torch", "precision": "float32"}
 
 
-def deblurNode(node, model, **options):
+def deblurNode(node, model, **choices):
     """As DSADeblurLogic.process does; returns (derived node, the worker's answer)."""
-    from DSADeblurLib.restoration.settings import DeblurSettings
-    from DSADeblurScene.job import Job, Options
+    from DSADeblurLib.request import DeblurRequest
+    from DSADeblurScene.job import Job
     from DSADeblurScene.worker_client import Callbacks
 
-    settings = {name: options.pop(name) for name in SETTINGS if name in options}
-    job = Job(node, Options(model, DeblurSettings.from_dict({**SAME, **settings}), **options))
+    def fail(text):
+        raise RuntimeError(text)
+
+    job = Job(node, DeblurRequest.of(model=model, **{**SAME, **choices}))
     client, answer = warmClient(), {}
     try:
-        client.submit(job.request(), Callbacks(finished=answer.update, error=pytest.fail))
+        client.submit(job.message(), Callbacks(finished=answer.update, error=fail))
         client.wait()
         return job.finish(answer), answer
     finally:
@@ -58,20 +59,19 @@ def stop_worker():
     warmClient.cache_clear()
 
 
-def deblurFile(path, model, **options):
+def deblurFile(path, model, **choices):
     """What the shell computes: frames and their numbers."""
     from DSADeblurLib.frame_file import FrameFile
-    from DSADeblurLib.pipeline import RunOptions, prepare_run, restore
+    from DSADeblurLib.pipeline import prepare, restore
+    from DSADeblurLib.request import DeblurRequest
     from DSADeblurLib.restoration.package import load_model
-    from DSADeblurLib.restoration.settings import DeblurSettings
+    from DSADeblurLib.xa import read_run
 
-    settings = {name: options.pop(name) for name in SETTINGS if name in options}
-    chosen = RunOptions(**options)
-    ready, _ = prepare_run(chosen.read(path), DeblurSettings.from_dict({**SAME, **settings}), chosen)
-    with tempfile.TemporaryDirectory() as folder:
-        result = restore(ready, load_model(model), Path(folder) / "out.npy")
+    request = DeblurRequest.of(**{**SAME, **choices})
+    with tempfile.TemporaryDirectory() as folder, read_run(path, request.facts) as run:
+        used, _notices = restore(prepare(run, request), load_model(model), Path(folder) / "out.npy")
         with FrameFile.open(Path(folder) / "out.npy") as frames:
-            return np.asarray(frames[:]), list(result.frame_numbers)
+            return np.asarray(frames[:]), list(used.frame_numbers)
 
 
 MASKED = {"mask_frames": (1, 2), "contrast_range": (3, 6)}
@@ -97,20 +97,6 @@ def modalityLut() -> Dataset:
     return lut
 
 
-def inPanel(subtract="auto", mask_frames=None, mask_shift=None, flip_shift=False, registration="none", **more) -> dict:
-    """Options of the shell as those of the panel."""
-    said = {name: more.pop(name) for name in UserFacts().as_dict() if name in more}
-    return {
-        "subtraction": subtract,
-        "maskFrames": mask_frames,
-        "maskShift": mask_shift,
-        "flipShift": flip_shift,
-        "registration": registration,
-        "said": UserFacts(**said),
-        **more,
-    }
-
-
 @pytest.mark.parametrize(
     ("written", "options"),
     [
@@ -119,8 +105,8 @@ def inPanel(subtract="auto", mask_frames=None, mask_shift=None, flip_shift=False
         ({"relationship": "LOG"}, {"strength": 0.4, "tile": 24}),
         ({}, {"sharpness": 0.5, "noise_reduction": 0.0}),
         (MASKED, {}),
-        (MASKED, {"subtract": "never", "frames": (2, 4)}),
-        (MASKED, {"frames": (4, 5)}),
+        (MASKED, {"subtract": "never", "frame_range": (2, 4)}),
+        (MASKED, {"frame_range": (4, 5)}),
         ({}, {"mask_frames": (1,)}),
         ({**MASKED, "extra": RESCALED}, {}),
         ({**MASKED, "frame_time": None}, {"strength": 0.0}),
@@ -152,16 +138,17 @@ def test_same_pixels_as_the_shell(tmp_path, tiny_model, written, options):
     source = load(path, pixels, **written)
     before = fingerprint(source)
     expected, numbers = deblurFile(path, tiny_model, **options)
-    derived, answer = deblurNode(source, tiny_model, **inPanel(**options))
-    assert answer["frame_numbers"] == numbers
+    derived, answer = deblurNode(source, tiny_model, **options)
+    assert answer["used"]["frame_numbers"] == numbers
     found = allFrames(derived)
     if "polarity" in options and found.dtype != np.float32:
         # Native results are shown with the reader's meaning of values; back through the rule they are the file's.
-        from DSADeblurScene.dicom_facts import StoredFrames, factsForRun
+        from DSADeblurLib.xa.loaded_frames import StoredValues
         from DSADeblurScene.input import readInput
+        from DSADeblurScene.run_file import loadedRun
 
-        facts = factsForRun(readInput(source), UserFacts(polarity=options["polarity"]))
-        found = StoredFrames(readInput(derived).frames, facts.rule)[:]
+        loaded = loadedRun(readInput(source), UserFacts(polarity=options["polarity"]))
+        found = StoredValues(readInput(derived).frames, loaded.rule)[:]
     assert found.dtype == expected.dtype and np.array_equal(found, expected)
     assert fingerprint(source) == before
 
@@ -199,9 +186,9 @@ def test_same_pixels_on_a_real_cine(tiny_model):
     import dicomhost
 
     source = dicomhost.loadLikeSlicer(path)
-    derived, answer = deblurNode(source, tiny_model, frames=(40, 42))
-    assert answer["frame_numbers"] == [40, 41, 42]
-    assert np.array_equal(allFrames(derived), deblurFile(path, tiny_model, frames=(40, 42))[0])
+    derived, answer = deblurNode(source, tiny_model, frame_range=(40, 42))
+    assert answer["used"]["frame_numbers"] == [40, 41, 42]
+    assert np.array_equal(allFrames(derived), deblurFile(path, tiny_model, frame_range=(40, 42))[0])
 
 
 def test_node_tells_where_it_comes_from(tmp_path, tiny_model):
@@ -209,12 +196,13 @@ def test_node_tells_where_it_comes_from(tmp_path, tiny_model):
 
     source = load(tmp_path / "a.dcm", **MASKED)
     derived, _ = deblurNode(source, tiny_model)
-    said = {name: derived.GetAttribute(f"DSADeblur.{name}") for name in ("Model", "ModelSHA256", "ResearchUseOnly")}
-    assert said == {"Model": "tiny", "ModelSHA256": read_card(tiny_model).sha256, "ResearchUseOnly": "true"}
+    used = json.loads(derived.GetAttribute("DSADeblur.Used"))
+    assert (used["model"], used["model_sha256"]) == ("tiny", read_card(tiny_model).sha256)
+    assert derived.GetAttribute("DSADeblur.ResearchUseOnly") == "true"
     assert derived.GetAttribute("DSADeblur.SourceNodeID") == source.GetID()
     uid = source.GetNthDataNode(0).GetAttribute("DICOM.instanceUIDs")
     assert derived.GetAttribute("DSADeblur.SourceInstanceUID") == uid
-    settings = json.loads(derived.GetAttribute("DSADeblur.Settings"))
+    settings = json.loads(derived.GetAttribute("DSADeblur.Request"))
     assert (settings["sharpness"], settings["noise_reduction"]) == (1, 0.5)
     assert json.loads(derived.GetAttribute("DSADeblur.Subtraction"))["masks"][0]["frames"] == [1, 2]
     assert derived.GetAttribute("DSADeblur.FrameNumbers") == "3 4 5 6"
@@ -222,33 +210,29 @@ def test_node_tells_where_it_comes_from(tmp_path, tiny_model):
 
 
 def test_no_dicom_behind_the_node(tiny_model):
-    from DSADeblurScene.job import Job, Options
-
     node = slicer.util.addVolumeFromArray(samples.vessel_frames())
-    job = Job(node, Options(tiny_model))
-    job.discard()
-    assert "No DICOM header" in " ".join(job.notes)
     derived, _ = deblurNode(node, tiny_model)
+    assert "No DICOM header" in derived.GetAttribute("DSADeblur.Notices")
     assert allFrames(derived).dtype == np.uint16 and derived.GetAttribute("DSADeblur.Relationship") == ""
-    derived, answer = deblurNode(node, tiny_model, maskFrames=(1, 2), frames=(3, 6))
-    assert allFrames(derived).dtype == np.float32 and answer["frame_numbers"] == [3, 4, 5, 6]
+    derived, answer = deblurNode(node, tiny_model, mask_frames=(1, 2), frame_range=(3, 6))
+    assert allFrames(derived).dtype == np.float32 and answer["used"]["frame_numbers"] == [3, 4, 5, 6]
     assert derived.GetAttribute("DSADeblur.Relationship") == "DISP"
     assert "not quantitative" in derived.GetAttribute("DSADeblur.Notices")
-    derived, _ = deblurNode(node, tiny_model, maskFrames=(1, 2), said=UserFacts(relationship="LIN"))
+    derived, _ = deblurNode(node, tiny_model, mask_frames=(1, 2), relationship="LIN")
     assert derived.GetAttribute("DSADeblur.Relationship") == "LIN"
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"subtraction": "always"}, "enter mask frames"),
-        ({"maskFrames": (9,)}, "Mask frame 9 does not exist"),
-        ({"frames": (2, 9)}, "has 6 frames"),
+        ({"subtract": "always"}, "give the numbers of the mask frames"),
+        ({"mask_frames": (9,)}, "Mask frame 9 does not exist"),
+        ({"frame_range": (2, 9)}, "the run has 6"),
     ],
 )
-def test_choices_that_do_not_fit_are_told_before_anything_is_written(tiny_model, options, words):
+def test_choices_that_do_not_fit_leave_nothing(tiny_model, options, words):
     node = slicer.util.addVolumeFromArray(samples.vessel_frames())
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(RuntimeError, match=words):
         deblurNode(node, tiny_model, **options)
     assert not list(Path(slicer.app.temporaryPath).glob("dsad-*"))
 
@@ -257,37 +241,34 @@ def test_already_subtracted_run_is_not_subtracted_again(tmp_path, tiny_model):
     source = load(tmp_path / "a.dcm", extra={"DerivationDescription": "subtracted"}, **MASKED)
     derived, _ = deblurNode(source, tiny_model)
     assert allFrames(derived).dtype == np.uint16
-    with pytest.raises(ValueError, match="already subtracted"):
-        deblurNode(source, tiny_model, subtraction="always")
+    with pytest.raises(RuntimeError, match="already subtracted"):
+        deblurNode(source, tiny_model, subtract="always")
 
 
 def test_a_mask_is_found_without_a_header_too(tiny_model):
     node = slicer.util.addVolumeFromArray(samples.vessel_frames())
-    derived, answer = deblurNode(node, tiny_model, subtraction="find", said=UserFacts(relationship="LIN"))
-    assert answer["frame_numbers"][-1] == 6 and answer["frame_numbers"][0] > 1
+    derived, answer = deblurNode(node, tiny_model, subtract="find", relationship="LIN")
+    assert answer["used"]["frame_numbers"][-1] == 6 and answer["used"]["frame_numbers"][0] > 1
     assert "chosen automatically" in derived.GetAttribute("DSADeblur.Notices")
-    with pytest.raises(ValueError, match="larger than the image"):
-        deblurNode(node, tiny_model, maskFrames=(1,), maskShift=(60.0, 0.0))
+    with pytest.raises(RuntimeError, match="larger than the image"):
+        deblurNode(node, tiny_model, mask_frames=(1,), mask_shift=(60.0, 0.0))
 
 
 def test_the_users_geometry_tells_the_blur_and_is_marked(tmp_path, tiny_model):
-    from DSADeblurScene.job import Job, Options
-
-    said = UserFacts(focal_spot_mm=1.2, magnification=1.4, detector_spacing_mm=0.2)
+    facts = {"focal_spot_mm": 1.2, "magnification": 1.4, "detector_spacing_mm": 0.2}
     nodes = slicer.util.addVolumeFromArray(samples.vessel_frames()), load(tmp_path / "a.dcm", geometry=False)
     for node in nodes:
-        job = Job(node, Options(tiny_model, said=said))
-        assert job.request()["settings"]["blur_px"] is not None
-        job.discard()
-    derived, _ = deblurNode(nodes[0], tiny_model, said=said)
-    assert json.loads(derived.GetAttribute("DSADeblur.UserFacts"))["focal_spot_mm"] == 1.2
+        derived, answer = deblurNode(node, tiny_model, **facts)
+        assert answer["used"]["blur_source"] == "geometry" and answer["used"]["blur_px"] is not None
+        assert json.loads(derived.GetAttribute("DSADeblur.Request"))["focal_spot_mm"] == 1.2
 
 
 def test_result_for_a_removed_source_is_discarded(tmp_path, tiny_model):
-    from DSADeblurScene.job import Job, Options
+    from DSADeblurLib.request import DeblurRequest
+    from DSADeblurScene.job import Job
 
     source = load(tmp_path / "a.dcm")
-    job = Job(source, Options(tiny_model))
+    job = Job(source, DeblurRequest(tiny_model))
     assert not job.isOrphan()
     slicer.mrmlScene.RemoveNode(source)
     assert job.isOrphan()

@@ -249,7 +249,7 @@ def test_node_without_dicom_is_told(gui, panel):
 
 
 def test_subtraction_and_header_choices_become_options(gui, panel, tmp_path):
-    from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts
+    from DSADeblurLib.request import NOTHING_SAID, UserFacts
     from DSADeblurPanel.parameters import optionsFrom
 
     choose(panel, load(tmp_path / "a.dcm"))

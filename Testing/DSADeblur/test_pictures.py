@@ -19,7 +19,7 @@ def deblurred(tmp_path, tiny_model):
     def make(subtract="auto", frames=None, **options):
         from DSADeblurLib.pipeline import RunOptions, deblur_run
         from DSADeblurLib.restoration.package import load_model
-        from DSADeblurLib.restoration.settings import DeblurSettings
+        from DSADeblurLib.request import DeblurSettings
         from DSADeblurLib.xa import read_run
 
         original, derived = tmp_path / "run.dcm", tmp_path / "derived.dcm"

@@ -98,7 +98,7 @@ def direct(message: dict):
     from DSADeblurLib.pipeline import prepare
     from DSADeblurLib.restoration.deblur import deblur
     from DSADeblurLib.restoration.package import load_model
-    from DSADeblurLib.restoration.settings import DeblurSettings
+    from DSADeblurLib.request import DeblurSettings
     from DSADeblurLib.xa import SubtractionPlan
 
     plan = SubtractionPlan.from_dict(message["subtraction"]) if message["subtraction"] else None

@@ -25,7 +25,7 @@ from DSADeblurLib.pipeline import RunOptions, deblur_run, prepare_run
 from DSADeblurLib.report import BatchProgress
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import load_model
-from DSADeblurLib.restoration.settings import DEFAULT_MODEL, DeblurSettings
+from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.xa import plan_subtraction, read_run, subtract
 from DSADeblurLib.xa.derived.real_world_values import read_mapped
 

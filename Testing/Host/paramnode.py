@@ -6,6 +6,7 @@ name of its member, nodes as references.
 
 from __future__ import annotations
 
+import copy
 import enum
 import typing
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import slicer
 import vtk
 
-__all__ = ["Choice", "WithinRange", "parameterNodeWrapper"]
+__all__ = ["Choice", "WithinRange", "parameterNodeWrapper", "parameterPack"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class _Field:
         if self.nodeClasses:
             if set(members) - set(self.nodeClasses) - {type(None)}:
                 raise TypeError(f"{name}: nodes and other types cannot be mixed")
-        elif self.kind not in (bool, int, float, str) and not self.isEnum:
+        elif self.kind not in (bool, int, float, str) and not self.isEnum and not self.isPack:
             raise TypeError(f"{name}: no parameter can be of type {self.kind}")
         if default is None and not self.nodeClasses:
             self.default = next(iter(self.kind)) if self.isEnum else self.kind()
@@ -62,32 +63,111 @@ class _Field:
     def isEnum(self) -> bool:
         return isinstance(self.kind, type) and issubclass(self.kind, enum.Enum)
 
+    @property
+    def isPack(self) -> bool:
+        return isinstance(self.kind, type) and issubclass(self.kind, _Pack)
+
     def isIn(self, node) -> bool:
         if self.nodeClasses:
             return True
+        if self.isPack:  # as Slicer does: the first one stands for all
+            return next(iter(self.members())).isIn(node)
         return self.name in node.GetParameterNames()
+
+    def members(self) -> list[_Field]:
+        """The parameters of a pack under their names in the node."""
+        return [one.renamed(f"{self.name}.{name}") for name, one in self.kind.allParameters.items()]
+
+    def renamed(self, name: str) -> _Field:
+        other = copy.copy(self)
+        other.name = name
+        return other
 
     def read(self, node):
         if self.nodeClasses:
             return node.GetNodeReference(self.name)
+        if self.isPack:
+            return self.kind._of(node, self.name)
         text = node.GetParameter(self.name)
         if self.isEnum:
             return self.kind[text]
         return text == "True" if self.kind is bool else self.kind(text)
 
     def write(self, node, value) -> None:
+        if self.isPack:
+            if not isinstance(value, self.kind):
+                raise TypeError(f"{self.name} takes {self.kind}, not {value!r}")
+            for name, one in zip(self.kind.allParameters, self.members(), strict=True):
+                one.write(node, getattr(value, name))
+            return
         if self.nodeClasses:
             if value is not None and not isinstance(value, self.nodeClasses):
                 raise TypeError(f"{self.name} takes {self.nodeClasses}, not {type(value)}")
             node.SetNodeReferenceID(self.name, value.GetID() if value is not None else None)
             return
+        value = self.checked(value)
+        node.SetParameter(self.name, value.name if self.isEnum else str(value))
+
+    def checked(self, value):
+        """The value, if it is one of a number, a text or an enumeration."""
         if self.kind is float and type(value) is int:
             value = float(value)
         if type(value) is not self.kind:
             raise TypeError(f"{self.name} takes {self.kind}, not {value!r}")
         for annotation in self.annotations:
             annotation.validate(value)
-        node.SetParameter(self.name, value.name if self.isEnum else str(value))
+        return value
+
+
+class _Pack:
+    """What a parameter pack offers: typed attributes with values of their own, or those of a node."""
+
+    allParameters: dict[str, _Field] = {}
+
+    def __init__(self, **values) -> None:
+        if unknown := set(values) - set(self.allParameters):
+            raise TypeError(f"unexpected {unknown}")
+        self._node, self._prefix = None, ""
+        self._values = {name: one.checked(values.get(name, one.default)) for name, one in self.allParameters.items()}
+
+    @classmethod
+    def _of(cls, node, prefix: str) -> _Pack:
+        pack = cls()
+        pack._node, pack._prefix = node, prefix
+        return pack
+
+    def _read(self, name: str):
+        if self._node is None:
+            return self._values[name]
+        return self.allParameters[name].renamed(f"{self._prefix}.{name}").read(self._node)
+
+    def _write(self, name: str, value) -> None:
+        if self._node is None:
+            self._values[name] = self.allParameters[name].checked(value)
+        else:
+            self.allParameters[name].renamed(f"{self._prefix}.{name}").write(self._node, value)
+
+    def __setattr__(self, name: str, value) -> None:
+        if not name.startswith("_") and name not in self.allParameters:
+            raise AttributeError(f"there is no parameter {name!r}")
+        super().__setattr__(name, value)
+
+
+def parameterPack(cls):
+    """Class decorator: typed attributes that are one parameter of a parameter node."""
+    fields = {
+        name: _Field(name, hint, cls.__dict__.get(name))
+        for name, hint in typing.get_type_hints(cls, include_extras=True).items()
+    }
+    members = {
+        name: property(
+            lambda self, name=name: self._read(name), lambda self, value, name=name: self._write(name, value)
+        )
+        for name in fields
+    }
+    pack = type(cls.__name__, (_Pack,), {**members, "allParameters": fields, "__doc__": cls.__doc__})
+    pack()  # defaults must pass their own checks
+    return pack
 
 
 def parameterNodeWrapper(cls):
@@ -141,14 +221,21 @@ class _Wrapper:
         for widget in vars(ui).values():
             name = widget.property("SlicerParameterName")
             if name:
-                if name not in self.allParameters:
-                    raise ValueError(f"{widget.objectName} is bound to {name!r}, which is no parameter")
-                connectors.append(_Connector(widget, self.allParameters[name], self))
+                connectors.append(_Connector(widget, self._field(name, widget), self))
         tag = len(self._bindings)
         observer = self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._writeGui(connectors))
         self._bindings[tag] = (observer, connectors)
         self._writeGui(connectors)
         return tag
+
+    def _field(self, name: str, widget) -> _Field:
+        top, _dot, member = name.partition(".")
+        field = self.allParameters.get(top)
+        if field is not None and member:
+            field = next((one for one in field.members() if one.name == name), None) if field.isPack else None
+        if field is None:
+            raise ValueError(f"{widget.objectName} is bound to {name!r}, which is no parameter")
+        return field
 
     def disconnectGui(self, tag: int) -> None:
         observer, connectors = self._bindings.pop(tag)

@@ -7,46 +7,45 @@ import numpy as np
 MODEL, SHA256 = "arithmetic", "0123456789abcdef" * 4
 
 
-def deblurred(node, frames: tuple[int, int] | None = None, **options):
+def deblurred(node, **choices):
     """The node that DSADeblurScene.job.Job adds to the scene for a run; nothing of the worker is used.
 
-    frames: first and last frame, counted from 1.
-    options: further fields of DSADeblurScene.job.Options.
+    choices: of DSADeblurLib.request.DeblurRequest by name.
     """
     from DSADeblurLib.frame_file import FrameFile
-    from DSADeblurLib.restoration.settings import DeblurSettings
-    from DSADeblurLib.xa import SubtractionPlan, subtract
-    from DSADeblurScene.job import Job, Options
+    from DSADeblurLib.pipeline import Used, prepare
+    from DSADeblurLib.request import DeblurRequest
+    from DSADeblurLib.xa import for_subtraction
+    from DSADeblurLib.xa.loaded_frames import loaded_run
+    from DSADeblurScene.job import Job
 
-    job = Job(node, Options(settings=DeblurSettings(sharpness=0.5, noise_reduction=0.5, frames=frames), **options))
+    request = DeblurRequest.of(**{"sharpness": 0.5, "noise_reduction": 0.5, **choices})
+    job = Job(node, request)
     try:
-        request = job.request()
-        with FrameFile.open(request["frames"]) as file:
-            stored = np.stack([file[i] for i in range(len(file))])
-        numbers = list(range(1, len(stored) + 1))
-        if request["subtraction"]:
-            plan = SubtractionPlan.from_dict(request["subtraction"])
-            numbers = list(plan.contrast_frames)
-            result = subtract(stored, plan, request["relationship"])[:] * np.float32(1.25)
-        else:
-            result = stored // 2 + stored // 4
-        first, last = frames or (numbers[0], numbers[-1])
-        chosen = [index for index, number in enumerate(numbers) if first <= number <= last]
-        result, numbers = result[chosen], [numbers[index] for index in chosen]
-        with FrameFile.create(request["output"], result.shape, result.dtype) as file:
+        message = job.message()
+        about = message["run"]
+        with FrameFile.open(about["frames"]) as file:
+            loaded = loaded_run(file, about["file"], request.facts, about["note"], about["several_files"])
+            ready = prepare(loaded.run, request.with_choices(order="subtract-first"))
+            subtracted = ready.plan is not None
+            first, last = ready.settings.frame_range or (1, len(ready.frames))
+            frames = np.stack([np.asarray(ready.frames[i]) for i in range(first - 1, last)])
+            result = frames * np.float32(1.25) if subtracted else frames // 2 + frames // 4
+            if loaded.rule is not None and not subtracted:
+                result = np.stack([loaded.rule.shown(frame, file.dtype) for frame in result])
+            relationship = for_subtraction(loaded.run, file)[1] if subtracted else loaded.run.relationship
+        with FrameFile.create(message["output"], result.shape, result.dtype) as out:
             for index, frame in enumerate(result):
-                file[index] = frame
+                out[index] = frame
+        numbers = ready.frame_numbers[first - 1 : last]
+        used = Used("0.1.0", MODEL, SHA256, "cpu", "torch", "float32", None, (2.0, 1.5), "geometry", (), numbers, 0.1)
         return job.finish(
             {
-                "output": request["output"],
-                "frame_numbers": numbers,
-                "model": MODEL,
-                "model_sha256": SHA256,
-                "device": "cpu",
-                "precision": "float32",
-                "blur_px": [2.0, 1.5],
+                "output": message["output"],
+                "used": used.as_dict(),
+                "relationship": relationship,
+                "subtraction": ready.plan.as_dict() if subtracted else None,
                 "notices": [],
-                "seconds": 0.1,
             }
         )
     finally:

@@ -33,6 +33,7 @@ _OF_THE_CALL = {
     "SeriesTime",
     "InstanceCreatorUID",
 }
+SAME = {"device": "cpu", "engine": "torch", "precision": "float32"}
 MODELS = ("compact", "paper-small", "quality", "sequence")
 RUNS = {
     "native": {},
@@ -45,9 +46,9 @@ CALLS: tuple[tuple[str, str, list[str], dict | None], ...] = (
     *((model, run, ["--model", model], {"model": model}) for model in MODELS for run in ("native", "masked")),
     ("defaults", "log", [], {}),
     ("bare", "bare", [], {}),
-    ("never", "masked", ["--subtract", "never"], {"subtraction": "never"}),
-    ("frames", "native", ["--frames", "2-4"], {"frames": (2, 4)}),
-    ("frames subtracted", "masked", ["--frames", "4-5"], {"frames": (4, 5)}),
+    ("never", "masked", ["--subtract", "never"], {"subtract": "never"}),
+    ("frames", "native", ["--frames", "2-4"], {"frame_range": (2, 4)}),
+    ("frames subtracted", "masked", ["--frames", "4-5"], {"frame_range": (4, 5)}),
     (
         "controls",
         "native",
@@ -57,10 +58,15 @@ CALLS: tuple[tuple[str, str, list[str], dict | None], ...] = (
     ("strength 0", "native", ["--strength", "0"], {"strength": 0.0}),
     ("strength 1", "masked", ["--strength", "1"], {"strength": 1.0}),
     ("tile", "native", ["--tile", "32"], {"tile": 32}),
-    ("mask and shift", "native", ["--mask", "1,2", "--shift=1.5,-2"], {"maskFrames": (1, 2), "maskShift": (1.5, -2.0)}),
-    ("flip", "log", ["--flip-shift"], {"flipShift": True}),
-    ("find", "native", ["--subtract", "find"], {"subtraction": "find"}),
-    ("always", "masked", ["--subtract", "always"], {"subtraction": "always"}),
+    (
+        "mask and shift",
+        "native",
+        ["--mask", "1,2", "--shift=1.5,-2"],
+        {"mask_frames": (1, 2), "mask_shift": (1.5, -2.0)},
+    ),
+    ("flip", "log", ["--flip-shift"], {"flip_shift": True}),
+    ("find", "native", ["--subtract", "find"], {"subtract": "find"}),
+    ("always", "masked", ["--subtract", "always"], {"subtract": "always"}),
     ("registered", "masked", ["--registration", "deformation"], {"registration": "deformation"}),
     ("deblur first", "masked", ["--order", "deblur-first"], {"order": "deblur-first"}),
     (
@@ -80,7 +86,10 @@ CALLS: tuple[tuple[str, str, list[str], dict | None], ...] = (
         ],
         {
             "model": "quality",
-            "said": {"focal_spot_mm": 1.0, "magnification": 1.4, "detector_spacing_mm": 0.2, "relationship": "LIN"},
+            "focal_spot_mm": 1.0,
+            "magnification": 1.4,
+            "detector_spacing_mm": 0.2,
+            "relationship": "LIN",
         },
     ),
     ("blur by frames", "native", ["--blur", "frames", "--model", "quality"], None),
@@ -148,7 +157,10 @@ def freeze_shell(folder: Path) -> dict:
         results = sorted(output.glob("*.dcm"))
         found[f"shell {name}, {run}"] = frozen(results[0]) if results else {"error": done.stdout + done.stderr}
         manifest = json.loads((output / "manifest.json").read_text())["runs"][0] if results else {}
-        found[f"shell {name}, {run}"] |= {"frames": manifest.get("frames"), "warnings": manifest.get("warnings")}
+        found[f"shell {name}, {run}"] |= {
+            "frames": (manifest.get("used") or {}).get("frame_numbers"),
+            "warnings": manifest.get("warnings"),
+        }
     return found
 
 
@@ -177,9 +189,8 @@ def _freeze_panel(folder: Path) -> dict:
         if options is None:
             continue
         label = f"panel {name}, {run}"
-        options = dict(options)
         try:
-            derived = _process(DSADeblurLogic(), dicomhost.loadLikeSlicer(folder / f"{run}.dcm"), options)
+            derived = DSADeblurLogic().process(dicomhost.loadLikeSlicer(folder / f"{run}.dcm"), **SAME, **options)
             pixels = allFrames(derived)
             found[label] = {"node": _hash(pixels), "frames": derived.GetAttribute("DSADeblur.FrameNumbers")}
             output = folder / f"panel-{number}"
@@ -190,22 +201,10 @@ def _freeze_panel(folder: Path) -> dict:
     return found
 
 
-def _process(logic, node, options: dict):
-    from DSADeblurLib.user_facts import UserFacts
-
-    if "said" in options:
-        options["said"] = UserFacts(**options["said"])
-    return logic.process(node, device="cpu", precision="float32", **options)
-
-
 def freeze(path: Path) -> None:
     """Write everything into a JSON file."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        # The worker asks for no engine yet; where OpenVINO cannot be imported it is PyTorch.
-        (folder / "hidden" / "openvino").mkdir(parents=True)
-        (folder / "hidden" / "openvino" / "__init__.py").write_text("raise ImportError('hidden')\n")
-        os.environ["PYTHONPATH"] = str(folder / "hidden")
         import samples
 
         for name, options in RUNS.items():

@@ -12,6 +12,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.xa import Provenance, plan_subtraction, read_run, subtract, write_derived
 from DSADeblurLib.xa.derived.deidentified import write_deidentified
@@ -171,7 +172,7 @@ def make(variant: Variant, folder: Path) -> Specimen:
     """
     folder.mkdir(parents=True, exist_ok=True)
     source = _source(variant, folder)
-    run = read_run(source, relationship=variant.assumed)
+    run = read_run(source, UserFacts(relationship=variant.assumed))
     path, pixels = _derived(variant, run, folder / "derived.dcm")
     if variant.again:
         again = read_run(path)

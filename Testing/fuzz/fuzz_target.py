@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import (
     Provenance,
     XAReadError,
@@ -33,7 +34,7 @@ def use(path: Path, output: Path) -> str:
     """
     stage = "read"
     try:
-        run = read_run(path, polarity="keep", frames_in_file=True)
+        run = read_run(path, UserFacts(polarity="keep", frames_in_file=True))
         stage = "decode"
         run.as_dict(), run.acquisition.rows()
         if not all(isinstance(one, str) and one and "\n" not in one for one in run.warnings):

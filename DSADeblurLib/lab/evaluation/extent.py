@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from DSADeblurLib.lab.evaluation.grid import BLURS, Blur
 from DSADeblurLib.lab.evaluation.methods import FAMILIES, Family
-from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.request import DeblurSettings
 
 
 @dataclass(frozen=True)

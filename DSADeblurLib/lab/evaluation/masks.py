@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 
 from DSADeblurLib.lab.evaluation.real import check_real_output
 from DSADeblurLib.measurement.opacification import peak_opacification
+from DSADeblurLib.request import REGISTRATIONS, UserFacts
 from DSADeblurLib.xa import Run, SubtractionPlan, XAReadError, for_subtraction, plan_subtraction, read_run, subtract
-from DSADeblurLib.xa.subtraction.plan import REGISTRATIONS
 from DSADeblurLib.xa.subtraction.registration import image_area, residual
 
 MOST_PEAK_FRAMES = 8
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         check_real_output(options.output)
-        run = read_run(options.file, relationship=options.relationship)
+        run = read_run(options.file, UserFacts(relationship=options.relationship))
         plans = remasked(run)
         print(save_masks(run, plans, options.output / "remasking.png"))
         print(save_masks(run, registered(list(plans.values())[-1]), options.output / "registration.png"))

@@ -12,10 +12,10 @@ from scipy import ndimage
 from DSADeblurLib.lab.evaluation.classical import richardson_lucy, total_variation, unsharp_mask, wiener
 from DSADeblurLib.lab.evaluation.grid import Known
 from DSADeblurLib.lab.image_quality.quality import DATA_RANGE, psnr
+from DSADeblurLib.request import DeblurSettings, with_header_blur
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import Model
 from DSADeblurLib.restoration.selection import Engines
-from DSADeblurLib.restoration.settings import DeblurSettings
 
 Method = Callable[[np.ndarray, Known], np.ndarray]
 """Takes frames (t, rows, cols), t odd, and what is known of the blur; gives the middle frame restored."""
@@ -144,7 +144,7 @@ def as_told(settings: DeblurSettings, known: Known, header: float | None = 1.0) 
     """Settings with the header's width of the blur, wrong by a factor; None for frames without a header."""
     if header is None or known.header_px is None:
         return settings
-    return settings.told(tuple(header * width for width in known.header_px))
+    return with_header_blur(settings, tuple(header * width for width in known.header_px))
 
 
 def network_method(
@@ -159,7 +159,7 @@ def network_method(
         header: the factor by which the header's width of the blur is wrong; None for frames without a header.
     """
     half = model.network.architecture.frames // 2
-    settings = replace(settings or DeblurSettings(device="cpu"), frames=(half + 1, half + 1))
+    settings = replace(settings or DeblurSettings(device="cpu"), frame_range=(half + 1, half + 1))
 
     def restore(frames: np.ndarray, known: Known) -> np.ndarray:
         middle = len(frames) // 2

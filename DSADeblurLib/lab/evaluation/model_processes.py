@@ -14,10 +14,10 @@ import torch
 from tqdm import tqdm
 
 from DSADeblurLib.lab.evaluation.methods import INPUT, Method, Tuned, network_method, unchanged
+from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import Model, load_model
 from DSADeblurLib.restoration.selection import Engines
-from DSADeblurLib.restoration.settings import DeblurSettings
 
 MISLEADING = {"no header": None, "header x 0.5": 0.5, "header x 2": 2.0}
 """Factors by which a header's width of the blur is wrong."""
@@ -52,7 +52,7 @@ def load_models(
 
 def _chosen(model: Model) -> DeblurSettings:
     frames = np.random.default_rng(0).normal(size=(model.network.architecture.frames, 64, 64)).astype(np.float32)
-    result = deblur(frames, model, DeblurSettings(device="cpu", frames=(1, 1)))
+    result = deblur(frames, model, DeblurSettings(device="cpu", frame_range=(1, 1)))
     return DeblurSettings(device="cpu", engine=result.engine, precision=result.precision)
 
 

@@ -27,8 +27,8 @@ from DSADeblurLib.lab.simulation.pairs import Camera, open_field, slabs_of
 from DSADeblurLib.lab.simulation.scene import random_scene
 from DSADeblurLib.lab.simulation.sets import NOISE, SPLITS, generator
 from DSADeblurLib.pipeline import ORDERS, prepare, restore
+from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.restoration.package import Model, load_model
-from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.xa import SubtractionPlan, subtract
 
 INPUT = "input"
@@ -81,7 +81,7 @@ def draw_run(split: str, index: int, noise: str, size: int) -> ShortRun:
 
 def deblurred(run: ShortRun, model: Model, order: str) -> np.ndarray:
     """The subtracted last frame (rows, columns) as the pipeline restores it in this order."""
-    settings = DeblurSettings(device="cpu", blur_px=run.blur_px, noise_reduction=1.0)
+    settings = DeblurSettings(device="cpu", blur=run.blur_px, noise_reduction=1.0)
     ready = prepare(run.frames, "LIN", None, run.plan, settings, order)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames.npy"

@@ -13,10 +13,10 @@ from skimage import io
 
 from DSADeblurLib.lab.evaluation import model_processes as processes
 from DSADeblurLib.lab.evaluation.sheet import interesting_crop
-from DSADeblurLib.pipeline import RunOptions, prepare_run
+from DSADeblurLib.pipeline import prepare
+from DSADeblurLib.request import DeblurRequest, DeblurSettings
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import Model
-from DSADeblurLib.restoration.settings import DeblurSettings
 from DSADeblurLib.xa import XAReadError, find_inputs, read_run
 
 PICTURE = "real_frames.png"
@@ -82,7 +82,7 @@ def read_frames(path: Path) -> RealFrames | None:
     if path.suffix.lower() == ".png":
         return RealFrames(io.imread(path, as_gray=True).astype(np.float32)[None])
     try:
-        ready, _ = prepare_run(read_run(path), DeblurSettings(), RunOptions(blur="frames"))
+        ready = prepare(read_run(path), DeblurRequest.of(blur="frames"))
     except XAReadError:
         return None
     return RealFrames(ready.frames, ready.relationship, ready.bits_stored, ready.exposed)
@@ -102,7 +102,7 @@ def _line(path: Path, models: dict[str, Model]) -> list[np.ndarray] | None:
     if real is None:
         return None
     middle = len(real.frames) // 2
-    settings = DeblurSettings(frames=(middle + 1, middle + 1))
+    settings = DeblurSettings(frame_range=(middle + 1, middle + 1))
     before = np.asarray(real.frames[middle])
     pictures = [before]
     for model in models.values():

@@ -24,7 +24,7 @@ from DSADeblurLib.lab.evaluation.phantoms import measure_noise, measure_widths
 from DSADeblurLib.lab.evaluation.real import middle_frames
 from DSADeblurLib.lab.image_quality.vessel_retention import bent_vessels, noise_level, retention
 from DSADeblurLib.lab.simulation.sets import NOISE, SPLITS
-from DSADeblurLib.restoration.settings import DEFAULT_MODEL
+from DSADeblurLib.request import DEFAULT_MODEL
 
 CONTRASTS = (1.0, 2.0, 3.0, 8.0)
 """Of the vessels' centre lines, times the noise of a pixel."""

@@ -12,9 +12,10 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 from pydicom.valuerep import format_number_as_ds
 
 from DSADeblurLib.errors import XAWriteError
+from DSADeblurLib.request import RELATIONSHIPS
 from DSADeblurLib.xa.derived.compression import fragment_encoder
 from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, save_aside
-from DSADeblurLib.xa.header.header import RELATIONSHIPS, XA_IMAGE
+from DSADeblurLib.xa.header.header import XA_IMAGE
 
 # Simulations have no time of their own. One fixed moment keeps the files reproducible byte for byte.
 _DATE, _TIME = "20260101", "120000"

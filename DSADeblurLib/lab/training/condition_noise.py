@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from DSADeblurLib.request import LARGEST_BLUR_PX
 from DSADeblurLib.restoration.blur_condition import WRONG, what_to_tell
 from DSADeblurLib.restoration.network import HEADER_SPREAD, TOLD_SPREADS
-from DSADeblurLib.restoration.settings import LARGEST_BLUR_PX
 
 # By chance widths are wrong by a factor and by an error in pixels.
 ERROR_PX = 0.2

@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, RLELossless
 
 from DSADeblurLib.errors import XAReadError, XASkipped
+from DSADeblurLib.request import POLARITIES
 from DSADeblurLib.xa.file.elements import integers_of, text_of
 from DSADeblurLib.xa.file.input_file import InputFile
 
@@ -18,7 +19,6 @@ MAX_FRAGMENTS = 1_000_000
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 # What the user says of stored values whose meaning the header leaves open.
-POLARITIES = ("keep", "invert")
 _CHOOSE_POLARITY = (
     "choose the polarity 'keep' where stored values rise with the X-rays (a viewer shows vessels "
     "{rising}), or 'invert' where they fall (vessels {falling})."

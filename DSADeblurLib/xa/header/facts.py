@@ -6,12 +6,11 @@ from functools import partial
 
 from pydicom.dataset import Dataset
 
-from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.physics import geometry
 from DSADeblurLib.physics.focal_spot import iec_60336_limits, removable_blur_in_pixels
+from DSADeblurLib.request import MAX_FOCAL_SPOT_MM, SPACING_RANGE_MM, UserFacts
 from DSADeblurLib.xa.file.elements import integers_of, numbers_of, raw_text, text_of, texts_of
 from DSADeblurLib.xa.header.magnifications import (
-    MAGNIFICATION_RANGE,
     OBJECT_DEPTH_MM,
     SID_SOD,
     USER,
@@ -24,9 +23,7 @@ from DSADeblurLib.xa.header.magnifications import (
 )
 
 # Plausible ranges of C-arm angiography; values outside are treated as missing, never corrected.
-SPACING_RANGE_MM = (0.05, 0.6)
 SID_RANGE_MM = (400.0, 2500.0)
-MAX_FOCAL_SPOT_MM = 3.0
 # How much sides of square pixels may differ when they are worked out from the field of view.
 _SQUARE_TOLERANCE = 0.01
 _ORIGINS = ("header", "user", "assumed", "unknown")
@@ -159,24 +156,16 @@ class Acquisition:
         )
 
 
-def read_acquisition(
-    dataset: Dataset,
-    focal_spot_mm: float | None = None,
-    magnification: float | None = None,
-    detector_spacing_mm: float | None = None,
-) -> Acquisition:
-    """Return the acquisition facts of a data set; user values override the header's.
+def read_acquisition(dataset: Dataset, user: UserFacts = UserFacts()) -> Acquisition:
+    """Return the acquisition facts of a data set; the user's values override the header's.
 
-    `detector_spacing_mm` is the side of a square pixel at the detector (Imager Pixel Spacing). With an empty data set
-    the facts are the user's alone.
-
-    Raises XAReadError when a user value is not plausible. Header values that are not plausible are treated as
+    With an empty data set the facts are the user's alone. Header values that are not plausible are treated as
     missing, with one warning each.
     """
     warnings: list[str] = []
     spots = _focal_spots(dataset, warnings)
-    if focal_spot_mm is not None:
-        spot = Fact(_user_number(focal_spot_mm, "Focal spot", (0.0, MAX_FOCAL_SPOT_MM), " mm"), "mm", "user")
+    if user.focal_spot_mm is not None:
+        spot = Fact(user.focal_spot_mm, "mm", "user")
     elif spots.value:
         spot = Fact(max(spots.value), "mm", "header")
         if len(set(spots.value)) > 1:
@@ -197,20 +186,18 @@ def read_acquisition(
     spacing = _pair(dataset, "ImagerPixelSpacing", "Imager Pixel Spacing", SPACING_RANGE_MM, warnings)
     if spacing.value is None:
         spacing = _spacing_from_field_of_view(dataset, warnings) or spacing
-    if detector_spacing_mm is not None:
-        number = _user_number(detector_spacing_mm, "Detector pixel spacing", SPACING_RANGE_MM, " mm")
-        spacing = Fact((number, number), "mm", "user")
+    if user.detector_spacing_mm is not None:
+        spacing = Fact((user.detector_spacing_mm, user.detector_spacing_mm), "mm", "user")
     if spacing.value is None:
         warnings.append("No pixel size: blur width set in pixels by user.")
     calibrated, kind = _calibrated_spacing(dataset, spacing, warnings)
     # Where the user says what holds, contradictions of the tags matter no more.
     doubts: list[str] = []
     found = read_magnifications(sid.value, sod.value, ermf.value, spacing.value, calibrated.value, kind, doubts)
-    if magnification is None:
+    if user.magnification is None:
         warnings += doubts
     else:
-        number = _user_number(magnification, "Magnification", MAGNIFICATION_RANGE)
-        found = (given_magnification(number), *found)
+        found = (given_magnification(user.magnification), *found)
     factor = _magnification(found, sid)
     aspect = _pixel_aspect(dataset, spacing, calibrated)
     facts = Acquisition(
@@ -229,15 +216,6 @@ def read_acquisition(
     )
     assumed = [f"Assumed {', '.join(facts.assumed())}."] if facts.assumed() else []
     return replace(facts, warnings=(*warnings, *assumed))
-
-
-def _user_number(value: float, name: str, limits: tuple[float, float], unit: str = "") -> float:
-    number = float(value)
-    if not math.isfinite(number) or not limits[0] < number <= limits[1]:
-        raise XAReadError(
-            f"{name} {number:g}{unit} given by the user is not between {limits[0]:g} and {limits[1]:g}{unit}."
-        )
-    return number
 
 
 def _unusable(name: str, dataset: Dataset, keyword: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileDataset
 
 from DSADeblurLib.errors import XAReadError
-from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts
+from DSADeblurLib.request import RELATIONSHIPS, UserFacts
 from DSADeblurLib.xa.file.dataset import (  # noqa: F401  the classes are part of what a header is
     SC_BYTE,
     SC_CLASSES,
@@ -32,7 +32,6 @@ from DSADeblurLib.xa.header.shutters import Opening, exposed_pixels, read_openin
 from DSADeblurLib.xa.header.voi import VoiTable, Window, read_voi
 
 PLANES = ("SINGLE PLANE", "BIPLANE A", "BIPLANE B")
-RELATIONSHIPS = ("LIN", "LOG", "DISP")
 ALREADY_SUBTRACTED = "This series looks already subtracted; deblur without subtraction?"
 RELATIONSHIP_MISSING = "Pixel intensity relationship missing; choose linear or log."
 # "subtract" as an action done; "unsubtracted" and "not subtracted" say the opposite.
@@ -83,7 +82,7 @@ class RunHeader:
     image_rows: int
     image_columns: int
     bits_allocated: int
-    bits_stored: int
+    bits_stored: int | None
     relationship: str | None
     log_slope: float | None
     times: np.ndarray | None
@@ -91,13 +90,18 @@ class RunHeader:
     moved: bool
     subtracted: bool
     acquisition: Acquisition
-    layout: PixelLayout
+    layout: PixelLayout | None
     warnings: tuple[str, ...] = ()
     to_linear: LookupTable | None = None
     playback_fps: float | None = None
     voi: tuple[Window | VoiTable, ...] = ()
     openings: tuple[Opening, ...] = ()
     motion: Motion = Motion()
+
+    @property
+    def has_file(self) -> bool:
+        """Whether a header of a file says this; else the user alone does."""
+        return self.layout is not None
 
     def exposed(self) -> np.ndarray | None:
         """Return the pixels that shutter and collimator leave open, bool (rows, columns); None when that is all."""
@@ -129,13 +133,13 @@ class RunHeader:
         }
 
 
-def read_header(path: str | os.PathLike, **said) -> RunHeader:
+def read_header(path: str | os.PathLike, user: UserFacts = UserFacts()) -> RunHeader:
     """Read everything but the pixels of one XA, RF or grey-scale Secondary Capture file.
 
-    `said` are fields of `UserFacts` by name. Raises XAReadError with one sentence for anything that cannot be used.
+    Raises XAReadError with one sentence for anything that cannot be used.
     """
     with reading(), InputFile(path) as file:
-        return header_in(file, UserFacts(**said))
+        return header_in(file, user)
 
 
 def header_in(file: InputFile, user: UserFacts) -> RunHeader:
@@ -144,7 +148,7 @@ def header_in(file: InputFile, user: UserFacts) -> RunHeader:
     return header_of(dataset, layout, user)
 
 
-def header_of(dataset: FileDataset, layout: PixelLayout, user: UserFacts = NOTHING_SAID) -> RunHeader:
+def header_of(dataset: FileDataset, layout: PixelLayout, user: UserFacts = UserFacts()) -> RunHeader:
     """Return the header facts of a data set that was read with `read_dataset`."""
     source = _source(dataset, layout)
     warnings = [*layout.remarks, *differences(dataset, layout.frames)]
@@ -167,7 +171,7 @@ def header_of(dataset: FileDataset, layout: PixelLayout, user: UserFacts = NOTHI
     voi, voi_warnings = read_voi(dataset, layout, source.sop_class_uid in SC_CLASSES)
     openings, opening_warnings = read_openings(dataset)
     to_linear = _to_linear(dataset, layout) if found in ("LOG", "DISP") else None
-    acquisition = read_acquisition(dataset, user.focal_spot_mm, user.magnification, user.detector_spacing_mm)
+    acquisition = read_acquisition(dataset, user)
     return RunHeader(
         source=source,
         number_of_frames=layout.frames,
@@ -190,6 +194,26 @@ def header_of(dataset: FileDataset, layout: PixelLayout, user: UserFacts = NOTHI
         motion=motion,
         warnings=(*warnings, *motion_warnings, *voi_warnings, *opening_warnings, *acquisition.warnings),
     )
+
+
+def headerless(frame_count: int, rows: int, columns: int, user: UserFacts) -> dict:
+    """The fields of a `RunHeader` of frames without a file: nothing is known but what the user says."""
+    return {
+        "source": Source(Path(), "", "", "", "", ""),
+        "number_of_frames": frame_count,
+        "image_rows": rows,
+        "image_columns": columns,
+        "bits_allocated": None,
+        "bits_stored": None,
+        "relationship": user.relationship,
+        "log_slope": None,
+        "times": None,
+        "mask": None,
+        "moved": False,
+        "subtracted": False,
+        "acquisition": read_acquisition(Dataset(), user),
+        "layout": None,
+    }
 
 
 def _source(dataset: FileDataset, layout: PixelLayout) -> Source:
@@ -225,8 +249,6 @@ def _other_planes(dataset: Dataset) -> tuple[str, ...]:
 def _relationship(
     dataset: Dataset, source: Source, layout: PixelLayout, given: str | None, warnings: list[str]
 ) -> str | None:
-    if given not in (None, *RELATIONSHIPS):
-        raise XAReadError(f"Pixel intensity relationship must be LIN, LOG or DISP, not {given!r}.")
     value = given or text_of(dataset, "PixelIntensityRelationship")
     if value == "LIN" and layout.signed:
         # Half of the range was added to the values: their logarithm means nothing.

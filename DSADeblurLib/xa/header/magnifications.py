@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from DSADeblurLib.physics import geometry
+from DSADeblurLib.request import MAGNIFICATION_RANGE
 from DSADeblurLib.xa.file.elements import as_written
 
 # Judgements for C-arm angiography. Values outside are treated as missing, never corrected.
-MAGNIFICATION_RANGE = (1.0, 2.5)
 MAGNIFICATION_TOLERANCE = 0.05
 # How far from the isocentre vessels are taken to lie: no tag says where they are.
 OBJECT_DEPTH_MM = 50.0

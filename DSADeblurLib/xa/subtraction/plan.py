@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-REGISTRATIONS = ("none", "shift", "deformation")
+from DSADeblurLib.request import REGISTRATIONS
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 from DSADeblurLib.errors import XAReadError
+from DSADeblurLib.request import REGISTRATIONS, SUBTRACTION_MODES
 from DSADeblurLib.xa.header.header import RELATIONSHIP_MISSING, RunHeader
 from DSADeblurLib.xa.header.mask_module import MOVED, MaskItem
 from DSADeblurLib.xa.subtraction.mask_choice import find_mask_frames
-from DSADeblurLib.xa.subtraction.plan import REGISTRATIONS, PlannedMask, SubtractionPlan
+from DSADeblurLib.xa.subtraction.plan import PlannedMask, SubtractionPlan
 from DSADeblurLib.xa.subtraction.registration import residual
 from DSADeblurLib.xa.subtraction.subtract import for_subtraction, subtract
 
-MODES = ("auto", "always", "find", "never")
 # Less than this part is noise of the comparison.
 _CLEARLY_LESS = 0.95
 
@@ -46,8 +46,8 @@ def plan_subtraction(
         XAReadError: one sentence: what was asked for cannot be done. A run that is subtracted already is never
             subtracted again.
     """
-    if mode not in MODES:
-        raise ValueError(f"mode must be one of {MODES}, not {mode!r}")
+    if mode not in SUBTRACTION_MODES:
+        raise ValueError(f"mode must be one of {SUBTRACTION_MODES}, not {mode!r}")
     if registration not in REGISTRATIONS:
         raise ValueError(f"registration must be one of {REGISTRATIONS}, not {registration!r}")
     chosen = tuple(int(one) for one in mask_frames) if mask_frames is not None else ()
@@ -116,7 +116,7 @@ def doubtful_shift(frames: Sequence[np.ndarray], plan: SubtractionPlan, relation
 
 
 def _check(header: RunHeader, chosen: tuple[int, ...], items: tuple[MaskItem, ...], mode: str) -> None:
-    if header.relationship is None:
+    if header.relationship is None and header.has_file:
         raise XAReadError(RELATIONSHIP_MISSING)
     for number in chosen:
         if not 1 <= number <= header.number_of_frames:
@@ -133,7 +133,9 @@ def _notes(header: RunHeader, chosen: tuple[int, ...], items: tuple[MaskItem, ..
     notes = []
     if header.moved and (chosen or not items or any(item.static for item in items)):
         notes.append(MOVED)
-    if header.relationship == "DISP" and header.to_linear is None:
+    if header.relationship is None:
+        notes.append("Pixel values of unknown meaning were subtracted as they are; the result is not quantitative.")
+    elif header.relationship == "DISP" and header.to_linear is None:
         notes.append("Stored values are for display: the difference is not quantitative.")
     elif header.relationship == "LOG" and header.log_slope is None:
         notes.append("The scale of the logarithmic values is unknown: the difference is relative.")

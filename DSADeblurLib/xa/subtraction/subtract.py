@@ -7,7 +7,8 @@ from scipy import ndimage
 
 from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.frames import LazyFrames
-from DSADeblurLib.xa.header.header import RELATIONSHIP_MISSING, RELATIONSHIPS, RunHeader
+from DSADeblurLib.request import RELATIONSHIPS
+from DSADeblurLib.xa.header.header import RELATIONSHIP_MISSING, RunHeader
 from DSADeblurLib.xa.header.lookup_table import LookupTable
 from DSADeblurLib.xa.subtraction import registration
 from DSADeblurLib.xa.subtraction.plan import PlannedMask, SubtractionPlan
@@ -110,11 +111,12 @@ def for_subtraction(header: RunHeader, frames: Sequence[np.ndarray]) -> tuple[Se
     """Return the frames (n, rows, columns) to be subtracted, and their Pixel Intensity Relationship.
 
     Display values go through the Modality LUT, which leads back to linear intensity, where the header has one
-    (PS3.3 C.8.7.1.1.2); everything else is subtracted as it is stored.
+    (PS3.3 C.8.7.1.1.2); everything else is subtracted as it is stored. Values without a header that nobody explains
+    are taken like values for display.
     """
     if header.relationship == "DISP" and header.to_linear is not None:
         return _Intensities(frames, header.to_linear), "LIN"
-    return frames, header.relationship
+    return frames, header.relationship if header.has_file else header.relationship or "DISP"
 
 
 def is_quantitative(header: RunHeader, plan: SubtractionPlan) -> bool:

@@ -16,7 +16,7 @@ from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.pipeline import RunOptions
 from DSADeblurLib.restoration import package
 from DSADeblurLib.restoration.package import load_model
-from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.xa import XAWriteError
 
 FAST = DeblurSettings(device="cpu", engine="torch", precision="float32", frames=(1, 2))
@@ -83,7 +83,7 @@ def test_threads_are_as_told(tmp_path, source, small_model):
     code = (
         "import sys, pathlib, torch; from DSADeblurLib.batch import DeblurStep;"
         "from DSADeblurLib.pipeline import RunOptions; from DSADeblurLib.restoration.package import load_model;"
-        "from DSADeblurLib.restoration.settings import DeblurSettings;"
+        "from DSADeblurLib.request import DeblurSettings;"
         "step = DeblurStep.of(load_model(sys.argv[1]), DeblurSettings(device='cpu', engine='torch'), RunOptions());"
         "outcome = step(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]), threads=3);"
         "print(outcome.error, torch.get_num_threads())"

@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.measurement.calibration import (
     LABELS,
     Calibration,
@@ -39,7 +40,7 @@ def _read(magnification=None, **tags):
     for keyword, value in tags.items():
         if value is not None:
             setattr(header, keyword, value)
-    return read_acquisition(header, magnification=magnification)
+    return read_acquisition(header, UserFacts(magnification=magnification))
 
 
 def _projected(millimetres, angle, factor, pixel):

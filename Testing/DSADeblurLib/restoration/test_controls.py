@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from DSADeblurLib.restoration.controls import apply_controls, reblurred
 from DSADeblurLib.restoration.normalisation import Opening
-from DSADeblurLib.restoration.settings import DeblurSettings
+from DSADeblurLib.request import DeblurSettings
 
 SHARES = st.floats(0, 1)
 RNG = np.random.default_rng(3)

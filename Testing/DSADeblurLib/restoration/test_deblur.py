@@ -18,7 +18,7 @@ from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngin
 from DSADeblurLib.restoration.normalisation import Opening
 from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.restoration.selection import Engines
-from DSADeblurLib.restoration.settings import DEFAULT_MODEL
+from DSADeblurLib.request import DEFAULT_MODEL
 
 # What the network says by itself; the controls have tests of their own.
 ALONE = DeblurSettings(noise_reduction=1.0)

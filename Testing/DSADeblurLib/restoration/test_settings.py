@@ -5,7 +5,7 @@ import json
 import pytest
 
 from DSADeblurLib.restoration import DeblurSettings
-from DSADeblurLib.restoration.settings import LARGEST_BLUR_PX
+from DSADeblurLib.request import LARGEST_BLUR_PX
 
 
 def test_settings_survive_json():

@@ -11,6 +11,7 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.xa import Provenance, plan_subtraction, read_run, subtract, write_derived
 
@@ -133,7 +134,7 @@ def derive(tmp_path, provenance):
         compression="none",
         **options,
     ):
-        run = read_run(path, **options)
+        run = read_run(path, UserFacts(**options))
         plan = None if native else plan_subtraction(run, mask_frames=mask_frames)
         if plan is None:
             numbers = numbers or range(1, len(run.frames) + 1)

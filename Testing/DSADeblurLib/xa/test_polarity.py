@@ -4,6 +4,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import XAReadError, plan_subtraction, read_run, subtract
 
 _TOP = 4095
@@ -40,7 +41,7 @@ def test_frames_mean_what_monochrome2_means(make_run, edit, polarity, relationsh
     path = _as_monochrome1(edit, made, polarity == "invert")
     with pytest.raises(XAReadError, match="^MONOCHROME1 image, never inverted silently: choose the polarity 'keep'"):
         read_run(path)
-    run, plain = read_run(path, polarity=polarity), read_run(made.path)
+    run, plain = read_run(path, UserFacts(polarity=polarity)), read_run(made.path)
     np.testing.assert_array_equal(np.asarray(run.frames), made.frames)
     assert run.log_slope == pytest.approx(plain.log_slope) and any("(user)" in one for one in run.warnings)
     plan = plan_subtraction(run)
@@ -78,7 +79,7 @@ def test_the_lut_of_mirrored_values_is_not_written(make_run, edit, derive, judge
 
 def test_ordinary_files_are_not_touched_by_a_polarity(make_run):
     made = make_run()
-    run = read_run(made.path, polarity="invert")
+    run = read_run(made.path, UserFacts(polarity="invert"))
     np.testing.assert_array_equal(np.asarray(run.frames), made.frames)
     assert run.warnings == ()
 
@@ -89,7 +90,7 @@ def test_signed_pixels_are_shifted(make_run, edit, derive, judged, relationship)
     path = _as_signed(edit, made)
     with pytest.raises(XAReadError, match="^Signed pixels are not valid for XA; polarity unknown: choose"):
         read_run(path)
-    run = read_run(path, polarity="keep")
+    run = read_run(path, UserFacts(polarity="keep"))
     np.testing.assert_array_equal(np.asarray(run.frames), made.frames)
     assert "Signed pixels: 2048 was added to every stored value (user)." in run.warnings
     assert not any("overlay" in one for one in run.warnings)
@@ -98,12 +99,12 @@ def test_signed_pixels_are_shifted(make_run, edit, derive, judged, relationship)
         assert run.relationship is None
         assert "Pixel intensity relationship missing; choose linear or log." in run.warnings
         with pytest.raises(XAReadError, match="Signed pixels cannot be linear intensities"):
-            read_run(path, polarity="keep", relationship="LIN")
+            read_run(path, UserFacts(polarity="keep", relationship="LIN"))
     else:
         dataset = judged(derive(path, native=True, polarity="keep"), path)
         assert dataset.PixelRepresentation == 0 and dataset.WindowCenter == pydicom.dcmread(made.path).WindowCenter
         np.testing.assert_array_equal(dataset.pixel_array, made.frames)
-    inverted = read_run(path, polarity="invert")
+    inverted = read_run(path, UserFacts(polarity="invert"))
     np.testing.assert_array_equal(np.asarray(inverted.frames), _TOP - made.frames)
 
 
@@ -113,4 +114,6 @@ def test_compressed_signed_pixels(make_run, edit, tool, tmp_path, command):
     made = make_run(relationship="DISP")
     result = tool(*command, _as_signed(edit, made), tmp_path / "packed.dcm")
     assert result.returncode == 0, result.stderr
-    np.testing.assert_array_equal(np.asarray(read_run(tmp_path / "packed.dcm", polarity="keep").frames), made.frames)
+    np.testing.assert_array_equal(
+        np.asarray(read_run(tmp_path / "packed.dcm", UserFacts(polarity="keep")).frames), made.frames
+    )

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from pydicom.uid import generate_uid
 
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import XAReadError, find_inputs, plan_subtraction, read_run
 
 
 def test_run_has_the_header_and_the_frames(make_run):
-    run = read_run(make_run().path, focal_spot_mm=1.0)
+    run = read_run(make_run().path, UserFacts(focal_spot_mm=1.0))
     assert run.frames.shape == (6, 48, 64) and run.bits_stored == 12 and run.relationship == "LIN"
     assert run.acquisition.focal_spot.origin == "user" and run.source.path.name == "run.dcm"
 

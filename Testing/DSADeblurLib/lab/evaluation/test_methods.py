@@ -11,7 +11,7 @@ from DSADeblurLib.lab.evaluation import methods
 from DSADeblurLib.lab.evaluation.grid import Known
 from DSADeblurLib.lab.evaluation.methods import FAMILIES, Family, as_told, network_method, tune, unchanged
 from DSADeblurLib.lab.image_quality.quality import psnr
-from DSADeblurLib.restoration.settings import LARGEST_BLUR_PX, DeblurSettings
+from DSADeblurLib.request import LARGEST_BLUR_PX, DeblurSettings
 
 PSF = np.full((3, 3), 1 / 9)
 KNOWN = Known(PSF, (3.0, 2.0))

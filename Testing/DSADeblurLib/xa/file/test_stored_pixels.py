@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import XAReadError, read_header, read_run
 from DSADeblurLib.xa.file import stored_pixels as layout
 
@@ -57,7 +58,7 @@ def test_each_unusable_image_has_its_sentence(make_run, edit, changes, sentence)
 @pytest.mark.parametrize(("declared", "options"), [(5, {}), (7, {}), (None, {}), (0, {"syntax": JPEGLSLossless})])
 def test_the_count_of_the_file_is_used_when_the_user_says_so(make_run, edit, declared, options):
     made = make_run(transfer_syntax=options.get("syntax", ExplicitVRLittleEndian))
-    run = read_run(edit(made.path, NumberOfFrames=declared), frames_in_file=True)
+    run = read_run(edit(made.path, NumberOfFrames=declared), UserFacts(frames_in_file=True))
     np.testing.assert_array_equal(np.asarray(run.frames), made.frames)
     assert run.number_of_frames == 6 and run.mask.usable is not None
     assert f"Header says {declared if declared is not None else 1} frames; the 6 of the file are used (user)." in (
@@ -73,7 +74,7 @@ def test_a_derived_object_says_whose_count_it_has(make_run, edit, derive, judged
 
 def test_polarity_has_two_names(make_run):
     with pytest.raises(XAReadError, match="Polarity must be 'keep' or 'invert', not 'up'."):
-        read_header(make_run().path, polarity="up")
+        read_header(make_run().path, UserFacts(polarity="up"))
 
 
 def test_float_pixels_are_not_frames(make_run, edit):

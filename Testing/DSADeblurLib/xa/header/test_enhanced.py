@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import generate_uid
 
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import plan_subtraction, read_header, read_run, subtract
 from DSADeblurLib.xa.header.enhanced import ENHANCED_XA, ENHANCED_XRF
 
@@ -198,7 +199,7 @@ def test_relationships_that_differ_are_asked_about(make_run, enhance):
     path = enhance(make_run().path, change)
     facts = read_header(path)
     assert facts.relationship is None and "Pixel intensity relationship differs between frames." in facts.warnings
-    assert read_header(path, relationship="LIN").relationship == "LIN"
+    assert read_header(path, UserFacts(relationship="LIN")).relationship == "LIN"
 
 
 def test_what_differs_between_frames_is_told(make_run, enhance):
@@ -291,7 +292,7 @@ def test_monochrome1_is_legal_here_and_still_asked_about(make_run, enhance, deri
         dataset.PhotometricInterpretation, dataset.PresentationLUTShape = "MONOCHROME1", "INVERSE"
 
     path = enhance(made.path, change)
-    np.testing.assert_array_equal(np.asarray(read_run(path, polarity="keep").frames), made.frames)
+    np.testing.assert_array_equal(np.asarray(read_run(path, UserFacts(polarity="keep")).frames), made.frames)
     assert validate(derive(path, native=True, polarity="keep")) == []
 
 

@@ -7,6 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.physics.focal_spot import FocalSpot, iec_60336_limits
 from DSADeblurLib.physics.geometry import blur_in_object_mm, blur_in_pixels
@@ -55,7 +56,7 @@ def test_what_can_be_removed_is_less_than_the_blur_of_the_usual_spot(header):
     rows, columns = read_acquisition(header).removable_blur_px()
     assert rows == pytest.approx((0.84**2 - 0.3**2) ** 0.5 * (1100 / 720 - 1) / 0.154)
     assert columns == pytest.approx(rows / 2)
-    assert read_acquisition(header, focal_spot_mm=0.2).removable_blur_px() == (0, 0)
+    assert read_acquisition(header, UserFacts(focal_spot_mm=0.2)).removable_blur_px() == (0, 0)
     del header.FocalSpots
     assert read_acquisition(header).removable_blur_px() is None
 
@@ -76,7 +77,7 @@ def test_nothing_known_gives_no_defaults(header):
 
 
 def test_user_values_override_and_are_recorded(header):
-    facts = read_acquisition(header, focal_spot_mm=1.0, magnification=1.3)
+    facts = read_acquisition(header, UserFacts(focal_spot_mm=1.0, magnification=1.3))
     assert (facts.focal_spot.value, facts.magnification.value) == (1.0, 1.3)
     assert facts.blur_detector_px.origin == facts.blur_object_mm.origin == "user"
     assert facts.assumed() == ("focal spot 1 mm (user)", "magnification 1.3 (user)")
@@ -92,7 +93,7 @@ def test_user_values_override_and_are_recorded(header):
 )
 def test_implausible_user_values_are_refused(header, values, sentence):
     with pytest.raises(XAReadError, match=sentence):
-        read_acquisition(header, **values)
+        read_acquisition(header, UserFacts(**values))
 
 
 @pytest.mark.parametrize("text", ["nan\\0.154", "0\\0", "-0.154\\0.154", "0.154", "abc", "inf\\inf"])
@@ -212,7 +213,7 @@ def test_ranges_stand_beside_their_values(header):
 
 
 def test_a_user_spot_outside_iec_has_no_tolerance(header):
-    facts = read_acquisition(header, focal_spot_mm=0.05)
+    facts = read_acquisition(header, UserFacts(focal_spot_mm=0.05))
     assert facts.focal_spot.interval == () and facts.blur_detector_px.value == pytest.approx((0.1714, 0.1714), abs=1e-3)
 
 
@@ -226,14 +227,14 @@ def test_disagreeing_tags_widen_the_range(header):
 
 
 def test_user_values_are_told_as_assumed(header):
-    facts = read_acquisition(header, focal_spot_mm=1.0, magnification=1.3)
+    facts = read_acquisition(header, UserFacts(focal_spot_mm=1.0, magnification=1.3))
     assert facts.warnings == ("Assumed focal spot 1 mm (user), magnification 1.3 (user).",)
     assert [one.value for one in facts.magnifications] == pytest.approx([1.3, 1100 / 720, 1100 / 720], abs=1e-3)
 
 
 def test_contradictions_do_not_matter_to_a_user_who_says_what_holds(header):
     header.EstimatedRadiographicMagnificationFactor = 1.7
-    assert not any("disagree" in one for one in read_acquisition(header, magnification=1.5).warnings)
+    assert not any("disagree" in one for one in read_acquisition(header, UserFacts(magnification=1.5)).warnings)
 
 
 @pytest.mark.parametrize("text", ["110", "0.9", "11000"])

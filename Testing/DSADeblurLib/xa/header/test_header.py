@@ -7,6 +7,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import XAReadError, read_header, read_run
 from DSADeblurLib.xa.file import dataset as opening
 from DSADeblurLib.xa.header.header import header
@@ -14,7 +15,7 @@ from DSADeblurLib.xa.header.header import header
 
 def _refused(path, **options):
     with pytest.raises(XAReadError) as caught:
-        read_header(path, **options)
+        read_header(path, UserFacts(**options))
     return str(caught.value)
 
 
@@ -74,7 +75,7 @@ def test_secondary_capture_has_no_physics_and_no_complaint(make_run, edit):
 def test_relationship_of_an_angiogram_is_asked_for(make_run, edit):
     path = edit(make_run().path, PixelIntensityRelationship="OTHER")
     assert "Pixel intensity relationship missing; choose linear or log." in read_header(path).warnings
-    assert read_header(path, relationship="LOG").relationship == "LOG"
+    assert read_header(path, UserFacts(relationship="LOG")).relationship == "LOG"
     assert _refused(path, relationship="CUBIC") == "Pixel intensity relationship must be LIN, LOG or DISP, not 'CUBIC'."
 
 

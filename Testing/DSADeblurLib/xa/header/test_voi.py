@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_voi, apply_windowing
 
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import VoiTable, Window, for_display, percentile_window, plan_subtraction, read_header, read_run
 from DSADeblurLib.xa.header.header import SC_WORD
 
@@ -118,8 +119,8 @@ def test_inverted_values_are_shown_as_monochrome1_is(make_run, edit):
         path = edit(
             make_run().path, PhotometricInterpretation="MONOCHROME1", VOILUTFunction=function, VOILUTSequence=items
         )
-        window, table = read_header(path, polarity="invert").voi
-        plain_window, plain_table = read_header(path, polarity="keep").voi
+        window, table = read_header(path, UserFacts(polarity="invert")).voi
+        plain_window, plain_table = read_header(path, UserFacts(polarity="keep")).voi
         np.testing.assert_allclose(window.apply(4095 - _ALL), 1 - plain_window.apply(_ALL), atol=1e-6)
         np.testing.assert_allclose(table.apply(4095 - _ALL), 1 - plain_table.apply(_ALL), atol=1e-6)
 

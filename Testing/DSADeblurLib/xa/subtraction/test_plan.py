@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from DSADeblurLib.xa import PlannedMask, SubtractionPlan
-from DSADeblurLib.xa.subtraction.plan import REGISTRATIONS
+from DSADeblurLib.request import REGISTRATIONS
 
 _SHIFTS = st.tuples(*[st.floats(-50, 50)] * 2)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.xa import PlannedMask, XAReadError, plan_subtraction, read_header, read_run, subtract
 
@@ -110,7 +111,7 @@ def test_relationship_must_be_known(make_run, edit):
     assert sentence in header.warnings
     with pytest.raises(XAReadError, match=sentence):
         plan_subtraction(header, "always")
-    chosen = read_header(header.source.path, relationship="LIN")
+    chosen = read_header(header.source.path, UserFacts(relationship="LIN"))
     assert plan_subtraction(chosen).mask_frames == (1, 2) and sentence not in chosen.warnings
 
 

@@ -1,0 +1,60 @@
+"""The DICOM file behind the run of a node, found in Slicer's database; nothing of it is read to find it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import slicer
+from slicer.i18n import tr as _
+
+from DSADeblurLib.request import UserFacts
+from DSADeblurScene.input import InputRun
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """Where the file behind a run lies.
+
+    path: the file, or "" when there is none. note: one sentence that says why there is none, or "".
+    severalFiles: the frames come from several files, of which this is the first.
+    """
+
+    path: str
+    note: str = ""
+    severalFiles: bool = False
+
+
+def fileOfRun(run: InputRun) -> RunFile:
+    """Look for the file of a run."""
+    if not run.instanceUIDs:
+        return RunFile(
+            "",
+            _("No DICOM header behind this node: values are taken as they are, acquisition geometry is unknown."),
+        )
+    path = fileForInstance(run.instanceUIDs[0])
+    if not path:
+        return RunFile(
+            "", _("The DICOM file of this run is not in the database any more: acquisition facts are unknown.")
+        )
+    return RunFile(path, severalFiles=len(run.instanceUIDs) > 1)
+
+
+def loadedRun(run: InputRun, facts: UserFacts):
+    """What the file and the user say of a run, and its stored values: DSADeblurLib.xa.loaded_frames.LoadedRun.
+
+    Reads the header in this process. Never raises: what is missing is told in its `note`.
+    """
+    from DSADeblurLib.xa.loaded_frames import loaded_run
+
+    file = fileOfRun(run)
+    return loaded_run(run.frames, file.path, facts, file.note, file.severalFiles)
+
+
+def fileForInstance(uid: str) -> str:
+    """The file of a SOP instance in Slicer's DICOM database, or "" when it is not there."""
+    database = getattr(slicer, "dicomDatabase", None)
+    if database is None:
+        return ""
+    path = database.fileForInstance(uid)
+    return path if path and os.path.isfile(path) else ""
