@@ -16,7 +16,7 @@ from DSADeblurLib.request import UserFacts
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.xa import Provenance, plan_subtraction, read_run, subtract, write_derived
 from DSADeblurLib.xa.derived.deidentified import write_deidentified
-from DSADeblurLib.xa.header.header import header
+from DSADeblurLib.xa.header import header
 
 _PROVENANCE = Provenance("conformance", "0123456789abcdef" * 4, "0.0", "sharpness 1", ("focal spot 0.6 mm (user)",))
 _SIZE = (48, 64)

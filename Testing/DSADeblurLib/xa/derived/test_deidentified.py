@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from DSADeblurLib.xa import XAWriteError, read_run
 from DSADeblurLib.xa.derived.derived_object import deidentified
-from DSADeblurLib.xa.header.header import header
+from DSADeblurLib.xa.header import header
 
 pytest.importorskip("dicognito", reason="dicognito is not installed")
 write_deidentified = deidentified.write_deidentified
