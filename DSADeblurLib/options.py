@@ -61,7 +61,7 @@ class Option:
             value = self.read(text)
         except ValueError:
             value = text
-        return self.checked(name, value)
+        return None if value == () and self.optional else self.checked(name, value)
 
     def text(self, value: Any) -> str:
         """The text that `parsed` takes for a value."""
@@ -242,7 +242,7 @@ class FrameNumbers(Option):
 
     def read(self, text: str) -> tuple[int, ...]:
         numbers: list[int] = []
-        for part in text.replace(";", ",").split(","):
+        for part in filter(str.strip, text.replace(";", ",").split(",")):
             first, dash, last = part.partition("-")
             # A run has fewer frames; a slip of the finger must not fill the memory.
             if dash and int(last) - int(first) not in range(100_000):

@@ -72,11 +72,12 @@ def complaints(path) -> list[str]:
 
 def storedIn(node) -> np.ndarray:
     """The frames of a native result as its source's file would store them."""
+    from DSADeblurLib.xa.loaded_frames import StoredValues
     from DSADeblurScene.derived import sourceOf
-    from DSADeblurScene.dicom_facts import StoredFrames, factsForRun
     from DSADeblurScene.input import readInput
+    from DSADeblurScene.run_file import loadedRun
 
-    return StoredFrames(readInput(node).frames, factsForRun(readInput(sourceOf(node))).rule)[:]
+    return StoredValues(readInput(node).frames, loadedRun(readInput(sourceOf(node)), UserFacts()).rule)[:]
 
 
 @pytest.mark.parametrize("compression", ["none", "jpeg-ls", "rle"])
@@ -86,9 +87,9 @@ def storedIn(node) -> np.ndarray:
         ({}, {}),
         ({"bits": 8, "relationship": "DISP"}, {}),
         ({"extra": RESCALED}, {}),
-        ({"stack": True, "extra": RESCALED}, {"frames": (2, 4)}),
-        ({"frame_times": [0, 100, 200, 250, 300, 400]}, {"frames": (2, 5)}),
-        (MASKED, {"subtraction": "never"}),
+        ({"stack": True, "extra": RESCALED}, {"frame_range": (2, 4)}),
+        ({"frame_times": [0, 100, 200, 250, 300, 400]}, {"frame_range": (2, 5)}),
+        (MASKED, {"subtract": "never"}),
     ],
 )
 def test_native_result_is_pixel_exact(tmp_path, out, written, chosen, compression):
@@ -114,7 +115,7 @@ def test_subtracted_result_is_within_half_a_step(tmp_path, out, relationship, st
     from DSADeblurLib.xa import read_run
 
     source = load(tmp_path / "a.dcm", relationship=relationship, stack=stack, **MASKED)
-    node = deblurred(source, frames=(4, 6))
+    node = deblurred(source, frame_range=(4, 6))
     exported, density = export(node, out), allFrames(node)
     dataset, run = pydicom.dcmread(exported.path), read_run(exported.path)
     step = float(np.abs(density).max()) / 32767
@@ -131,7 +132,14 @@ def test_file_says_what_made_it_and_is_of_the_same_study(tmp_path, out):
     node = deblurred(load(tmp_path / "a.dcm"))
     dataset, original = pydicom.dcmread(export(node, out).path), pydicom.dcmread(tmp_path / "a.dcm")
     controls = "sharpness 0.5, noise reduction 0.5"
-    for words in ("RESEARCH USE ONLY", MODEL, SHA256[:16], controls, "float32 on cpu", "blur 2.00 x 1.50 px"):
+    for words in (
+        "RESEARCH USE ONLY",
+        MODEL,
+        SHA256[:16],
+        controls,
+        "float32 on cpu",
+        "by torch, blur 2.0 x 1.5 px (geometry)",
+    ):
         assert words in dataset.DerivationDescription, words
     assert {SHA256, MODEL} < set(dataset.SoftwareVersions)
     assert dataset.PatientID == original.PatientID and dataset.StudyInstanceUID == original.StudyInstanceUID
@@ -139,11 +147,11 @@ def test_file_says_what_made_it_and_is_of_the_same_study(tmp_path, out):
 
 
 def test_file_says_in_which_order_it_was_subtracted(tmp_path, out):
-    node = deblurred(load(tmp_path / "a.dcm", **MASKED))
+    source = load(tmp_path / "a.dcm", **MASKED)
     for order in ("subtract-first", "deblur-first"):
-        node.SetAttribute("DSADeblur.Order", order)
-        told = pydicom.dcmread(export(node, out).path).DerivationDescription
-        assert ("deblurred before subtraction" in told) is (order == "deblur-first")
+        written = export(deblurred(source, order=order), out).path
+        description = pydicom.dcmread(written).DerivationDescription
+        assert ("order deblur-first" in description) is (order == "deblur-first")
 
 
 def test_file_loads_beside_the_original_with_the_same_timing(tmp_path, out):
@@ -157,7 +165,7 @@ def test_file_loads_beside_the_original_with_the_same_timing(tmp_path, out):
 
 def test_what_the_user_said_of_the_values_is_written(tmp_path, out):
     source = load(tmp_path / "a.dcm", relationship=None)
-    dataset = pydicom.dcmread(export(deblurred(source, said=UserFacts(relationship="LIN"), maskFrames=(1,)), out).path)
+    dataset = pydicom.dcmread(export(deblurred(source, relationship="LIN", mask_frames=(1,)), out).path)
     assert "pixel intensity relationship LIN (user)" in dataset.DerivationDescription
     assert "RealWorldValueMappingSequence" in dataset
 
@@ -367,7 +375,7 @@ def test_picture_has_both_halves_of_the_shown_frame_and_the_label(tmp_path, out,
 def test_picture_of_a_frame_that_the_result_does_not_have(tmp_path, out):
     from DSADeblurScene.input import browserForSequence
 
-    node = deblurred(load(tmp_path / "a.dcm"), frames=(3, 4))
+    node = deblurred(load(tmp_path / "a.dcm"), frame_range=(3, 4))
     viewhost.showFrame(browserForSequence(node), 6)
     with pytest.raises(ValueError, match="No frame of the result is shown"):
         export(node, out, "png")
@@ -380,7 +388,7 @@ def test_picture_of_a_stack_is_of_the_slice_that_is_shown(host, tmp_path, out):
     from DSADeblurScene.export_pictures import shownFrame
     from DSADeblurScene.export_result import resultOf
 
-    node = deblurred(load(tmp_path / "a.dcm", stack=True), frames=(2, 5))
+    node = deblurred(load(tmp_path / "a.dcm", stack=True), frame_range=(2, 5))
     with pytest.raises(ValueError, match="No frame of the result is shown"):
         export(node, out, "png")
     showComparison(node)
@@ -406,7 +414,7 @@ def durations(path) -> list[int]:
     ("written", "chosen", "expected"),
     [
         ({}, {}, [250] * 6),
-        ({"frame_times": [0, 100, 200, 50, 300, 400]}, {"frames": (2, 5)}, [200, 50, 300, 300]),
+        ({"frame_times": [0, 100, 200, 50, 300, 400]}, {"frame_range": (2, 5)}, [200, 50, 300, 300]),
         ({"known": False}, {}, [250] * 6),
         ({"known": False, "frame_time": None}, {}, [100] * 6),
         ({"stack": True, **MASKED}, {}, [250] * 4),

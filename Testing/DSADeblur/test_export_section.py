@@ -70,12 +70,13 @@ def without(monkeypatch, *packages):
 def test_formats_are_those_of_the_export(gui):
     gui.openModule()
     from DSADeblurLib.xa.derived.compression import COMPRESSIONS
-    from DSADeblurPanel.parameters import CompressionChoice, ExportFormat
+    from DSADeblurPanel.parameters import ExportFormat, RequestParameters
     from DSADeblurScene.export import FORMATS as known
 
     assert [one.value for one in ExportFormat] == list(known)
-    assert [one.value for one in CompressionChoice] == list(COMPRESSIONS)
-    assert [one.label() for one in ExportFormat] == FORMATS and all(one.label() for one in CompressionChoice)
+    compressions = type(RequestParameters().compression)
+    assert [one.value for one in compressions] == list(COMPRESSIONS)
+    assert [one.label() for one in ExportFormat] == FORMATS and all(one.label() for one in compressions)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,7 @@ def test_cancel_in_an_export(panel, out, monkeypatch):
 
 
 def test_nothing_else_starts_in_an_export(panel, out, monkeypatch):
-    from DSADeblurPanel.parameters import optionsFrom
+    from DSADeblurPanel.parameters import requestFrom
     from DSADeblurScene.worker_client import Callbacks
 
     errors = []
@@ -188,7 +189,7 @@ def test_nothing_else_starts_in_an_export(panel, out, monkeypatch):
         node = parameters.derivedNode
         assert panel.ui.applyButton.text == "Cancel" and not panel.ui.exportButton.enabled
         for start in (
-            lambda: panel.logic.start(parameters.inputNode, optionsFrom(parameters), Callbacks()),
+            lambda: panel.logic.start(parameters.inputNode, requestFrom(parameters.request), Callbacks()),
             lambda: panel.logic.export(node, out),
         ):
             with pytest.raises(RuntimeError, match="An export is under way") as caught:
@@ -252,7 +253,7 @@ def test_failure_is_told_and_the_panel_stays_usable(panel, out, monkeypatch):
     from DSADeblurScene.derived import sourceOf
 
     with monkeypatch.context() as patch:
-        patch.setattr(export_dicom, "headerFor", lambda result: 1 / 0)
+        patch.setattr(export_dicom, "loadedSource", lambda result: 1 / 0)
         import qtemu
 
         panel.ui.exportButton.click()

@@ -21,7 +21,7 @@ from scenes import allFrames, fingerprint, load
 def panel(gui, tiny_model):
     """The open module with the small network chosen, on the CPU."""
     widget = gui.openModule()
-    widget._parameterNode.model = tiny_model
+    widget._parameterNode.request.model = tiny_model
     widget.ui.deviceComboBox.currentIndex = 1
     return widget
 
@@ -39,7 +39,7 @@ def underWay(gui, panel, slow_model, tmp_path):
     """The input of a job that runs, and will for longer than a test takes on any machine."""
     source = load(tmp_path / "slow.dcm", frames=samples.vessel_frames(60, 128, 128), frame_time=100)
     choose(panel, source)
-    panel._parameterNode.model = slow_model
+    panel._parameterNode.request.model = slow_model
     panel.ui.applyButton.click()
     assert gui.processEvents(lambda: panel.ui.progressBar.value > 0)
     return source
@@ -55,8 +55,8 @@ def test_apply_puts_a_derived_run_beside_the_original(gui, panel, tmp_path, tiny
     choose(panel, source)
     assert panel._parameterNode.inputNode is source and panel.ui.applyButton.enabled
     assert "0.6 mm" in panel.ui.factsLabel.text and "Predicted blur" in panel.ui.factsLabel.text
-    assert panel.ui.sharpnessSlider.value == 100 and panel.ui.noiseReductionSlider.value == 50
-    panel.ui.sharpnessSlider.value, panel.ui.noiseReductionSlider.value = 80, 30
+    assert panel.ui.sharpnessSlider.value == 1 and panel.ui.noiseReductionSlider.value == 0.5
+    panel.ui.sharpnessSlider.value, panel.ui.noiseReductionSlider.value = 0.8, 0.3
     panel.ui.applyButton.click()
     assert panel.ui.applyButton.text == "Cancel" and panel.ui.progressBar.visible
     assert gui.processEvents(lambda: idle(panel))
@@ -80,7 +80,7 @@ def test_cancel_leaves_the_scene_as_it_was(gui, panel, underWay):
     assert panel.ui.statusLabel.text == "Cancelled."
     assert slicer.mrmlScene.GetNumberOfNodes() == count and temporaryFolders() == []
     assert gui.layoutLogic.GetLayoutNode().GetViewArrangement() == arrangement
-    panel.ui.lastFrameSpinBox.value = 1
+    panel.ui.frameRangeLineEdit.text = "1-1"
     panel.ui.applyButton.click()
     assert gui.processEvents(lambda: idle(panel)) and panel.ui.statusLabel.text.startswith("Done")
 
@@ -105,7 +105,7 @@ def test_worker_killed_in_a_job(gui, panel, underWay):
     os.kill(panel.logic._client._runner._process.processId(), 9)
     assert gui.processEvents(lambda: idle(panel))
     assert "ended unexpectedly" in panel.ui.statusLabel.text and temporaryFolders() == []
-    panel.ui.lastFrameSpinBox.value = 1
+    panel.ui.frameRangeLineEdit.text = "1-1"
     panel.ui.applyButton.click()
     assert gui.processEvents(lambda: idle(panel)) and panel.ui.statusLabel.text.startswith("Done")
 
@@ -123,7 +123,7 @@ def test_module_reloaded_in_a_job(gui, panel, underWay):
     assert process.state() == 0 and temporaryFolders() == []
     assert sys.modules["DSADeblurScene.job"] is not old and sys.modules.get("torch") is torch
     assert widget is not panel and widget._parameterNode.inputNode is not None
-    widget.ui.lastFrameSpinBox.value = 1
+    widget.ui.frameRangeLineEdit.text = "1-1"
     widget.ui.applyButton.click()
     assert gui.processEvents(lambda: idle(widget)) and widget.ui.statusLabel.text.startswith("Done")
 
@@ -147,7 +147,7 @@ def without(monkeypatch, *packages):
 def test_opens_without_torch_and_tells_how_to_get_it(gui, monkeypatch, tmp_path, tiny_model):
     hidden = without(monkeypatch, "torch")
     widget = gui.openModule()
-    widget._parameterNode.model = tiny_model
+    widget._parameterNode.request.model = tiny_model
     choose(widget, load(tmp_path / "a.dcm"))
     assert "PyTorch extension" in widget.ui.statusLabel.text and widget.ui.installTorchButton.visible
     assert not widget.ui.applyButton.enabled and "PyTorch" in widget.ui.applyButton.toolTip
@@ -218,9 +218,11 @@ def test_worker_that_cannot_be_started_is_one_sentence(gui, panel, monkeypatch, 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda ui: setattr(ui.maskFramesLineEdit, "text", "one"), "Mask frames must be numbers"),
-        (lambda ui: setattr(ui.firstFrameSpinBox, "value", 9), "first <= last"),
-        (lambda ui: setattr(ui.lastFrameSpinBox, "value", 9), "has 6 frames"),
+        (lambda ui: setattr(ui.maskFramesLineEdit, "text", "one"), "Mask frames must be frame numbers"),
+        (lambda ui: setattr(ui.frameRangeLineEdit, "text", "9-3"), "first <= last"),
+        (lambda ui: setattr(ui.tileSpinBox, "value", 8), "at least 16"),
+        (lambda ui: setattr(ui.magnificationSpinBox, "value", 0.5), "Magnification must be"),
+        (lambda ui: setattr(ui.frameRangeLineEdit, "text", "2-9"), "the run has 6"),
         (lambda ui: setattr(ui.subtractionComboBox, "currentIndex", 1), "give the numbers of the mask frames"),
     ],
 )
@@ -228,7 +230,8 @@ def test_choices_that_do_not_fit_are_told_in_the_status_line(gui, panel, tmp_pat
     choose(panel, load(tmp_path / "a.dcm"))
     change(panel.ui)
     panel.ui.applyButton.click()
-    assert idle(panel) and words in panel.ui.statusLabel.text and temporaryFolders() == []
+    assert gui.processEvents(lambda: idle(panel))
+    assert words in panel.ui.statusLabel.text and temporaryFolders() == []
 
 
 def test_no_run_no_apply(gui, panel):
@@ -248,25 +251,37 @@ def test_node_without_dicom_is_told(gui, panel):
     assert gui.processEvents(lambda: idle(panel)) and "No DICOM header" in panel.ui.statusLabel.text
 
 
-def test_subtraction_and_header_choices_become_options(gui, panel, tmp_path):
-    from DSADeblurLib.request import NOTHING_SAID, UserFacts
-    from DSADeblurPanel.parameters import optionsFrom
+def test_choices_become_a_request(gui, panel, tmp_path):
+    from DSADeblurLib.request import DeblurRequest
+    from DSADeblurPanel.parameters import requestFrom
 
     choose(panel, load(tmp_path / "a.dcm"))
-    options = optionsFrom(panel._parameterNode)
-    assert options.maskShift is None and options.said == NOTHING_SAID and options.order == "subtract-first"
-    ui = panel.ui
-    assert not ui.maskShiftRowsSpinBox.enabled and ui.flipShiftCheckBox.enabled
-    ui.shiftMaskCheckBox.checked = True
-    assert ui.maskShiftColumnsSpinBox.enabled and not ui.flipShiftCheckBox.enabled
-    ui.maskShiftRowsSpinBox.value, ui.maskShiftColumnsSpinBox.value = 1.25, -0.5
-    for box, index in (("subtraction", 2), ("registration", 1), ("order", 1), ("polarity", 2), ("relationship", 2)):
+    model, ui = panel._parameterNode.request.model, panel.ui
+    assert requestFrom(panel._parameterNode.request) == DeblurRequest.of(model=model, device="cpu")
+    ui.maskShiftLineEdit.text, ui.blurLineEdit.text, ui.frameRangeLineEdit.text = "1.25,-0.5", "3", "2-5"
+    boxes = ("subtraction", 2), ("registration", 1), ("order", 1), ("polarity", 2), ("relationship", 2), ("engine", 1)
+    for box, index in boxes:
         getattr(ui, f"{box}ComboBox").currentIndex = index
     ui.focalSpotSpinBox.value, ui.magnificationSpinBox.value, ui.detectorSpacingSpinBox.value = 1.2, 1.4, 0.2
-    options = optionsFrom(panel._parameterNode)
-    assert (options.subtraction, options.registration, options.order) == ("find", "shift", "deblur-first")
-    assert options.maskShift == (1.25, -0.5)
-    assert options.said == UserFacts(1.2, 1.4, 0.2, "LOG", "invert")
+    ui.framesInFileCheckBox.checked, ui.tileSpinBox.value = True, 64
+    assert requestFrom(panel._parameterNode.request) == DeblurRequest.of(
+        model=model,
+        device="cpu",
+        engine="torch",
+        tile=64,
+        frame_range=(2, 5),
+        blur=(3.0, 3.0),
+        subtract="find",
+        registration="shift",
+        order="deblur-first",
+        mask_shift=(1.25, -0.5),
+        focal_spot_mm=1.2,
+        magnification=1.4,
+        detector_spacing_mm=0.2,
+        relationship="LOG",
+        polarity="invert",
+        frames_in_file=True,
+    )
     assert "user" in ui.factsLabel.text and "1.2 " in ui.factsLabel.text
 
 
@@ -279,11 +294,10 @@ def test_inverted_run_is_asked_about(gui, panel, tmp_path):
 
 def test_choices_are_saved_with_the_scene(gui, panel, tmp_path, tiny_model):
     choose(panel, load(tmp_path / "a.dcm"))
-    panel.ui.sharpnessSlider.value, panel.ui.noiseReductionSlider.value = 70, 30
+    panel.ui.sharpnessSlider.value, panel.ui.noiseReductionSlider.value = 0.7, 0.3
     panel.ui.maskFramesLineEdit.text = "1-2"
     panel.ui.relationshipComboBox.currentIndex = 2
-    panel.ui.shiftMaskCheckBox.checked = True
-    panel.ui.maskShiftRowsSpinBox.value = 0.25
+    panel.ui.maskShiftLineEdit.text = "0.25,0"
     panel.ui.registrationComboBox.currentIndex = 1
     panel.ui.applyButton.click()
     assert gui.processEvents(lambda: idle(panel))
@@ -291,11 +305,13 @@ def test_choices_are_saved_with_the_scene(gui, panel, tmp_path, tiny_model):
     gui.saveScene(tmp_path / "scene.mrb")
     gui.loadScene(tmp_path / "scene.mrb")
     panel.enter()
-    assert (panel.ui.sharpnessSlider.value, panel.ui.noiseReductionSlider.value) == (70, 30)
+    assert (panel.ui.sharpnessSlider.value, panel.ui.noiseReductionSlider.value) == (0.7, 0.3)
     assert panel.ui.maskFramesLineEdit.text == "1-2"
-    assert panel.ui.maskShiftRowsSpinBox.value == 0.25 and panel.ui.maskShiftRowsSpinBox.enabled
+    assert panel.ui.maskShiftLineEdit.text == "0.25,0"
     assert panel.ui.registrationComboBox.currentText == "One shift for each frame"
-    assert panel.ui.relationshipComboBox.currentText == "Logarithmic" and panel._parameterNode.model == tiny_model
+    assert (
+        panel.ui.relationshipComboBox.currentText == "Logarithmic" and panel._parameterNode.request.model == tiny_model
+    )
     assert panel.ui.inputSelector.currentNode().GetName() == "5: XA DSA cerebral [1]"
     assert panel.ui.compareButton.enabled
     panel.ui.compareButton.click()
@@ -310,18 +326,19 @@ def test_model_folder_is_browsed(gui, monkeypatch, tiny_model, tmp_path):
     assert "card.json is missing" in widget.ui.modelInfoLabel.text and not widget.ui.applyButton.enabled
     monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: tiny_model)
     widget.ui.browseModelButton.click()
-    assert widget._parameterNode.model == tiny_model and widget.ui.modelComboBox.currentText == tiny_model
+    assert widget._parameterNode.request.model == tiny_model and widget.ui.modelComboBox.currentText == tiny_model
     assert widget.ui.modelInfoLabel.text.startswith("Untrained")
     monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: "")
     widget.ui.browseModelButton.click()
-    assert widget._parameterNode.model == tiny_model
+    assert widget._parameterNode.request.model == tiny_model
 
 
 def test_every_bound_widget_has_a_parameter(gui):
     gui.openModule()
-    parameters = set(gui.module.DSADeblurParameterNode.allParameters)
+    own = gui.module.DSADeblurParameterNode.allParameters
+    parameters = set(own) - {"request"} | {f"request.{name}" for name in own["request"].kind.allParameters}
     unbound = parameters - set(apicheck.boundParameters(hostpaths.UI))
-    assert unbound == {"model", "derivedNode", "exportFolder", "calibration"}
+    assert unbound == {"request.model", "derivedNode", "exportFolder", "calibration"}
     assert set(apicheck.boundParameters(hostpaths.UI)) <= parameters
 
 
@@ -345,7 +362,7 @@ def test_logic_in_a_script(gui, tmp_path, tiny_model):
     gui.openModule()
     logic = gui.module.DSADeblurLogic()
     source, seen = load(tmp_path / "a.dcm"), []
-    derived = logic.process(source, tiny_model, device="cpu", frames=(2, 3), progress=lambda *p: seen.append(p))
+    derived = logic.process(source, tiny_model, device="cpu", frame_range=(2, 3), progress=lambda *p: seen.append(p))
     assert derived.GetNumberOfDataNodes() == 2 and seen[-1][0] == seen[-1][1]
     with pytest.raises(RuntimeError, match="no-such-model"):
         logic.process(source, "no-such-model", device="cpu")
@@ -363,7 +380,7 @@ def test_bundled_model(gui, tmp_path, name):
     widget = gui.openModule()
     source = load(tmp_path / "a.dcm", samples.vessel_frames(3, 64, 64), mask_frames=(1,))
     choose(widget, source)
-    widget._parameterNode.model = name
+    widget._parameterNode.request.model = name
     widget.ui.deviceComboBox.currentIndex = 1
     assert widget.ui.modelComboBox.currentText == name and widget.ui.modelInfoLabel.text
     widget.ui.applyButton.click()

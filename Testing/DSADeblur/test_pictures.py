@@ -17,15 +17,15 @@ def deblurred(tmp_path, tiny_model):
     """deblurred(**options of write_run): files of a run and of what the shell makes of it."""
 
     def make(subtract="auto", frames=None, **options):
-        from DSADeblurLib.pipeline import RunOptions, deblur_run
+        from DSADeblurLib.pipeline import deblur_run
+        from DSADeblurLib.request import DeblurRequest
         from DSADeblurLib.restoration.package import load_model
-        from DSADeblurLib.request import DeblurSettings
         from DSADeblurLib.xa import read_run
 
         original, derived = tmp_path / "run.dcm", tmp_path / "derived.dcm"
         samples.write_run(original, samples.vessel_frames(6, 128, 128), **options)
-        settings = DeblurSettings(device="cpu", frames=frames)
-        deblur_run(read_run(original), load_model(tiny_model), derived, settings, RunOptions(subtract=subtract))
+        request = DeblurRequest.of(device="cpu", frame_range=frames, subtract=subtract)
+        deblur_run(read_run(original), load_model(tiny_model), derived, request)
         return original, derived
 
     return make

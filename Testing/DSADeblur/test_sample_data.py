@@ -33,13 +33,14 @@ def offered(gui, monkeypatch, tmp_path):
 
 
 def test_button_loads_a_sequence_with_its_header(offered):
-    from DSADeblurScene.dicom_facts import factsForRun
+    from DSADeblurLib.request import UserFacts
     from DSADeblurScene.input import readInput
+    from DSADeblurScene.run_file import loadedRun
 
     [shown] = sampledata.click("DSA Deblur", "bundled")
     run = readInput(slicer.mrmlScene.GetNodeByID(shown))
     assert run.isSequence and np.array_equal(allFrames(run), offered)
-    assert factsForRun(run).header is not None
+    assert loadedRun(run, UserFacts()).run.has_file
 
 
 def test_script_gets_a_stack_that_the_module_takes(offered):

@@ -49,7 +49,7 @@ def test_library_does_not_know_the_application(path):
 @pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.name)
 def test_module_files_import_only_light_things(path):
     # pydicom, scipy and torch are slow to import or absent; what needs them is imported where it is used.
-    light = {f"DSADeblurLib.{name}" for name in ("frame_file", "paths", "restoration.settings", "user_facts")}
+    light = {f"DSADeblurLib.{name}" for name in ("frame_file", "options", "paths", "request")}
     allowed = set(sys.stdlib_module_names) | {"numpy", "vtk", "qt", "ctk", "slicer", "DSADeblurScene", "DSADeblurPanel"}
     for name in imports(path, file_scope=True):
         assert name in light | {"DSADeblurLib"} or name.split(".")[0] in allowed, name
@@ -80,7 +80,7 @@ def test_library_imports_where_the_application_is_absent():
         "        if name.split('.')[0] in blocked: raise ModuleNotFoundError(name, name=name)\n"
         "sys.meta_path.insert(0, Block())\n"
         "import DSADeblurLib.xa, DSADeblurLib.restoration, DSADeblurLib.restoration.card, DSADeblurLib.worker\n"
-        "import DSADeblurLib.restoration.settings, DSADeblurLib.frame_file, DSADeblurLib.pipeline\n"
+        "import DSADeblurLib.request, DSADeblurLib.frame_file, DSADeblurLib.pipeline\n"
         "assert not set(sys.modules) & set(blocked)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=hostpaths.ROOT, capture_output=True, text=True)

@@ -41,7 +41,7 @@ def main(folder: str | Path, run: str | Path | None = None, model: str = "compac
         widget = host.openModule()
         sequence = dicomhost.loadLikeSlicer(run)
         widget._parameterNode.inputNode = sequence
-        widget._parameterNode.model = str(model)
+        widget._parameterNode.request.model = str(model)
         if not widget.ui.applyButton.enabled:
             raise RuntimeError(widget.ui.applyButton.toolTip)
         widget.ui.applyButton.click()

@@ -43,9 +43,10 @@ def report(cores: int, scenes: int = 8) -> str:
             f"{PASSES * operations * side**2 / 1e9:.1f} GFLOP to learn from a patch of {side} x {side}",
             f"{pairs:.0f} patches ({pairs / LARGE.batch:.0f} steps) a second at {ASSUMED_SHARE:.0%} of "
             f"{PEAK_OPERATIONS / 1e12:.0f} TFLOP/s",
-            f"{seconds:.2f} s of one core a scene with {SHOTS} acquisitions; {cores} cores, one of them for the training, "
-            f"make {(cores - 1) / seconds:.1f} a second",
-            f"each scene is drawn from {draws:.0f} times, in {LARGE.pool.scenes * seconds / (cores - 1):.0f} s in the ring",
+            f"{seconds:.2f} s of one core a scene with {SHOTS} acquisitions; {cores} cores, one of them for the "
+            f"training, make {(cores - 1) / seconds:.1f} a second",
+            f"each scene is drawn from {draws:.0f} times, in "
+            f"{LARGE.pool.scenes * seconds / (cores - 1):.0f} s in the ring",
         )
     )
 

@@ -14,9 +14,9 @@ from DSADeblurLib.batch import step as step_module
 from DSADeblurLib.batch.folder import is_disk_full
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.pipeline import RunOptions
+from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.restoration import package
 from DSADeblurLib.restoration.package import load_model
-from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.xa import XAWriteError
 
 FAST = DeblurSettings(device="cpu", engine="torch", precision="float32", frames=(1, 2))

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from DSADeblurLib.frame_file import FrameFile
+from DSADeblurLib.request import DEFAULT_MODEL
 from DSADeblurLib.restoration import DeblurSettings, fit_normalisation
 from DSADeblurLib.restoration.controls import apply_controls
 from DSADeblurLib.restoration.deblur import DeblurCancelled, DeblurError, deblur
@@ -18,7 +19,6 @@ from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngin
 from DSADeblurLib.restoration.normalisation import Opening
 from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.restoration.selection import Engines
-from DSADeblurLib.request import DEFAULT_MODEL
 
 # What the network says by itself; the controls have tests of their own.
 ALONE = DeblurSettings(noise_reduction=1.0)

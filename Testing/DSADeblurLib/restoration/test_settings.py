@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from DSADeblurLib.restoration import DeblurSettings
 from DSADeblurLib.request import LARGEST_BLUR_PX
+from DSADeblurLib.restoration import DeblurSettings
 
 
 def test_settings_survive_json():

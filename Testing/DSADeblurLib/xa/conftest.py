@@ -11,8 +11,8 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
-from DSADeblurLib.request import UserFacts
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import Provenance, plan_subtraction, read_run, subtract, write_derived
 
 _ROOT = Path(__file__).resolve().parents[3]
