@@ -14,8 +14,8 @@ INSTALLED = {
     "DSADeblurLib": {".py"},
     "Resources": {".py", ".dcm", ".json", ".npy", ".safetensors", ".md", ".xml", ".bin"},
 }
-# Shown on web pages only.
-NOT_INSTALLED = ("Resources/Screenshots/",)
+# Shown on web pages, or for developers, only.
+NOT_INSTALLED = ("Resources/Screenshots/", "Resources/Docs/")
 
 
 def listed(folder: str) -> list[str]:
