@@ -7,8 +7,8 @@ import numpy as np
 from PIL import GifImagePlugin
 
 from DSADeblurLib.errors import PictureError
-from DSADeblurLib.pictures.aside import written_aside
 from DSADeblurLib.pictures.compose import display_window, side_by_side
+from DSADeblurLib.pictures.picture_file import picture_file
 from DSADeblurLib.pictures.timing import durations_of, rounded
 
 # Most viewers show a frame of less than two hundredths of a second for ten.
@@ -36,7 +36,7 @@ def write_gif(
     if np.abs(shown * 0.01 - durations).max() > 1e-6:
         notes += (f"Frame times are rounded to hundredths of a second, and to at least {_LEAST}, in a GIF.",)
     window = window or display_window(originals)
-    with written_aside(path) as aside, open(aside, "wb") as stream:
+    with picture_file(path) as unfinished, open(unfinished, "wb") as stream:
         for index, hundredths in enumerate(shown):
             picture = side_by_side(originals[index], deblurred[index], window)
             # Pillow's own writer of animations keeps all frames; these two functions write one.

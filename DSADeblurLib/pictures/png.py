@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from DSADeblurLib.pictures.aside import written_aside
 from DSADeblurLib.pictures.compose import LABEL, display_window, side_by_side
+from DSADeblurLib.pictures.picture_file import picture_file
 
 
 def write_png(
@@ -19,8 +19,8 @@ def write_png(
     from PIL.PngImagePlugin import PngInfo
 
     picture = side_by_side(original, deblurred, window or display_window(np.asarray(original)[None]))
-    said = PngInfo()
-    said.add_text("Description", LABEL)
-    with written_aside(path) as aside:
-        picture.save(aside, "PNG", pnginfo=said)
+    label = PngInfo()
+    label.add_text("Description", LABEL)
+    with picture_file(path) as unfinished:
+        picture.save(unfinished, "PNG", pnginfo=label)
     return Path(path)

@@ -1,6 +1,5 @@
 """Copies of derived objects without the patient's identity; dicognito replaces names, numbers, UIDs and dates."""
 
-import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +7,11 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset, FileMetaDataset
 
+from DSADeblurLib.atomic_write import write_new
 from DSADeblurLib.errors import XAReadError, XAWriteError
 from DSADeblurLib.xa.derived.attributes import ACQUISITION, CINE, COMMON, TYPE_2, copy_attributes
 from DSADeblurLib.xa.derived.derived_object import result_name
-from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, save_aside
+from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, why_not_written, write_dicom
 from DSADeblurLib.xa.file.elements import items_of, text_of, texts_of
 from DSADeblurLib.xa.file.frame_stack import FrameStack
 from DSADeblurLib.xa.file.input_file import InputFile
@@ -108,7 +108,7 @@ def write_deidentified(
                 copy.PatientIdentityRemoved = "NO"
                 notes.append(BURNED_IN.format(name=path.name))
             with layout.file:
-                written.append(_save_new(copy, layout, Path(folder)))
+                written.append(_write_new(copy, layout, Path(folder)))
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
@@ -176,16 +176,14 @@ def _attach_pixels(copy: Dataset, layout: PixelLayout) -> None:
     attach_compressed_pixels(copy, fragment, layout.frames)
 
 
-def _save_new(copy: Dataset, layout: PixelLayout, folder: Path) -> Path:
+def _write_new(copy: Dataset, layout: PixelLayout, folder: Path) -> Path:
     """Write it under the first name that nothing has, also not when it is complete."""
-    while True:
-        _attach_pixels(copy, layout)
-        with contextlib.suppress(FileExistsError):
-            return save_aside(copy, _free_name(folder), layout.transfer_syntax, layout.file, replace=False)
+    _attach_pixels(copy, layout)
 
+    def write(path: Path) -> Path:
+        return write_dicom(copy, path, layout.transfer_syntax, layout.file)
 
-def _free_name(folder: Path) -> Path:
-    number = 1
-    while os.path.lexists(path := folder / f"deblurred-{number:04d}.dcm"):
-        number += 1
-    return path
+    try:
+        return write_new(folder, "deblurred", ".dcm", write, digits=4)[0]
+    except OSError as error:
+        raise XAWriteError(f"Cannot write into {folder}: {why_not_written(error)}.") from error

@@ -24,7 +24,7 @@ from DSADeblurLib.xa.derived.derived_header import (
     code_item,
     why_not_xray,
 )
-from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, save_aside
+from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, write_dicom
 from DSADeblurLib.xa.file.elements import items_of, text_of
 from DSADeblurLib.xa.file.reading import reading
 from DSADeblurLib.xa.header.header import SC_CLASSES, RunHeader, header_of, read_dataset
@@ -123,7 +123,7 @@ def write_derived(
     else:
         frame_bytes = run.image_rows * run.image_columns * allocated // 8
         attach_native_pixels(dataset, encode, len(numbers), frame_bytes, allocated)
-    return save_aside(dataset, path, syntax, run.layout.file)
+    return write_dicom(dataset, path, syntax, run.layout.file)
 
 
 @contextmanager

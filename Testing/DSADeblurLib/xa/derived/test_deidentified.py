@@ -8,8 +8,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from DSADeblurLib.xa import XAWriteError, read_run
-from DSADeblurLib.xa.derived.derived_object import deidentified
-from DSADeblurLib.xa.header.header import header
+from DSADeblurLib.xa.derived import deidentified
+from DSADeblurLib.xa.header import header
 
 pytest.importorskip("dicognito", reason="dicognito is not installed")
 write_deidentified = deidentified.write_deidentified
@@ -153,6 +153,25 @@ def test_only_derived_objects(make_run, derive, tmp_path):
     with pytest.raises(XAWriteError, match="none.dcm: The file does not exist."):
         write_deidentified([derived, tmp_path / "none.dcm"], tmp_path)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_name_that_is_taken_meanwhile(make_run, derive, tmp_path, monkeypatch):
+    """The file of that name stays, and the copy gets the next name."""
+    truly, derived = deidentified.write_dicom, derive(make_run().path, native=True)
+
+    def late(*arguments):
+        (tmp_path / "deblurred-0001.dcm").write_bytes(b"precious")
+        return truly(*arguments)
+
+    monkeypatch.setattr(deidentified, "write_dicom", late)
+    (copy,) = write_deidentified([derived], tmp_path).paths
+    assert copy.name == "deblurred-0002.dcm" and read_run(copy).bits_stored
+    assert (tmp_path / "deblurred-0001.dcm").read_bytes() == b"precious"
+
+
+def test_folder_that_does_not_exist(make_run, derive, tmp_path):
+    with pytest.raises(XAWriteError, match="Cannot write into .*none: No such file or directory."):
+        write_deidentified([derive(make_run().path, native=True)], tmp_path / "none")
 
 
 def test_without_the_library(monkeypatch, tmp_path):

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from DSADeblurLib.xa import XAWriteError, read_header
 from DSADeblurLib.xa.derived.derived_header import add_timing
-from DSADeblurLib.xa.header.header import header
+from DSADeblurLib.xa.header import header
 
 
 def test_devices_form_a_chain(make_run, derive, judged):

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from DSADeblurLib.xa import XAReadError, read_header, read_run
 from DSADeblurLib.xa.file import dataset as opening
-from DSADeblurLib.xa.header.header import header
+from DSADeblurLib.xa.header import header
 
 
 def _refused(path, **options):
