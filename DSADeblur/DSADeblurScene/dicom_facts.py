@@ -159,7 +159,7 @@ def fileForInstance(uid: str) -> str:
 def _pixelRule(header) -> PixelRule | None:
     import pydicom
 
-    layout = header.layout
+    layout = header.stored_pixels
     tags = ["PhotometricInterpretation", "RescaleSlope", "RescaleIntercept"]
     try:
         dataset = pydicom.dcmread(layout.path, stop_before_pixels=True, specific_tags=tags)

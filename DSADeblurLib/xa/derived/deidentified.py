@@ -16,7 +16,7 @@ from DSADeblurLib.xa.file.elements import items_of, text_of, texts_of
 from DSADeblurLib.xa.file.frame_stack import FrameStack
 from DSADeblurLib.xa.file.input_file import InputFile
 from DSADeblurLib.xa.file.reading import reading
-from DSADeblurLib.xa.file.stored_pixels import PixelLayout
+from DSADeblurLib.xa.file.stored_pixels import StoredPixels
 from DSADeblurLib.xa.header.header import read_dataset
 
 LOOK = (
@@ -101,14 +101,14 @@ def write_deidentified(
     anonymizer, written, notes = Anonymizer(), [], [LOOK]
     try:
         for path in map(Path, paths):
-            copy, layout = _copy(path, anonymizer)
+            copy, stored = _copy(path, anonymizer)
             if reviewed:
                 copy.PatientIdentityRemoved = "YES"
             if copy.get("PatientIdentityRemoved") != "YES":
                 copy.PatientIdentityRemoved = "NO"
                 notes.append(BURNED_IN.format(name=path.name))
-            with layout.file:
-                written.append(_write_new(copy, layout, Path(folder)))
+            with stored.file:
+                written.append(_write_new(copy, stored, Path(folder)))
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
@@ -116,10 +116,10 @@ def write_deidentified(
     return DeidentifiedCopies(tuple(written), tuple(notes))
 
 
-def _copy(path: Path, anonymizer) -> tuple[Dataset, PixelLayout]:
+def _copy(path: Path, anonymizer) -> tuple[Dataset, StoredPixels]:
     try:
         with reading():
-            source, layout = read_dataset(InputFile(path))
+            source, stored = read_dataset(InputFile(path))
         if "DEBLURRED" not in texts_of(source, "ImageType") or text_of(source, "Manufacturer") != "DSADeblur":
             raise XAReadError("only derived objects of DSADeblur can be written without identity.")
         with reading():
@@ -132,7 +132,7 @@ def _copy(path: Path, anonymizer) -> tuple[Dataset, PixelLayout]:
             copy.PatientName = f"ANONYMOUS^{copy.PatientID}"
     except XAReadError as error:
         raise XAWriteError(f"{path.name}: {error}") from error
-    return copy, layout
+    return copy, stored
 
 
 def _drop_text(dataset: Dataset) -> None:
@@ -165,23 +165,23 @@ def _fill_gaps(copy: Dataset) -> None:
         copy.PixelSpacingCalibrationDescription = "removed"
 
 
-def _attach_pixels(copy: Dataset, layout: PixelLayout) -> None:
-    if layout.fragments is None:
-        attach_native_pixels(copy, FrameStack(layout).raw, layout.frames, layout.frame_bytes, layout.bits_allocated)
+def _attach_pixels(copy: Dataset, stored: StoredPixels) -> None:
+    if stored.fragments is None:
+        attach_native_pixels(copy, FrameStack(stored).raw, stored.frames, stored.frame_bytes, stored.bits_allocated)
         return
 
     def fragment(index: int) -> bytes:
-        return b"".join(layout.file.read_at(start, length) for start, length in layout.fragments[index])
+        return b"".join(stored.file.read_at(start, length) for start, length in stored.fragments[index])
 
-    attach_compressed_pixels(copy, fragment, layout.frames)
+    attach_compressed_pixels(copy, fragment, stored.frames)
 
 
-def _write_new(copy: Dataset, layout: PixelLayout, folder: Path) -> Path:
+def _write_new(copy: Dataset, stored: StoredPixels, folder: Path) -> Path:
     """Write it under the first name that nothing has, also not when it is complete."""
-    _attach_pixels(copy, layout)
+    _attach_pixels(copy, stored)
 
     def write(path: Path) -> Path:
-        return write_dicom(copy, path, layout.transfer_syntax, layout.file)
+        return write_dicom(copy, path, stored.transfer_syntax, stored.file)
 
     try:
         return write_new(folder, "deblurred", ".dcm", write, digits=4)[0]

@@ -16,7 +16,7 @@ def read_mapped(path: str | os.PathLike) -> np.ndarray:
     Raises XAReadError when the file cannot be read or has no single linear mapping.
     """
     with reading(), read_run(path) as run:
-        dataset, _ = read_dataset(run.layout.file)
+        dataset, _ = read_dataset(run.stored_pixels.file)
         items = dataset.get("RealWorldValueMappingSequence") or ()
         if len(items) != 1 or "RealWorldValueSlope" not in items[0]:
             raise XAReadError("The run has no linear Real World Value Mapping; its values have no unit.")

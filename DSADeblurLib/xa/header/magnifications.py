@@ -44,7 +44,7 @@ def read_magnifications(
     """Return the plausible magnifications, most trusted first: SID / SOD, the ERMF tag, ratio of the pixel spacings.
 
     Lengths are in mm, pairs are (row, column); `calibrated` is Pixel Spacing where it was calibrated. What is not
-    plausible or contradicts the first is told in `warnings`.
+    plausible or contradicts the first is added to `warnings`.
     """
     found = []
     if sid and sod:

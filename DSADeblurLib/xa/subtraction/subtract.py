@@ -6,9 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from DSADeblurLib.errors import XAReadError
-from DSADeblurLib.frames import LazyFrames
+from DSADeblurLib.frames import LazyFrames, MappedFrames
 from DSADeblurLib.xa.header.header import RELATIONSHIP_MISSING, RELATIONSHIPS, RunHeader
-from DSADeblurLib.xa.header.lookup_table import LookupTable
 from DSADeblurLib.xa.subtraction import registration
 from DSADeblurLib.xa.subtraction.plan import PlannedMask, SubtractionPlan
 
@@ -95,17 +94,6 @@ class SubtractedFrames(LazyFrames):
         return log_mean(self._frames, numbers, self.relationship, slope)
 
 
-class _Intensities(LazyFrames):
-    """Frames as a header's table makes them linear in X-ray intensity, float32."""
-
-    def __init__(self, frames: Sequence[np.ndarray], table: LookupTable) -> None:
-        self._frames, self._table = frames, table
-        self.shape, self.dtype = tuple(frames.shape), np.dtype(np.float32)
-
-    def frame(self, index: int) -> np.ndarray:
-        return self._table.of(self._frames[index]).astype(np.float32)
-
-
 def for_subtraction(header: RunHeader, frames: Sequence[np.ndarray]) -> tuple[Sequence[np.ndarray], str | None]:
     """Return the frames (n, rows, columns) to be subtracted, and their Pixel Intensity Relationship.
 
@@ -113,7 +101,7 @@ def for_subtraction(header: RunHeader, frames: Sequence[np.ndarray]) -> tuple[Se
     (PS3.3 C.8.7.1.1.2); everything else is subtracted as it is stored.
     """
     if header.relationship == "DISP" and header.to_linear is not None:
-        return _Intensities(frames, header.to_linear), "LIN"
+        return MappedFrames(frames, header.to_linear.of, np.float32), "LIN"
     return frames, header.relationship
 
 

@@ -208,7 +208,7 @@ def test_header_and_frames_are_those_of_the_file_opened_first(make_run, tmp_path
     with read_run(made.path) as run:
         os.replace(make_run("other.dcm", patient_name="SECOND", bits=16).path, made.path)
         np.testing.assert_array_equal(run.frames[:], made.frames)
-        with run.layout.file.at(0) as stream:
+        with run.stored_pixels.file.at(0) as stream:
             assert pydicom.dcmread(stream, stop_before_pixels=True).PatientName == "FIRST"
 
 

@@ -10,7 +10,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
 from DSADeblurLib.xa import XAReadError, read_header, read_run
-from DSADeblurLib.xa.file import stored_pixels as layout
+from DSADeblurLib.xa.file import stored_pixels
 
 
 def _refused(path):
@@ -183,5 +183,5 @@ def test_compressed_data_must_be_encapsulated(make_run, tmp_path):
 
 
 def test_fragment_count_is_limited(compressed, monkeypatch):
-    monkeypatch.setattr(layout, "MAX_FRAGMENTS", 3)
+    monkeypatch.setattr(stored_pixels, "MAX_FRAGMENTS", 3)
     assert _refused(compressed.path) == "Compressed pixel data has more than 3 fragments."

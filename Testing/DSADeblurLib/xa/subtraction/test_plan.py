@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from DSADeblurLib.xa import PlannedMask, SubtractionPlan
-from DSADeblurLib.xa.subtraction.plan import REGISTRATIONS
+from DSADeblurLib.xa import SubtractionPlan
+from DSADeblurLib.xa.subtraction.plan import REGISTRATIONS, PlannedMask
 
 _SHIFTS = st.tuples(*[st.floats(-50, 50)] * 2)
 

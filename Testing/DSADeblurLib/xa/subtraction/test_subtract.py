@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from DSADeblurLib.xa import PlannedMask, SubtractionPlan, XAReadError, plan_subtraction, read_header, read_run, subtract
+from DSADeblurLib.xa import SubtractionPlan, XAReadError, plan_subtraction, read_header, read_run, subtract
+from DSADeblurLib.xa.subtraction.plan import PlannedMask
 
 
 def _subtracted(path, mode="auto", **options):
