@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
@@ -55,14 +54,14 @@ class FrameFile(LazyFrames):
         return cls(file, shape, dtype, start)
 
     @classmethod
-    def open(cls, path: str | os.PathLike, writable: bool = False) -> FrameFile:
-        """An existing file.
+    def open(cls, path: str | os.PathLike) -> FrameFile:
+        """An existing file, open for reading.
 
         Raises:
             ValueError: one sentence, if it is not a .npy file of frames of numbers, or is cut short.
             OSError: if it cannot be opened.
         """
-        file = open(path, "r+b" if writable else "rb")
+        file = open(path, "rb")
         try:
             try:
                 version = npy.read_magic(file)
@@ -84,11 +83,6 @@ class FrameFile(LazyFrames):
             raise
         return cls(file, shape, dtype, start)
 
-    @property
-    def path(self) -> Path:
-        """Where the file lies."""
-        return Path(self._file.name)
-
     def frame(self, index: int) -> np.ndarray:
         """Return frame `index`, (rows, columns); always a copy."""
         frame = np.empty(self.shape[1:], self.dtype)
@@ -105,10 +99,6 @@ class FrameFile(LazyFrames):
         indices = self.indices(key)
         for frame, index in zip(np.broadcast_to(frames, (len(indices), *self.shape[1:])), indices, strict=True):
             self._write(index, frame)
-
-    def flush(self) -> None:
-        """Hand what was written to the operating system."""
-        self._file.flush()
 
     def close(self) -> None:
         """Close the file; further access raises ValueError."""

@@ -20,9 +20,8 @@ class SubtractedFrames(LazyFrames):
     """D = ln Ic - ln Im as a lazy, read-only float32 array of shape (k, rows, columns); vessels are negative.
 
     LIN values are intensities, ln(max(v, 1)). LOG and DISP values are differences of stored values, LOG multiplied by
-    the plan's `log_slope` when it is known. `quantitative` tells whether the unit is optical density (natural log).
-    `frame_numbers` are the 1-based contrast frames. At most two masks are kept in memory: the mean used last, and it
-    moved.
+    the plan's `log_slope` when it is known; see `is_quantitative`. `frame_numbers` are the 1-based contrast frames. At
+    most two masks are kept in memory: the mean used last, and it moved.
     """
 
     def __init__(self, frames: Sequence[np.ndarray], plan: SubtractionPlan, relationship: str) -> None:
@@ -39,7 +38,6 @@ class SubtractedFrames(LazyFrames):
         self.plan, self.relationship, self._frames = plan, relationship, frames
         self.frame_numbers = plan.contrast_frames
         self.shape, self.dtype = (len(self.frame_numbers), rows, columns), np.dtype(np.float32)
-        self.quantitative = relationship == "LIN" or (relationship == "LOG" and plan.log_slope is not None)
         self._masks = {number: mask for mask in plan.masks for number in mask.contrast_frames}
         self._mean: tuple[tuple[int, ...], np.ndarray] | None = None
         self._moved: tuple[tuple, np.ndarray] | None = None
