@@ -78,8 +78,10 @@ Pair = tuple[float, float]
 class Calibration:
     """Size of a pixel as (rows, columns): the distance of neighbouring rows and that of neighbouring columns.
 
-    kind: a key of `LABELS`. size, low, high: mm per pixel, the value and its interval; for `PIXELS` the unit is the
-    width of a column. notes: sentences on what it holds for and what speaks against it.
+    Attributes:
+        kind: a key of `LABELS`.
+        size, low, high: mm per pixel, the value and its interval; for `PIXELS` the unit is the width of a column.
+        notes: sentences on what it holds for and what speaks against it.
     """
 
     kind: str
@@ -218,9 +220,15 @@ def choices(acquisition: Acquisition) -> Choices:
 def catheter(french: float, width: Length, acquisition: Acquisition, depth_mm: float = OBJECT_DEPTH_MM) -> Calibration:
     """Return the calibration by a catheter of known outer size, 3 French = 1 mm, and its measured width.
 
-    width: across the catheter, with the uncertainty of measuring. depth_mm: how far before or behind the catheter the
-    vessels may lie; 0 where it lies in the vessel that is measured. Raises ValueError when French size or width are
-    not usable.
+    Args:
+        french: its size.
+        width: across it, with the uncertainty of measuring.
+        acquisition: the facts of the run.
+        depth_mm: how far before or behind the catheter the vessels may lie; 0 where it lies in the vessel that is
+            measured.
+
+    Raises:
+        ValueError: one sentence, when French size, width or depth are not usable.
     """
     if not FRENCH_RANGE[0] <= french <= FRENCH_RANGE[1]:
         raise ValueError(f"A French size lies between {FRENCH_RANGE[0]:g} and {FRENCH_RANGE[1]:g}, not {french:g}.")
@@ -232,8 +240,14 @@ def known_distance(
 ) -> Calibration:
     """Return the calibration by two points whose distance in the patient is known, for instance marks on a wire.
 
-    length: between the two points, with the uncertainty of marking them. depth_mm: as for `catheter`. Raises
-    ValueError when one of them is not usable.
+    Args:
+        millimetres: their distance in the patient.
+        length: between them in the image, with the uncertainty of marking them.
+        acquisition: the facts of the run.
+        depth_mm: as for `catheter`.
+
+    Raises:
+        ValueError: one sentence, when one of them is not usable.
     """
     if not 0 < millimetres < math.inf:
         raise ValueError(f"A known distance must be a positive number of mm, not {millimetres:g}.")

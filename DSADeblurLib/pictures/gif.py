@@ -24,10 +24,19 @@ def write_gif(
     times: Sequence[float] | None = None,
     window: tuple[float, float] | None = None,
 ) -> tuple[str, ...]:
-    """Write two runs, (n, rows, columns) each and indexed one frame at a time, side by side as a GIF that repeats.
+    """Write two runs side by side as a GIF that repeats.
 
-    `times` are the frames' times in seconds; `window` is (lowest, highest) displayed value for both, by default the
-    originals'. Returns sentences for the user: a GIF counts time in hundredths of a second. Raises PictureError.
+    Args:
+        path: of the film; an older one is replaced.
+        originals, deblurred: (n, rows, columns) each, read one frame at a time.
+        times: of the frames in seconds, ascending.
+        window: (lowest, highest) displayed value for both, by default the originals'.
+
+    Returns:
+        Sentences for the user: a GIF counts time in hundredths of a second.
+
+    Raises:
+        PictureError: one sentence; then a file at `path` is as it was.
     """
     if len(originals) != len(deblurred):
         raise PictureError(f"{len(originals)} original and {len(deblurred)} deblurred frames do not fit each other.")

@@ -25,11 +25,22 @@ def write_mp4(
     times: Sequence[float] | None = None,
     window: tuple[float, float] | None = None,
 ) -> tuple[str, ...]:
-    """Write two runs, (n, rows, columns) each and indexed one frame at a time, side by side as an H.264 film.
+    """Write two runs side by side as an H.264 film.
 
-    `times` are the frames' times in seconds; `window` is (lowest, highest) displayed value for both, by default the
-    originals'. A film has one frame rate: where the times are not uniform, it is high enough for all of them and
-    frames are repeated. Returns sentences for the user. Raises PictureError, also where imageio-ffmpeg is missing.
+    A film has one frame rate: where the times are not uniform, it is high enough for all of them and frames are
+    repeated.
+
+    Args:
+        path: of the film; an older one is replaced.
+        originals, deblurred: (n, rows, columns) each, read one frame at a time.
+        times: of the frames in seconds, ascending.
+        window: (lowest, highest) displayed value for both, by default the originals'.
+
+    Returns:
+        Sentences for the user.
+
+    Raises:
+        PictureError: one sentence, also where imageio-ffmpeg is missing; then a file at `path` is as it was.
     """
     try:
         import imageio_ffmpeg

@@ -12,9 +12,18 @@ from DSADeblurLib.pictures.picture_file import picture_file
 def write_png(
     path: str | os.PathLike, original: np.ndarray, deblurred: np.ndarray, *, window: tuple[float, float] | None = None
 ) -> Path:
-    """Write original and deblurred, (rows, columns) each, side by side; `window` is (lowest, highest) displayed value.
+    """Write original and deblurred side by side.
 
-    Without a window the original's own is taken, for both. Raises PictureError with one sentence.
+    Args:
+        path: of the picture; an older one is replaced.
+        original, deblurred: (rows, columns) each, of any number type.
+        window: (lowest, highest) displayed value for both, by default the original's.
+
+    Returns:
+        `path`.
+
+    Raises:
+        PictureError: one sentence; then a file at `path` is as it was.
     """
     from PIL.PngImagePlugin import PngInfo
 

@@ -87,10 +87,17 @@ def write_deidentified(
     are stored. The copies are called deblurred-0001.dcm and so on, because a file's name may be the patient's.
 
     Nothing here looks at the pixels, and no header tag proves that no text is burned into them: a person must look.
-    Patient Identity Removed speaks of the pixels too (PS3.3 C.7.1.1). It becomes YES where Burned In Annotation is NO,
-    or where `reviewed` says that a person looked at the frames of all files and found nothing.
+    Patient Identity Removed speaks of the pixels too: it becomes YES where Burned In Annotation is NO, or by `reviewed`.
 
-    Raises XAWriteError with one sentence; then no copy of this call is left.
+    Args:
+        paths: of derived objects.
+        folder: an existing one; what lies there stays.
+        reviewed: a person looked at the frames of all files and found nothing.
+
+    Raises:
+        XAWriteError: one sentence; then no copy of this call is left.
+
+    Source: PS3.3 C.7.1.1, PS3.15 E.
     """
     try:
         from dicognito.anonymizer import Anonymizer

@@ -68,18 +68,32 @@ def write_derived(
     bits: int = 16,
     compression: str = "none",
 ) -> Path:
-    """Write deblurred `frames`, any array-like of shape (n, rows, columns), as one derived DICOM file.
+    """Write deblurred frames as one derived DICOM file.
 
-    `frame_numbers` are the 1-based source frames, one per frame, ascending. Without `plan` the frames are native:
-    integers in the source's depth and meaning. With the `plan` they were subtracted with, they are float32 optical
-    densities and are stored in `bits` (16, 12 or 8) around mid-grey with one scale for the run, which is also given
-    as a Real World Value Mapping. The object is of the source's class where that is legal, else Secondary Capture;
-    the reason is then in its derivation description. `compression` is none, jpeg-ls, jpeg-2000 or rle, all without
-    loss. Frames are read one at a time, twice when subtracted; the file appears only when it is complete, and only
-    if the source is then still what it was when the run was read. The source's header is read again, of the same open
-    file where `run` has one. The source is never changed.
+    The object is of the source's class where that is legal, else Secondary Capture; the reason is then in its
+    derivation description. The file appears only when it is complete, and only if the source is then still what it was
+    when the run was read. The source's header is read again, of the same open file where `run` has one. The source is
+    never changed.
 
-    Raises XAWriteError with one sentence. Source: PS3.3 A.14, C.7.6.1.1, C.8.7, C.12.1.1.5.
+    Args:
+        path: of the file; an older one is replaced.
+        run: the source.
+        frames: any array-like of shape (n, rows, columns), read one at a time, twice when subtracted. Without `plan`
+            integers in the source's depth and meaning, with it optical densities, float32.
+        frame_numbers: the source frames (1-based), one per frame, ascending.
+        provenance: what produced the frames.
+        plan: that the frames were subtracted with. They are then stored around mid-grey with one scale for the run,
+            which is also given as a Real World Value Mapping.
+        bits: 16, 12 or 8, of subtracted frames.
+        compression: none, jpeg-ls, jpeg-2000 or rle, all without loss.
+
+    Returns:
+        `path`.
+
+    Raises:
+        XAWriteError: one sentence; then nothing is left behind and a file at `path` is unchanged.
+
+    Source: PS3.3 A.14, C.7.6.1.1, C.8.7, C.12.1.1.5.
     """
     path, numbers = Path(path), tuple(int(one) for one in frame_numbers)
     _check(path, run, frames, numbers, bits)

@@ -27,7 +27,20 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def attach_native_pixels(
     dataset: Dataset, frame: Callable[[int], np.ndarray], count: int, frame_bytes: int, bits_allocated: int
 ) -> None:
-    """Make `frame(i)` the native pixel data of `dataset`; nothing is computed before the file is written."""
+    """Give a data set native pixel data; nothing is computed before the file is written.
+
+    Args:
+        dataset: to be written.
+        frame: gives frame i, (rows, columns) uint8 or uint16; asked for once each, in order.
+        count: of the frames.
+        frame_bytes: of one frame.
+        bits_allocated: 8 or 16.
+
+    Raises:
+        XAWriteError: one sentence, where the frames exceed the length of one element.
+
+    Source: PS3.5 8.2, A.2.
+    """
     if count * frame_bytes > _MAX_NATIVE_BYTES:
         raise XAWriteError("The frames exceed 4 GiB, the limit of one DICOM file; choose fewer frames.")
     stream = FrameStream(frame, count, frame_bytes)
@@ -35,7 +48,15 @@ def attach_native_pixels(
 
 
 def attach_compressed_pixels(dataset: Dataset, fragment: Callable[[int], bytes], count: int) -> None:
-    """Make the codestreams `fragment(i)` the encapsulated pixel data of `dataset`; each is asked for once."""
+    """Give a data set encapsulated pixel data.
+
+    Args:
+        dataset: to be written.
+        fragment: gives the codestream of frame i; asked for once each, in order.
+        count: of the frames.
+
+    Source: PS3.5 A.4.
+    """
     dataset[_PIXEL_DATA] = DataElement(_PIXEL_DATA, "OB", FragmentStream(fragment, count))
 
 

@@ -49,9 +49,19 @@ class _BoundedFile:
 
 
 def read_dataset(file: InputFile, choices: PixelChoices = NO_CHOICES) -> tuple[Dataset, StoredPixels]:
-    """Return the data set without pixel data, and where the pixel data lies. Raises XAReadError.
+    """Return the data set without pixel data, and where the pixel data lies.
 
     An Enhanced XA or XRF object comes with the attributes of a classic one, see `enhanced.make_classic`.
+
+    Args:
+        file: open for reading.
+        choices: of the user, where the header is illegal or wrong.
+
+    Raises:
+        XASkipped: one sentence, for other kinds of object.
+        XAReadError: one sentence, for anything else that cannot be used.
+
+    Source: PS3.10 7.1, PS3.5 7.
     """
     with reading():
         with file.at(0) as stream:
@@ -116,7 +126,13 @@ def _transfer_syntax(stream: _BoundedFile) -> str:
 
 
 def check_sop_class(dataset: Dataset) -> None:
-    """Raise XASkipped unless the object is one of the supported image classes."""
+    """Check that the object is one of the supported image classes.
+
+    Raises:
+        XASkipped: one sentence, where it is not.
+
+    Source: PS3.4 B.5.
+    """
     uid = text_of(dataset, "SOPClassUID")
     if uid not in (XA_IMAGE, XRF_IMAGE, *SC_CLASSES, *ENHANCED_CLASSES):
         raise XASkipped(

@@ -39,7 +39,11 @@ _DAMAGED = "Compressed frame {} is damaged and cannot be decoded."
 
 
 def check_decoder(stored: StoredPixels) -> None:
-    """Raise XAReadError, naming the package to install, when this transfer syntax cannot be decoded here."""
+    """Check that the transfer syntax can be decoded here.
+
+    Raises:
+        XAReadError: one sentence, which names the package to install.
+    """
     if stored.fragments is None:
         return
     syntax = UID(stored.transfer_syntax)
@@ -62,10 +66,23 @@ def check_decoder(stored: StoredPixels) -> None:
 
 
 def decode(data: bytes, stored: StoredPixels, index: int) -> np.ndarray:
-    """Decode one compressed frame, `data`, to (rows, columns), uint8 or uint16; `index` is for the messages.
+    """Decode one compressed frame.
 
-    A codestream may claim any dimensions, so these are checked first. Raises XAReadError for a frame that does not fit
-    the header or is seen to be damaged. A few changed bytes are often not seen: the codes still count right.
+    A codestream may claim any dimensions, so these are checked first. A few changed bytes are often not seen: the codes
+    still count right.
+
+    Args:
+        data: of the frame, its fragments together.
+        stored: what the header says of it.
+        index: of the frame, for the messages.
+
+    Returns:
+        uint8 or uint16 (rows, columns), bits above Bits Stored included.
+
+    Raises:
+        XAReadError: one sentence, for a frame that does not fit the header or is seen to be damaged.
+
+    Source: PS3.5 8.2, A.4.
     """
     syntax = UID(stored.transfer_syntax)
     precision = stored.bits_stored

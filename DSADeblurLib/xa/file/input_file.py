@@ -69,7 +69,11 @@ class InputFile:
             yield self
 
     def check_unchanged(self) -> None:
-        """Raise XAReadError unless this file and what now lies at its path are as they were when it was opened."""
+        """Check that this file and what now lies at its path are as they were when it was opened.
+
+        Raises:
+            XAReadError: one sentence, when they are not.
+        """
         sentence = "The source {} changed since it was read{}; try again when it is in place and complete."
         try:
             # Opened and not only asked for: what is known of a file on a network share is brought up to date by that.

@@ -36,7 +36,11 @@ def available_bytes() -> int | None:
 
 
 def check_memory(stored: StoredPixels) -> None:
-    """Raise XAReadError when there is not enough memory to work on this run."""
+    """Check that there is enough memory to work on this run.
+
+    Raises:
+        XAReadError: one sentence, when there is not.
+    """
     needed, available = needed_bytes(stored), available_bytes()
     if available is not None and needed > available:
         raise XAReadError(

@@ -167,11 +167,18 @@ def read_acquisition(
 ) -> Acquisition:
     """Return the acquisition facts of a data set; user values override the header's.
 
-    `detector_spacing_mm` is the side of a square pixel at the detector (Imager Pixel Spacing). With an empty data set
-    the facts are the user's alone.
+    Header values that are not plausible are treated as missing, with one warning each.
 
-    Raises XAReadError when a user value is not plausible. Header values that are not plausible are treated as
-    missing, with one warning each.
+    Args:
+        dataset: the header; with an empty one the facts are the user's alone.
+        focal_spot_mm: the user's nominal focal spot.
+        magnification: the user's magnification of the vessels.
+        detector_spacing_mm: the user's side of a square pixel at the detector (Imager Pixel Spacing).
+
+    Raises:
+        XAReadError: one sentence, when a user value is not plausible.
+
+    Source: PS3.3 C.8.7.2, C.8.7.3, C.8.7.5, 10.7.1.
     """
     warnings: list[str] = []
     spots = _focal_spots(dataset, warnings)

@@ -145,7 +145,7 @@ def read_header(path: str | os.PathLike, **user_facts) -> RunHeader:
     Raises:
         XAReadError: one sentence, for anything that cannot be used.
 
-    Source: PS3.3 A.14, A.16, A.47, A.8.
+    Source: PS3.3 A.8, A.14, A.16, A.47, A.48.
     """
     with reading(), InputFile(path) as file:
         return header_in(file, UserFacts(**user_facts))

@@ -95,8 +95,14 @@ class SubtractedFrames(LazyFrames):
 def for_subtraction(header: RunHeader, frames: Sequence[np.ndarray]) -> tuple[Sequence[np.ndarray], str | None]:
     """Return the frames (n, rows, columns) to be subtracted, and their Pixel Intensity Relationship.
 
-    Display values go through the Modality LUT, which leads back to linear intensity, where the header has one
-    (PS3.3 C.8.7.1.1.2); everything else is subtracted as it is stored.
+    Display values go through the Modality LUT, which leads back to linear intensity, where the header has one, and are
+    float32 then; everything else is subtracted as it is stored.
+
+    Args:
+        header: of the run.
+        frames: as they are stored, (n, rows, columns).
+
+    Source: PS3.3 C.8.7.1.1.2.
     """
     if header.relationship == "DISP" and header.to_linear is not None:
         return MappedFrames(frames, header.to_linear.of, np.float32), "LIN"
@@ -113,10 +119,15 @@ def is_quantitative(header: RunHeader, plan: SubtractionPlan) -> bool:
 def log_mean(
     frames: Sequence[np.ndarray], numbers: Iterable[int], relationship: str, log_slope: float | None = None
 ) -> np.ndarray:
-    """Return ln of the mean of the frames with the 1-based `numbers`, float64 (rows, columns).
+    """Return ln of the mean of some frames, float64 (rows, columns).
 
-    LIN values are intensities, ln(max(v, 1)); LOG and DISP values are taken as they are, LOG times `log_slope` where
-    that is known. The cast comes first: unsigned differences wrap.
+    Args:
+        frames: (n, rows, columns), of any number type; the cast comes first, because unsigned differences wrap.
+        numbers: of the frames, counted from 1.
+        relationship: LIN values are intensities, ln(max(v, 1)); LOG and DISP values are taken as they are.
+        log_slope: change of ln intensity per stored unit that LOG values are multiplied by, None where it is unknown.
+
+    Source: PS3.3 C.8.7.1.1.2.
     """
     numbers = tuple(numbers)
     total = np.zeros(frames.shape[1:])
@@ -131,7 +142,14 @@ def log_mean(
 def subtract(frames: Sequence[np.ndarray], plan: SubtractionPlan, relationship: str) -> SubtractedFrames:
     """Return the lazily subtracted frames of a native run, float32 (len(plan.contrast_frames), rows, columns).
 
-    `frames` is any array-like of shape (n, rows, columns) with integer values. Source: PS3.3 C.7.6.10.1.1.
-    Raises XAReadError when the plan names frames that do not exist or the relationship is unknown.
+    Args:
+        frames: any array-like of shape (n, rows, columns), of integers or floating numbers.
+        plan: masks and contrast frames, counted from 1.
+        relationship: what the values mean, LIN, LOG or DISP.
+
+    Raises:
+        XAReadError: one sentence, when the plan names frames that do not exist or the relationship is unknown.
+
+    Source: PS3.3 C.7.6.10.1.1.
     """
     return SubtractedFrames(frames, plan, relationship)
