@@ -14,7 +14,8 @@ from pydicom.valuerep import format_number_as_ds
 from DSADeblurLib.errors import XAWriteError
 from DSADeblurLib.xa.derived.compression import fragment_encoder
 from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, write_dicom
-from DSADeblurLib.xa.header.header import RELATIONSHIPS, XA_IMAGE
+from DSADeblurLib.xa.file.dataset import XA_IMAGE
+from DSADeblurLib.xa.header.header import RELATIONSHIPS
 
 # Simulations have no time of their own. One fixed moment keeps the files reproducible byte for byte.
 _DATE, _TIME = "20260101", "120000"

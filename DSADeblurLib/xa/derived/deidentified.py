@@ -12,12 +12,12 @@ from DSADeblurLib.errors import XAReadError, XAWriteError
 from DSADeblurLib.xa.derived.attributes import ACQUISITION, CINE, COMMON, TYPE_2, copy_attributes
 from DSADeblurLib.xa.derived.derived_object import result_name
 from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, why_not_written, write_dicom
+from DSADeblurLib.xa.file.dataset import read_dataset
 from DSADeblurLib.xa.file.elements import items_of, text_of, texts_of
 from DSADeblurLib.xa.file.frame_stack import FrameStack
 from DSADeblurLib.xa.file.input_file import InputFile
 from DSADeblurLib.xa.file.reading import reading
 from DSADeblurLib.xa.file.stored_pixels import StoredPixels
-from DSADeblurLib.xa.header.header import read_dataset
 
 LOOK = (
     "No header can prove that no text is burned into the pixels: a person must look at every frame before a copy "
@@ -87,7 +87,7 @@ def write_deidentified(
     are stored. The copies are called deblurred-0001.dcm and so on, because a file's name may be the patient's.
 
     Nothing here looks at the pixels, and no header tag proves that no text is burned into them: a person must look.
-    Patient Identity Removed speaks of the pixels too: it becomes YES where Burned In Annotation is NO, or by `reviewed`.
+    Patient Identity Removed speaks of the pixels too: it is YES where Burned In Annotation is NO, or by `reviewed`.
 
     Args:
         paths: of derived objects.

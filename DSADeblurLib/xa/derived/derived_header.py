@@ -12,17 +12,10 @@ from pydicom.valuerep import format_number_as_ds
 
 from DSADeblurLib.errors import XAWriteError
 from DSADeblurLib.xa.derived.attributes import ACQUISITION, CINE, COMMON, TYPE_2, copy_attributes, copy_item
+from DSADeblurLib.xa.file.dataset import SC_BYTE, SC_CLASSES, SC_WORD, SECONDARY_CAPTURE, XA_IMAGE, XRF_IMAGE
 from DSADeblurLib.xa.file.elements import items_of, numbers_of, text_of, texts_of
 from DSADeblurLib.xa.header.enhanced import ENHANCED_XA, ENHANCED_XRF
-from DSADeblurLib.xa.header.header import (
-    SC_BYTE,
-    SC_CLASSES,
-    SC_WORD,
-    SECONDARY_CAPTURE,
-    XA_IMAGE,
-    XRF_IMAGE,
-    RunHeader,
-)
+from DSADeblurLib.xa.header.header import RunHeader
 from DSADeblurLib.xa.subtraction.plan import SubtractionPlan
 
 _PLANES = ("SINGLE PLANE", "BIPLANE A", "BIPLANE B")

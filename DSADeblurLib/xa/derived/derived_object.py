@@ -25,9 +25,10 @@ from DSADeblurLib.xa.derived.derived_header import (
     why_not_xray,
 )
 from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, write_dicom
+from DSADeblurLib.xa.file.dataset import SC_CLASSES, read_dataset
 from DSADeblurLib.xa.file.elements import items_of, text_of
 from DSADeblurLib.xa.file.reading import reading
-from DSADeblurLib.xa.header.header import SC_CLASSES, RunHeader, header_of, read_dataset
+from DSADeblurLib.xa.header.header import RunHeader, header_of
 from DSADeblurLib.xa.subtraction.plan import SubtractionPlan
 from DSADeblurLib.xa.subtraction.subtract import is_quantitative
 

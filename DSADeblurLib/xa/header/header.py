@@ -10,15 +10,7 @@ from pydicom.dataset import Dataset, FileDataset
 
 from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.user_facts import NOTHING_SAID, UserFacts
-from DSADeblurLib.xa.file.dataset import (  # noqa: F401  the classes are part of what a header is
-    SC_BYTE,
-    SC_CLASSES,
-    SC_WORD,
-    SECONDARY_CAPTURE,
-    XA_IMAGE,
-    XRF_IMAGE,
-    read_dataset,
-)
+from DSADeblurLib.xa.file.dataset import SC_CLASSES, read_dataset
 from DSADeblurLib.xa.file.elements import integers_of, items_of, numbers_of, printable, raw_text, text_of, texts_of
 from DSADeblurLib.xa.file.input_file import InputFile
 from DSADeblurLib.xa.file.reading import reading

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from DSADeblurLib.xa import XAWriteError, read_run
 from DSADeblurLib.xa.derived import deidentified
-from DSADeblurLib.xa.header import header
+from DSADeblurLib.xa.file.dataset import SC_WORD
 
 pytest.importorskip("dicognito", reason="dicognito is not installed")
 write_deidentified = deidentified.write_deidentified
@@ -183,4 +183,4 @@ def test_without_the_library(monkeypatch, tmp_path):
 def test_secondary_capture(make_run, derive, edit, validate, tmp_path):
     path = derive(edit(make_run().path, RadiationSetting=None), native=True)
     copy = write_deidentified([path], tmp_path).paths[0]
-    assert validate(copy) == [] and pydicom.dcmread(copy).SOPClassUID == header.SC_WORD
+    assert validate(copy) == [] and pydicom.dcmread(copy).SOPClassUID == SC_WORD

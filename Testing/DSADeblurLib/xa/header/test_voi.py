@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_windowing
 
 from DSADeblurLib.xa import plan_subtraction, read_header, read_run
-from DSADeblurLib.xa.header.header import SC_WORD
+from DSADeblurLib.xa.file.dataset import SC_WORD
 from DSADeblurLib.xa.header.voi import Window
 
 _ALL = np.arange(4096, dtype=np.uint16).reshape(64, 64)
