@@ -3,21 +3,121 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import secrets
+import shutil
 import stat
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
+
+_Returned = TypeVar("_Returned")
 
 
-def new_beside(path: str | os.PathLike, ending: str = "") -> Path:
-    """Make an empty file in the folder of `path`, to be written and put in place later; gives its path.
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike, *, replace: bool, folder: str | os.PathLike | None = None) -> Iterator[Path]:
+    """Give a new empty file to be written, which gets the name `path` when the block ends well and goes otherwise.
 
-    `ending` is for writers that go by it, such as ".mp4". Raises OSError.
+    Args:
+        path: of the finished file; the unfinished one has the same suffix, for writers that go by it.
+        replace: see `put_in_place`.
+        folder: where the unfinished file lies, on the same file system; by default beside `path`.
+
+    Yields:
+        The path of the unfinished file.
+
+    Raises:
+        FileExistsError: something has that name and `replace` is False.
+        OSError: a file cannot be made there or moved. In both cases what has that name is as it was.
     """
+    path = Path(path)
     # Nobody can plant a link at a name that cannot be guessed, and what is there is never opened ("x").
-    aside = Path(path).with_name(f".{secrets.token_hex(8)}.part{ending}")
-    with open(aside, "xb"):
-        return aside
+    unfinished = Path(folder or path.parent) / f".{secrets.token_hex(8)}.part{path.suffix}"
+    open(unfinished, "xb").close()
+    try:
+        yield unfinished
+        put_in_place(unfinished, path, replace=replace)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a new empty folder, which replaces the folder `path` when the block ends well and goes otherwise.
+
+    A folder that was there is removed only after the new one has its name.
+
+    Args:
+        path: of the finished folder, whose parent exists.
+
+    Yields:
+        The path of the unfinished folder, beside `path`.
+
+    Raises:
+        OSError: a folder cannot be made there or moved; then the one that was there is as it was.
+    """
+    path = Path(path)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        unfinished.chmod(0o755)  # mkdtemp makes it private
+        yield unfinished
+        _replace_folder(unfinished, path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _replace_folder(finished: Path, path: Path) -> None:
+    older = None
+    if path.exists():
+        older = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+        os.replace(path, older / path.name)
+    try:
+        os.replace(finished, path)
+    except OSError:
+        if older is not None:
+            os.replace(older / path.name, path)
+            older.rmdir()
+        raise
+    if older is not None:
+        shutil.rmtree(older, ignore_errors=True)
+
+
+def write_new(
+    folder: str | os.PathLike, stem: str, suffix: str, write: Callable[[Path], _Returned], *, digits: int = 0
+) -> tuple[Path, _Returned]:
+    """Let `write` make a file, and put it into `folder` under a name that nothing has by then.
+
+    Args:
+        folder: an existing folder.
+        stem: how the name begins.
+        suffix: how it ends, such as ".dcm".
+        write: makes the file at the path it is given, in a hidden folder that is gone afterwards.
+        digits: without them names are `stem`, `stem 2`, ...; with 4 they are `stem-0001`, `stem-0002`, ...
+
+    Returns:
+        The path of the file, and what `write` returned.
+
+    Raises:
+        OSError: the file cannot be put there. Whatever is raised, by `write` too, nothing is left then.
+    """
+
+    def free_path() -> Path:
+        for number in itertools.count(1):
+            counted = f"-{number:0{digits}d}" if digits else f" {number}" if number > 1 else ""
+            if not os.path.lexists(path := Path(folder) / f"{stem}{counted}{suffix}"):
+                return path
+
+    # In the folder itself, for only within one file system files appear in one step.
+    with tempfile.TemporaryDirectory(prefix=".dsadeblur-", dir=folder, ignore_cleanup_errors=True) as hidden:
+        finished = Path(hidden) / free_path().name
+        returned = write(finished)
+        while True:
+            path = free_path()
+            with contextlib.suppress(FileExistsError):
+                put_in_place(finished, path, replace=False)
+                return path, returned
 
 
 def put_in_place(finished: str | os.PathLike, path: str | os.PathLike, *, replace: bool) -> None:

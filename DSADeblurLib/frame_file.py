@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
 
+from DSADeblurLib.frames import LazyFrames, is_several
+
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
-class FrameFile:
-    """A .npy file of shape (n, rows, cols) that behaves like an array of frames.
+class FrameFile(LazyFrames):
+    """A .npy file of shape (n, rows, cols) whose frames are read and assigned like those of an array.
 
     Plain file reads and writes are used, not a memory map: mapped pages count as resident memory of the process
     and grow with the run. Any program that reads .npy can read the file. Use as a context manager, or `close()`.
@@ -54,14 +54,14 @@ class FrameFile:
         return cls(file, shape, dtype, start)
 
     @classmethod
-    def open(cls, path: str | os.PathLike, writable: bool = False) -> FrameFile:
-        """An existing file.
+    def open(cls, path: str | os.PathLike) -> FrameFile:
+        """An existing file, open for reading.
 
         Raises:
             ValueError: one sentence, if it is not a .npy file of frames of numbers, or is cut short.
             OSError: if it cannot be opened.
         """
-        file = open(path, "r+b" if writable else "rb")
+        file = open(path, "rb")
         try:
             try:
                 version = npy.read_magic(file)
@@ -83,51 +83,22 @@ class FrameFile:
             raise
         return cls(file, shape, dtype, start)
 
-    @property
-    def path(self) -> Path:
-        """Where the file lies."""
-        return Path(self._file.name)
-
-    @property
-    def ndim(self) -> int:
-        """Always 3."""
-        return 3
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[i] for i in range(len(self)))
-
-    def __getitem__(self, key) -> np.ndarray:
-        """[i] gives a frame (rows, cols); a slice or a list of indices gives (k, rows, cols). Always a copy."""
-        if isinstance(key, (slice, list, tuple, np.ndarray)):
-            indices = self._indices(key)
-            frames = np.empty((len(indices), *self.shape[1:]), self.dtype)
-            for frame, index in zip(frames, indices, strict=True):
-                self._read(index, frame)
-            return frames
+    def frame(self, index: int) -> np.ndarray:
+        """Return frame `index`, (rows, columns); always a copy."""
         frame = np.empty(self.shape[1:], self.dtype)
-        self._read(self._index(key), frame)
+        self._seek(index)
+        if self._file.readinto(memoryview(frame).cast("B")) != self._frame_bytes:
+            raise ValueError(f"{self._file.name} is cut short at frame {index + 1}; write it again.")
         return frame
 
     def __setitem__(self, key, frames) -> None:
         """[i] = frame, or [slice] = frames; values are broadcast and cast as numpy assigns them."""
-        if not isinstance(key, (slice, list, tuple, np.ndarray)):
-            self._write(self._index(key), frames)
+        if not is_several(key):
+            self._write(self.index(key), frames)
             return
-        indices = self._indices(key)
+        indices = self.indices(key)
         for frame, index in zip(np.broadcast_to(frames, (len(indices), *self.shape[1:])), indices, strict=True):
             self._write(index, frame)
-
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        if copy is False:
-            raise ValueError("Frames in a file cannot be seen as an array without a copy.")
-        return self[:] if dtype is None else self[:].astype(dtype, copy=False)
-
-    def flush(self) -> None:
-        """Hand what was written to the operating system."""
-        self._file.flush()
 
     def close(self) -> None:
         """Close the file; further access raises ValueError."""
@@ -139,28 +110,13 @@ class FrameFile:
     def __exit__(self, *_) -> None:
         self.close()
 
-    def _indices(self, key) -> list[int]:
-        if isinstance(key, slice):
-            return list(range(*key.indices(len(self))))
-        if isinstance(key, tuple):
-            raise IndexError("A frame file is read by whole frames: give one index, a slice or a list.")
-        return [self._index(index) for index in key]
-
-    def _index(self, key) -> int:
-        index = int(np.asarray(key)[()]) if np.asarray(key).dtype.kind in "iu" else None
-        if index is None or not -len(self) <= index < len(self):
-            raise IndexError(f"There is no frame at index {key!r}; the file holds {len(self)} frames.")
-        return index % len(self)
-
-    def _read(self, index: int, frame: np.ndarray) -> None:
-        self._file.seek(self._start + index * self._frame_bytes)
-        if self._file.readinto(memoryview(frame).cast("B")) != self._frame_bytes:
-            raise ValueError(f"{self._file.name} is cut short at frame {index + 1}; write it again.")
-
     def _write(self, index: int, frame) -> None:
         values = np.ascontiguousarray(np.broadcast_to(np.asarray(frame), self.shape[1:]), dtype=self.dtype)
-        self._file.seek(self._start + index * self._frame_bytes)
+        self._seek(index)
         self._file.write(memoryview(values).cast("B"))
+
+    def _seek(self, index: int) -> None:
+        self._file.seek(self._start + index * self._frame_bytes)
 
 
 def _check(shape: tuple, fortran: bool, dtype: np.dtype, path) -> None:

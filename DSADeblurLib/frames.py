@@ -1,9 +1,9 @@
 """Frames that are computed when they are asked for, one at a time, and look like an array."""
 
-import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 
 class LazyFrames:
@@ -20,24 +20,63 @@ class LazyFrames:
         """Return frame `index`, (rows, columns)."""
         raise NotImplementedError
 
+    def indices(self, key: slice | Sequence[int] | np.ndarray) -> list[int]:
+        """Return the indices, each in 0..n - 1, of several frames.
+
+        Args:
+            key: a slice, or integers from -n to n - 1.
+
+        Raises:
+            IndexError: one sentence, if it is anything else.
+        """
+        if isinstance(key, slice):
+            return list(range(*key.indices(len(self))))
+        if isinstance(key, tuple):
+            raise IndexError("Whole frames only: give one index, a slice or a list.")
+        return [self.index(one) for one in key]
+
+    def index(self, key: int) -> int:
+        """Return the index in 0..n - 1 of one frame; raises IndexError, one sentence, where there is none."""
+        index = int(key) if np.asarray(key).dtype.kind in "iu" else None
+        if index is None or not -len(self) <= index < len(self):
+            raise IndexError(f"There is no frame at index {key!r} of {len(self)} frames.")
+        return index % len(self)
+
     def __len__(self) -> int:
         return self.shape[0]
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[index] for index in range(len(self)))
+        return (self.frame(index) for index in range(len(self)))
 
     def __getitem__(self, key) -> np.ndarray:
-        if isinstance(key, slice):
-            key = range(len(self))[key]
-        if isinstance(key, list | tuple | range | np.ndarray):
-            frames = np.empty((len(key), *self.shape[1:]), self.dtype)
-            for position, index in enumerate(key):
-                frames[position] = self[index]
-            return frames
-        index = operator.index(key)
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"frame index {index} outside 0..{len(self) - 1}")
-        return self.frame(index % len(self))
+        if not is_several(key):
+            return self.frame(self.index(key))
+        indices = self.indices(key)
+        frames = np.empty((len(indices), *self.shape[1:]), self.dtype)
+        for position, index in enumerate(indices):
+            frames[position] = self.frame(index)
+        return frames
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("Lazy frames cannot be seen as an array without a copy.")
         return np.asarray(self[:], dtype=dtype)
+
+
+class MappedFrames(LazyFrames):
+    """Each of `frames`, (n, rows, columns), through a function that keeps its shape, as `dtype`."""
+
+    def __init__(
+        self, frames: Sequence[np.ndarray], function: Callable[[np.ndarray], np.ndarray], dtype: DTypeLike
+    ) -> None:
+        self._frames, self._function = frames, function
+        self.shape, self.dtype = tuple(frames.shape), np.dtype(dtype)
+
+    def frame(self, index: int) -> np.ndarray:
+        """Return frame `index`, (rows, columns)."""
+        return np.asarray(self._function(self._frames[index]), self.dtype)
+
+
+def is_several(key) -> bool:
+    """Whether an index is one of several frames."""
+    return isinstance(key, slice | list | tuple | range | np.ndarray)

@@ -13,7 +13,7 @@ import numpy as np
 
 from DSADeblurLib import __version__
 from DSADeblurLib.frame_file import FrameFile
-from DSADeblurLib.frames import LazyFrames
+from DSADeblurLib.frames import LazyFrames, MappedFrames
 from DSADeblurLib.request import DeblurRequest, DeblurSettings, RequestError, with_header_blur
 from DSADeblurLib.xa import (
     Provenance,
@@ -109,16 +109,6 @@ class Prepared:
     blur_source: str = ""
 
 
-class _Floating(LazyFrames):
-    """Stored frames as float32, so that what becomes of them is not rounded before it is subtracted."""
-
-    def __init__(self, frames: Sequence[np.ndarray]) -> None:
-        self._frames, self.shape, self.dtype = frames, tuple(frames.shape), np.dtype(np.float32)
-
-    def frame(self, index: int) -> np.ndarray:
-        return np.asarray(self._frames[index], dtype=np.float32)
-
-
 def prepare(run: Run, request: DeblurRequest) -> Prepared:
     """Plan the subtraction and make what the network is given; nothing is computed yet but what planning looks at.
 
@@ -159,9 +149,9 @@ def prepare(run: Run, request: DeblurRequest) -> Prepared:
         return Prepared(subtracted, settings, None, None, plan.contrast_frames, plan, **common)
     needed = [*plan.mask_frames, *(one for number in plan.contrast_frames for one in plan.averaged(number))]
     settings = replace(settings, frame_range=(min(needed), max(needed)))
-    return Prepared(
-        _Floating(frames), settings, relationship, None, plan.contrast_frames, plan, subtract_after=True, **common
-    )
+    # As float32, so that what becomes of them is not rounded before it is subtracted.
+    floating, numbers = MappedFrames(frames, np.asarray, np.float32), plan.contrast_frames
+    return Prepared(floating, settings, relationship, None, numbers, plan, subtract_after=True, **common)
 
 
 def restore(

@@ -154,12 +154,12 @@ def temporaryFolder() -> Iterator[Path]:
 
 def _write(result: Result, path: Path, watch: Watch, compression: str) -> Path:
     from DSADeblurLib.xa import write_derived
-    from DSADeblurLib.xa.loaded_frames import StoredValues
+    from DSADeblurLib.xa.loaded_frames import stored_values
 
     loaded = loadedSource(result)
     count, frames = len(result.numbers), result.run.frames
     if result.plan is None and loaded.rule is not None:
-        frames = StoredValues(frames, loaded.rule)
+        frames = stored_values(frames, loaded.rule)
     # Differences are read twice: their scale is found first.
     watch.expect(count if result.plan is None else 2 * count)
     return write_derived(

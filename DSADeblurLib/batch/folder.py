@@ -31,7 +31,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from DSADeblurLib.atomic_write import is_plain_file, is_plain_folder, new_beside, put_in_place
+from DSADeblurLib.atomic_write import atomic_write, is_plain_file, is_plain_folder, put_in_place
 from DSADeblurLib.batch.outcome import INTERRUPTED, RESULTS, SUFFIX, Job, Outcome, is_key
 from DSADeblurLib.errors import DSADeblurError
 
@@ -287,12 +287,8 @@ def _write(path: Path, values: dict, folder: Path) -> None:
     # It is not forced onto the disk: what a failing computer loses is done again, and that costs less than to wait for
     # the disk after each run. File names may hold bytes that are no characters.
     text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
-    aside = new_beside(folder / path.name)
-    try:
-        aside.write_text(text, encoding="utf-8", errors="surrogateescape")
-        put_in_place(aside, path, replace=True)
-    finally:
-        aside.unlink(missing_ok=True)
+    with atomic_write(path, replace=True, folder=folder) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def read_json(path: Path) -> object:

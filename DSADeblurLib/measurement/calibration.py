@@ -5,7 +5,6 @@
     known_distance(millimetres, length, acquisition)
     uncalibrated(aspect)
     Length(rows_px, columns_px, uncertainty_px).measured(calibration) -> Measured, whose text is for the user
-    percentage(part, whole, aspect) -> Measured   the same whatever the calibration
 
 Intervals. A pixel of the detector, `p` wide, shows p SOD / SID of an object SOD from the source (PS3.3 10.7.1), so the
 size of a pixel in the patient changes by p / SID for each millimetre of depth. Objects are taken to lie within 50 mm of
@@ -79,8 +78,10 @@ Pair = tuple[float, float]
 class Calibration:
     """Size of a pixel as (rows, columns): the distance of neighbouring rows and that of neighbouring columns.
 
-    kind: a key of `LABELS`. size, low, high: mm per pixel, the value and its interval; for `PIXELS` the unit is the
-    width of a column. notes: sentences on what it holds for and what speaks against it.
+    Attributes:
+        kind: a key of `LABELS`.
+        size, low, high: mm per pixel, the value and its interval; for `PIXELS` the unit is the width of a column.
+        notes: sentences on what it holds for and what speaks against it.
     """
 
     kind: str
@@ -159,7 +160,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure for the user: value, interval, unit ('mm', 'px' or '%') and what it is."""
+    """A figure for the user: value, interval, unit ('mm' or 'px') and what it is."""
 
     value: float
     low: float
@@ -193,14 +194,6 @@ class Length:
         """Return the distance of two points (row, column), each of which may be off by `uncertainty_px`."""
         return cls(second[0] - first[0], second[1] - first[1], 2 * uncertainty_px)
 
-    @classmethod
-    def across(cls, width_px: float, tangent: Pair, uncertainty_px: float = 0.0) -> Length:
-        """Return a width measured across a vessel that runs along `tangent` (row, column), see `vessel_width`."""
-        norm = math.hypot(*tangent)
-        if not 0 < norm < math.inf:
-            raise ValueError(f"A direction must be two numbers (row, column) that are not both 0, not {tangent!r}.")
-        return cls(width_px * tangent[1] / norm, -width_px * tangent[0] / norm, uncertainty_px)
-
     def measured(self, calibration: Calibration) -> Measured:
         """Return the length as this calibration has it."""
         low = self._scaled(calibration.low) - self.uncertainty_px * max(calibration.low)
@@ -209,19 +202,6 @@ class Length:
 
     def _scaled(self, size: Pair) -> float:
         return math.hypot(self.rows_px * size[0], self.columns_px * size[1])
-
-
-def percentage(part: Length, whole: Length, aspect: float = 1.0) -> Measured:
-    """Return `part` in percent of `whole`, both in one plane: its depth and magnification cancel out.
-
-    aspect: height of a pixel over its width, `Acquisition.pixel_aspect`. There is no calibration to give: percentages
-    do not depend on it. The interval is that of the uncertainties of both lengths. Raises ValueError when `whole` is
-    not longer than its uncertainty.
-    """
-    one, other = (length.measured(uncalibrated(aspect)) for length in (part, whole))
-    if not other.low > 0:
-        raise ValueError("The reference length is not longer than its uncertainty: measure it again.")
-    return Measured(100 * one.value / other.value, 100 * one.low / other.high, 100 * one.high / other.low, "%")
 
 
 def choices(acquisition: Acquisition) -> Choices:
@@ -240,9 +220,15 @@ def choices(acquisition: Acquisition) -> Choices:
 def catheter(french: float, width: Length, acquisition: Acquisition, depth_mm: float = OBJECT_DEPTH_MM) -> Calibration:
     """Return the calibration by a catheter of known outer size, 3 French = 1 mm, and its measured width.
 
-    width: across the catheter, with the uncertainty of measuring. depth_mm: how far before or behind the catheter the
-    vessels may lie; 0 where it lies in the vessel that is measured. Raises ValueError when French size or width are
-    not usable.
+    Args:
+        french: its size.
+        width: across it, with the uncertainty of measuring.
+        acquisition: the facts of the run.
+        depth_mm: how far before or behind the catheter the vessels may lie; 0 where it lies in the vessel that is
+            measured.
+
+    Raises:
+        ValueError: one sentence, when French size, width or depth are not usable.
     """
     if not FRENCH_RANGE[0] <= french <= FRENCH_RANGE[1]:
         raise ValueError(f"A French size lies between {FRENCH_RANGE[0]:g} and {FRENCH_RANGE[1]:g}, not {french:g}.")
@@ -254,8 +240,14 @@ def known_distance(
 ) -> Calibration:
     """Return the calibration by two points whose distance in the patient is known, for instance marks on a wire.
 
-    length: between the two points, with the uncertainty of marking them. depth_mm: as for `catheter`. Raises
-    ValueError when one of them is not usable.
+    Args:
+        millimetres: their distance in the patient.
+        length: between them in the image, with the uncertainty of marking them.
+        acquisition: the facts of the run.
+        depth_mm: as for `catheter`.
+
+    Raises:
+        ValueError: one sentence, when one of them is not usable.
     """
     if not 0 < millimetres < math.inf:
         raise ValueError(f"A known distance must be a positive number of mm, not {millimetres:g}.")
@@ -397,7 +389,6 @@ def _assumed_pixels(acquisition: Acquisition) -> tuple[str, ...]:
 
 
 def _rounded(number: float, rounding: str, shown: Measured) -> str:
-    """One decimal, two below 1, none from 100 and for percentages."""
-    whole = shown.value >= 100 or shown.unit == "%"
-    decimals = 0 if whole else 2 if shown.value < 1 else 1
+    """One decimal, two below 1, none from 100."""
+    decimals = 0 if shown.value >= 100 else 2 if shown.value < 1 else 1
     return str(Decimal(repr(float(number))).quantize(Decimal(1).scaleb(-decimals), rounding))

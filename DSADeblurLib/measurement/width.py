@@ -12,24 +12,6 @@ _CLEAR = 5.0
 _RIVAL = 0.75
 
 
-def fwhm(profile: np.ndarray, spacing: float = 1.0) -> float:
-    """Full width at half maximum of the one peak of a profile.
-
-    The base line is the straight line through the means of the outer tenths, so that offset and slope of the
-    background do not matter. The profile between the samples is a cubic spline.
-
-    Args:
-        profile: (n,), n at least 8, with an upright peak; give `-profile` for a dark vessel.
-        spacing: distance of the samples.
-
-    Returns:
-        Width in the unit of `spacing`. NaN when there is no clear peak: not above five standard deviations of the
-        outer tenths, not back to half its height on both sides, or a second peak of three quarters of its height.
-        A Gaussian of standard deviation s gives 2.355 s; the projection of a cylinder gives 0.866 of its diameter.
-    """
-    return _peak(profile, spacing)[0]
-
-
 def profile_across(
     image: np.ndarray,
     point: tuple[float, float],
@@ -97,20 +79,37 @@ def vessel_width(
         length, step, averaging: as for `profile_across`; the profile must reach the background on both sides.
 
     Returns:
-        Pixels; NaN when there is no clear peak, see `fwhm`, or the profile leaves the image.
+        Pixels; NaN when there is no clear peak, see `peak_width`, or the profile leaves the image.
 
     Raises:
         ValueError: one sentence, if an argument is not usable.
     """
     tangent = _unit(tangent_rc)
     profile = profile_across(image, point_rc, (tangent[1], -tangent[0]), length, step, averaging)
-    width, centre = _peak(-profile, step)
+    width, centre = peak_width(-profile, step)
     reach = (profile.size - 1) * step / 2
     return width if abs(centre - reach) <= length / 4 else math.nan
 
 
-def _peak(profile: np.ndarray, spacing: float) -> tuple[float, float]:
-    """(width, position of the maximum from the first sample), both in the unit of spacing, or NaN."""
+def peak_width(profile: np.ndarray, spacing: float = 1.0) -> tuple[float, float]:
+    """Full width at half maximum of the one peak of a profile, and where the peak is.
+
+    The base line is the straight line through the means of the outer tenths, so that offset and slope of the
+    background do not matter. The profile between the samples is a cubic spline.
+
+    Args:
+        profile: (n,), n at least 8, with an upright peak; give `-profile` for a dark vessel.
+        spacing: distance of the samples.
+
+    Returns:
+        (width, position of the maximum from the first sample), both in the unit of `spacing`. NaN when there is no
+        clear peak: not above five standard deviations of the outer tenths, not back to half its height on both sides,
+        or a second peak of three quarters of its height. A Gaussian of standard deviation s has a width of 2.355 s, the
+        projection of a cylinder one of 0.866 of its diameter.
+
+    Raises:
+        ValueError: one sentence, if an argument is not usable.
+    """
     values = np.asarray(profile, dtype=np.float64)
     if values.ndim != 1 or values.size < _LEAST_SAMPLES:
         raise ValueError(f"A profile needs at least {_LEAST_SAMPLES} samples in one row, not {values.shape}.")

@@ -2,7 +2,6 @@
 
     Blur(transfer, shape_px, spacing_mm, reach_mm, padding='symmetric')
         .apply(frame) -> float32 (rows, cols)       also called as blur(frame)
-        .adjoint(frame) -> float32 (rows, cols)     <A x, y> = <x, A' y>, padding included
         .otf -> (padded rows, padded cols // 2 + 1)   the cached transfer function on the rfft2 grid
         .transfer(fu, fv)                           the analytic OTF at detector frequencies, cycles/mm
         first @ second -> Blur                      product of the OTFs
@@ -21,7 +20,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import fft, sparse
+from scipy import fft
 
 from DSADeblurLib.physics.detector import Detector
 from DSADeblurLib.physics.focal_spot import FocalSpot, checked_spacing
@@ -79,15 +78,6 @@ class Blur:
 
     __call__ = apply
 
-    def adjoint(self, frame: np.ndarray) -> np.ndarray:
-        """Return the adjoint of `apply` (filter, then fold the padding back), float32 (rows, cols)."""
-        frame = self._checked(frame)
-        spectrum = fft.rfft2(np.pad(frame, self._pads), workers=1, overwrite_x=True)
-        spectrum *= self.otf.conj()
-        filtered = fft.irfft2(spectrum, s=self.padded_shape, workers=1, overwrite_x=True)
-        fold_rows, fold_cols = self._folds
-        return np.ascontiguousarray((fold_cols @ (fold_rows @ filtered).T).T, dtype=np.float32)
-
     def __matmul__(self, other: Blur) -> Blur:
         """Return the operator whose OTF is the product of both; away from the border the same as one after the other.
 
@@ -112,16 +102,6 @@ class Blur:
         (top, _), (left, _) = self._pads
         rows, cols = self.shape_px
         return padded[top : top + rows, left : left + cols]
-
-    @functools.cached_property
-    def _folds(self) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-        """Per axis the transpose of the padding, (size, padded size): each padded sample back to where it came from."""
-        folds = []
-        for size, pads in zip(self.shape_px, self._pads, strict=True):
-            source = np.pad(np.arange(size), pads, mode=self.padding)
-            ones = np.ones(source.size, dtype=np.float32)
-            folds.append(sparse.csr_matrix((ones, (source, np.arange(source.size))), shape=(size, source.size)))
-        return tuple(folds)
 
 
 def apply_each(blurs: Sequence[Blur], frame: np.ndarray) -> list[np.ndarray]:

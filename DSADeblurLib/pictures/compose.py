@@ -16,9 +16,13 @@ _GAP = 4
 
 
 def display_window(frames: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Return (lowest, highest) displayed value: the 0.5 and 99.5 percentiles of the frames, (n, rows, columns).
+    """Return (lowest, highest) displayed value: the 0.5 and 99.5 percentiles of a sample of the frames.
 
-    A sample of the frames is looked at, one at a time. Raises PictureError when there is no frame or no finite value.
+    Args:
+        frames: (n, rows, columns), of any number type, read one at a time.
+
+    Raises:
+        PictureError: one sentence, when there is no frame or no finite value.
     """
     count = len(frames)
     chosen = sorted({round(one) for one in np.linspace(0, count - 1, min(count, _SAMPLED_FRAMES))}) if count else []
@@ -34,11 +38,17 @@ def display_window(frames: Sequence[np.ndarray]) -> tuple[float, float]:
 
 
 def side_by_side(original: np.ndarray, deblurred: np.ndarray, window: tuple[float, float]) -> Image.Image:
-    """Return an 8-bit grey picture of original (left) and deblurred (right), both (rows, columns) of any number type.
+    """Return an 8-bit grey picture of original (left) and deblurred (right).
 
-    `window` is the lowest and the highest value, shown black and white. The label is drawn in white on black into the
-    deblurred half, over its whole width, so that it can be read on any background. The picture's sides
-    are even numbers, as films need them. Raises PictureError when the two frames differ in shape.
+    The label is drawn in white on black into the deblurred half, over its whole width, so that it can be read on any
+    background. The picture's sides are even numbers, as films need them.
+
+    Args:
+        original, deblurred: (rows, columns) each, of any number type.
+        window: the lowest and the highest value, shown black and white.
+
+    Raises:
+        PictureError: one sentence, when the two frames differ in shape.
     """
     original, deblurred = np.asarray(original), np.asarray(deblurred)
     if original.ndim != 2 or original.shape != deblurred.shape or not original.size:

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import GifImagePlugin
 
 from DSADeblurLib.errors import PictureError
-from DSADeblurLib.pictures.aside import written_aside
 from DSADeblurLib.pictures.compose import display_window, side_by_side
+from DSADeblurLib.pictures.picture_file import picture_file
 from DSADeblurLib.pictures.timing import durations_of, rounded
 
 # Most viewers show a frame of less than two hundredths of a second for ten.
@@ -24,10 +24,19 @@ def write_gif(
     times: Sequence[float] | None = None,
     window: tuple[float, float] | None = None,
 ) -> tuple[str, ...]:
-    """Write two runs, (n, rows, columns) each and indexed one frame at a time, side by side as a GIF that repeats.
+    """Write two runs side by side as a GIF that repeats.
 
-    `times` are the frames' times in seconds; `window` is (lowest, highest) displayed value for both, by default the
-    originals'. Returns sentences for the user: a GIF counts time in hundredths of a second. Raises PictureError.
+    Args:
+        path: of the film; an older one is replaced.
+        originals, deblurred: (n, rows, columns) each, read one frame at a time.
+        times: of the frames in seconds, ascending.
+        window: (lowest, highest) displayed value for both, by default the originals'.
+
+    Returns:
+        Sentences for the user: a GIF counts time in hundredths of a second.
+
+    Raises:
+        PictureError: one sentence; then a file at `path` is as it was.
     """
     if len(originals) != len(deblurred):
         raise PictureError(f"{len(originals)} original and {len(deblurred)} deblurred frames do not fit each other.")
@@ -36,7 +45,7 @@ def write_gif(
     if np.abs(shown * 0.01 - durations).max() > 1e-6:
         notes += (f"Frame times are rounded to hundredths of a second, and to at least {_LEAST}, in a GIF.",)
     window = window or display_window(originals)
-    with written_aside(path) as aside, open(aside, "wb") as stream:
+    with picture_file(path) as unfinished, open(unfinished, "wb") as stream:
         for index, hundredths in enumerate(shown):
             picture = side_by_side(originals[index], deblurred[index], window)
             # Pillow's own writer of animations keeps all frames; these two functions write one.

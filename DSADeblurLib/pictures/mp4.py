@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from DSADeblurLib.errors import PictureError
-from DSADeblurLib.pictures.aside import written_aside
 from DSADeblurLib.pictures.compose import display_window, side_by_side
+from DSADeblurLib.pictures.picture_file import picture_file
 from DSADeblurLib.pictures.timing import durations_of, rounded
 
 # H.264 at a quality where compression cannot be seen.
@@ -25,11 +25,22 @@ def write_mp4(
     times: Sequence[float] | None = None,
     window: tuple[float, float] | None = None,
 ) -> tuple[str, ...]:
-    """Write two runs, (n, rows, columns) each and indexed one frame at a time, side by side as an H.264 film.
+    """Write two runs side by side as an H.264 film.
 
-    `times` are the frames' times in seconds; `window` is (lowest, highest) displayed value for both, by default the
-    originals'. A film has one frame rate: where the times are not uniform, it is high enough for all of them and
-    frames are repeated. Returns sentences for the user. Raises PictureError, also where imageio-ffmpeg is missing.
+    A film has one frame rate: where the times are not uniform, it is high enough for all of them and frames are
+    repeated.
+
+    Args:
+        path: of the film; an older one is replaced.
+        originals, deblurred: (n, rows, columns) each, read one frame at a time.
+        times: of the frames in seconds, ascending.
+        window: (lowest, highest) displayed value for both, by default the originals'.
+
+    Returns:
+        Sentences for the user.
+
+    Raises:
+        PictureError: one sentence, also where imageio-ffmpeg is missing; then a file at `path` is as it was.
     """
     try:
         import imageio_ffmpeg
@@ -43,12 +54,12 @@ def write_mp4(
     if len(originals) != len(deblurred):
         raise PictureError(f"{len(originals)} original and {len(deblurred)} deblurred frames do not fit each other.")
     durations, notes = durations_of(len(originals), times)
-    rate, repeats, said = _rate(durations)
+    rate, repeats, rounding = _rate(durations)
     window = window or display_window(originals)
     first = side_by_side(originals[0], deblurred[0], window)
-    with written_aside(path) as aside:
+    with picture_file(path) as unfinished:
         film = imageio_ffmpeg.write_frames(
-            str(aside),
+            str(unfinished),
             first.size,
             pix_fmt_in="gray",
             fps=rate,
@@ -66,8 +77,8 @@ def write_mp4(
                     film.send(picture)
         finally:
             film.close()
-        _check(imageio_ffmpeg, aside, path, int(repeats.sum()))
-    return notes + said
+        _check(imageio_ffmpeg, unfinished, path, int(repeats.sum()))
+    return notes + rounding
 
 
 def _rate(durations: np.ndarray) -> tuple[Fraction, np.ndarray, tuple[str, ...]]:
@@ -81,14 +92,14 @@ def _rate(durations: np.ndarray) -> tuple[Fraction, np.ndarray, tuple[str, ...]]
         tick = 10
     repeats = rounded(durations, tick / 1000, 1)
     exact = np.abs(repeats * tick / 1000 - durations).max() < 1e-6
-    said = () if exact else (f"Frame times are rounded to {tick} milliseconds in this film.",)
-    return Fraction(1000, tick), repeats, said
+    notes = () if exact else (f"Frame times are rounded to {tick} milliseconds in this film.",)
+    return Fraction(1000, tick), repeats, notes
 
 
-def _check(imageio_ffmpeg, aside: Path, path: Path, expected: int) -> None:
+def _check(imageio_ffmpeg, unfinished: Path, path: Path, expected: int) -> None:
     """Count the frames of the film: FFmpeg's own failure, for example on a full disk, is not reported otherwise."""
     try:
-        count, _ = imageio_ffmpeg.count_frames_and_secs(str(aside))
+        count, _ = imageio_ffmpeg.count_frames_and_secs(str(unfinished))
     except (RuntimeError, OSError):
         count = 0
     if count != expected:

@@ -5,22 +5,31 @@ from pathlib import Path
 
 import numpy as np
 
-from DSADeblurLib.pictures.aside import written_aside
 from DSADeblurLib.pictures.compose import LABEL, display_window, side_by_side
+from DSADeblurLib.pictures.picture_file import picture_file
 
 
 def write_png(
     path: str | os.PathLike, original: np.ndarray, deblurred: np.ndarray, *, window: tuple[float, float] | None = None
 ) -> Path:
-    """Write original and deblurred, (rows, columns) each, side by side; `window` is (lowest, highest) displayed value.
+    """Write original and deblurred side by side.
 
-    Without a window the original's own is taken, for both. Raises PictureError with one sentence.
+    Args:
+        path: of the picture; an older one is replaced.
+        original, deblurred: (rows, columns) each, of any number type.
+        window: (lowest, highest) displayed value for both, by default the original's.
+
+    Returns:
+        `path`.
+
+    Raises:
+        PictureError: one sentence; then a file at `path` is as it was.
     """
     from PIL.PngImagePlugin import PngInfo
 
     picture = side_by_side(original, deblurred, window or display_window(np.asarray(original)[None]))
-    said = PngInfo()
-    said.add_text("Description", LABEL)
-    with written_aside(path) as aside:
-        picture.save(aside, "PNG", pnginfo=said)
+    label = PngInfo()
+    label.add_text("Description", LABEL)
+    with picture_file(path) as unfinished:
+        picture.save(unfinished, "PNG", pnginfo=label)
     return Path(path)

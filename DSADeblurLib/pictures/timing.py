@@ -12,8 +12,14 @@ DEFAULT_RATE = 10.0
 def durations_of(count: int, times: Sequence[float] | None) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return how long each frame is shown, float64 seconds of shape (count,), and what there is to say about it.
 
-    `times` are the frames' times in seconds, ascending. The last frame is shown as long as the one before it. Without
-    times, or with one frame, it is 10 frames per second. Raises PictureError when the times do not fit the frames.
+    The last frame is shown as long as the one before it. Without times, or with one frame, it is 10 frames per second.
+
+    Args:
+        count: of the frames.
+        times: of the frames in seconds, ascending.
+
+    Raises:
+        PictureError: one sentence, when the times do not fit the frames.
     """
     if count < 1:
         raise PictureError("There is no frame to be shown.")
@@ -28,9 +34,14 @@ def durations_of(count: int, times: Sequence[float] | None) -> tuple[np.ndarray,
 
 
 def rounded(durations: np.ndarray, step: float, least: int) -> np.ndarray:
-    """Return durations in whole numbers of `step` seconds, at least `least`, int64.
+    """Return durations in whole numbers of steps, int64 (n,).
 
     The ends of the frames are rounded, not the durations, so that nothing adds up over a long run.
+
+    Args:
+        durations: (n,) in seconds.
+        step: in seconds.
+        least: steps of any frame.
     """
     ends = np.rint(np.concatenate([[0.0], np.cumsum(durations)]) / step).astype(np.int64)
     return np.maximum(np.diff(ends), least)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from DSADeblurLib.atomic_write import atomic_folder
 from DSADeblurLib.restoration.architecture import Architecture
 from DSADeblurLib.restoration.card import (
     CARD_FILE,
@@ -121,21 +119,16 @@ def save_model(folder: str | Path, network: RestorationNetwork, card: ModelCard)
     )
     test_input = _test_input(network.architecture.frames)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        aside.chmod(0o755)  # mkdtemp makes it private
-        (aside / WEIGHTS_FILE).write_bytes(weights)
+    with atomic_folder(folder) as unfinished:
+        (unfinished / WEIGHTS_FILE).write_bytes(weights)
         if export:
             for name, data in zip(EXPORT_FILES, (export.graph, export.weights), strict=True):
-                (aside / name).write_bytes(data)
+                (unfinished / name).write_bytes(data)
         text = json.dumps(card.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        (aside / CARD_FILE).write_text(text + "\n", encoding="utf-8")
-        np.save(aside / TEST_INPUT_FILE, test_input, allow_pickle=False)
-        np.save(aside / TEST_OUTPUT_FILE, TorchEngine(fresh).run(test_input), allow_pickle=False)
-        load_model(aside)  # what cannot be read back must not replace what could
-        _put_in_place(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        (unfinished / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+        np.save(unfinished / TEST_INPUT_FILE, test_input, allow_pickle=False)
+        np.save(unfinished / TEST_OUTPUT_FILE, TorchEngine(fresh).run(test_input), allow_pickle=False)
+        load_model(unfinished)  # what cannot be read back must not replace what could
     return card
 
 
@@ -219,20 +212,3 @@ def vessels_on_a_slope(shape: tuple[int, int, int], depth: float, noise: float, 
     vessels = np.exp(-((rows - 0.4 * cols) ** 2) / 0.01) + 0.5 * np.exp(-((cols + 0.5 * rows**2) ** 2) / 0.002)
     grain = np.random.default_rng(seed).normal(scale=noise, size=shape)
     return (0.2 * rows - depth * vessels + grain).astype(np.float32)
-
-
-def _put_in_place(aside: Path, folder: Path) -> None:
-    """Rename `aside` to `folder`; a folder that was there is removed only after the new one has its name."""
-    older = None
-    if folder.exists():
-        older = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-        os.replace(folder, older / folder.name)
-    try:
-        os.replace(aside, folder)
-    except OSError:
-        if older is not None:
-            os.replace(older / folder.name, folder)
-            older.rmdir()
-        raise
-    if older is not None:
-        shutil.rmtree(older, ignore_errors=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 
 from DSADeblurLib.errors import XAReadError
-from DSADeblurLib.frames import LazyFrames
+from DSADeblurLib.frames import MappedFrames
 from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa.header.header import RunHeader, read_header
 from DSADeblurLib.xa.run import Run
@@ -54,15 +54,9 @@ class ReaderRule:
         return np.array_equal(self.shown(self.stored(frame), frame.dtype), frame)
 
 
-class StoredValues(LazyFrames):
+def stored_values(frames: Sequence[np.ndarray], rule: ReaderRule) -> MappedFrames:
     """Frames as a reader shows them, (n, rows, columns), with the values that their file stores."""
-
-    def __init__(self, frames: Sequence[np.ndarray], rule: ReaderRule) -> None:
-        self._frames, self._rule = frames, rule
-        self.shape, self.dtype = tuple(frames.shape), rule.dtype
-
-    def frame(self, index: int) -> np.ndarray:
-        return self._rule.stored(self._frames[index])
+    return MappedFrames(frames, rule.stored, rule.dtype)
 
 
 @dataclass(frozen=True)
@@ -110,15 +104,15 @@ def loaded_run(
     if not rule.fits(frames):
         note = "The node's pixel values are not those of its DICOM file: they are taken as they are."
         return LoadedRun(Run.from_frames(frames, None, facts), None, note)
-    return LoadedRun(Run.from_frames(StoredValues(frames, rule), header, facts), rule)
+    return LoadedRun(Run.from_frames(stored_values(frames, rule), header, facts), rule)
 
 
 def reader_rule(header: RunHeader) -> ReaderRule | None:
     """How Slicer's reader changes the values of a file; None where that cannot be told."""
-    layout = header.layout
+    pixels = header.stored_pixels
     tags = ["PhotometricInterpretation", "RescaleSlope", "RescaleIntercept"]
     try:
-        dataset = pydicom.dcmread(layout.path, stop_before_pixels=True, specific_tags=tags)
+        dataset = pydicom.dcmread(pixels.path, stop_before_pixels=True, specific_tags=tags)
         slope = float(dataset.get("RescaleSlope", None) or 1)
         intercept = float(dataset.get("RescaleIntercept", None) or 0)
         inverts = dataset.PhotometricInterpretation == "MONOCHROME1"
@@ -126,9 +120,9 @@ def reader_rule(header: RunHeader) -> ReaderRule | None:
         return None
     # The library adds `zero` to the stored value and then inverts where the user chose so; the reader inverts
     # MONOCHROME1 and then rescales.
-    intercept -= slope * layout.zero
-    if inverts != layout.inverted:
-        intercept += slope * layout.top
+    intercept -= slope * pixels.zero
+    if inverts != pixels.inverted:
+        intercept += slope * pixels.top
         slope = -slope
-    dtype = np.dtype(np.uint8 if layout.bits_allocated <= 8 else np.uint16)
+    dtype = np.dtype(np.uint8 if pixels.bits_allocated <= 8 else np.uint16)
     return ReaderRule(dtype, header.bits_stored, slope, intercept)

@@ -45,24 +45,32 @@ class Run(RunHeader):
         return self
 
     def __exit__(self, *_) -> None:
-        if self.layout is not None:
-            self.layout.file.close()
+        if self.stored_pixels is not None:
+            self.stored_pixels.file.close()
 
 
-def read_run(path: str | os.PathLike, user: UserFacts = UserFacts()) -> Run:
+def read_run(path: str | os.PathLike, user_facts: UserFacts = UserFacts()) -> Run:
     """Open one XA, RF or grey-scale Secondary Capture file.
 
-    The first frame is decoded once, so that a missing decoder or broken
-    pixel data is found here. The file stays open: use it as a context manager, or drop it when the frames are read.
-    Raises XAReadError with one sentence for anything that goes wrong.
+    The first frame is decoded once, so that a missing decoder or broken pixel data is found here.
+
+    Args:
+        path: of the file.
+        user_facts: what the user says, which overrides the header.
+
+    Returns:
+        The run, whose file stays open: use it as a context manager, or drop it when the frames are read.
+
+    Raises:
+        XAReadError: one sentence, for anything that goes wrong.
     """
     with reading(), contextlib.ExitStack() as failed:
         file = failed.enter_context(InputFile(path))
-        header = header_in(file, user)
-        check_decoder(header.layout)
-        frames = FrameStack(header.layout)
+        header = header_in(file, user_facts)
+        check_decoder(header.stored_pixels)
+        frames = FrameStack(header.stored_pixels)
         # The surplus bits of signed pixels repeat their sign.
-        surplus = 0 if header.layout.signed else int(frames.raw(0).max()) >> header.bits_stored
+        surplus = 0 if header.stored_pixels.signed else int(frames.raw(0).max()) >> header.bits_stored
         warnings = list(header.warnings)
         if surplus:
             warnings.append(f"Bits above the {header.bits_stored} stored ones are in use (overlay?) and were cleared.")
@@ -87,14 +95,17 @@ def _looks_subtracted(header: RunHeader, frames: FrameStack) -> bool:
         return False
     frame, exposed = frames[len(frames) // 2], header.exposed()
     values = frame if exposed is None else frame[exposed]
-    low, median, high = np.percentile(values, (25, 50, 75)) / header.layout.top
+    low, median, high = np.percentile(values, (25, 50, 75)) / header.stored_pixels.top
     return bool(0.4 <= median <= 0.6 and high - low < 0.15)
 
 
 def find_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
     """Return every regular file among `paths`, folders searched recursively, each once and in sorted order.
 
-    Whether a file is DICOM is for the reader to say. Raises RequestError when a path does not exist.
+    Whether a file is DICOM is for the reader to say.
+
+    Raises:
+        RequestError: a path does not exist.
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):

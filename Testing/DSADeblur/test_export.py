@@ -72,12 +72,12 @@ def complaints(path) -> list[str]:
 
 def storedIn(node) -> np.ndarray:
     """The frames of a native result as its source's file would store them."""
-    from DSADeblurLib.xa.loaded_frames import StoredValues
+    from DSADeblurLib.xa.loaded_frames import stored_values
     from DSADeblurScene.derived import sourceOf
     from DSADeblurScene.input import readInput
     from DSADeblurScene.run_file import loadedRun
 
-    return StoredValues(readInput(node).frames, loadedRun(readInput(sourceOf(node)), UserFacts()).rule)[:]
+    return stored_values(readInput(node).frames, loadedRun(readInput(sourceOf(node)), UserFacts()).rule)[:]
 
 
 @pytest.mark.parametrize("compression", ["none", "jpeg-ls", "rle"])

@@ -143,12 +143,12 @@ def test_same_pixels_as_the_shell(tmp_path, tiny_model, written, options):
     found = allFrames(derived)
     if "polarity" in options and found.dtype != np.float32:
         # Native results are shown with the reader's meaning of values; back through the rule they are the file's.
-        from DSADeblurLib.xa.loaded_frames import StoredValues
+        from DSADeblurLib.xa.loaded_frames import stored_values
         from DSADeblurScene.input import readInput
         from DSADeblurScene.run_file import loadedRun
 
         loaded = loadedRun(readInput(source), UserFacts(polarity=options["polarity"]))
-        found = StoredValues(readInput(derived).frames, loaded.rule)[:]
+        found = stored_values(readInput(derived).frames, loaded.rule)[:]
     assert found.dtype == expected.dtype and np.array_equal(found, expected)
     assert fingerprint(source) == before
 

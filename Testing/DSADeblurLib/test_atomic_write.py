@@ -5,7 +5,14 @@ import os
 
 import pytest
 
-from DSADeblurLib.atomic_write import is_plain_file, is_plain_folder, new_beside, put_in_place
+from DSADeblurLib.atomic_write import (
+    atomic_folder,
+    atomic_write,
+    is_plain_file,
+    is_plain_folder,
+    put_in_place,
+    write_new,
+)
 
 
 def no_second_names(*_):
@@ -17,7 +24,7 @@ def finished(request, tmp_path, monkeypatch):
     """A finished file, on a file system of either kind."""
     if request.param != "as it comes":
         monkeypatch.setattr(os, "link", no_second_names)
-    path = new_beside(tmp_path / "result")
+    path = tmp_path / "finished"
     path.write_bytes(b"new")
     return path
 
@@ -66,18 +73,111 @@ def test_failure_leaves_nothing(tmp_path, finished, monkeypatch):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows renames")
 def test_nfs_that_doubts_its_own_success(tmp_path):
-    finished = new_beside(tmp_path / "result")
+    finished = tmp_path / "finished"
     finished.write_bytes(b"new")
     os.link(finished, tmp_path / "result")
     put_in_place(finished, tmp_path / "result", replace=False)
     assert list(tmp_path.iterdir()) == [tmp_path / "result"] and (tmp_path / "result").read_bytes() == b"new"
 
 
+@pytest.mark.parametrize("folder", ["beside", "elsewhere"])
+def test_written_file_appears_when_it_is_complete(tmp_path, folder):
+    target, hidden = tmp_path / "film.mp4", tmp_path / "hidden"
+    hidden.mkdir()
+    target.write_bytes(b"old")
+    with atomic_write(target, replace=True, folder=None if folder == "beside" else hidden) as unfinished:
+        assert unfinished.parent == (tmp_path if folder == "beside" else hidden)
+        assert unfinished.suffix == ".mp4" and unfinished.read_bytes() == b"" and target.read_bytes() == b"old"
+        unfinished.write_bytes(b"new")
+    assert target.read_bytes() == b"new" and sorted(tmp_path.rglob("*")) == [target, hidden]
+
+
+@pytest.mark.parametrize("failure", [ValueError("broken"), KeyboardInterrupt()])
+@pytest.mark.parametrize("replace", [True, False])
+def test_failed_write_leaves_nothing(tmp_path, failure, replace):
+    with pytest.raises(type(failure)), atomic_write(tmp_path / "result", replace=replace) as unfinished:
+        unfinished.write_bytes(b"half")
+        raise failure
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_written_file_replaces_nothing_unless_it_may(tmp_path):
+    with pytest.raises(FileExistsError), atomic_write(tmp_path / "result", replace=False) as unfinished:
+        unfinished.write_bytes(b"new")
+        (tmp_path / "result").write_bytes(b"precious")
+    assert (tmp_path / "result").read_bytes() == b"precious" and list(tmp_path.iterdir()) == [tmp_path / "result"]
+
+
 def test_new_files_have_names_of_their_own_and_the_rights_of_others(tmp_path):
-    paths = [new_beside(tmp_path / "film.mp4", ".mp4") for _ in range(3)]
     (tmp_path / "film.mp4").touch()
-    assert len(set(paths)) == 3 and all(path.suffix == ".mp4" and path.stat().st_size == 0 for path in paths)
-    assert {path.stat().st_mode for path in paths} == {(tmp_path / "film.mp4").stat().st_mode}
+    with (
+        atomic_write(tmp_path / "film.mp4", replace=True) as one,
+        atomic_write(tmp_path / "film.mp4", replace=True) as two,
+    ):
+        assert one != two
+        assert one.stat().st_mode == two.stat().st_mode == (tmp_path / "film.mp4").stat().st_mode
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_folder_is_replaced_as_a_whole(tmp_path, older):
+    target = tmp_path / "folder"
+    if older:
+        target.mkdir()
+        (target / "old").touch()
+    with pytest.raises(ValueError), atomic_folder(target) as unfinished:
+        (unfinished / "half").touch()
+        raise ValueError
+    assert list(tmp_path.rglob("*")) == ([target, target / "old"] if older else [])
+    with atomic_folder(target) as unfinished:
+        (unfinished / "new").touch()
+        assert target.exists() is older
+    assert list(tmp_path.rglob("*")) == [target, target / "new"]
+
+
+def test_folder_that_cannot_be_moved_leaves_the_older_one(tmp_path, monkeypatch):
+    truly, target = os.replace, tmp_path / "folder"
+    target.mkdir()
+    (target / "old").touch()
+
+    def fails_once(source, destination):
+        if destination == target:
+            monkeypatch.setattr(os, "replace", truly)
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        truly(source, destination)
+
+    monkeypatch.setattr(os, "replace", fails_once)
+    with pytest.raises(OSError, match="Permission denied"), atomic_folder(target):
+        pass
+    assert list(tmp_path.rglob("*")) == [target, target / "old"]
+
+
+@pytest.mark.parametrize(
+    ("digits", "names"), [(0, ["run.dcm", "run 2.dcm", "run 3.dcm"]), (4, [f"run-000{number}.dcm" for number in "123"])]
+)
+def test_new_file_gets_a_name_that_nothing_has(tmp_path, digits, names):
+    (tmp_path / names[0]).symlink_to(tmp_path / "nowhere")
+
+    def write(path):
+        assert path.name == names[1]
+        (tmp_path / names[1]).write_bytes(b"precious")
+        path.write_bytes(b"new")
+        return "returned"
+
+    assert write_new(tmp_path, "run", ".dcm", write, digits=digits) == (tmp_path / names[2], "returned")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    assert (tmp_path / names[1]).read_bytes() == b"precious" and (tmp_path / names[2]).read_bytes() == b"new"
+
+
+def test_new_file_that_is_not_made_leaves_nothing(tmp_path):
+    def write(path):
+        path.write_bytes(b"half")
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        write_new(tmp_path, "run", ".dcm", write)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(FileNotFoundError):
+        write_new(tmp_path / "none", "run", ".dcm", write)
 
 
 def test_links_are_nothing_plain(tmp_path):

@@ -56,14 +56,14 @@ def test_what_is_read_is_what_numpy_gives(path, frames, key):
 def test_a_file_looks_like_an_array(path, frames):
     with FrameFile.open(path) as file:
         assert (file.shape, file.dtype, file.ndim, len(file)) == (frames.shape, frames.dtype, 3, 5)
-        assert file.path == path
         np.testing.assert_array_equal(np.asarray(file), frames)
         np.testing.assert_array_equal(np.stack(list(file)), frames)
         assert np.asarray(file, dtype=np.float32).dtype == np.float32
 
 
 def test_assignments_are_those_of_numpy(path, frames):
-    with FrameFile.open(path, writable=True) as file:
+    with FrameFile.create(path, frames.shape, frames.dtype) as file:
+        file[:] = frames
         file[1] = 7
         file[2:4] = frames[:2]
         file[-1] = frames[0].astype(np.float64) + 0.4
@@ -86,7 +86,7 @@ def test_what_is_no_frame_is_an_index_error(path, key):
 
 
 def test_a_frame_of_another_shape_is_refused(path):
-    with FrameFile.open(path, writable=True) as file, pytest.raises(ValueError):
+    with FrameFile.create(path, (2, 7, 9), np.uint16) as file, pytest.raises(ValueError):
         file[0] = np.zeros((3, 3))
 
 

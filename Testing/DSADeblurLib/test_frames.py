@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from DSADeblurLib.frames import LazyFrames
+from DSADeblurLib.frames import LazyFrames, MappedFrames
 
 ARRAY = np.arange(5 * 2 * 3, dtype=np.uint16).reshape(5, 2, 3)
 
@@ -32,10 +32,29 @@ def test_as_an_array_and_in_a_loop():
     assert len(Stack()) == 5 and Stack().ndim == 3
 
 
-@pytest.mark.parametrize("key", [5, -6])
-def test_outside(key):
+@pytest.mark.parametrize("key", [5, -6, 1.0, "0", None, True, (0, 1), [0, 5], [True] * 5, np.ones(5, bool)])
+def test_what_is_no_frame_is_an_index_error(key):
     with pytest.raises(IndexError):
         Stack()[key]
+
+
+def test_an_array_is_a_copy():
+    with pytest.raises(ValueError, match="without a copy"):
+        Stack().__array__(copy=False)
+    assert np.asarray(Stack(), np.float32).dtype == np.float32
+
+
+def test_each_frame_goes_through_the_function_when_it_is_asked_for():
+    asked = []
+
+    def doubled(frame):
+        asked.append(frame)
+        return 2.0 * frame
+
+    frames = MappedFrames(Stack(), doubled, np.float32)
+    assert (frames.shape, frames.dtype, asked) == (ARRAY.shape, np.float32, [])
+    assert frames[3].dtype == np.float32 and len(asked) == 1
+    np.testing.assert_array_equal(frames[[3, 0]], 2 * ARRAY[[3, 0]])
 
 
 def test_base_gives_no_frames():

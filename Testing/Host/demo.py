@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pydicom
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -27,7 +28,6 @@ from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.xa import plan_subtraction, read_run, subtract
-from DSADeblurLib.xa.derived.real_world_values import read_mapped
 
 INPUT, TRUTH = "large focal spot", "truth (simulated)"
 NOISE_REDUCTIONS = (0.0, DeblurSettings.noise_reduction, 1.0)
@@ -79,8 +79,15 @@ def _compared(run, model, output: Path, numbers: tuple[int, ...], simulated: Sim
         settings = DeblurSettings(noise_reduction=n, frames=(numbers[0], numbers[-1]))
         # What a reader gets is what was written, so the file is measured, not the memory.
         is_written = n == DeblurSettings.noise_reduction
-        frames[_name(n)] = read_mapped(output) if is_written else _restored(run, model, settings)
+        frames[_name(n)] = _optical_densities(output) if is_written else _restored(run, model, settings)
     return {**frames, TRUTH: subtract(simulated.truth, plan, "LIN")}
+
+
+def _optical_densities(path: Path) -> np.ndarray:
+    """The frames in the unit of their Real World Value Mapping, float32 (n, rows, columns)."""
+    (mapping,) = pydicom.dcmread(path, stop_before_pixels=True).RealWorldValueMappingSequence
+    values = read_run(path).frames[:] * mapping.RealWorldValueSlope + mapping.RealWorldValueIntercept
+    return values.astype(np.float32)
 
 
 def _name(noise_reduction: float) -> str:

@@ -16,7 +16,7 @@ from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import Provenance, plan_subtraction, read_run, subtract, write_derived
 from DSADeblurLib.xa.derived.deidentified import write_deidentified
-from DSADeblurLib.xa.header import header
+from DSADeblurLib.xa.file.dataset import SC_BYTE, SC_CLASSES, SC_WORD, SECONDARY_CAPTURE, XA_IMAGE, XRF_IMAGE
 
 _PROVENANCE = Provenance("conformance", "0123456789abcdef" * 4, "0.0", "sharpness 1", ("focal spot 0.6 mm (user)",))
 _SIZE = (48, 64)
@@ -62,7 +62,7 @@ def _biplane(plane: str) -> Callable[[Dataset], None]:
     def change(dataset: Dataset) -> None:
         code, item = Dataset(), Dataset()
         code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "121314", "DCM", "Other image of biplane pair"
-        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = header.XA_IMAGE, "1.2.3.4.5"
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = XA_IMAGE, "1.2.3.4.5"
         item.PurposeOfReferenceCodeSequence = [code]
         dataset.ReferencedImageSequence = [item]
         dataset.ImageType = ["ORIGINAL", "PRIMARY", f"BIPLANE {plane}"]
@@ -71,7 +71,7 @@ def _biplane(plane: str) -> Callable[[Dataset], None]:
 
 
 def _fluoroscopy(dataset: Dataset) -> None:
-    dataset.SOPClassUID, dataset.Modality = header.XRF_IMAGE, "RF"
+    dataset.SOPClassUID, dataset.Modality = XRF_IMAGE, "RF"
     for keyword in ("PositionerMotion", "PositionerPrimaryAngle", "PositionerSecondaryAngle"):
         del dataset[keyword]
 
@@ -141,10 +141,10 @@ VARIANTS = (
     Variant("lossy source", bits=8, masked=False, lossy=True),
     Variant("RF native", changes=_fluoroscopy),
     Variant("RF subtracted", changes=_fluoroscopy, subtracted=True),
-    Variant("SC single frame", changes=_capture(header.SECONDARY_CAPTURE), count=1, masked=False),
-    Variant("SC byte", changes=_capture(header.SC_BYTE), bits=8, masked=False),
-    Variant("SC word", changes=_capture(header.SC_WORD), masked=False),
-    Variant("SC word, subtracted", changes=_capture(header.SC_WORD), subtracted=True, assumed="LIN"),
+    Variant("SC single frame", changes=_capture(SECONDARY_CAPTURE), count=1, masked=False),
+    Variant("SC byte", changes=_capture(SC_BYTE), bits=8, masked=False),
+    Variant("SC word", changes=_capture(SC_WORD), masked=False),
+    Variant("SC word, subtracted", changes=_capture(SC_WORD), subtracted=True, assumed="LIN"),
     Variant("XA as SC: no radiation setting", changes=_without("RadiationSetting")),
     Variant("XA as SC: no frame timing", changes=_without("FrameTime")),
     *(
@@ -208,7 +208,7 @@ def _source(variant: Variant, folder: Path) -> Path:
     if variant.changes:
         dataset = pydicom.dcmread(path)
         variant.changes(dataset)
-        if dataset.SOPClassUID in header.SC_CLASSES and "MaskSubtractionSequence" in dataset:
+        if dataset.SOPClassUID in SC_CLASSES and "MaskSubtractionSequence" in dataset:
             del dataset.MaskSubtractionSequence, dataset.RecommendedViewingMode
         dataset.save_as(path, enforce_file_format=True)
     return path

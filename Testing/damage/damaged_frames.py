@@ -21,10 +21,11 @@ from pydicom.uid import (
 )
 
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
-from DSADeblurLib.xa import FrameStack, read_run
+from DSADeblurLib.xa import read_run
 from DSADeblurLib.xa.derived.compression import fragment_encoder
+from DSADeblurLib.xa.file.frame_stack import FrameStack
 from DSADeblurLib.xa.file.input_file import InputFile
-from DSADeblurLib.xa.file.stored_pixels import PixelLayout
+from DSADeblurLib.xa.file.stored_pixels import StoredPixels
 
 # Encoder, its options, and the bits that it takes.
 _TOOLS = {
@@ -68,13 +69,13 @@ class Encoded:
     """One compressed frame, `data`, in a syntax, and the pixels that it decodes to, (rows, columns)."""
 
     name: str
-    layout: PixelLayout
+    stored_pixels: StoredPixels
     data: bytes
     pixels: np.ndarray
 
     def decode(self, data: bytes, scratch: Path) -> np.ndarray:
         """Return the pixels of `data`, (rows, columns), as the library reads them from a file."""
-        return _frame(self.layout, data, scratch)
+        return _frame(self.stored_pixels, data, scratch)
 
 
 def picture(bits: int, rows: int, columns: int, seed: int = 0) -> np.ndarray:
@@ -108,19 +109,21 @@ def encoded_frames(
             run = _run(folder, draw(bits, rows, columns), bits)
             done = subprocess.run([*command, run, target], capture_output=True)
             if done.returncode == 0:
-                layout = read_run(target).layout
-                start, length = layout.fragments[0][0]
-                yield _checked(f"{name}, {bits} bits", layout, target.read_bytes()[start : start + length], folder)
+                stored = read_run(target).stored_pixels
+                start, length = stored.fragments[0][0]
+                yield _checked(f"{name}, {bits} bits", stored, target.read_bytes()[start : start + length], folder)
     for name, (syntax, depths, options) in _PILLOW.items():
         for bits in depths if only in name else ():
             frame, stream = draw(bits, rows, columns), io.BytesIO()
             Image.fromarray(frame).save(stream, **options)
-            yield _checked(f"{name}, {bits} bits", _layout(folder, frame, bits, syntax), stream.getvalue(), folder)
+            yield _checked(
+                f"{name}, {bits} bits", _stored_pixels(folder, frame, bits, syntax), stream.getvalue(), folder
+            )
     for name, (syntax, depths) in _OWN.items():
         for bits in depths if only in name else ():
             frame = draw(bits, rows, columns)
             data = fragment_encoder(syntax, lambda index, frame=frame: frame, bits)(0)
-            yield _checked(f"{name}, {bits} bits", _layout(folder, frame, bits, syntax), data, folder)
+            yield _checked(f"{name}, {bits} bits", _stored_pixels(folder, frame, bits, syntax), data, folder)
 
 
 def _run(folder: Path, frame: np.ndarray, bits: int) -> Path:
@@ -138,19 +141,19 @@ def _run(folder: Path, frame: np.ndarray, bits: int) -> Path:
     )
 
 
-def _layout(folder: Path, frame: np.ndarray, bits: int, syntax: str) -> PixelLayout:
-    layout = read_run(_run(folder, frame, bits)).layout
-    return dataclasses.replace(layout, transfer_syntax=str(syntax), big_endian=False, word_swapped=False)
+def _stored_pixels(folder: Path, frame: np.ndarray, bits: int, syntax: str) -> StoredPixels:
+    stored = read_run(_run(folder, frame, bits)).stored_pixels
+    return dataclasses.replace(stored, transfer_syntax=str(syntax), big_endian=False, word_swapped=False)
 
 
-def _checked(name: str, layout: PixelLayout, data: bytes, folder: Path) -> Encoded:
-    return Encoded(name, layout, data, _frame(layout, data, folder))
+def _checked(name: str, stored: StoredPixels, data: bytes, folder: Path) -> Encoded:
+    return Encoded(name, stored, data, _frame(stored, data, folder))
 
 
-def _frame(layout: PixelLayout, data: bytes, folder: Path) -> np.ndarray:
+def _frame(stored: StoredPixels, data: bytes, folder: Path) -> np.ndarray:
     path = folder / "frame.bin"
     path.write_bytes(data)
-    return FrameStack(dataclasses.replace(layout, file=InputFile(path), frames=1, fragments=(((0, len(data)),),)))[0]
+    return FrameStack(dataclasses.replace(stored, file=InputFile(path), frames=1, fragments=(((0, len(data)),),)))[0]
 
 
 # What happens to the frame: name -> function of (head, body, tail, generator). The head is what comes before the

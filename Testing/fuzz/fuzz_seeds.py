@@ -16,7 +16,6 @@ _NATIVE = "1.2.840.10008.1.2.1"
 _TOOLS = {
     "implicit": ("dcmconv", "+ti"),
     "big-endian": ("dcmconv", "+tb"),
-    "deflated": ("dcmconv", "+td"),
     "jpeg-lossless": ("dcmcjpeg", "+e1"),
     "jpeg-lossless-14": ("dcmcjpeg", "+el"),
     "jpeg-extended": ("dcmcjpeg", "+ee"),

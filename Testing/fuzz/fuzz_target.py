@@ -1,4 +1,4 @@
-"""What every damaged file goes through: read, show, subtract, write. Only the package's own errors may come out."""
+"""What every damaged file goes through: read, subtract, write. Only the package's own errors may come out."""
 
 import re
 from pathlib import Path
@@ -9,8 +9,6 @@ from DSADeblurLib.xa import (
     XAReadError,
     XASkipped,
     XAWriteError,
-    for_display,
-    percentile_window,
     plan_subtraction,
     read_run,
     subtract,
@@ -36,16 +34,14 @@ def use(path: Path, output: Path) -> str:
     try:
         run = read_run(path, UserFacts(polarity="keep", frames_in_file=True))
         stage = "decode"
-        run.as_dict(), run.acquisition.rows()
+        run.as_dict(), run.acquisition.rows(), run.exposed()
         if not all(isinstance(one, str) and one and "\n" not in one for one in run.warnings):
             raise Broken(f"warnings of a run: {run.warnings!r}")
         count = len(run.frames)
         for index in sorted({0, 1 % count, count // 2, count - 1}):
             frame = run.frames[index]
-            if frame.shape != run.frames.shape[1:] or int(frame.max()) > run.layout.top:
+            if frame.shape != run.frames.shape[1:] or int(frame.max()) > run.stored_pixels.top:
                 raise Broken(f"frame {index} of shape {frame.shape}")
-        for voi in (*run.voi, percentile_window([frame], run.exposed())):
-            for_display(frame, voi)
         stage = "subtract"
         plan = _plan(run)
         numbers = tuple(range(1, min(count, _FRAMES) + 1))

@@ -33,6 +33,7 @@ from variants import (  # noqa: E402
     recorded,
 )
 
+from DSADeblurLib.atomic_write import atomic_write  # noqa: E402
 from DSADeblurLib.pipeline import RunOptions, deblur_run  # noqa: E402
 from DSADeblurLib.restoration import DeblurSettings  # noqa: E402
 from DSADeblurLib.restoration.engine import choose_device  # noqa: E402
@@ -67,9 +68,8 @@ class Report:
             self.add("failures", {"what": what, "why": f"{type(error).__name__}: {lines[-1][:300]}"})
 
     def write(self) -> None:
-        aside = self._path.with_suffix(".part")
-        aside.write_text(json.dumps(self.found, indent=1) + "\n", encoding="utf-8")
-        os.replace(aside, self._path)
+        with atomic_write(self._path, replace=True) as unfinished:
+            unfinished.write_text(json.dumps(self.found, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
+from DSADeblurLib.atomic_write import atomic_write  # noqa: E402
 from DSADeblurLib.lab.training.validation import HeldOut  # noqa: E402
 from DSADeblurLib.restoration.package import load_model  # noqa: E402
 
@@ -54,9 +54,8 @@ def main() -> int:
         found[model.card.name] = {"psnr_gain_db": gains, "stopped_early": model.card.training.get("stopped_early")}
         whole = [gain for condition, gain in gains.items() if not condition.endswith(" edge")]
         print(f"{model.card.name}: mean gain {sum(whole) / len(whole):+.2f} dB", flush=True)
-        aside = options.output.with_suffix(".part")
-        aside.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        os.replace(aside, options.output)
+        with atomic_write(options.output, replace=True) as unfinished:
+            unfinished.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
     for name in BESIDE:
         measure(name)

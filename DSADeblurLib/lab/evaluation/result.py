@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from DSADeblurLib.atomic_write import atomic_write
 from DSADeblurLib.lab.evaluation.bootstrap import Estimate
 from DSADeblurLib.lab.evaluation.frames import Margin, Row
 from DSADeblurLib.lab.evaluation.grid import ALL_TRAINED
@@ -206,7 +207,8 @@ class Evaluation:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / JSON_FILE
-        path.write_text(json.dumps(self.as_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        with atomic_write(path, replace=True) as unfinished:
+            unfinished.write_text(json.dumps(self.as_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
         return path
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, replace
 from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from DSADeblurLib.atomic_write import atomic_write
 from DSADeblurLib.lab.simulation.conditions import foreign_spot
 from DSADeblurLib.lab.simulation.pairs import KINDS, Conditions, Pair, acquire_pair, random_conditions
 from DSADeblurLib.lab.simulation.scene import Scene, body_phantom_scene, random_scene
@@ -112,11 +112,9 @@ def paper_pair(
 
 
 def save_array(path: Path, values: np.ndarray) -> None:
-    """Write a .npy file aside, then rename it: other processes see it whole or not at all."""
-    aside = path.with_suffix(f".{os.getpid()}.part")
-    with open(aside, "wb") as file:
-        np.save(file, values)
-    os.replace(aside, path)
+    """Write a .npy file, which other processes see whole or not at all."""
+    with atomic_write(path, replace=True) as unfinished:
+        np.save(unfinished, values)
 
 
 class SceneCache:

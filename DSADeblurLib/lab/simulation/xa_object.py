@@ -14,8 +14,8 @@ from pydicom.valuerep import format_number_as_ds
 from DSADeblurLib.errors import XAWriteError
 from DSADeblurLib.request import RELATIONSHIPS
 from DSADeblurLib.xa.derived.compression import fragment_encoder
-from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, save_aside
-from DSADeblurLib.xa.header.header import XA_IMAGE
+from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, write_dicom
+from DSADeblurLib.xa.file.dataset import XA_IMAGE
 
 # Simulations have no time of their own. One fixed moment keeps the files reproducible byte for byte.
 _DATE, _TIME = "20260101", "120000"
@@ -80,7 +80,7 @@ def write_simulated_run(
         attach_native_pixels(dataset, frames.__getitem__, len(frames), frames[0].nbytes, frames.dtype.itemsize * 8)
     else:
         raise XAWriteError("A simulated run is written as JPEG-LS lossless or Explicit VR Little Endian only.")
-    return save_aside(dataset, path, transfer_syntax)
+    return write_dicom(dataset, path, transfer_syntax)
 
 
 def _check(frames: np.ndarray, bits_stored: int, relationship: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from DSADeblurLib.atomic_write import atomic_write
 from DSADeblurLib.errors import DSADeblurError
 from DSADeblurLib.lab.training.recipes import Recipe
 
@@ -34,7 +34,7 @@ def save_checkpoint(
     recipe: Recipe,
     notes: dict | None = None,
 ) -> None:
-    """Write aside, then rename: an interrupted save leaves the former checkpoint as it was.
+    """Write all or nothing: an interrupted save leaves the former checkpoint as it was.
 
     `notes` is what else a training has to remember, as JSON can hold it; see `notes_in`.
     """
@@ -44,18 +44,14 @@ def save_checkpoint(
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"adam.{names[index]}.{key}": torch.as_tensor(value) for key, value in state.items()}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    aside = path.with_suffix(".part")
-    save_file(
-        tensors,
-        aside,
-        metadata={
-            "step": str(step),
-            "seconds": f"{seconds:.1f}",
-            "recipe": json.dumps(recipe.as_dict()),
-            "notes": json.dumps(notes or {}),
-        },
-    )
-    os.replace(aside, path)
+    metadata = {
+        "step": str(step),
+        "seconds": f"{seconds:.1f}",
+        "recipe": json.dumps(recipe.as_dict()),
+        "notes": json.dumps(notes or {}),
+    }
+    with atomic_write(path, replace=True) as unfinished:
+        save_file(tensors, unfinished, metadata=metadata)
 
 
 def notes_in(path: Path) -> dict:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from tqdm import tqdm
 
+from DSADeblurLib.atomic_write import atomic_write
 from DSADeblurLib.lab.simulation.sets import generator, save_array
 from DSADeblurLib.lab.training.pool import Patches, Pool
 from DSADeblurLib.restoration.estimator import SMALLEST_PX, BlurEstimator
@@ -31,10 +31,9 @@ def estimator_of(
     """
     path = Path(pool.folder) / f"estimator-{steps}.safetensors"
     if not path.exists():
-        aside = path.with_suffix(f".{os.getpid()}.part")
         state = _learned(pool, steps, show_progress, check).state_dict()
-        save_file({name: value.contiguous() for name, value in state.items()}, aside)
-        os.replace(aside, path)
+        with atomic_write(path, replace=True) as unfinished:
+            save_file({name: value.contiguous() for name, value in state.items()}, unfinished)
     estimator = BlurEstimator()
     estimator.load_state_dict(load_file(path))
     return estimator.requires_grad_(False)

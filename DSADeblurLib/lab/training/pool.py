@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from DSADeblurLib.atomic_write import atomic_write
 from DSADeblurLib.lab.simulation.pairs import (
     KINDS,
     Pair,
@@ -195,10 +195,9 @@ def _check_same_options(path: Path, options: PoolOptions) -> None:
     if path.exists() and {**known, "regions": 0} != {**asdict(options), "regions": 0}:
         raise ValueError(f"The pool in '{path.parent}' was rendered with other options; choose another folder.")
     if options.regions > known["regions"]:
-        # Aside, then renamed: several trainings may read one pool.
-        aside = path.with_suffix(f".{os.getpid()}.part")
-        aside.write_text(json.dumps(asdict(options)) + "\n", encoding="utf-8")
-        os.replace(aside, path)
+        # Several trainings may read one pool.
+        with atomic_write(path, replace=True) as unfinished:
+            unfinished.write_text(json.dumps(asdict(options)) + "\n", encoding="utf-8")
 
 
 def _shard_path(folder: Path, number: int) -> Path:

@@ -24,7 +24,11 @@ _PLUGINS = {
 
 
 def transfer_syntax_of(compression: str) -> UID:
-    """Return the transfer syntax UID of a compression; raises XAWriteError when it is unknown or cannot be encoded."""
+    """Return the transfer syntax UID of a compression, a key of `COMPRESSIONS`.
+
+    Raises:
+        XAWriteError: one sentence, when it is unknown or cannot be encoded here.
+    """
     if compression not in COMPRESSIONS:
         raise XAWriteError(f"Unknown compression {compression!r}; choose {', '.join(COMPRESSIONS)}.")
     syntax = COMPRESSIONS[compression]
@@ -42,7 +46,13 @@ def _plugin(syntax: UID) -> str:
 
 
 def fragment_encoder(syntax: UID, frame: Callable[[int], np.ndarray], bits_stored: int) -> Callable[[int], bytes]:
-    """Return a function that compresses `frame(i)`, uint8 or uint16 of shape (rows, columns), to a codestream."""
+    """Return a function that compresses frame i to a codestream, and raises XAWriteError where that fails.
+
+    Args:
+        syntax: of a lossless compression.
+        frame: gives frame i, (rows, columns) uint8 or uint16.
+        bits_stored: of the frames.
+    """
     encoder, plugin = get_encoder(syntax), _plugin(syntax)
 
     def fragment(index: int) -> bytes:

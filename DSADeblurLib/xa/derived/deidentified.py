@@ -1,6 +1,5 @@
 """Copies of derived objects without the patient's identity; dicognito replaces names, numbers, UIDs and dates."""
 
-import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,16 +7,17 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset, FileMetaDataset
 
+from DSADeblurLib.atomic_write import write_new
 from DSADeblurLib.errors import XAReadError, XAWriteError
 from DSADeblurLib.xa.derived.attributes import ACQUISITION, CINE, COMMON, TYPE_2, copy_attributes
 from DSADeblurLib.xa.derived.derived_object import result_name
-from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, save_aside
+from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, why_not_written, write_dicom
+from DSADeblurLib.xa.file.dataset import read_dataset
 from DSADeblurLib.xa.file.elements import items_of, text_of, texts_of
 from DSADeblurLib.xa.file.frame_stack import FrameStack
 from DSADeblurLib.xa.file.input_file import InputFile
 from DSADeblurLib.xa.file.reading import reading
-from DSADeblurLib.xa.file.stored_pixels import PixelLayout
-from DSADeblurLib.xa.header.header import read_dataset
+from DSADeblurLib.xa.file.stored_pixels import StoredPixels
 
 LOOK = (
     "No header can prove that no text is burned into the pixels: a person must look at every frame before a copy "
@@ -87,10 +87,17 @@ def write_deidentified(
     are stored. The copies are called deblurred-0001.dcm and so on, because a file's name may be the patient's.
 
     Nothing here looks at the pixels, and no header tag proves that no text is burned into them: a person must look.
-    Patient Identity Removed speaks of the pixels too (PS3.3 C.7.1.1). It becomes YES where Burned In Annotation is NO,
-    or where `reviewed` says that a person looked at the frames of all files and found nothing.
+    Patient Identity Removed speaks of the pixels too: it is YES where Burned In Annotation is NO, or by `reviewed`.
 
-    Raises XAWriteError with one sentence; then no copy of this call is left.
+    Args:
+        paths: of derived objects.
+        folder: an existing one; what lies there stays.
+        reviewed: a person looked at the frames of all files and found nothing.
+
+    Raises:
+        XAWriteError: one sentence; then no copy of this call is left.
+
+    Source: PS3.3 C.7.1.1, PS3.15 E.
     """
     try:
         from dicognito.anonymizer import Anonymizer
@@ -101,14 +108,14 @@ def write_deidentified(
     anonymizer, written, notes = Anonymizer(), [], [LOOK]
     try:
         for path in map(Path, paths):
-            copy, layout = _copy(path, anonymizer)
+            copy, stored = _copy(path, anonymizer)
             if reviewed:
                 copy.PatientIdentityRemoved = "YES"
             if copy.get("PatientIdentityRemoved") != "YES":
                 copy.PatientIdentityRemoved = "NO"
                 notes.append(BURNED_IN.format(name=path.name))
-            with layout.file:
-                written.append(_save_new(copy, layout, Path(folder)))
+            with stored.file:
+                written.append(_write_new(copy, stored, Path(folder)))
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
@@ -116,10 +123,10 @@ def write_deidentified(
     return DeidentifiedCopies(tuple(written), tuple(notes))
 
 
-def _copy(path: Path, anonymizer) -> tuple[Dataset, PixelLayout]:
+def _copy(path: Path, anonymizer) -> tuple[Dataset, StoredPixels]:
     try:
         with reading():
-            source, layout = read_dataset(InputFile(path))
+            source, stored = read_dataset(InputFile(path))
         if "DEBLURRED" not in texts_of(source, "ImageType") or text_of(source, "Manufacturer") != "DSADeblur":
             raise XAReadError("only derived objects of DSADeblur can be written without identity.")
         with reading():
@@ -132,7 +139,7 @@ def _copy(path: Path, anonymizer) -> tuple[Dataset, PixelLayout]:
             copy.PatientName = f"ANONYMOUS^{copy.PatientID}"
     except XAReadError as error:
         raise XAWriteError(f"{path.name}: {error}") from error
-    return copy, layout
+    return copy, stored
 
 
 def _drop_text(dataset: Dataset) -> None:
@@ -165,27 +172,25 @@ def _fill_gaps(copy: Dataset) -> None:
         copy.PixelSpacingCalibrationDescription = "removed"
 
 
-def _attach_pixels(copy: Dataset, layout: PixelLayout) -> None:
-    if layout.fragments is None:
-        attach_native_pixels(copy, FrameStack(layout).raw, layout.frames, layout.frame_bytes, layout.bits_allocated)
+def _attach_pixels(copy: Dataset, stored: StoredPixels) -> None:
+    if stored.fragments is None:
+        attach_native_pixels(copy, FrameStack(stored).raw, stored.frames, stored.frame_bytes, stored.bits_allocated)
         return
 
     def fragment(index: int) -> bytes:
-        return b"".join(layout.file.read_at(start, length) for start, length in layout.fragments[index])
+        return b"".join(stored.file.read_at(start, length) for start, length in stored.fragments[index])
 
-    attach_compressed_pixels(copy, fragment, layout.frames)
+    attach_compressed_pixels(copy, fragment, stored.frames)
 
 
-def _save_new(copy: Dataset, layout: PixelLayout, folder: Path) -> Path:
+def _write_new(copy: Dataset, stored: StoredPixels, folder: Path) -> Path:
     """Write it under the first name that nothing has, also not when it is complete."""
-    while True:
-        _attach_pixels(copy, layout)
-        with contextlib.suppress(FileExistsError):
-            return save_aside(copy, _free_name(folder), layout.transfer_syntax, layout.file, replace=False)
+    _attach_pixels(copy, stored)
 
+    def write(path: Path) -> Path:
+        return write_dicom(copy, path, stored.transfer_syntax, stored.file)
 
-def _free_name(folder: Path) -> Path:
-    number = 1
-    while os.path.lexists(path := folder / f"deblurred-{number:04d}.dcm"):
-        number += 1
-    return path
+    try:
+        return write_new(folder, "deblurred", ".dcm", write, digits=4)[0]
+    except OSError as error:
+        raise XAWriteError(f"Cannot write into {folder}: {why_not_written(error)}.") from error

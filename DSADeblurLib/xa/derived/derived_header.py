@@ -12,17 +12,10 @@ from pydicom.valuerep import format_number_as_ds
 
 from DSADeblurLib.errors import XAWriteError
 from DSADeblurLib.xa.derived.attributes import ACQUISITION, CINE, COMMON, TYPE_2, copy_attributes, copy_item
+from DSADeblurLib.xa.file.dataset import SC_BYTE, SC_CLASSES, SC_WORD, SECONDARY_CAPTURE, XA_IMAGE, XRF_IMAGE
 from DSADeblurLib.xa.file.elements import items_of, numbers_of, text_of, texts_of
 from DSADeblurLib.xa.header.enhanced import ENHANCED_XA, ENHANCED_XRF
-from DSADeblurLib.xa.header.header import (
-    SC_BYTE,
-    SC_CLASSES,
-    SC_WORD,
-    SECONDARY_CAPTURE,
-    XA_IMAGE,
-    XRF_IMAGE,
-    RunHeader,
-)
+from DSADeblurLib.xa.header.header import RunHeader
 from DSADeblurLib.xa.subtraction.plan import SubtractionPlan
 
 _PLANES = ("SINGLE PLANE", "BIPLANE A", "BIPLANE B")
@@ -62,7 +55,7 @@ def why_not_xray(source: Dataset, header: RunHeader, subtracted: bool, frames: i
     if not subtracted and header.relationship == "LOG":
         if not _has_modality_lut(source):
             return "the logarithmic source has no Modality LUT"
-        if header.layout.signed or header.layout.inverted:
+        if header.stored_pixels.signed or header.stored_pixels.inverted:
             return "the source's Modality LUT is for other values"
     if frames > 1 and header.times is None:
         return "the source has no frame timing"
@@ -300,9 +293,9 @@ def add_lossy_history(dataset: Dataset, source: Dataset, header: RunHeader) -> N
         return
     dataset.LossyImageCompression = "01"
     if method and not texts_of(dataset, "LossyImageCompressionMethod"):
-        layout = header.layout
+        stored = header.stored_pixels
         if not texts_of(dataset, "LossyImageCompressionRatio"):
-            ratio = layout.frames * layout.frame_bytes / max(layout.encoded_bytes, 1)
+            ratio = stored.frames * stored.frame_bytes / max(stored.encoded_bytes, 1)
             dataset.LossyImageCompressionRatio = format_number_as_ds(round(ratio, 2))
         if len(texts_of(dataset, "LossyImageCompressionRatio")) == 1:
             dataset.LossyImageCompressionMethod = method

@@ -24,11 +24,11 @@ from DSADeblurLib.xa.derived.derived_header import (
     code_item,
     why_not_xray,
 )
-from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, save_aside
+from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, write_dicom
+from DSADeblurLib.xa.file.dataset import SC_CLASSES, read_dataset
 from DSADeblurLib.xa.file.elements import items_of, text_of
 from DSADeblurLib.xa.file.reading import reading
-from DSADeblurLib.xa.header.header import SC_CLASSES, RunHeader, header_of, read_dataset
-from DSADeblurLib.xa.header.voi import Window
+from DSADeblurLib.xa.header.header import RunHeader, header_of
 from DSADeblurLib.xa.subtraction.plan import SubtractionPlan
 from DSADeblurLib.xa.subtraction.subtract import is_quantitative
 
@@ -69,34 +69,48 @@ def write_derived(
     bits: int = 16,
     compression: str = "none",
 ) -> Path:
-    """Write deblurred `frames`, any array-like of shape (n, rows, columns), as one derived DICOM file.
+    """Write deblurred frames as one derived DICOM file.
 
-    `frame_numbers` are the 1-based source frames, one per frame, ascending. Without `plan` the frames are native:
-    integers in the source's depth and meaning. With the `plan` they were subtracted with, they are float32 optical
-    densities and are stored in `bits` (16, 12 or 8) around mid-grey with one scale for the run, which is also given
-    as a Real World Value Mapping. The object is of the source's class where that is legal, else Secondary Capture;
-    the reason is then in its derivation description. `compression` is none, jpeg-ls, jpeg-2000 or rle, all without
-    loss. Frames are read one at a time, twice when subtracted; the file appears only when it is complete, and only
-    if the source is then still what it was when the run was read. The source's header is read again, of the same open
-    file where `run` has one. The source is never changed.
+    The object is of the source's class where that is legal, else Secondary Capture; the reason is then in its
+    derivation description. The file appears only when it is complete, and only if the source is then still what it was
+    when the run was read. The source's header is read again, of the same open file where `run` has one. The source is
+    never changed.
 
-    Raises XAWriteError with one sentence. Source: PS3.3 A.14, C.7.6.1.1, C.8.7, C.12.1.1.5.
+    Args:
+        path: of the file; an older one is replaced.
+        run: the source.
+        frames: any array-like of shape (n, rows, columns), read one at a time, twice when subtracted. Without `plan`
+            integers in the source's depth and meaning, with it optical densities, float32.
+        frame_numbers: the source frames (1-based), one per frame, ascending.
+        provenance: what produced the frames.
+        plan: that the frames were subtracted with. They are then stored around mid-grey with one scale for the run,
+            which is also given as a Real World Value Mapping.
+        bits: 16, 12 or 8, of subtracted frames.
+        compression: none, jpeg-ls, jpeg-2000 or rle, all without loss.
+
+    Returns:
+        `path`.
+
+    Raises:
+        XAWriteError: one sentence; then nothing is left behind and a file at `path` is unchanged.
+
+    Source: PS3.3 A.14, C.7.6.1.1, C.8.7, C.12.1.1.5.
     """
     path, numbers = Path(path), tuple(int(one) for one in frame_numbers)
     _check(path, run, frames, numbers, bits)
     syntax = transfer_syntax_of(compression)
     try:
-        with run.layout.file.opened() as file:
-            source, layout = read_dataset(file, run.layout.choices)
+        with run.stored_pixels.file.opened() as file:
+            source, stored = read_dataset(file, run.stored_pixels.choices)
     except XAReadError as error:
         raise XAWriteError(str(error)) from error
     scale = _fit_scale(frames, numbers, bits, run.exposed()) if plan is not None else None
     capture = why_not_xray(source, run, plan is not None, len(numbers))
-    allocated, stored = _depth(run, scale, bool(capture), len(numbers))
+    allocated, bits_stored = _depth(run, scale, bool(capture), len(numbers))
     with _using_source():
         dataset = base_dataset(source, run, plan is not None, len(numbers), allocated)
         _describe(dataset, run, provenance, plan, capture, source)
-        if plan is None and header_of(source, layout).subtracted:
+        if plan is None and header_of(source, stored).subtracted:
             # The device subtracted, and the next reader must not do it again.
             dataset.DerivationCodeSequence.insert(0, code_item(*_SUBTRACTION))
         add_sources(dataset, run, numbers, plan)
@@ -109,7 +123,7 @@ def write_derived(
         add_equipment(dataset, source, run, [one for one in software if one])
         add_lossy_history(dataset, source, run)
         add_timing(dataset, run, numbers)
-        _image_pixel(dataset, run, allocated, stored)
+        _image_pixel(dataset, run, allocated, bits_stored)
         if not capture:
             add_motion(dataset, source, run, numbers)
             dataset.PixelIntensityRelationship = "DISP" if scale else run.relationship
@@ -119,11 +133,11 @@ def write_derived(
             _native_display(dataset, source, run, numbers, bool(capture))
     encode = _subtracted_encoder(frames, scale) if scale else _native_encoder(frames, numbers, run, allocated)
     if syntax.is_encapsulated:
-        attach_compressed_pixels(dataset, fragment_encoder(syntax, encode, stored), len(numbers))
+        attach_compressed_pixels(dataset, fragment_encoder(syntax, encode, bits_stored), len(numbers))
     else:
         frame_bytes = run.image_rows * run.image_columns * allocated // 8
         attach_native_pixels(dataset, encode, len(numbers), frame_bytes, allocated)
-    return save_aside(dataset, path, syntax, run.layout.file)
+    return write_dicom(dataset, path, syntax, run.stored_pixels.file)
 
 
 @contextmanager
@@ -168,8 +182,8 @@ def _fit_scale(frames, numbers: tuple[int, ...], bits: int, exposed: np.ndarray 
     for index, number in enumerate(numbers):
         frame = _finite(np.asarray(frames[index]), number)
         largest = max(largest, float(np.abs(frame).max()))
-        seen = frame.ravel() if exposed is None else frame[exposed]
-        samples.append(seen[::step].astype(np.float32))
+        values = frame.ravel() if exposed is None else frame[exposed]
+        samples.append(values[::step].astype(np.float32))
     offset = 1 << (bits - 1)
     slope = (largest or 1.0) / (offset - 1)
     low, high = np.percentile(np.concatenate(samples), (0.5, 99.5)) / slope
@@ -247,10 +261,10 @@ def _describe(
     assumed = list(dict.fromkeys((*provenance.assumed, *facts.assumed())))
     if run.relationship and text_of(source, "PixelIntensityRelationship") != run.relationship:
         assumed.append(f"pixel intensity relationship {run.relationship} (user)")
-    if run.layout.choices.polarity:
-        assumed.append(f"polarity of stored values: {run.layout.choices.polarity} (user)")
-    if run.layout.frames != run.layout.declared_frames:
-        assumed.append(f"{run.layout.frames} frames as the file holds (user)")
+    if run.stored_pixels.choices.polarity:
+        assumed.append(f"polarity of stored values: {run.stored_pixels.choices.polarity} (user)")
+    if run.stored_pixels.frames != run.stored_pixels.declared_frames:
+        assumed.append(f"{run.stored_pixels.frames} frames as the file holds (user)")
     if assumed:
         parts.append("Assumed " + ", ".join(assumed))
     if facts.blur_detector_px.value is not None:
@@ -278,12 +292,11 @@ def _image_pixel(dataset: Dataset, run: RunHeader, allocated: int, stored: int) 
 
 def _native_display(dataset: Dataset, source: Dataset, run: RunHeader, numbers: tuple[int, ...], capture: bool) -> None:
     """Keep what the stored values mean: window, real-world values, the LUT of a LOG image, masks of the same frames."""
-    windows = [one for one in run.voi if isinstance(one, Window)]
-    if windows:
-        dataset.WindowCenter = [format_number_as_ds(round(one.center, 6)) for one in windows]
-        dataset.WindowWidth = [format_number_as_ds(round(one.width, 6)) for one in windows]
-        if windows[0].function != "LINEAR":
-            dataset.VOILUTFunction = windows[0].function
+    if run.windows:
+        dataset.WindowCenter = [format_number_as_ds(round(one.center, 6)) for one in run.windows]
+        dataset.WindowWidth = [format_number_as_ds(round(one.width, 6)) for one in run.windows]
+        if run.windows[0].function != "LINEAR":
+            dataset.VOILUTFunction = run.windows[0].function
     if items_of(source, "RealWorldValueMappingSequence"):
         mappings = items_of(source, "RealWorldValueMappingSequence")
         dataset.RealWorldValueMappingSequence = [copy_item(one) for one in mappings]

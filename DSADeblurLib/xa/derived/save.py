@@ -1,4 +1,4 @@
-"""Write a DICOM file aside, frame by frame, and move it into place only when it is complete."""
+"""Write a DICOM file frame by frame; it appears under its name only when it is complete."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from DSADeblurLib.atomic_write import new_beside, put_in_place
+from DSADeblurLib.atomic_write import atomic_write
 from DSADeblurLib.errors import XAReadError, XAWriteError
 from DSADeblurLib.xa.derived.streams import FragmentStream, FrameStream
 from DSADeblurLib.xa.file.input_file import InputFile
@@ -27,7 +27,20 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def attach_native_pixels(
     dataset: Dataset, frame: Callable[[int], np.ndarray], count: int, frame_bytes: int, bits_allocated: int
 ) -> None:
-    """Make `frame(i)` the native pixel data of `dataset`; nothing is computed before the file is written."""
+    """Give a data set native pixel data; nothing is computed before the file is written.
+
+    Args:
+        dataset: to be written.
+        frame: gives frame i, (rows, columns) uint8 or uint16; asked for once each, in order.
+        count: of the frames.
+        frame_bytes: of one frame.
+        bits_allocated: 8 or 16.
+
+    Raises:
+        XAWriteError: one sentence, where the frames exceed the length of one element.
+
+    Source: PS3.5 8.2, A.2.
+    """
     if count * frame_bytes > _MAX_NATIVE_BYTES:
         raise XAWriteError("The frames exceed 4 GiB, the limit of one DICOM file; choose fewer frames.")
     stream = FrameStream(frame, count, frame_bytes)
@@ -35,23 +48,40 @@ def attach_native_pixels(
 
 
 def attach_compressed_pixels(dataset: Dataset, fragment: Callable[[int], bytes], count: int) -> None:
-    """Make the codestreams `fragment(i)` the encapsulated pixel data of `dataset`; each is asked for once."""
+    """Give a data set encapsulated pixel data.
+
+    Args:
+        dataset: to be written.
+        fragment: gives the codestream of frame i; asked for once each, in order.
+        count: of the frames.
+
+    Source: PS3.5 A.4.
+    """
     dataset[_PIXEL_DATA] = DataElement(_PIXEL_DATA, "OB", FragmentStream(fragment, count))
 
 
-def save_aside(
+def write_dicom(
     dataset: Dataset,
     path: str | os.PathLike,
     transfer_syntax: str = ExplicitVRLittleEndian,
     source: InputFile | None = None,
-    *,
-    replace: bool = True,
 ) -> Path:
-    """Write `dataset` in DICOM File Format next to `path`, then put it there in one step.
+    """Write `dataset` in DICOM File Format; a file at `path` is replaced in one step.
 
-    A `source` that changed since it was opened is a failure: what was made from it may be half of the one and half of
-    the other. `replace` says whether an existing file at `path` is replaced. On any failure nothing is left behind and
-    such a file is unchanged. Raises XAWriteError, and FileExistsError where a file is there that may not be replaced.
+    Args:
+        dataset: with its pixels attached, see `attach_native_pixels` and `attach_compressed_pixels`.
+        path: of the file.
+        transfer_syntax: that the attached pixels are in.
+        source: what it was made from. It is a failure when that changed since it was opened: what was made may be half
+            of the one and half of the other.
+
+    Returns:
+        `path`.
+
+    Raises:
+        XAWriteError: one sentence; then nothing is left behind and a file at `path` is unchanged.
+
+    Source: PS3.10 7.1.
     """
     path = Path(path)
     dataset.file_meta = FileMetaDataset()
@@ -60,36 +90,29 @@ def save_aside(
     dataset.file_meta.ImplementationVersionName = IMPLEMENTATION_NAME
     dataset.preamble = b"\0" * 128
     pixels = dataset["PixelData"].value
-    aside = None
     try:
-        aside = new_beside(path)
-        with open(aside, "wb") as stream, warnings.catch_warnings():
-            # What pydicom remarks on here was copied from the source, and is legal or was left out.
-            warnings.simplefilter("ignore")
-            dataset.save_as(stream, enforce_file_format=True)
-            if isinstance(pixels, FragmentStream):
-                pixels.complete(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if source is not None:
-            source.check_unchanged()
-        put_in_place(aside, path, replace=replace)
+        with atomic_write(path, replace=True) as unfinished:
+            with open(unfinished, "wb") as stream, warnings.catch_warnings():
+                # What pydicom remarks on here was copied from the source, and is legal or was left out.
+                warnings.simplefilter("ignore")
+                dataset.save_as(stream, enforce_file_format=True)
+                if isinstance(pixels, FragmentStream):
+                    pixels.complete(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if source is not None:
+                source.check_unchanged()
     except Exception as error:
-        if isinstance(error, FileExistsError) and not replace:
-            raise
         failure = getattr(pixels, "failure", None)
         if failure is not None:
             raise failure from None
         if isinstance(error, XAReadError):
             raise XAWriteError(str(error)) from error
-        raise XAWriteError(f"Cannot write {path.name}: {_reason(error)}.") from error
-    finally:
-        if aside is not None:
-            aside.unlink(missing_ok=True)
+        raise XAWriteError(f"Cannot write {path.name}: {why_not_written(error)}.") from error
     return path
 
 
-def _reason(error: BaseException) -> str:
+def why_not_written(error: BaseException) -> str:
     """Return why writing failed. pydicom raises a new error from the first one, which alone has the error number."""
     while error.__cause__ is not None:
         error = error.__cause__
@@ -100,5 +123,5 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "there is not enough memory"
     # pydicom's errors, some of them OSError without a number, seldom say what is wrong with which attribute.
-    said = str(error).split("\n")[0].rstrip(".")
-    return f"a value copied from the source cannot be stored in DICOM ({said}); repair the source file"
+    reason = str(error).split("\n")[0].rstrip(".")
+    return f"a value copied from the source cannot be stored in DICOM ({reason}); repair the source file"

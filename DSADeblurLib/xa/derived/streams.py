@@ -47,7 +47,7 @@ class _Computed(io.BufferedIOBase):
         try:
             return self._make(index)
         except Exception as error:
-            # pydicom rewrites what is raised while it writes; the original is kept for `save_aside`.
+            # pydicom rewrites what is raised while it writes; the original is kept for `write_dicom`.
             self.failure = error
             raise
 

@@ -1,8 +1,6 @@
 """Open a DICOM file that nobody vouches for: bounded reads, its syntax and class, and where its pixels lie."""
 
-import io
 import struct
-from dataclasses import replace
 
 from pydicom import dcmread
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
@@ -12,12 +10,11 @@ from pydicom.filereader import read_dataset as parse_dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from DSADeblurLib.errors import XAReadError, XASkipped
-from DSADeblurLib.xa.file.deflate import MAX_HEADER_BYTES, MAX_PIXEL_BYTES, InflatedFile
 from DSADeblurLib.xa.file.elements import printable, text_of
 from DSADeblurLib.xa.file.input_file import InputFile
 from DSADeblurLib.xa.file.memory import check_memory
 from DSADeblurLib.xa.file.reading import reading
-from DSADeblurLib.xa.file.stored_pixels import NO_CHOICES, PixelChoices, PixelLayout, locate_pixels
+from DSADeblurLib.xa.file.stored_pixels import NO_CHOICES, PixelChoices, StoredPixels, locate_pixels
 from DSADeblurLib.xa.header.enhanced import ENHANCED_CLASSES, make_classic
 
 XA_IMAGE, XRF_IMAGE = "1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.5.1.4.1.1.12.2"
@@ -29,8 +26,6 @@ _MAX_HEADER_ELEMENT = 256 * 2**20
 _MAX_READS, _MAX_ITEMS = 200_000, 20_000
 _TOO_MANY = "The header has more elements than any angiogram needs; it is damaged."
 _UNCHECKED_SEQUENCE = 2**16
-_FLOAT_PIXELS = 0x7FE00008
-_CONVERT = "convert the file to Explicit VR Little Endian first."
 
 
 class _BoundedFile:
@@ -53,55 +48,33 @@ class _BoundedFile:
         return self._stream.read(size)
 
 
-def read_dataset(file: InputFile, choices: PixelChoices = NO_CHOICES) -> tuple[Dataset, PixelLayout]:
-    """Return the data set without pixel data, and where the pixel data lies. Raises XAReadError.
+def read_dataset(file: InputFile, choices: PixelChoices = NO_CHOICES) -> tuple[Dataset, StoredPixels]:
+    """Return the data set without pixel data, and where the pixel data lies.
 
     An Enhanced XA or XRF object comes with the attributes of a classic one, see `enhanced.make_classic`.
+
+    Args:
+        file: open for reading.
+        choices: of the user, where the header is illegal or wrong.
+
+    Raises:
+        XASkipped: one sentence, for other kinds of object.
+        XAReadError: one sentence, for anything else that cannot be used.
+
+    Source: PS3.10 7.1, PS3.5 7.
     """
     with reading():
         with file.at(0) as stream:
             syntax = _transfer_syntax(_BoundedFile(stream, file.size))
-            start = stream.tell()
-        read = _read_deflated if syntax == DeflatedExplicitVRLittleEndian else _read_plain
-        dataset, layout = read(file, start, syntax, choices)
-        check_memory(layout)
-        make_classic(dataset, layout.frames)
-        return dataset, layout
-
-
-def _read_plain(file: InputFile, start: int, syntax: str, choices: PixelChoices) -> tuple[Dataset, PixelLayout]:
-    """Read a file that is stored as it is; `start` is behind the file meta information, which is read again."""
-    with file.at(0) as stream:
-        bounded = _BoundedFile(stream, file.size)
-        dataset = dcmread(bounded, stop_before_pixels=True)
-        check_sop_class(dataset)
-        _check_sequences(dataset)
-        return dataset, locate_pixels(file, bounded, file.size, dataset, syntax, choices)
-
-
-def _read_deflated(file: InputFile, start: int, syntax: str, choices: PixelChoices) -> tuple[Dataset, PixelLayout]:
-    """Read a deflated file, of which pydicom would inflate everything at once whatever that comes to."""
-    inflated = InflatedFile(file, start)
-    head = inflated.read_at(0, MAX_HEADER_BYTES)
-    stream = io.BytesIO(head)
-    dataset = parse_dataset(
-        _BoundedFile(stream, len(head)), False, True, stop_when=lambda tag, vr, length: tag >= _FLOAT_PIXELS
-    )
-    check_sop_class(dataset)
-    _check_sequences(dataset)
-    at = stream.tell()
-    claimed = struct.unpack("<L", head[at + 8 : at + 12])[0] if len(head) >= at + 12 else 0
-    if len(head) == MAX_HEADER_BYTES and not claimed:
-        raise XAReadError(f"Deflated header of more than {MAX_HEADER_BYTES // 2**20} MiB; {_CONVERT}")
-    if claimed > MAX_PIXEL_BYTES:
-        raise XAReadError(f"Deflated pixel data of more than {MAX_PIXEL_BYTES // 2**20} MiB; {_CONVERT}")
-    # Whether the sizes fit each other is asked first; only then is inflated what they claim.
-    end = at + 12 + claimed
-    layout = locate_pixels(file, stream, end, dataset, syntax, choices)
-    held = inflated.holds(end)
-    if held < end:
-        raise XAReadError(f"File is truncated: {claimed - (end - held)} of {claimed} bytes.")
-    return dataset, replace(layout, deflated_at=start)
+        with file.at(0) as stream:
+            bounded = _BoundedFile(stream, file.size)
+            dataset = dcmread(bounded, stop_before_pixels=True)
+            check_sop_class(dataset)
+            _check_sequences(dataset)
+            stored = locate_pixels(file, bounded, file.size, dataset, syntax, choices)
+        check_memory(stored)
+        make_classic(dataset, stored.frames)
+        return dataset, stored
 
 
 def _check_sequences(dataset: Dataset) -> None:
@@ -134,7 +107,7 @@ def _is_sequence(raw: RawDataElement) -> bool:
 
 
 def _transfer_syntax(stream: _BoundedFile) -> str:
-    """Return the transfer syntax from the file meta information alone, behind which the stream then stands."""
+    """Return the transfer syntax from the file meta information alone (PS3.10 7.1)."""
     stream.seek(128)
     if stream.read(4) != b"DICM":
         raise XAReadError("Not a DICOM file.")
@@ -144,11 +117,22 @@ def _transfer_syntax(stream: _BoundedFile) -> str:
         raise XAReadError("The file does not name its transfer syntax; convert it to a DICOM file first.")
     if UID(syntax).is_private or not UID(syntax).is_transfer_syntax:
         raise XAReadError(f"Unknown transfer syntax {printable(syntax)}.")
+    if syntax == DeflatedExplicitVRLittleEndian:
+        # pydicom would inflate everything at once, whatever that comes to.
+        raise XAReadError(
+            f"Transfer syntax {UID(syntax).name} is not supported; convert the file to Explicit VR Little Endian first."
+        )
     return syntax
 
 
 def check_sop_class(dataset: Dataset) -> None:
-    """Raise XASkipped unless the object is one of the supported image classes."""
+    """Check that the object is one of the supported image classes.
+
+    Raises:
+        XASkipped: one sentence, where it is not.
+
+    Source: PS3.4 B.5.
+    """
     uid = text_of(dataset, "SOPClassUID")
     if uid not in (XA_IMAGE, XRF_IMAGE, *SC_CLASSES, *ENHANCED_CLASSES):
         raise XASkipped(

@@ -21,7 +21,7 @@ from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.xa.file.codestream import bare_jpeg, codestream_size
 from DSADeblurLib.xa.file.huffman import holds_image
 from DSADeblurLib.xa.file.jpeg2000 import looks_whole
-from DSADeblurLib.xa.file.stored_pixels import PixelLayout
+from DSADeblurLib.xa.file.stored_pixels import StoredPixels
 
 # One fixed choice per syntax, so that the same file gives the same pixels whatever else is installed.
 _PLUGINS = {
@@ -38,18 +38,22 @@ _PLUGINS = {
 _DAMAGED = "Compressed frame {} is damaged and cannot be decoded."
 
 
-def check_decoder(layout: PixelLayout) -> None:
-    """Raise XAReadError, naming the package to install, when this transfer syntax cannot be decoded here."""
-    if layout.fragments is None:
+def check_decoder(stored: StoredPixels) -> None:
+    """Check that the transfer syntax can be decoded here.
+
+    Raises:
+        XAReadError: one sentence, which names the package to install.
+    """
+    if stored.fragments is None:
         return
-    syntax = UID(layout.transfer_syntax)
+    syntax = UID(stored.transfer_syntax)
     if syntax not in _PLUGINS:
         raise XAReadError(
             f"Transfer syntax {syntax.name} is not supported; convert the file to Explicit VR Little Endian first."
         )
     decoder = get_decoder(syntax)
     available = decoder.is_available
-    if syntax == JPEGExtended12Bit and layout.bits_allocated > 8:
+    if syntax == JPEGExtended12Bit and stored.bits_allocated > 8:
         available = "gdcm" in decoder.available_plugins
     if not available:
         package = {"pyjpegls": "pyjpegls", "pillow": "pillow"}.get(_PLUGINS.get(syntax, ("",))[0], "python-gdcm")
@@ -61,36 +65,49 @@ def check_decoder(layout: PixelLayout) -> None:
         )
 
 
-def decode(data: bytes, layout: PixelLayout, index: int) -> np.ndarray:
-    """Decode one compressed frame, `data`, to (rows, columns), uint8 or uint16; `index` is for the messages.
+def decode(data: bytes, stored: StoredPixels, index: int) -> np.ndarray:
+    """Decode one compressed frame.
 
-    A codestream may claim any dimensions, so these are checked first. Raises XAReadError for a frame that does not fit
-    the header or is seen to be damaged. A few changed bytes are often not seen: the codes still count right.
+    A codestream may claim any dimensions, so these are checked first. A few changed bytes are often not seen: the codes
+    still count right.
+
+    Args:
+        data: of the frame, its fragments together.
+        stored: what the header says of it.
+        index: of the frame, for the messages.
+
+    Returns:
+        uint8 or uint16 (rows, columns), bits above Bits Stored included.
+
+    Raises:
+        XAReadError: one sentence, for a frame that does not fit the header or is seen to be damaged.
+
+    Source: PS3.5 8.2, A.4.
     """
-    syntax = UID(layout.transfer_syntax)
-    precision = layout.bits_stored
+    syntax = UID(stored.transfer_syntax)
+    precision = stored.bits_stored
     if syntax == RLELossless:
-        if len(data) > 2 * layout.frame_bytes + 65536:
+        if len(data) > 2 * stored.frame_bytes + 65536:
             raise XAReadError(f"Compressed frame {index + 1} is larger than the image it should hold.")
-        if not run_lengths_fit(data, layout.rows * layout.columns):
+        if not run_lengths_fit(data, stored.rows * stored.columns):
             raise XAReadError(f"Compressed frame {index + 1} decodes to more than the image it should hold.")
     else:
         rows, columns, components, precision = codestream_size(data)
-        if (rows, columns, components) != (layout.rows, layout.columns, 1):
+        if (rows, columns, components) != (stored.rows, stored.columns, 1):
             raise XAReadError(
                 f"Compressed frame {index + 1} is {rows} x {columns} with {components} component(s), "
-                f"the header says {layout.rows} x {layout.columns} with 1."
+                f"the header says {stored.rows} x {stored.columns} with 1."
             )
-        if precision > layout.bits_allocated:
+        if precision > stored.bits_allocated:
             raise XAReadError(
-                f"Compressed frame {index + 1} has {precision} bits, the header allocates {layout.bits_allocated}."
+                f"Compressed frame {index + 1} has {precision} bits, the header allocates {stored.bits_allocated}."
             )
         if not _can_be_whole(data, syntax):
             raise XAReadError(_DAMAGED.format(index + 1))
     # A decoder told fewer bits than the codestream has would clip; the surplus bits are cleared afterwards.
-    bits = max(precision, layout.bits_stored)
+    bits = max(precision, stored.bits_stored)
     if syntax == JPEGExtended12Bit and bits > 8:
-        return _decode_extended_jpeg(data, layout, bits, index)
+        return _decode_extended_jpeg(data, stored, bits, index)
     if syntax in (JPEGLossless, JPEGLosslessSV1):
         data = bare_jpeg(data)
     decoder = get_decoder(syntax)
@@ -104,18 +121,18 @@ def decode(data: bytes, layout: PixelLayout, index: int) -> np.ndarray:
             raw=True,
             decoding_plugin=plugins[0] if plugins else "",
             number_of_frames=1,
-            rows=layout.rows,
-            columns=layout.columns,
+            rows=stored.rows,
+            columns=stored.columns,
             samples_per_pixel=1,
             photometric_interpretation="MONOCHROME2",
             pixel_representation=0,
-            bits_allocated=layout.bits_allocated,
+            bits_allocated=stored.bits_allocated,
             bits_stored=bits,
             pixel_keyword="PixelData",
         )
     except Exception as error:
         raise XAReadError(_DAMAGED.format(index + 1)) from error
-    return array.reshape(layout.rows, layout.columns)
+    return array.reshape(stored.rows, stored.columns)
 
 
 def _can_be_whole(data: bytes, syntax: UID) -> bool:
@@ -128,7 +145,7 @@ def _can_be_whole(data: bytes, syntax: UID) -> bool:
     return holds_image(data)
 
 
-def _decode_extended_jpeg(data: bytes, layout: PixelLayout, bits: int, index: int) -> np.ndarray:
+def _decode_extended_jpeg(data: bytes, stored: StoredPixels, bits: int, index: int) -> np.ndarray:
     """Decode 12-bit lossy JPEG with GDCM itself; pydicom does not offer this syntax to it at 12 bits."""
     import gdcm
 
@@ -140,18 +157,18 @@ def _decode_extended_jpeg(data: bytes, layout: PixelLayout, bits: int, index: in
     element.SetValue(fragments.__ref__())
     image = gdcm.Image()
     image.SetNumberOfDimensions(2)
-    image.SetDimensions((layout.columns, layout.rows, 1))
+    image.SetDimensions((stored.columns, stored.rows, 1))
     image.SetDataElement(element)
     kind = gdcm.PhotometricInterpretation.GetPIType("MONOCHROME2")
     image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(kind))
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(JPEGExtended12Bit))))
-    image.SetPixelFormat(gdcm.PixelFormat(1, layout.bits_allocated, bits, bits - 1, 0))
+    image.SetPixelFormat(gdcm.PixelFormat(1, stored.bits_allocated, bits, bits - 1, 0))
     # GDCM hands bytes over as text; the surrogates are undone here.
     text = image.GetBuffer()
     if text is None:
         raise XAReadError(_DAMAGED.format(index + 1))
     buffer = text.encode("utf-8", "surrogateescape")
-    return np.frombuffer(buffer, "<u2").reshape(layout.rows, layout.columns)
+    return np.frombuffer(buffer, "<u2").reshape(stored.rows, stored.columns)
 
 
 def run_lengths_fit(data: bytes, pixels: int) -> bool:

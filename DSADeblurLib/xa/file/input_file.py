@@ -1,4 +1,4 @@
-"""An input file that is opened once: what is read of it is read of that one file, and whether it changed is told."""
+"""An input file that is opened once: what is read of it is read of that one file, and that it changed is noticed."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ from typing import BinaryIO
 from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.xa.file.reading import reading
 
-# Whose image it is, and of what kind, is said here.
+# Whose image it is, and of what kind, stands here.
 _HEAD_BYTES = 2**16
 
 
@@ -29,7 +29,7 @@ class InputFile:
         self._raw = io.FileIO(self.path)
         self.close = weakref.finalize(self, self._raw.close)
         self._lock = threading.Lock()
-        # Taken before anything else is read: whatever changes from here on is seen at the end.
+        # Taken before anything else is read: whatever changes from here on is found at the end.
         self._when_opened = self._state()
         _, _, self.size, _, _ = self._when_opened
 
@@ -69,7 +69,11 @@ class InputFile:
             yield self
 
     def check_unchanged(self) -> None:
-        """Raise XAReadError unless this file and what now lies at its path are as they were when it was opened."""
+        """Check that this file and what now lies at its path are as they were when it was opened.
+
+        Raises:
+            XAReadError: one sentence, when they are not.
+        """
         sentence = "The source {} changed since it was read{}; try again when it is in place and complete."
         try:
             # Opened and not only asked for: what is known of a file on a network share is brought up to date by that.
@@ -86,7 +90,7 @@ class InputFile:
         """Return which file this is, its size and its time of last change, and a digest of how it begins.
 
         A file system counts time in steps, often of some milliseconds, and tools set it back. What is changed in place
-        within a step and keeps the size is seen only where the file begins; another file has another number.
+        within a step and keeps the size is found only where the file begins; another file has another number.
         """
         head = self.read_at(0, _HEAD_BYTES)
         found = os.fstat(self._raw.fileno())

@@ -48,14 +48,13 @@ NO_CHOICES = PixelChoices()
 
 
 @dataclass(frozen=True)
-class PixelLayout:
+class StoredPixels:
     """Position and form of the pixel data of one file.
 
     `file` is open as long as its frames are read, and closed where only its header was. `offset` is the file position
     of the first frame (native). `fragments` holds, for encapsulated data, the (offset, length) pieces of each frame;
-    it is None for native data. `signed` and `inverted` say how stored values
-    become frame values (see `FrameStack`), `declared_frames` is the count of the header and `choices` are the user's.
-    In a deflated file, whose data begins at `deflated_at`, `offset` is a position in the inflated data.
+    it is None for native data. `signed` and `inverted` say how stored values become frame values (see `FrameStack`),
+    `declared_frames` is the count of the header and `choices` are the user's.
     """
 
     file: InputFile
@@ -73,7 +72,6 @@ class PixelLayout:
     inverted: bool = False
     declared_frames: int = 0
     choices: PixelChoices = NO_CHOICES
-    deflated_at: int | None = None
 
     @property
     def path(self) -> Path:
@@ -118,10 +116,14 @@ class PixelLayout:
 
 
 def check_pixel_module(dataset: Dataset, choices: PixelChoices) -> dict[str, int | bool | PixelChoices]:
-    """Return the fields of a `PixelLayout` that the Image Pixel module gives, of a grey-scale image that can be used.
+    """Return the fields of `StoredPixels` that the Image Pixel module gives, of a grey-scale image that can be used.
 
-    Raises XAReadError for colour, undecided MONOCHROME1 or signed pixels, inconsistent depth and impossible or
-    oversized dimensions (PS3.3 C.7.6.3, C.8.7.1).
+    Raises:
+        XASkipped: for colour.
+        XAReadError: for undecided MONOCHROME1 or signed pixels, inconsistent depth and impossible or oversized
+            dimensions.
+
+    Source: PS3.3 C.7.6.3, C.8.7.1.
     """
     samples = integers_of(dataset, "SamplesPerPixel")
     photometric = text_of(dataset, "PhotometricInterpretation")
@@ -176,11 +178,22 @@ def locate_pixels(
     dataset: Dataset,
     transfer_syntax: str,
     choices: PixelChoices = NO_CHOICES,
-) -> PixelLayout:
-    """Return the layout of the pixel data element of `file` at the current position of `stream`, its content.
+) -> StoredPixels:
+    """Find the frames in the pixel data element; only item headers are read.
 
-    Only item headers are read. Raises XAReadError when the data is missing, truncated, or does not hold exactly the
-    declared number of frames and the user did not choose the file's count.
+    Args:
+        file: that the pixels are read from later.
+        stream: its content, at the pixel data element.
+        file_size: bytes of the content.
+        dataset: the header before the pixel data element.
+        transfer_syntax: its UID.
+        choices: of the user, where the header is wrong.
+
+    Raises:
+        XAReadError: one sentence, when the data is missing, truncated, or does not hold exactly the declared number of
+            frames and the user did not choose the file's count; see also `check_pixel_module`.
+
+    Source: PS3.5 8.2, A.4.
     """
     module = check_pixel_module(dataset, choices)
     frame_bytes = module["rows"] * module["columns"] * module["bits_allocated"] // 8
@@ -215,7 +228,7 @@ def locate_pixels(
                 + (f"choose 'use {held}' to take those of the file." if held else "export it again.")
             )
         _check_size(held, module["rows"], module["columns"], module["bits_allocated"])
-    return PixelLayout(
+    return StoredPixels(
         file=file,
         transfer_syntax=str(syntax),
         frames=held,

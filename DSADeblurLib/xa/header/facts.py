@@ -159,8 +159,13 @@ class Acquisition:
 def read_acquisition(dataset: Dataset, user: UserFacts = UserFacts()) -> Acquisition:
     """Return the acquisition facts of a data set; the user's values override the header's.
 
-    With an empty data set the facts are the user's alone. Header values that are not plausible are treated as
-    missing, with one warning each.
+    Header values that are not plausible are treated as missing, with one warning each.
+
+    Args:
+        dataset: the header; with an empty one the facts are the user's alone.
+        user: what the user says.
+
+    Source: PS3.3 C.8.7.2, C.8.7.3, C.8.7.5, 10.7.1.
     """
     warnings: list[str] = []
     spots = _focal_spots(dataset, warnings)

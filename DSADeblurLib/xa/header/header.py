@@ -10,26 +10,18 @@ from pydicom.dataset import Dataset, FileDataset
 
 from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.request import RELATIONSHIPS, UserFacts
-from DSADeblurLib.xa.file.dataset import (  # noqa: F401  the classes are part of what a header is
-    SC_BYTE,
-    SC_CLASSES,
-    SC_WORD,
-    SECONDARY_CAPTURE,
-    XA_IMAGE,
-    XRF_IMAGE,
-    read_dataset,
-)
+from DSADeblurLib.xa.file.dataset import SC_CLASSES, read_dataset
 from DSADeblurLib.xa.file.elements import integers_of, items_of, numbers_of, printable, raw_text, text_of, texts_of
 from DSADeblurLib.xa.file.input_file import InputFile
 from DSADeblurLib.xa.file.reading import reading
-from DSADeblurLib.xa.file.stored_pixels import PixelChoices, PixelLayout
+from DSADeblurLib.xa.file.stored_pixels import PixelChoices, StoredPixels
 from DSADeblurLib.xa.header.enhanced import differences
 from DSADeblurLib.xa.header.facts import Acquisition, read_acquisition
 from DSADeblurLib.xa.header.lookup_table import LookupTable, log_slope, read_table
 from DSADeblurLib.xa.header.mask_module import MaskModule, read_mask_module
 from DSADeblurLib.xa.header.motion import Motion, read_motion
-from DSADeblurLib.xa.header.shutters import Opening, exposed_pixels, read_openings
-from DSADeblurLib.xa.header.voi import VoiTable, Window, read_voi
+from DSADeblurLib.xa.header.shutters import ExposedArea, exposed_pixels, read_exposed_areas
+from DSADeblurLib.xa.header.voi import Window, read_windows
 
 PLANES = ("SINGLE PLANE", "BIPLANE A", "BIPLANE B")
 ALREADY_SUBTRACTED = "This series looks already subtracted; deblur without subtraction?"
@@ -68,13 +60,19 @@ class Source:
 class RunHeader:
     """Everything known about a run except its pixels.
 
-    `times` are seconds since the first frame, float64 of shape (n,), or None. `playback_fps` is how fast to show the
-    frames: by their times, else by the Cine Rate or the recommended rate, which say nothing of time. `relationship`
-    is the Pixel Intensity Relationship, None when the header has none. `log_slope` is the change of ln intensity per
-    stored unit, known only for LOG with a Modality LUT; `to_linear` is the header's table from frame values to linear
-    intensity, for LOG and DISP. Neither is ever applied to frames here. `voi` are the display choices of the header,
-    for native frames only. `openings` are what shutters and collimators leave open. `subtracted` means that the
-    frames are differences already.
+    Attributes:
+        relationship: the Pixel Intensity Relationship LIN, LOG or DISP, None when the header has none.
+        log_slope: change of ln intensity per stored unit, known only for LOG with a Modality LUT.
+        times: seconds since the first frame, float64 (n,), or None.
+        moved: whether C-arm or table moved.
+        subtracted: the frames are differences already.
+        stored_pixels: where and how the frames lie in the file.
+        to_linear: the header's table from frame values to linear intensity, for LOG and DISP. Like `log_slope` it is
+            never applied to frames here.
+        playback_fps: how fast to show the frames: by their times, else by the Cine Rate or the recommended rate, which
+            say nothing of time.
+        windows: for the display of native frames.
+        exposed_areas: what shutters and collimators leave to the X-rays.
     """
 
     source: Source
@@ -90,22 +88,22 @@ class RunHeader:
     moved: bool
     subtracted: bool
     acquisition: Acquisition
-    layout: PixelLayout | None
+    stored_pixels: StoredPixels | None
     warnings: tuple[str, ...] = ()
     to_linear: LookupTable | None = None
     playback_fps: float | None = None
-    voi: tuple[Window | VoiTable, ...] = ()
-    openings: tuple[Opening, ...] = ()
+    windows: tuple[Window, ...] = ()
+    exposed_areas: tuple[ExposedArea, ...] = ()
     motion: Motion = Motion()
 
     @property
     def has_file(self) -> bool:
         """Whether a header of a file says this; else the user alone does."""
-        return self.layout is not None
+        return self.stored_pixels is not None
 
     def exposed(self) -> np.ndarray | None:
         """Return the pixels that shutter and collimator leave open, bool (rows, columns); None when that is all."""
-        return exposed_pixels(self.openings, self.image_rows, self.image_columns) if self.openings else None
+        return exposed_pixels(self.exposed_areas, self.image_rows, self.image_columns) if self.exposed_areas else None
 
     def as_dict(self) -> dict:
         """Return the header as plain, JSON-able values."""
@@ -126,37 +124,44 @@ class RunHeader:
             "subtracted": self.subtracted,
             "plane": self.source.plane,
             "motion": self.motion.as_dict(),
-            "openings": [dict(vars(one)) for one in self.openings],
-            "windows": [dict(vars(one)) for one in self.voi if isinstance(one, Window)],
+            "exposed_areas": [dict(vars(one)) for one in self.exposed_areas],
+            "windows": [dict(vars(one)) for one in self.windows],
             "acquisition": self.acquisition.as_dict(),
             "warnings": list(self.warnings),
         }
 
 
-def read_header(path: str | os.PathLike, user: UserFacts = UserFacts()) -> RunHeader:
+def read_header(path: str | os.PathLike, user_facts: UserFacts = UserFacts()) -> RunHeader:
     """Read everything but the pixels of one XA, RF or grey-scale Secondary Capture file.
 
-    Raises XAReadError with one sentence for anything that cannot be used.
+    Args:
+        path: of the file.
+        user_facts: what the user says, which overrides the header.
+
+    Raises:
+        XAReadError: one sentence, for anything that cannot be used.
+
+    Source: PS3.3 A.8, A.14, A.16, A.47, A.48.
     """
     with reading(), InputFile(path) as file:
-        return header_in(file, user)
+        return header_in(file, user_facts)
 
 
-def header_in(file: InputFile, user: UserFacts) -> RunHeader:
+def header_in(file: InputFile, user_facts: UserFacts) -> RunHeader:
     """Return the header of an open file, see `read_header`."""
-    dataset, layout = read_dataset(file, PixelChoices(user.polarity, user.frames_in_file))
-    return header_of(dataset, layout, user)
+    dataset, stored = read_dataset(file, PixelChoices(user_facts.polarity, user_facts.frames_in_file))
+    return header_of(dataset, stored, user_facts)
 
 
-def header_of(dataset: FileDataset, layout: PixelLayout, user: UserFacts = UserFacts()) -> RunHeader:
+def header_of(dataset: FileDataset, stored: StoredPixels, user_facts: UserFacts = UserFacts()) -> RunHeader:
     """Return the header facts of a data set that was read with `read_dataset`."""
-    source = _source(dataset, layout)
-    warnings = [*layout.remarks, *differences(dataset, layout.frames)]
-    found = _relationship(dataset, source, layout, user.relationship, warnings)
+    source = _source(dataset, stored)
+    warnings = [*stored.remarks, *differences(dataset, stored.frames)]
+    found = _relationship(dataset, source, stored, user_facts.relationship, warnings)
     warnings += _remarks_on_values(dataset, source)
-    times = _times(dataset, layout.frames, warnings)
-    mask, mask_warnings = read_mask_module(dataset, layout.frames)
-    motion, motion_warnings = read_motion(dataset, layout.frames)
+    times = _times(dataset, stored.frames, warnings)
+    mask, mask_warnings = read_mask_module(dataset, stored.frames)
+    motion, motion_warnings = read_motion(dataset, stored.frames)
     subtracted = _is_subtracted(dataset)
     if subtracted:
         warnings.append(ALREADY_SUBTRACTED)
@@ -168,17 +173,17 @@ def header_of(dataset: FileDataset, layout: PixelLayout, user: UserFacts = UserF
         warnings.append(f"Modality is {printable(source.modality, 16) or 'not given'}, not XA: is this an angiogram?")
     if source.plane.startswith("BIPLANE") and not source.other_planes:
         warnings.append("Biplane run without a reference to its other plane.")
-    voi, voi_warnings = read_voi(dataset, layout, source.sop_class_uid in SC_CLASSES)
-    openings, opening_warnings = read_openings(dataset)
-    to_linear = _to_linear(dataset, layout) if found in ("LOG", "DISP") else None
-    acquisition = read_acquisition(dataset, user)
+    windows, window_warnings = read_windows(dataset, stored, source.sop_class_uid in SC_CLASSES)
+    exposed_areas, area_warnings = read_exposed_areas(dataset)
+    to_linear = _to_linear(dataset, stored) if found in ("LOG", "DISP") else None
+    acquisition = read_acquisition(dataset, user_facts)
     return RunHeader(
         source=source,
-        number_of_frames=layout.frames,
-        image_rows=layout.rows,
-        image_columns=layout.columns,
-        bits_allocated=layout.bits_allocated,
-        bits_stored=layout.bits_stored,
+        number_of_frames=stored.frames,
+        image_rows=stored.rows,
+        image_columns=stored.columns,
+        bits_allocated=stored.bits_allocated,
+        bits_stored=stored.bits_stored,
         relationship=found,
         log_slope=log_slope(to_linear) if found == "LOG" and to_linear is not None else None,
         times=times,
@@ -186,17 +191,17 @@ def header_of(dataset: FileDataset, layout: PixelLayout, user: UserFacts = UserF
         moved=motion.moved,
         subtracted=subtracted,
         acquisition=acquisition,
-        layout=layout,
+        stored_pixels=stored,
         to_linear=to_linear,
         playback_fps=_playback_fps(dataset, times),
-        voi=voi,
-        openings=openings,
+        windows=windows,
+        exposed_areas=exposed_areas,
         motion=motion,
-        warnings=(*warnings, *motion_warnings, *voi_warnings, *opening_warnings, *acquisition.warnings),
+        warnings=(*warnings, *motion_warnings, *window_warnings, *area_warnings, *acquisition.warnings),
     )
 
 
-def headerless(frame_count: int, rows: int, columns: int, user: UserFacts) -> dict:
+def headerless(frame_count: int, rows: int, columns: int, user_facts: UserFacts) -> dict:
     """The fields of a `RunHeader` of frames without a file: nothing is known but what the user says."""
     return {
         "source": Source(Path(), "", "", "", "", ""),
@@ -205,25 +210,25 @@ def headerless(frame_count: int, rows: int, columns: int, user: UserFacts) -> di
         "image_columns": columns,
         "bits_allocated": None,
         "bits_stored": None,
-        "relationship": user.relationship,
+        "relationship": user_facts.relationship,
         "log_slope": None,
         "times": None,
         "mask": None,
         "moved": False,
         "subtracted": False,
-        "acquisition": read_acquisition(Dataset(), user),
-        "layout": None,
+        "acquisition": read_acquisition(Dataset(), user_facts),
+        "stored_pixels": None,
     }
 
 
-def _source(dataset: FileDataset, layout: PixelLayout) -> Source:
+def _source(dataset: FileDataset, stored: StoredPixels) -> Source:
     return Source(
-        path=layout.path,
+        path=stored.path,
         sop_class_uid=text_of(dataset, "SOPClassUID"),
         sop_instance_uid=text_of(dataset, "SOPInstanceUID"),
         series_instance_uid=text_of(dataset, "SeriesInstanceUID"),
         study_instance_uid=text_of(dataset, "StudyInstanceUID"),
-        transfer_syntax=layout.transfer_syntax,
+        transfer_syntax=stored.transfer_syntax,
         image_type=texts_of(dataset, "ImageType"),
         modality=text_of(dataset, "Modality"),
         description=text_of(dataset, "SeriesDescription"),
@@ -247,10 +252,10 @@ def _other_planes(dataset: Dataset) -> tuple[str, ...]:
 
 
 def _relationship(
-    dataset: Dataset, source: Source, layout: PixelLayout, given: str | None, warnings: list[str]
+    dataset: Dataset, source: Source, stored: StoredPixels, given: str | None, warnings: list[str]
 ) -> str | None:
     value = given or text_of(dataset, "PixelIntensityRelationship")
-    if value == "LIN" and layout.signed:
+    if value == "LIN" and stored.signed:
         # Half of the range was added to the values: their logarithm means nothing.
         if given:
             raise XAReadError("Signed pixels cannot be linear intensities; choose logarithmic or display values.")
@@ -317,8 +322,8 @@ def _is_subtracted(dataset: FileDataset) -> bool:
     return "113062" in codes or any(_SUBTRACTED.search(one) for one in texts)
 
 
-def _to_linear(dataset: Dataset, layout: PixelLayout) -> LookupTable | None:
+def _to_linear(dataset: Dataset, stored: StoredPixels) -> LookupTable | None:
     """Return the Modality LUT: in XA it leads back to linear intensity and is for nothing else (C.8.7.1.1.2)."""
     for item in items_of(dataset, "ModalityLUTSequence"):
-        return read_table(item, layout)
+        return read_table(item, stored)
     return None

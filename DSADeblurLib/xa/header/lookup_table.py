@@ -1,25 +1,23 @@
-"""Look-up tables of headers (Modality, VOI, pixel intensity): descriptor and data as numbers (PS3.3 C.11.1.1)."""
+"""Look-up tables of headers to linear intensity: descriptor and data as numbers (PS3.3 C.11.1.1)."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from pydicom.dataset import Dataset
 
-from DSADeblurLib.xa.file.elements import integers_of, text_of
-from DSADeblurLib.xa.file.stored_pixels import PixelLayout
+from DSADeblurLib.xa.file.elements import integers_of
+from DSADeblurLib.xa.file.stored_pixels import StoredPixels
 
 
 @dataclass(frozen=True, eq=False)
 class LookupTable:
-    """Outputs, float64 (k,), for the input values `first`, `first` + 1, ...; `bits` is the depth of the outputs.
+    """Outputs, float64 (k,), for the input values `first`, `first` + 1, ...
 
     Inputs below and above take the first and the last output.
     """
 
     first: int
     values: np.ndarray
-    bits: int
-    explanation: str = ""
 
     def of(self, values: np.ndarray) -> np.ndarray:
         """Return the output for every input value, float64 of the same shape."""
@@ -27,8 +25,18 @@ class LookupTable:
         return self.values[index]
 
 
-def read_table(item: Dataset, layout: PixelLayout) -> LookupTable | None:
-    """Return the table of one sequence item for the values of frames as `layout` gives them, None when unusable."""
+def read_table(item: Dataset, stored: StoredPixels) -> LookupTable | None:
+    """Return the table of one sequence item.
+
+    Args:
+        item: of a Modality LUT Sequence.
+        stored: how stored values become frame values; the table is for the latter.
+
+    Returns:
+        The table, None when it is unusable.
+
+    Source: PS3.3 C.11.1.1.
+    """
     try:
         count, first, bits = integers_of(item, "LUTDescriptor") or (0, 0, 0)
         data = item.LUTData
@@ -43,18 +51,20 @@ def read_table(item: Dataset, layout: PixelLayout) -> LookupTable | None:
     except Exception:
         # What pydicom raises on a broken table is of no interest: there is no table.
         return None
-    if layout.signed:
+    if stored.signed:
         first = first - 65536 if first > 32767 else first
-        first += layout.zero
-    if layout.inverted:
-        first, values = layout.top - (first + count - 1), values[::-1]
-    return LookupTable(first, values, bits, text_of(item, "LUTExplanation"))
+        first += stored.zero
+    if stored.inverted:
+        first, values = stored.top - (first + count - 1), values[::-1]
+    return LookupTable(first, values)
 
 
 def log_slope(table: LookupTable) -> float | None:
     """Return d ln(output) / d(input) of a table to linear intensity, None when it has no single slope.
 
-    The sign tells whether higher values mean more or fewer X-rays (PS3.3 C.8.7.1.1.2).
+    Its sign says whether higher values mean more or fewer X-rays.
+
+    Source: PS3.3 C.8.7.1.1.2.
     """
     # Rounded small outputs say little about the slope.
     usable = table.values >= max(1.0, table.values.max() / 4096)

@@ -43,8 +43,15 @@ def read_magnifications(
 ) -> tuple[Magnification, ...]:
     """Return the plausible magnifications, most trusted first: SID / SOD, the ERMF tag, ratio of the pixel spacings.
 
-    Lengths are in mm, pairs are (row, column); `calibrated` is Pixel Spacing where it was calibrated. What is not
-    plausible or contradicts the first is told in `warnings`.
+    Args:
+        sid, sod: distances of the source to detector and object in mm.
+        ermf: Estimated Radiographic Magnification Factor.
+        imager: Imager Pixel Spacing (row, column) in mm.
+        calibrated: Pixel Spacing (row, column) in mm where it was calibrated.
+        calibration_type: GEOMETRY, FIDUCIAL or ''.
+        warnings: to which is added what is not plausible or contradicts the first.
+
+    Source: PS3.3 C.8.7.5, 10.7.1.
     """
     found = []
     if sid and sod:

@@ -82,7 +82,14 @@ class MaskModule:
 
 
 def read_mask_module(dataset: Dataset, frames: int) -> tuple[MaskModule | None, tuple[str, ...]]:
-    """Return the mask module, None when there is none, and warnings about it."""
+    """Return the mask module, None when there is none, and warnings about it.
+
+    Args:
+        dataset: the header.
+        frames: how many the run has.
+
+    Source: PS3.3 C.7.6.10.
+    """
     sequence = items_of(dataset, "MaskSubtractionSequence")
     if not sequence:
         return None, ()

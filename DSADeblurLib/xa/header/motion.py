@@ -41,9 +41,15 @@ class Motion:
 
 
 def read_motion(dataset: Dataset, frames: int) -> tuple[Motion, tuple[str, ...]]:
-    """Return the motion of a run of so many frames, and warnings.
+    """Return the motion of a run, and warnings.
 
     Angles belong to frame 1. One increment is the step from each frame to the next, several are offsets from frame 1.
+
+    Args:
+        dataset: the header.
+        frames: how many the run has.
+
+    Source: PS3.3 C.8.7.4, C.8.7.5.1.3.
     """
     values: dict[str, np.ndarray | None] = {}
     warnings = []

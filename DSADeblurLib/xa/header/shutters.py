@@ -16,8 +16,8 @@ _LEAST_EXPOSED = 0.01
 
 
 @dataclass(frozen=True)
-class Opening:
-    """One opening of a shutter or collimator, in 1-based pixel positions.
+class ExposedArea:
+    """The area that one shutter or collimator leaves to the X-rays, in 1-based pixel positions.
 
     `values` are the upper, lower, left and right edge of a RECTANGULAR one, row, column and radius of a CIRCULAR one,
     and row, column, row, ... of the vertices of a POLYGONAL one.
@@ -28,7 +28,16 @@ class Opening:
     values: tuple[float, ...]
 
     def covers(self, rows: int, columns: int) -> np.ndarray:
-        """Return the pixels inside the opening, bool (rows, columns)."""
+        """Return the pixels inside the area.
+
+        Args:
+            rows, columns: of the frame.
+
+        Returns:
+            bool (rows, columns).
+
+        Source: PS3.3 C.7.6.11, C.8.7.3.
+        """
         if self.shape == "POLYGONAL":
             picture = Image.new("1", (columns, rows))
             points = [(column - 1, row - 1) for row, column in zip(self.values[::2], self.values[1::2], strict=True)]
@@ -43,17 +52,17 @@ class Opening:
         return (row > upper) & (row < lower) & (column > left) & (column < right)
 
 
-def read_openings(dataset: Dataset) -> tuple[tuple[Opening, ...], tuple[str, ...]]:
-    """Return every opening of the shutter and of the collimator, and warnings about those that cannot be used."""
-    openings, warnings = [], []
+def read_exposed_areas(dataset: Dataset) -> tuple[tuple[ExposedArea, ...], tuple[str, ...]]:
+    """Return the area that each shape of shutter and collimator leaves, and warnings about those that are unusable."""
+    areas, warnings = [], []
     for device in ("Shutter", "Collimator"):
         for shape in texts_of(dataset, f"{device}Shape"):
             values = _values(dataset, device, shape)
             if values is None:
                 warnings.append(f"{device} shape '{printable(shape, 16)}' unusable; it is not taken into account.")
             else:
-                openings.append(Opening(device, shape, values))
-    return tuple(openings), tuple(warnings)
+                areas.append(ExposedArea(device, shape, values))
+    return tuple(areas), tuple(warnings)
 
 
 def _values(dataset: Dataset, device: str, shape: str) -> tuple[float, ...] | None:
@@ -76,13 +85,19 @@ def _values(dataset: Dataset, device: str, shape: str) -> tuple[float, ...] | No
     return values if usable and all(abs(one) <= _MAX_POSITION for one in values) else None
 
 
-def exposed_pixels(openings: tuple[Opening, ...], rows: int, columns: int) -> np.ndarray | None:
-    """Return the pixels inside every opening, bool (rows, columns).
+def exposed_pixels(areas: tuple[ExposedArea, ...], rows: int, columns: int) -> np.ndarray | None:
+    """Return the pixels inside every exposed area.
 
-    None when nothing is covered, and when less than a hundredth is left: then the header is wrong, not the image.
+    Args:
+        areas: of all shutters and collimators.
+        rows, columns: of the frame.
+
+    Returns:
+        bool (rows, columns). None when nothing is covered, and when less than a hundredth is left: then the header is
+        wrong, not the image.
     """
     exposed = np.ones((rows, columns), dtype=bool)
-    for opening in openings:
-        exposed &= opening.covers(rows, columns)
+    for area in areas:
+        exposed &= area.covers(rows, columns)
     share = exposed.mean()
     return exposed if _LEAST_EXPOSED <= share < 1 else None

@@ -84,7 +84,11 @@ class SubtractionPlan:
         return tuple(dict.fromkeys(number for mask in self.masks for number in mask.frames))
 
     def mask_of(self, number: int) -> PlannedMask:
-        """Return the mask of a contrast frame. Raises KeyError where it has none."""
+        """Return the mask of a contrast frame.
+
+        Raises:
+            KeyError: it has none.
+        """
         for mask in self.masks:
             if number in mask.contrast_frames:
                 return mask
@@ -95,7 +99,11 @@ class SubtractionPlan:
         return range(number, number + self.mask_of(number).averaging)
 
     def between(self, first: int, last: int) -> "SubtractionPlan":
-        """Return the plan for the contrast frames from `first` to `last`. Raises ValueError where there is none."""
+        """Return the plan for the contrast frames from `first` to `last`.
+
+        Raises:
+            ValueError: one sentence, where there is none.
+        """
         kept = []
         for mask in self.masks:
             numbers = tuple(number for number in mask.contrast_frames if first <= number <= last)
@@ -146,7 +154,11 @@ class SubtractionPlan:
 
     @classmethod
     def from_dict(cls, values: dict) -> "SubtractionPlan":
-        """Return the plan that `as_dict` described. Raises ValueError or TypeError on anything else."""
+        """Return the plan that `as_dict` described.
+
+        Raises:
+            ValueError, TypeError: it is anything else.
+        """
         values = dict(values)
         values["masks"] = tuple(PlannedMask.from_dict(one) for one in values.get("masks", ()))
         values["notes"] = tuple(str(one) for one in values.get("notes", ()))

@@ -6,10 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 from DSADeblurLib.errors import XAReadError
-from DSADeblurLib.frames import LazyFrames
+from DSADeblurLib.frames import LazyFrames, MappedFrames
 from DSADeblurLib.request import RELATIONSHIPS
 from DSADeblurLib.xa.header.header import RELATIONSHIP_MISSING, RunHeader
-from DSADeblurLib.xa.header.lookup_table import LookupTable
 from DSADeblurLib.xa.subtraction import registration
 from DSADeblurLib.xa.subtraction.plan import PlannedMask, SubtractionPlan
 
@@ -22,9 +21,8 @@ class SubtractedFrames(LazyFrames):
     """D = ln Ic - ln Im as a lazy, read-only float32 array of shape (k, rows, columns); vessels are negative.
 
     LIN values are intensities, ln(max(v, 1)). LOG and DISP values are differences of stored values, LOG multiplied by
-    the plan's `log_slope` when it is known. `quantitative` tells whether the unit is optical density (natural log).
-    `frame_numbers` are the 1-based contrast frames. At most two masks are kept in memory: the mean used last, and it
-    moved.
+    the plan's `log_slope` when it is known; see `is_quantitative`. `frame_numbers` are the 1-based contrast frames. At
+    most two masks are kept in memory: the mean used last, and it moved.
     """
 
     def __init__(self, frames: Sequence[np.ndarray], plan: SubtractionPlan, relationship: str) -> None:
@@ -41,7 +39,6 @@ class SubtractedFrames(LazyFrames):
         self.plan, self.relationship, self._frames = plan, relationship, frames
         self.frame_numbers = plan.contrast_frames
         self.shape, self.dtype = (len(self.frame_numbers), rows, columns), np.dtype(np.float32)
-        self.quantitative = relationship == "LIN" or (relationship == "LOG" and plan.log_slope is not None)
         self._masks = {number: mask for mask in plan.masks for number in mask.contrast_frames}
         self._mean: tuple[tuple[int, ...], np.ndarray] | None = None
         self._moved: tuple[tuple, np.ndarray] | None = None
@@ -96,26 +93,21 @@ class SubtractedFrames(LazyFrames):
         return log_mean(self._frames, numbers, self.relationship, slope)
 
 
-class _Intensities(LazyFrames):
-    """Frames as a header's table makes them linear in X-ray intensity, float32."""
-
-    def __init__(self, frames: Sequence[np.ndarray], table: LookupTable) -> None:
-        self._frames, self._table = frames, table
-        self.shape, self.dtype = tuple(frames.shape), np.dtype(np.float32)
-
-    def frame(self, index: int) -> np.ndarray:
-        return self._table.of(self._frames[index]).astype(np.float32)
-
-
 def for_subtraction(header: RunHeader, frames: Sequence[np.ndarray]) -> tuple[Sequence[np.ndarray], str | None]:
     """Return the frames (n, rows, columns) to be subtracted, and their Pixel Intensity Relationship.
 
-    Display values go through the Modality LUT, which leads back to linear intensity, where the header has one
-    (PS3.3 C.8.7.1.1.2); everything else is subtracted as it is stored. Values without a header that nobody explains
-    are taken like values for display.
+    Display values go through the Modality LUT, which leads back to linear intensity, where the header has one, and are
+    float32 then; everything else is subtracted as it is stored. Values without a header that nobody explains are taken
+    like values for display.
+
+    Args:
+        header: of the run.
+        frames: as they are stored, (n, rows, columns).
+
+    Source: PS3.3 C.8.7.1.1.2.
     """
     if header.relationship == "DISP" and header.to_linear is not None:
-        return _Intensities(frames, header.to_linear), "LIN"
+        return MappedFrames(frames, header.to_linear.of, np.float32), "LIN"
     return frames, header.relationship if header.has_file else header.relationship or "DISP"
 
 
@@ -129,10 +121,15 @@ def is_quantitative(header: RunHeader, plan: SubtractionPlan) -> bool:
 def log_mean(
     frames: Sequence[np.ndarray], numbers: Iterable[int], relationship: str, log_slope: float | None = None
 ) -> np.ndarray:
-    """Return ln of the mean of the frames with the 1-based `numbers`, float64 (rows, columns).
+    """Return ln of the mean of some frames, float64 (rows, columns).
 
-    LIN values are intensities, ln(max(v, 1)); LOG and DISP values are taken as they are, LOG times `log_slope` where
-    that is known. The cast comes first: unsigned differences wrap.
+    Args:
+        frames: (n, rows, columns), of any number type; the cast comes first, because unsigned differences wrap.
+        numbers: of the frames, counted from 1.
+        relationship: LIN values are intensities, ln(max(v, 1)); LOG and DISP values are taken as they are.
+        log_slope: change of ln intensity per stored unit that LOG values are multiplied by, None where it is unknown.
+
+    Source: PS3.3 C.8.7.1.1.2.
     """
     numbers = tuple(numbers)
     total = np.zeros(frames.shape[1:])
@@ -147,7 +144,14 @@ def log_mean(
 def subtract(frames: Sequence[np.ndarray], plan: SubtractionPlan, relationship: str) -> SubtractedFrames:
     """Return the lazily subtracted frames of a native run, float32 (len(plan.contrast_frames), rows, columns).
 
-    `frames` is any array-like of shape (n, rows, columns) with integer values. Source: PS3.3 C.7.6.10.1.1.
-    Raises XAReadError when the plan names frames that do not exist or the relationship is unknown.
+    Args:
+        frames: any array-like of shape (n, rows, columns), of integers or floating numbers.
+        plan: masks and contrast frames, counted from 1.
+        relationship: what the values mean, LIN, LOG or DISP.
+
+    Raises:
+        XAReadError: one sentence, when the plan names frames that do not exist or the relationship is unknown.
+
+    Source: PS3.3 C.7.6.10.1.1.
     """
     return SubtractedFrames(frames, plan, relationship)

@@ -16,7 +16,6 @@ from DSADeblurLib.measurement.calibration import (
     catheter,
     choices,
     known_distance,
-    percentage,
     uncalibrated,
 )
 from DSADeblurLib.request import UserFacts
@@ -305,8 +304,6 @@ def test_objects_that_do_not_fit_the_header_are_told():
         (lambda: known_distance(10, Length(0, 0), _read()), "The known distance is 0 pixels"),
         (lambda: Length(math.nan, 1), "A length needs finite numbers"),
         (lambda: Length(1, 1, -1), "A length needs finite numbers"),
-        (lambda: Length.across(3, (0, 0)), "A direction must be two numbers"),
-        (lambda: percentage(Length(0, 1), Length(0, 1, 2)), "The reference length is not longer"),
         (lambda: uncalibrated(0), "The aspect of a pixel"),
         (lambda: Calibration("guess", (1, 1), (1, 1), (1, 1)), "Unknown kind of calibration 'guess'"),
         (lambda: Calibration("detector", (1, 1), (2, 2), (3, 3)), "A pixel of 1 mm cannot lie between 2 and 3"),
@@ -317,35 +314,15 @@ def test_wrong_input_gets_one_sentence(call, sentence):
         call()
 
 
-@settings(deadline=None)
-@given(narrow=st.floats(1, 20), wide=st.floats(20, 40), angles=st.tuples(_ANGLE, _ANGLE), pixel=st.tuples(_SIDE, _SIDE))
-def test_percentages_do_not_depend_on_the_calibration(narrow, wide, angles, pixel):
-    acquisition = _read(ImagerPixelSpacing=list(pixel), EstimatedRadiographicMagnificationFactor=1.6)
-    part, whole = (
-        Length(size * math.sin(one), size * math.cos(one)) for size, one in zip((narrow, wide), angles, strict=True)
-    )
-    percent = percentage(part, whole, acquisition.pixel_aspect)
-    for one in (*choices(acquisition).calibrations, catheter(6, whole, acquisition)):
-        assert part.measured(one).value / whole.measured(one).value * 100 == pytest.approx(percent.value)
-
-
-@given(part=st.floats(5, 20), whole=st.floats(20, 40), errors=st.tuples(_PART, _PART), uncertainty=st.floats(0, 2))
-def test_percentages_hold_under_errors_of_measuring(part, whole, errors, uncertainty):
-    off = [Length(0, size + one * uncertainty, uncertainty) for size, one in zip((part, whole), errors, strict=True)]
-    assert _holds(percentage(*off), 100 * part / whole)
-
-
 def test_a_changed_calibration_names_the_same_length_anew():
     acquisition = _read()
-    width = Length.across(20, tangent=(1, 1), uncertainty_px=1)
-    assert math.hypot(width.rows_px, width.columns_px) == pytest.approx(20)
+    width = Length(math.sqrt(200), -math.sqrt(200), 1)
     offered = choices(acquisition)
     assert width.measured(offered.default).text == "2.0 mm (1.7-2.3), patient plane, SID/SOD"
     assert width.measured(offered.of_kind("detector")).text == "3.1 mm (2.9-3.3), detector plane"
     assert width.measured(offered.of_kind("uncalibrated")).text == "20.0 px (19.0-21.0), uncalibrated"
     by_catheter = catheter(6, Length(0, 20, 0.5), acquisition)
     assert width.measured(by_catheter).text == "2.0 mm (1.7-2.4), patient plane, catheter of known size"
-    assert percentage(Length(0, 9, 1), width).text == "45 % (38-53)"
 
 
 def test_two_points_err_twice():

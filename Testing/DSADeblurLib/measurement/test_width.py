@@ -9,9 +9,13 @@ from hypothesis import strategies as st
 from scipy import optimize
 from scipy.special import erf
 
-from DSADeblurLib.measurement.width import fwhm, profile_across, vessel_width
+from DSADeblurLib.measurement.width import peak_width, profile_across, vessel_width
 
 GAUSSIAN = 2 * math.sqrt(2 * math.log(2))
+
+
+def fwhm(profile, spacing=1.0):
+    return peak_width(profile, spacing)[0]
 
 
 def samples(step=0.25, length=40.0):

@@ -79,7 +79,7 @@ def test_whole_frames_decode_exactly_and_quietly(damaged_frames, frames, tmp_pat
         # GDCM tries its 8-bit decoder first.
         assert printed.out + printed.err == "" or "Extended" in one.name, one.name
         if "Baseline" not in one.name and "Extended" not in one.name and "lossy" not in one.name:
-            picture = damaged_frames.picture(one.layout.bits_stored, 96, 112)
+            picture = damaged_frames.picture(one.stored_pixels.bits_stored, 96, 112)
             np.testing.assert_array_equal(one.pixels, picture, err_msg=one.name)
 
 
@@ -107,7 +107,9 @@ def test_unusual_frames_are_not_refused(damaged_frames, tmp_path, kind, rows, co
     for one in damaged_frames.encoded_frames(tmp_path, rows, columns, draw=draw):
         names.append(one.name)
         if "Lossless" in one.name or "own" in one.name or "-LS" in one.name:
-            np.testing.assert_array_equal(one.pixels, draw(one.layout.bits_stored, rows, columns), err_msg=one.name)
+            np.testing.assert_array_equal(
+                one.pixels, draw(one.stored_pixels.bits_stored, rows, columns), err_msg=one.name
+            )
     assert len(names) >= 10
 
 
@@ -211,15 +213,17 @@ def test_run_lengths_behind_the_last_pixel(behind, fits):
 
 def test_a_frame_may_be_in_several_pieces(frames, tmp_path):
     """What is counted is the frame, not its fragments."""
-    from DSADeblurLib.xa import FrameStack
+    from DSADeblurLib.xa.file.frame_stack import FrameStack
 
     one = next(one for one in frames if "Lossless" in one.name)
     (tmp_path / "pieces.bin").write_bytes(one.data)
     half = len(one.data) // 2
-    layout = dataclasses.replace(
-        one.layout, file=InputFile(tmp_path / "pieces.bin"), fragments=(((0, half), (half, len(one.data) - half)),)
+    stored = dataclasses.replace(
+        one.stored_pixels,
+        file=InputFile(tmp_path / "pieces.bin"),
+        fragments=(((0, half), (half, len(one.data) - half)),),
     )
-    np.testing.assert_array_equal(FrameStack(layout)[0], one.pixels)
+    np.testing.assert_array_equal(FrameStack(stored)[0], one.pixels)
 
 
 def test_long_codes_of_sixteen_bits(damaged_frames, tmp_path):
@@ -231,5 +235,5 @@ def test_long_codes_of_sixteen_bits(damaged_frames, tmp_path):
 
     for one in damaged_frames.encoded_frames(tmp_path, 150, 170, only="JPEG Lossless", draw=draw):
         assert one.data.count(b"\xff\x00") > 10 and struct.unpack(">H", one.data[:2])[0] == 0xFFD8
-        np.testing.assert_array_equal(one.pixels, draw(one.layout.bits_stored, 150, 170), err_msg=one.name)
+        np.testing.assert_array_equal(one.pixels, draw(one.stored_pixels.bits_stored, 150, 170), err_msg=one.name)
         assert not holds_image(one.data[:-40] + b"\xff\xd9")

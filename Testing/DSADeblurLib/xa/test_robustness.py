@@ -12,8 +12,9 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 from pydicom.uid import JPEGLSLossless
 
-from DSADeblurLib.xa import FrameStack, Provenance, Run, XAReadError, XAWriteError, plan_subtraction, read_run
+from DSADeblurLib.xa import Provenance, Run, XAReadError, XAWriteError, plan_subtraction, read_run
 from DSADeblurLib.xa.derived.derived_object import write_derived
+from DSADeblurLib.xa.file.frame_stack import FrameStack
 
 _KEYWORDS = (
     "SOPClassUID",

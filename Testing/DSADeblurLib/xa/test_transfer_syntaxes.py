@@ -15,7 +15,6 @@ _ENCODERS = {
     "dcmtk implicit": (("dcmconv", "+ti"), "1.2.840.10008.1.2", ("dcmconv", "+te")),
     "dcmtk explicit": (("dcmconv", "+te"), "1.2.840.10008.1.2.1", ("dcmconv", "+te")),
     "dcmtk big endian": (("dcmconv", "+tb"), "1.2.840.10008.1.2.2", ("dcmconv", "+te")),
-    "dcmtk deflated": (("dcmconv", "+td"), "1.2.840.10008.1.2.1.99", ("dcmconv", "+te")),
     "dcmtk JPEG Lossless SV1": (("dcmcjpeg", "+e1"), "1.2.840.10008.1.2.4.70", ("dcmdjpeg",)),
     "dcmtk JPEG Lossless": (("dcmcjpeg", "+el"), "1.2.840.10008.1.2.4.57", ("dcmdjpeg",)),
     "dcmtk JPEG-LS": (("dcmcjpls", "+el"), "1.2.840.10008.1.2.4.80", ("dcmdjpls",)),
@@ -119,8 +118,18 @@ def test_each_missing_decoder_has_its_sentence(encoded, monkeypatch, name, synta
         read_run(path)
 
 
+def test_deflated_files_are_refused(make_run, tool, tmp_path):
+    assert tool("dcmconv", "+td", make_run().path, tmp_path / "deflated.dcm").returncode == 0
+    sentence = (
+        "^Transfer syntax Deflated Explicit VR Little Endian is not supported; "
+        "convert the file to Explicit VR Little Endian first.$"
+    )
+    with pytest.raises(XAReadError, match=sentence):
+        read_run(tmp_path / "deflated.dcm")
+
+
 def test_run_lengths_need_nothing_but_pydicom(encoded):
     path, _ = encoded("dcmtk RLE", 12)
     run = read_run(path)
-    check_decoder(run.layout)
+    check_decoder(run.stored_pixels)
     assert "pydicom" in get_decoder(RLELossless).available_plugins

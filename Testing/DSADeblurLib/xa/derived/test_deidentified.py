@@ -8,8 +8,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from DSADeblurLib.xa import XAWriteError, read_run
-from DSADeblurLib.xa.derived.derived_object import deidentified
-from DSADeblurLib.xa.header import header
+from DSADeblurLib.xa.derived import deidentified
+from DSADeblurLib.xa.file.dataset import SC_WORD
 
 pytest.importorskip("dicognito", reason="dicognito is not installed")
 write_deidentified = deidentified.write_deidentified
@@ -155,6 +155,25 @@ def test_only_derived_objects(make_run, derive, tmp_path):
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_name_that_is_taken_meanwhile(make_run, derive, tmp_path, monkeypatch):
+    """The file of that name stays, and the copy gets the next name."""
+    truly, derived = deidentified.write_dicom, derive(make_run().path, native=True)
+
+    def late(*arguments):
+        (tmp_path / "deblurred-0001.dcm").write_bytes(b"precious")
+        return truly(*arguments)
+
+    monkeypatch.setattr(deidentified, "write_dicom", late)
+    (copy,) = write_deidentified([derived], tmp_path).paths
+    assert copy.name == "deblurred-0002.dcm" and read_run(copy).bits_stored
+    assert (tmp_path / "deblurred-0001.dcm").read_bytes() == b"precious"
+
+
+def test_folder_that_does_not_exist(make_run, derive, tmp_path):
+    with pytest.raises(XAWriteError, match="Cannot write into .*none: No such file or directory."):
+        write_deidentified([derive(make_run().path, native=True)], tmp_path / "none")
+
+
 def test_without_the_library(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "dicognito.anonymizer", None)
     with pytest.raises(XAWriteError, match="needs the Python package dicognito: pip install dicognito."):
@@ -164,4 +183,4 @@ def test_without_the_library(monkeypatch, tmp_path):
 def test_secondary_capture(make_run, derive, edit, validate, tmp_path):
     path = derive(edit(make_run().path, RadiationSetting=None), native=True)
     copy = write_deidentified([path], tmp_path).paths[0]
-    assert validate(copy) == [] and pydicom.dcmread(copy).SOPClassUID == header.SC_WORD
+    assert validate(copy) == [] and pydicom.dcmread(copy).SOPClassUID == SC_WORD

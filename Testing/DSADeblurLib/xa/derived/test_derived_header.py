@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from DSADeblurLib.xa import XAWriteError, read_header
 from DSADeblurLib.xa.derived.derived_header import add_timing
-from DSADeblurLib.xa.header import header
+from DSADeblurLib.xa.file.dataset import SC_BYTE, SC_WORD, SECONDARY_CAPTURE, XA_IMAGE, XRF_IMAGE
 
 
 def test_devices_form_a_chain(make_run, derive, judged):
@@ -145,7 +145,7 @@ def test_lossy_history_is_kept(make_run, derive, judged, tool, tmp_path):
 def test_biplane_keeps_its_other_plane(make_run, derive, edit, judged):
     def change(dataset):
         item = Dataset()
-        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = header.XA_IMAGE, "1.2.3.4.5"
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = XA_IMAGE, "1.2.3.4.5"
         code = Dataset()
         code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "121314", "DCM", "Other image of biplane pair"
         item.PurposeOfReferenceCodeSequence = [code]
@@ -161,13 +161,13 @@ def test_biplane_keeps_its_other_plane(make_run, derive, edit, judged):
 @pytest.mark.parametrize("native", [True, False])
 def test_radiofluoroscopy_stays_radiofluoroscopy(make_run, derive, edit, judged, native):
     def change(dataset):
-        dataset.SOPClassUID, dataset.Modality = header.XRF_IMAGE, "RF"
+        dataset.SOPClassUID, dataset.Modality = XRF_IMAGE, "RF"
         for keyword in ("PositionerMotion", "PositionerPrimaryAngle", "PositionerSecondaryAngle"):
             del dataset[keyword]
 
     path = edit(make_run().path, touch=change)
     dataset = judged(derive(path, native=native), path)
-    assert dataset.SOPClassUID == header.XRF_IMAGE and dataset.Modality == "RF"
+    assert dataset.SOPClassUID == XRF_IMAGE and dataset.Modality == "RF"
 
 
 def _as_capture(uid):
@@ -183,10 +183,10 @@ def _as_capture(uid):
 @pytest.mark.parametrize(
     ("uid", "bits", "count", "native", "expected"),
     [
-        (header.SECONDARY_CAPTURE, 12, 1, True, header.SECONDARY_CAPTURE),
-        (header.SC_BYTE, 8, 6, True, header.SC_BYTE),
-        (header.SC_WORD, 12, 6, True, header.SC_WORD),
-        (header.SC_BYTE, 8, 6, False, header.SC_WORD),
+        (SECONDARY_CAPTURE, 12, 1, True, SECONDARY_CAPTURE),
+        (SC_BYTE, 8, 6, True, SC_BYTE),
+        (SC_WORD, 12, 6, True, SC_WORD),
+        (SC_BYTE, 8, 6, False, SC_WORD),
     ],
 )
 def test_secondary_capture_stays_secondary_capture(make_run, derive, edit, judged, uid, bits, count, native, expected):
@@ -215,7 +215,7 @@ def test_facts_that_are_missing_are_not_made_up(make_run, derive, edit, validate
     target = derive(path, native=True)
     dataset = pydicom.dcmread(target)
     assert validate(target) == []
-    assert dataset.SOPClassUID == header.SC_WORD and reason in dataset.DerivationDescription
+    assert dataset.SOPClassUID == SC_WORD and reason in dataset.DerivationDescription
     assert dataset.BurnedInAnnotation == "NO"
 
 
@@ -232,7 +232,7 @@ def test_logarithmic_source_without_lut(make_run, derive, edit, validate):
     # The difference of the same source is for display, and relative: it needs no LUT and gets no real world values.
     target = derive(path)
     dataset = pydicom.dcmread(target)
-    assert dataset.SOPClassUID == header.XA_IMAGE and "RealWorldValueMappingSequence" not in dataset
+    assert dataset.SOPClassUID == XA_IMAGE and "RealWorldValueMappingSequence" not in dataset
     assert validate(target) == []
 
 
@@ -263,7 +263,7 @@ def test_source_without_identity(make_run, edit, derive, changes):
 def test_biplane_reference_must_be_to_the_other_plane(make_run, derive, edit, validate):
     def change(dataset):
         item = Dataset()
-        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = header.XA_IMAGE, "1.2.3.4.5"
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = XA_IMAGE, "1.2.3.4.5"
         dataset.ReferencedImageSequence = [item]
         dataset.ImageType = ["ORIGINAL", "PRIMARY", "BIPLANE A"]
 

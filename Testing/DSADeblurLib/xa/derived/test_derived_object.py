@@ -10,7 +10,7 @@ from pydicom.uid import JPEGLSLossless
 
 from DSADeblurLib.frames import LazyFrames
 from DSADeblurLib.xa import Provenance, XAWriteError, plan_subtraction, read_header, read_run, subtract, write_derived
-from DSADeblurLib.xa.derived.derived_object import derived_object as derived
+from DSADeblurLib.xa.derived import derived_object as derived
 
 
 @pytest.mark.parametrize("relationship", ["LIN", "LOG", "DISP"])
@@ -208,7 +208,7 @@ def test_header_and_frames_are_those_of_the_file_opened_first(make_run, tmp_path
     with read_run(made.path) as run:
         os.replace(make_run("other.dcm", patient_name="SECOND", bits=16).path, made.path)
         np.testing.assert_array_equal(run.frames[:], made.frames)
-        with run.layout.file.at(0) as stream:
+        with run.stored_pixels.file.at(0) as stream:
             assert pydicom.dcmread(stream, stop_before_pixels=True).PatientName == "FIRST"
 
 

@@ -13,7 +13,7 @@ from pydicom.dataelem import DataElement
 
 from DSADeblurLib.xa import XAWriteError, read_run
 from DSADeblurLib.xa.derived.compression import fragment_encoder, transfer_syntax_of
-from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, save_aside
+from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, write_dicom
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -27,7 +27,7 @@ def test_each_frame_is_asked_for_once(make_run, tmp_path):
 
     dataset = pydicom.dcmread(make_run().path)
     attach_native_pixels(dataset, frame, 6, 48 * 64 * 2, 16)
-    save_aside(dataset, tmp_path / "out.dcm")
+    write_dicom(dataset, tmp_path / "out.dcm")
     assert asked == [0, 1, 2, 3, 4, 5]
     assert np.asarray(read_run(tmp_path / "out.dcm").frames)[:, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]
 
@@ -45,13 +45,12 @@ def test_failure_leaves_an_existing_file_alone(make_run, tmp_path, failure):
     attach_native_pixels(dataset, frame, 6, 48 * 64 * 2, 16)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(type(failure)) as caught:
-        save_aside(dataset, target)
+        write_dicom(dataset, target)
     assert str(caught.value) == str(failure)
     assert target.read_bytes() == b"precious" and sorted(tmp_path.iterdir()) == before
 
 
-def test_file_that_appears_meanwhile(make_run, tmp_path):
-    """It stays or is replaced, as the caller says."""
+def test_file_that_appears_meanwhile_is_replaced(make_run, tmp_path):
     target = tmp_path / "out.dcm"
 
     def frame(index):
@@ -59,16 +58,10 @@ def test_file_that_appears_meanwhile(make_run, tmp_path):
         return np.zeros((48, 64), np.uint16)
 
     dataset = pydicom.dcmread(make_run().path)
-    for replace in (False, True):
-        target.unlink(missing_ok=True)
-        attach_native_pixels(dataset, frame, 6, 48 * 64 * 2, 16)
-        if replace:
-            save_aside(dataset, target, replace=True)
-        else:
-            with pytest.raises(FileExistsError):
-                save_aside(dataset, target, replace=False)
-        assert (target.read_bytes() != b"precious") is replace
-        assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    attach_native_pixels(dataset, frame, 6, 48 * 64 * 2, 16)
+    write_dicom(dataset, target)
+    assert target.read_bytes() != b"precious"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_planted_links_are_not_followed(make_run, tmp_path):
@@ -77,7 +70,7 @@ def test_planted_links_are_not_followed(make_run, tmp_path):
         (tmp_path / name).symlink_to(tmp_path / "precious")
     dataset = pydicom.dcmread(make_run().path)
     attach_native_pixels(dataset, lambda index: np.zeros((48, 64), np.uint16), 6, 48 * 64 * 2, 16)
-    save_aside(dataset, tmp_path / "out.dcm")
+    write_dicom(dataset, tmp_path / "out.dcm")
     assert (tmp_path / "precious").read_bytes() == b"precious"
     assert not (tmp_path / "out.dcm").is_symlink() and read_run(tmp_path / "out.dcm").bits_stored
 
@@ -86,13 +79,13 @@ def test_frame_of_wrong_size(make_run, tmp_path):
     dataset = pydicom.dcmread(make_run().path)
     attach_native_pixels(dataset, lambda index: np.zeros((48, 60), np.uint16), 6, 48 * 64 * 2, 16)
     with pytest.raises(XAWriteError, match="Frame 1 has 5760 bytes, expected 6144."):
-        save_aside(dataset, tmp_path / "out.dcm")
+        write_dicom(dataset, tmp_path / "out.dcm")
 
 
 def test_folder_that_does_not_exist(make_run, tmp_path):
     dataset = pydicom.dcmread(make_run().path)
     with pytest.raises(XAWriteError, match="Cannot write out.dcm: No such file or directory."):
-        save_aside(dataset, tmp_path / "none" / "out.dcm")
+        write_dicom(dataset, tmp_path / "none" / "out.dcm")
 
 
 def test_value_that_dicom_cannot_store(make_run, tmp_path):
@@ -104,7 +97,7 @@ def test_value_that_dicom_cannot_store(make_run, tmp_path):
         match="Cannot write out.dcm: a value copied from the source cannot be stored in "
         r"DICOM \(.*\); repair the source file.",
     ):
-        save_aside(dataset, tmp_path / "out.dcm")
+        write_dicom(dataset, tmp_path / "out.dcm")
     assert not (tmp_path / "out.dcm").exists()
 
 
@@ -115,7 +108,7 @@ def test_memory_that_is_short_is_no_fault_of_the_source(make_run, tmp_path, monk
     dataset = pydicom.dcmread(make_run().path)
     monkeypatch.setattr(pydicom.Dataset, "save_as", short)
     with pytest.raises(XAWriteError, match="^Cannot write out.dcm: there is not enough memory.$"):
-        save_aside(dataset, tmp_path / "out.dcm")
+        write_dicom(dataset, tmp_path / "out.dcm")
 
 
 def test_four_gigabytes_are_the_limit():
@@ -155,7 +148,7 @@ def test_full_disk(make_run, tmp_path, compression):
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
     try:
         with pytest.raises(XAWriteError, match=_FULL):
-            save_aside(dataset, tmp_path / "out.dcm", syntax)
+            write_dicom(dataset, tmp_path / "out.dcm", syntax)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert sorted(tmp_path.iterdir()) == before and (tmp_path / "out.dcm").read_bytes() == b"precious"
@@ -170,7 +163,7 @@ def test_disk_that_is_full_only_when_flushed(make_run, tmp_path, monkeypatch, nu
     monkeypatch.setattr(os, "fsync", full)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(XAWriteError, match=_FULL):
-        save_aside(dataset, tmp_path / "out.dcm", syntax)
+        write_dicom(dataset, tmp_path / "out.dcm", syntax)
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -27,7 +27,7 @@ def test_frames_come_back_exactly(make_run, bits, syntax):
     for outside in (6, -7):
         with pytest.raises(IndexError):
             frames[outside]
-    with pytest.raises(TypeError):
+    with pytest.raises(IndexError):
         frames["0"]
 
 

@@ -11,7 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
 from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import XAReadError, read_header, read_run
-from DSADeblurLib.xa.file import stored_pixels as layout
+from DSADeblurLib.xa.file import stored_pixels
 
 
 def _refused(path):
@@ -184,5 +184,5 @@ def test_compressed_data_must_be_encapsulated(make_run, tmp_path):
 
 
 def test_fragment_count_is_limited(compressed, monkeypatch):
-    monkeypatch.setattr(layout, "MAX_FRAGMENTS", 3)
+    monkeypatch.setattr(stored_pixels, "MAX_FRAGMENTS", 3)
     assert _refused(compressed.path) == "Compressed pixel data has more than 3 fragments."

@@ -138,7 +138,7 @@ def test_an_enhanced_run_says_what_the_classic_one_says(make_run, enhance, sop_c
     assert run.acquisition.blur_detector_px.value == pytest.approx(classic.acquisition.blur_detector_px.value)
     np.testing.assert_allclose(run.times, classic.times)
     assert run.mask.usable == classic.mask.usable and run.mask.viewing_mode == "SUB"
-    assert (run.voi[0].center, run.voi[0].width) == (2000, 1500) and not run.moved
+    assert (run.windows[0].center, run.windows[0].width) == (2000, 1500) and not run.moved
     np.testing.assert_allclose(run.motion.primary_angles, 30)
     np.testing.assert_array_equal(np.asarray(run.frames), made.frames)
 

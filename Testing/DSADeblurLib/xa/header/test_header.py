@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import XAReadError, read_header, read_run
 from DSADeblurLib.xa.file import dataset as opening
-from DSADeblurLib.xa.header import header
+from DSADeblurLib.xa.file.dataset import SC_BYTE, SC_WORD, SECONDARY_CAPTURE, XRF_IMAGE
 
 
 def _refused(path, **options):
@@ -60,15 +60,15 @@ def test_other_objects(make_run, edit, uid):
     assert _refused(edit(make_run().path, SOPClassUID=uid)).startswith(f"Unsupported SOP class {uid}. Supported: X-Ray")
 
 
-@pytest.mark.parametrize("uid", [header.XRF_IMAGE, header.SECONDARY_CAPTURE, header.SC_BYTE, header.SC_WORD])
+@pytest.mark.parametrize("uid", [XRF_IMAGE, SECONDARY_CAPTURE, SC_BYTE, SC_WORD])
 def test_supported_objects(make_run, edit, uid):
     assert read_header(edit(make_run().path, SOPClassUID=uid)).source.sop_class_uid == uid
 
 
 def test_secondary_capture_has_no_physics_and_no_complaint(make_run, edit):
-    facts = read_header(edit(make_run().path, SOPClassUID=header.SC_WORD, PixelIntensityRelationship=None))
+    facts = read_header(edit(make_run().path, SOPClassUID=SC_WORD, PixelIntensityRelationship=None))
     assert facts.relationship is None and facts.warnings == ()
-    other = read_header(edit(make_run().path, SOPClassUID=header.SC_WORD, Modality="CT"))
+    other = read_header(edit(make_run().path, SOPClassUID=SC_WORD, Modality="CT"))
     assert "Modality is CT, not XA: is this an angiogram?" in other.warnings
 
 
@@ -171,7 +171,7 @@ def test_rescale_of_an_angiogram_is_not_applied(make_run, edit):
     np.testing.assert_array_equal(np.asarray(run.frames), made.frames)
     assert run.warnings == ("Rescale of an X-ray angiogram is not applied: stored values are used.",)
     assert read_header(edit(path, "same.dcm", RescaleSlope="1", RescaleIntercept="0")).warnings == ()
-    assert read_header(edit(path, "capture.dcm", SOPClassUID=header.SC_WORD)).warnings == ()
+    assert read_header(edit(path, "capture.dcm", SOPClassUID=SC_WORD)).warnings == ()
 
 
 def test_values_that_fall_with_the_rays_are_reported(make_run, edit):

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.draw import disk, polygon2mask
 
-from DSADeblurLib.xa import Opening, exposed_pixels, read_header, read_run
+from DSADeblurLib.xa import read_header, read_run
+from DSADeblurLib.xa.header.shutters import ExposedArea, exposed_pixels
 
 _ROWS, _COLUMNS = 48, 64
 
@@ -28,12 +29,12 @@ def test_rectangle(make_run, edit, device):
     expected = np.zeros((_ROWS, _COLUMNS), bool)
     expected[10:40, :59] = True
     np.testing.assert_array_equal(facts.exposed(), expected)
-    assert facts.warnings == () and facts.as_dict()["openings"][0]["device"] == device
+    assert facts.warnings == () and facts.as_dict()["exposed_areas"][0]["device"] == device
 
 
 def test_edges_outside_are_not_visible(make_run, edit):
     facts = read_header(edit(make_run().path, **_rectangle("Collimator", 0, _ROWS + 1, 0, _COLUMNS + 1)))
-    assert facts.openings and facts.exposed() is None
+    assert facts.exposed_areas and facts.exposed() is None
     assert read_header(make_run("none.dcm").path).exposed() is None
 
 
@@ -42,8 +43,8 @@ def test_circle_agrees_with_scikit_image(row, column, radius):
     expected = np.zeros((_ROWS, _COLUMNS), bool)
     # scikit-image leaves out the circle itself.
     expected[disk((row - 1, column - 1), radius + 1e-6, shape=expected.shape)] = True
-    opening = Opening("Shutter", "CIRCULAR", (row, column, radius))
-    np.testing.assert_array_equal(opening.covers(_ROWS, _COLUMNS), expected)
+    area = ExposedArea("Shutter", "CIRCULAR", (row, column, radius))
+    np.testing.assert_array_equal(area.covers(_ROWS, _COLUMNS), expected)
 
 
 @pytest.mark.parametrize(
@@ -55,13 +56,13 @@ def test_circle_agrees_with_scikit_image(row, column, radius):
     ],
 )
 def test_polygon_agrees_with_scikit_image_but_for_its_outline(vertices):
-    opening = Opening("Collimator", "POLYGONAL", tuple(float(one) for pair in vertices for one in pair))
-    covered = opening.covers(_ROWS, _COLUMNS)
+    area = ExposedArea("Collimator", "POLYGONAL", tuple(float(one) for pair in vertices for one in pair))
+    covered = area.covers(_ROWS, _COLUMNS)
     expected = polygon2mask((_ROWS, _COLUMNS), np.array(vertices) - 1.0)
     assert (covered | ~expected).all() and (covered != expected).mean() < 0.06
 
 
-def test_every_opening_counts(make_run, edit):
+def test_every_exposed_area_counts(make_run, edit):
     path = edit(
         make_run().path,
         **_rectangle("Collimator", 0, 30, 0, 65),
@@ -73,7 +74,7 @@ def test_every_opening_counts(make_run, edit):
         },
     )
     facts = read_header(path)
-    assert len(facts.openings) == 3
+    assert len(facts.exposed_areas) == 3
     exposed = facts.exposed()
     assert exposed[20, 30] and not exposed[31, 30] and not exposed[20, 45] and not exposed[1, 1]
 
@@ -101,7 +102,7 @@ def test_unusable_shutters_are_ignored_and_reported(make_run, edit, changes):
 
 
 def test_a_shutter_over_everything_is_not_believed():
-    assert exposed_pixels((Opening("Shutter", "RECTANGULAR", (100.0, 200.0, 0.0, 65.0)),), _ROWS, _COLUMNS) is None
+    assert exposed_pixels((ExposedArea("Shutter", "RECTANGULAR", (100.0, 200.0, 0.0, 65.0)),), _ROWS, _COLUMNS) is None
 
 
 def test_window_of_a_derived_run_is_that_of_the_exposed_pixels(make_run, edit, derive, judged):

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from DSADeblurLib.request import REGISTRATIONS
-from DSADeblurLib.xa import PlannedMask, SubtractionPlan
+from DSADeblurLib.xa import SubtractionPlan
+from DSADeblurLib.xa.subtraction.plan import PlannedMask
 
 _SHIFTS = st.tuples(*[st.floats(-50, 50)] * 2)
 

@@ -8,7 +8,8 @@ from scipy import ndimage
 
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.request import UserFacts
-from DSADeblurLib.xa import PlannedMask, XAReadError, plan_subtraction, read_header, read_run, subtract
+from DSADeblurLib.xa import XAReadError, plan_subtraction, read_header, read_run, subtract
+from DSADeblurLib.xa.subtraction.plan import PlannedMask
 
 
 def test_modes(make_run, edit):
