@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from DSADeblurLib.lab.evaluation.classical import richardson_lucy, total_variation, unsharp_mask, wiener
-from DSADeblurLib.lab.evaluation.grid import Known
+from DSADeblurLib.lab.evaluation.grid import Case, Known
 from DSADeblurLib.lab.image_quality.quality import DATA_RANGE, psnr
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import Model
@@ -117,17 +117,13 @@ class Tuned:
         (family,) = (family for family in FAMILIES if family.name == self.family)
         return family.method(self.setting)
 
-    def text(self) -> str:
-        """The setting in words."""
-        return ", ".join(f"{name} {value:.3g}" for name, value in self.setting.items())
 
-
-def tune(family: Family, cases: list[tuple[np.ndarray, np.ndarray, Known]]) -> Tuned:
-    """The setting with the best mean PSNR over cases of (frames, truth, what is known of the blur)."""
+def tune(family: Family, cases: list[Case]) -> Tuned:
+    """The setting with the best mean PSNR over the cases."""
 
     def score(setting: dict[str, float]) -> float:
         method = family.method(setting)
-        found = [psnr(method(frames, known), truth, data_range=DATA_RANGE) for frames, truth, known in cases]
+        found = [psnr(method(case.frames, case.known), case.truth, data_range=DATA_RANGE) for case in cases]
         return float(np.mean(found))
 
     scores = [score(setting) for setting in family.settings()]
@@ -140,7 +136,7 @@ def unchanged(frames: np.ndarray, known: Known) -> np.ndarray:
     return frames[len(frames) // 2]
 
 
-def as_told(settings: DeblurSettings, known: Known, header: float | None = 1.0) -> DeblurSettings:
+def with_header_blur(settings: DeblurSettings, known: Known, header: float | None = 1.0) -> DeblurSettings:
     """Settings with the header's width of the blur, wrong by a factor; None for frames without a header."""
     if header is None or known.header_px is None:
         return settings
@@ -163,7 +159,7 @@ def network_method(
 
     def restore(frames: np.ndarray, known: Known) -> np.ndarray:
         middle = len(frames) // 2
-        told = as_told(settings, known, header)
-        return deblur(frames[middle - half : middle + half + 1], model, told, engines=engines).frames[0]
+        given = with_header_blur(settings, known, header)
+        return deblur(frames[middle - half : middle + half + 1], model, given, engines=engines).frames[0]
 
     return restore
