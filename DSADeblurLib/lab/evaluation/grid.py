@@ -20,7 +20,7 @@ NOISE_FREE = "none"
 
 @dataclass(frozen=True)
 class Blur:
-    """Range of the blur's mean width in pixels; `trained` if models were trained on such blur, `foreign` if not on the spots' shapes."""
+    """Range of the blur's mean width in pixels; models are trained on it or not, never on `foreign` spot shapes."""
 
     name: str
     px: tuple[float, float]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 
 from DSADeblurLib.lab.evaluation.classical import richardson_lucy, total_variation, unsharp_mask, wiener
 from DSADeblurLib.lab.evaluation.grid import Case, Known
@@ -53,28 +52,11 @@ class Family:
         return lambda frames, known: self.run(frames[len(frames) // 2], known.psf, **setting)
 
 
-def _smoothed(frame: np.ndarray, smoothing: float) -> np.ndarray:
-    return ndimage.gaussian_filter(frame, smoothing) if smoothing else frame
-
-
-def _unsharp(frame: np.ndarray, psf: np.ndarray, smoothing: float, radius: float, amount: float) -> np.ndarray:
-    return unsharp_mask(_smoothed(frame, smoothing), radius, amount)
-
-
-def _richardson_lucy(frame: np.ndarray, psf: np.ndarray, smoothing: float, iterations: float) -> np.ndarray:
-    # The method amplifies noise; it is given the smoothing beforehand that people give it.
-    return richardson_lucy(_smoothed(frame, smoothing), psf, int(iterations))
-
-
-def _total_variation(frame: np.ndarray, psf: np.ndarray, weight: float, iterations: float) -> np.ndarray:
-    return total_variation(frame, psf, weight, int(iterations))
-
-
 _SMOOTHING = (0.0, 0.6, 1.2, 2.0, 3.0)
 FAMILIES = (
     Family(
         "unsharp",
-        _unsharp,
+        unsharp_mask,
         {"smoothing": _SMOOTHING, "radius": (0.4, 0.7, 1.0, 1.6, 2.5, 4.0), "amount": (0.0, 0.3, 0.6, 1.2, 2.5, 5.0)},
         # Nothing is added back with an amount of 0, whatever the radius.
         natural_ends=(("smoothing", 0.0), ("amount", 0.0)),
@@ -82,13 +64,13 @@ FAMILIES = (
     Family("Wiener", wiener, {"balance": tuple(float(b) for b in np.logspace(-5, 2, 15))}),
     Family(
         "Richardson-Lucy",
-        _richardson_lucy,
+        richardson_lucy,
         {"smoothing": _SMOOTHING, "iterations": (1, 3, 8, 20, 50)},
         natural_ends=(("smoothing", 0.0), ("iterations", 1)),
     ),
     Family(
         "total variation",
-        _total_variation,
+        total_variation,
         {"weight": tuple(float(w) for w in np.logspace(-5, -1, 9)), "iterations": (1, 3, 8, 20, 50)},
         natural_ends=(("iterations", 1),),
     ),

@@ -37,7 +37,9 @@ def measure_phantoms(plan: Plan, tuned: dict[str, tuple[Tuned, ...]], run: Calla
     """
 
     def measure(description: str, function: Callable, keys: Iterable[tuple], **sizes) -> list:
-        return run(description, [partial(_with_methods, function, plan.split, tuned[key[0]], key, sizes) for key in keys])
+        return run(
+            description, [partial(_with_methods, function, plan.split, tuned[key[0]], key, sizes) for key in keys]
+        )
 
     size, takes = plan.phantom_size, range(plan.takes)
     rows = []
@@ -47,9 +49,7 @@ def measure_phantoms(plan: Plan, tuned: dict[str, tuple[Tuned, ...]], run: Calla
         rows += _width_rows(part, table="widths", noise=noise, condition=contrast, n=plan.takes)
 
     keys = list(itertools.product(NOISE, phantoms.EDGES))
-    found = measure(
-        "edges", phantoms.measure_edges, ((*key, 2 * plan.takes) for key in keys), size=plan.edge_size
-    )
+    found = measure("edges", phantoms.measure_edges, ((*key, 2 * plan.takes) for key in keys), size=plan.edge_size)
     for (noise, edge), curves in zip(keys, found, strict=True):
         rows += _edge_rows(curves, table="edges", noise=noise, condition=edge, n=2 * plan.takes)
 

@@ -28,7 +28,9 @@ def print_tables(evaluation: Evaluation) -> None:
     )
     for m in evaluation.models:
         run_by = f"{m['frames_in']} frames in, {m['engine']} in {m['precision']}"
-        console.print(f"{m['name']}: weights {m['sha256'][:8]}, {m['parameters']} parameters, {run_by}", highlight=False)
+        console.print(
+            f"{m['name']}: weights {m['sha256'][:8]}, {m['parameters']} parameters, {run_by}", highlight=False
+        )
     for table in (*_of_frames(evaluation), _choices(evaluation), *_of_phantoms(evaluation), _targets(evaluation)):
         console.print(table)
 
@@ -131,9 +133,7 @@ def _empty(title: str, words: list[str], numbers: list[str]) -> Table:
     return table
 
 
-def _view(
-    title: str, figures: pd.DataFrame, where: dict[str, str], measures: list[tuple[str, str, Callable]]
-) -> Table:
+def _view(title: str, figures: pd.DataFrame, where: dict[str, str], measures: list[tuple[str, str, Callable]]) -> Table:
     """A line for each combination of the columns in `where`, by heading; (heading, measure, text of a row) beside."""
     table = _empty(title, list(where), [heading for heading, _, _ in measures])
     columns = list(where.values())
