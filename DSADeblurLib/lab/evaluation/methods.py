@@ -118,7 +118,7 @@ def unchanged(frames: np.ndarray, known: Known) -> np.ndarray:
     return frames[len(frames) // 2]
 
 
-def with_header_blur(settings: DeblurSettings, known: Known, header: float | None = 1.0) -> DeblurSettings:
+def with_assumed_blur(settings: DeblurSettings, known: Known, header: float | None = 1.0) -> DeblurSettings:
     """Settings with the header's width of the blur, wrong by a factor; None for frames without a header."""
     if header is None or known.header_px is None:
         return settings
@@ -141,7 +141,7 @@ def network_method(
 
     def restore(frames: np.ndarray, known: Known) -> np.ndarray:
         middle = len(frames) // 2
-        given = with_header_blur(settings, known, header)
+        given = with_assumed_blur(settings, known, header)
         return deblur(frames[middle - half : middle + half + 1], model, given, engines=engines).frames[0]
 
     return restore

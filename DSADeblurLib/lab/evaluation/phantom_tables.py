@@ -13,7 +13,7 @@ from DSADeblurLib.lab.evaluation import model_processes as processes
 from DSADeblurLib.lab.evaluation import phantoms
 from DSADeblurLib.lab.evaluation.bootstrap import estimate
 from DSADeblurLib.lab.evaluation.extent import Plan
-from DSADeblurLib.lab.evaluation.methods import INPUT, Tuned, with_header_blur
+from DSADeblurLib.lab.evaluation.methods import INPUT, Tuned, with_assumed_blur
 from DSADeblurLib.lab.evaluation.result import curve_rows, rows_of
 from DSADeblurLib.lab.image_quality.mtf import Mtf
 from DSADeblurLib.lab.image_quality.noise_power import NoisePower
@@ -37,9 +37,8 @@ def measure_phantoms(plan: Plan, tuned: dict[str, tuple[Tuned, ...]], run: Calla
     """
 
     def measure(description: str, function: Callable, keys: Iterable[tuple], **sizes) -> list:
-        return run(
-            description, [partial(_with_methods, function, plan.split, tuned[key[0]], key, sizes) for key in keys]
-        )
+        tasks = [partial(_with_methods, function, plan.split, tuned[key[0]], key, sizes) for key in keys]
+        return run(description, tasks)
 
     size, takes = plan.phantom_size, range(plan.takes)
     rows = []
@@ -82,7 +81,7 @@ def _stillness(plan: Plan, noise: str) -> dict[str, dict[str, float]]:
     """See `phantoms.measure_stillness`; models restore the whole run, as users have it restored."""
     runs = {
         name: lambda frames, known, model=model, settings=settings: (
-            deblur(frames, model, with_header_blur(settings, known)).frames
+            deblur(frames, model, with_assumed_blur(settings, known)).frames
         )
         for name, (model, settings) in processes.networks().items()
     }

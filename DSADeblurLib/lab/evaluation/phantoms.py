@@ -72,7 +72,7 @@ def phantom_widths(phantom: VesselPhantom, frame: np.ndarray) -> np.ndarray:
 def measure_edges(
     split: str, noise: str, edge: str, takes: int, methods: dict[str, Method], size: int, moments: int
 ) -> dict[str, Mtf]:
-    """MTF by method across the edge of the direction `edge` of EDGES, of the mean over several takes, and the truth's."""
+    """MTF by method, and the truth's, of the mean over several takes of an edge of one direction of EDGES."""
     phantom = edge_phantom(EDGES[edge], size=size, quanta=quanta_of(noise))
     total: dict[str, np.ndarray] = {}
     for take in range(takes):

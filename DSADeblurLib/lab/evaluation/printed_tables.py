@@ -26,11 +26,9 @@ def print_tables(evaluation: Evaluation) -> None:
         f"noise reduction {plan.noise_reduction:g}.",
         highlight=False,
     )
-    for m in evaluation.models:
-        run_by = f"{m['frames_in']} frames in, {m['engine']} in {m['precision']}"
-        console.print(
-            f"{m['name']}: weights {m['sha256'][:8]}, {m['parameters']} parameters, {run_by}", highlight=False
-        )
+    for model in evaluation.models:
+        words = "{name}: weights {sha256:.8}, {parameters} parameters, {frames_in} frames in, {engine} in {precision}"
+        console.print(words.format(**model), highlight=False)
     for table in (*_of_frames(evaluation), _choices(evaluation), *_of_phantoms(evaluation), _targets(evaluation)):
         console.print(table)
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from DSADeblurLib.lab.evaluation.bootstrap import Estimate
@@ -145,6 +146,11 @@ class Evaluation:
         return written
 
 
+def _plain(value):
+    """A scalar of Python, which JSON takes."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _is_there(value) -> bool:
     return math.isfinite(value) if isinstance(value, float) else value != ""
 
@@ -153,7 +159,7 @@ def _records(figures: pd.DataFrame, names: dict[str, str]) -> list[dict]:
     """One record for each combination of the columns in `names`, which gives them a card's words."""
     records = []
     for key, part in figures.groupby(list(names), sort=False):
-        record = dict(zip(names.values(), (getattr(one, "item", lambda: one)() for one in key), strict=True))
+        record = dict(zip(names.values(), map(_plain, key), strict=True))
         for measure, rows in part.groupby("measure", sort=False):
             value, low, high = rows[["value", "low", "high"]].iloc[0].tolist()
             if measure in _WITH_INTERVAL:

@@ -46,9 +46,8 @@ def score_case(condition: dict, case: Case, methods: dict[str, Method], data_ran
     if condition["noise"] != NOISE_FREE:
         results[PERFECT_DENOISER] = case.exact
     found = {
-        name: decibels(result, case.truth, edges, data_range)
-        | {"ssim": ssim(result, case.truth, data_range=data_range)}
-        for name, result in results.items()
+        name: decibels(one, case.truth, edges, data_range) | {"ssim": ssim(one, case.truth, data_range=data_range)}
+        for name, one in results.items()
     }
     return [
         condition
