@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from DSADeblurLib import __version__
@@ -263,6 +264,8 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    if find_spec("pandas") is None:
+        raise ValueError("An evaluation needs the package pandas, of the extra 'lab'.")
     from DSADeblurLib.lab.evaluation.evaluate import evaluate
     from DSADeblurLib.lab.evaluation.extent import Plan
     from DSADeblurLib.lab.evaluation.plots import save_pictures

@@ -55,7 +55,7 @@ def targets_of(model: str, figures: pd.DataFrame) -> list[dict]:
 
 def _values(figures: pd.DataFrame, **names: str) -> pd.Series:
     """The figures of one condition by measure."""
-    return select(figures, **names).set_index("measure", verify_integrity=True)["value"]
+    return select(figures, **names).set_index("measure")["value"]
 
 
 def _gain(own: pd.DataFrame, name: str, least: float, measure: str, **names: str) -> tuple:

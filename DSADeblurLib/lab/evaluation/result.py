@@ -59,8 +59,8 @@ def curve_rows(measure: str, at: Iterable[float], values: Iterable[float], **nam
 
 def long_table(rows: Iterable[dict]) -> pd.DataFrame:
     """The table of rows that name the columns they have; a name that is missing is empty, a number NaN."""
-    table = pd.DataFrame(list(rows), columns=[*NAMES, *NUMBERS])
-    return table.fillna(dict.fromkeys(NAMES, ""))
+    nameless = dict.fromkeys(NAMES, "")
+    return pd.DataFrame([nameless | row for row in rows], columns=[*NAMES, *NUMBERS])
 
 
 def select(figures: pd.DataFrame, **names) -> pd.DataFrame:
