@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from DSADeblurLib import __version__
@@ -142,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--size", type=int, default=512, help="rows and columns")
     evaluate.add_argument("--workers", type=int, default=2, help="processes, one thread each")
     evaluate.add_argument("--quick", action="store_true", help="a few small frames, to see that it works")
-    evaluate.add_argument("--output", type=Path, default=Path("out/evaluate"), help="for evaluation.json and pictures")
+    evaluate.add_argument("--output", type=Path, default=Path("out/evaluate"), help="for JSON, CSV and pictures")
     evaluate.add_argument("--real", type=Path, default=None, metavar="FOLDER", help="draw real frames before and after")
     add_choices(evaluate, DeblurSettings, only=("sharpness", "noise_reduction"))
     evaluate.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -265,9 +266,11 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    if find_spec("pandas") is None:
+        raise ValueError("An evaluation needs the package pandas, of the extra 'lab'.")
     from DSADeblurLib.lab.evaluation.evaluate import evaluate
     from DSADeblurLib.lab.evaluation.extent import Plan
-    from DSADeblurLib.lab.evaluation.pictures import save_pictures
+    from DSADeblurLib.lab.evaluation.plots import save_pictures
     from DSADeblurLib.lab.evaluation.printed_tables import print_tables
     from DSADeblurLib.lab.evaluation.real import check_real_output, save_real
     from DSADeblurLib.lab.training.packaging import write_metrics
@@ -278,9 +281,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     plan = Plan(options.split, options.frames, options.size, options.workers)
     plan = Plan.quick(options.split) if options.quick else plan
     result = evaluate(models, replace(plan, **chosen(options)))
-    written = [result.save(options.output), *save_pictures(result, models, options.output)]
+    written = [*result.save(options.output), *save_pictures(result, models, options.output)]
     if options.real is not None:
-        written += save_real(options.real, models, options.output)
+        written.append(save_real(options.real, models, options.output))
     if options.json:
         print(json.dumps(result.as_dict(), indent=1, allow_nan=False))
     else:
@@ -288,7 +291,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(*written, sep="\n")
     if options.write_card:
         for folder, model in zip(models, result.models, strict=True):
-            write_metrics(folder, result.for_card(model.name))
+            write_metrics(folder, result.for_card(model["name"]))
     return FINE
 
 

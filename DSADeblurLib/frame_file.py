@@ -7,7 +7,7 @@ import os
 import numpy as np
 from numpy.lib import format as npy
 
-from DSADeblurLib.frames import LazyFrames, is_several
+from DSADeblurLib.lazy_frames import LazyFrames, is_several
 
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 

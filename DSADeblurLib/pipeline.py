@@ -13,7 +13,7 @@ import numpy as np
 
 from DSADeblurLib import __version__
 from DSADeblurLib.frame_file import FrameFile
-from DSADeblurLib.frames import LazyFrames, MappedFrames
+from DSADeblurLib.lazy_frames import LazyFrames, MappedFrames
 from DSADeblurLib.request import DeblurRequest, DeblurSettings, RequestError, with_header_blur
 from DSADeblurLib.xa import (
     Provenance,

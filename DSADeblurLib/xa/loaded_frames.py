@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 
 from DSADeblurLib.errors import XAReadError
-from DSADeblurLib.frames import MappedFrames
+from DSADeblurLib.lazy_frames import MappedFrames
 from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa.header.header import RunHeader, read_header
 from DSADeblurLib.xa.run import Run

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from DSADeblurLib.frames import LazyFrames
+from DSADeblurLib.lazy_frames import LazyFrames
 from DSADeblurLib.request import RequestError, UserFacts
 from DSADeblurLib.xa.file.decoding import check_decoder
 from DSADeblurLib.xa.file.frame_stack import FrameStack

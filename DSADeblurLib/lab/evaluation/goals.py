@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
-from DSADeblurLib.lab.evaluation.frames import Margin, Row
-from DSADeblurLib.lab.evaluation.grid import ALL_TRAINED, NOISE_FREE
-from DSADeblurLib.lab.evaluation.result import Still, Target, Widths
+import pandas as pd
+
+from DSADeblurLib.lab.evaluation.grid import ALL_TRAINED, NOISE_FREE, TRAINED
+from DSADeblurLib.lab.evaluation.result import select
 
 OVER_CLASSICAL_DB = 3.5
 WIDTH_RATIOS = {"with diameter": 0.25, "same for all": 0.35}
@@ -17,114 +17,110 @@ FLICKER = 1.1
 NOT_BELOW_DB = -0.005
 
 
-def targets_of(
-    model: str,
-    rows: Iterable[Row],
-    paper: Iterable[Row],
-    margins: Iterable[Margin],
-    widths: Iterable[Widths],
-    still: Iterable[Still],
-    misled: Iterable[Row] = (),
-) -> tuple[Target, ...]:
-    """Every target for one model, in the order of the tables."""
-    own = [row for row in rows if row.method == model]
-    (like,) = _of(own, "subtracted", "paper-like", ALL_TRAINED)
-    (clinical,) = _of(own, "subtracted", "clinical", ALL_TRAINED)
-    (margin,) = (m for m in margins if m.model == model and (m.kind, m.noise, m.blur) == _key(like))
+def targets_of(model: str, figures: pd.DataFrame) -> list[dict]:
+    """Every target for one model.
+
+    Args:
+        model: its name in the table.
+        figures: the long table of `result`.
+
+    Returns:
+        model, name, wanted, found, worst (frame, empty where there are none) and reached of each.
+    """
+    own = select(figures, method=model)
+    frames = select(own, table="frames")
+    like = dict(table="frames", kind="subtracted", noise="paper-like", condition=ALL_TRAINED)
+    clinical = {**like, "noise": "clinical"}
     found = [
-        _gain(model, "PSNR gain, subtracted, paper-like noise", 7.0, like.psnr_gain.mean, like.worst_psnr_gain),
-        _gain(model, "edge PSNR gain, subtracted, paper-like noise", 6.0, like.edge_gain.mean, like.worst_edge_gain),
-        _similarity(model, "SSIM gain, subtracted, paper-like noise", 0.060, like),
-        Target(
-            model,
-            f"over the best classical method ({margin.against}), subtracted, paper-like noise",
-            f">= +{OVER_CLASSICAL_DB:g} dB, no frame below",
-            f"{margin.psnr.mean:+.2f} dB, {margin.below} of {margin.frames} frames below",
-            f"{margin.worst:+.2f} dB",
-            margin.psnr.mean >= OVER_CLASSICAL_DB and margin.below == 0,
-        ),
-        _gain(model, "PSNR gain, subtracted, clinical noise", 8.0, clinical.psnr_gain.mean, clinical.worst_psnr_gain),
+        _gain(own, "PSNR gain, subtracted, paper-like noise", 7.0, "psnr_gain", **like),
+        _gain(own, "edge PSNR gain, subtracted, paper-like noise", 6.0, "edge_gain", **like),
+        _gain(own, "SSIM gain, subtracted, paper-like noise", 0.060, "ssim_gain", **like),
+        _margin(select(own, **{**like, "table": "margins"})),
+        _gain(own, "PSNR gain, subtracted, clinical noise", 8.0, "psnr_gain", **clinical),
+        _gain(own, "PSNR gain, native body phantoms", 4.7, "psnr_gain", table="paper"),
+        _gain(own, "SSIM gain, native body phantoms", 0.040, "ssim_gain", table="paper"),
+        *(_width(own, contrast, limit) for contrast, limit in WIDTH_RATIOS.items()),
+        *(_noise_free(frames, kind) for kind in ("native", "subtracted")),
+        _mean_signal(select(frames, condition=TRAINED)),
+        *(_flicker(part, noise) for noise, part in select(own, table="still").groupby("noise", sort=False)),
     ]
-    (body,) = (row for row in paper if row.method == model)
-    found += [
-        _gain(model, "PSNR gain, native body phantoms", 4.7, body.psnr_gain.mean, body.worst_psnr_gain),
-        _similarity(model, "SSIM gain, native body phantoms", 0.040, body),
-    ]
-    found += [_width(model, contrast, limit, widths) for contrast, limit in WIDTH_RATIOS.items()]
-    for kind in ("native", "subtracted"):
-        (clean,) = _of(own, kind, NOISE_FREE, ALL_TRAINED)
-        found.append(
-            Target(
-                model,
-                f"noise-free input, {kind}",
-                "edge PSNR >= +4 dB, no frame below the input",
-                f"{clean.edge_gain.mean:+.2f} dB edge, {clean.psnr_gain.mean:+.2f} dB",
-                f"{clean.worst_edge_gain:+.2f} dB edge, {clean.worst_psnr_gain:+.2f} dB",
-                clean.edge_gain.mean >= 4 and min(clean.worst_edge_gain, clean.worst_psnr_gain) >= NOT_BELOW_DB,
-            )
-        )
-    shift = max((row.worst_shift for row in own if row.trained_blur), key=abs)
-    found.append(
-        Target(
-            model,
-            "mean signal kept, all conditions",
-            f"within {100 * MEAN_SIGNAL:g} %",
-            "",
-            f"{100 * shift:+.2f} %",
-            abs(shift) <= MEAN_SIGNAL,
-        )
+    foreign = frames[~frames["condition"].isin(TRAINED)]
+    wrong = figures[(figures["table"] == "wrong header") & (figures["condition"] != ALL_TRAINED)]
+    wrong = wrong[wrong["method"].str.startswith(f"{model}, ")]
+    found += _never_below("blur outside the trained range, all noise levels", foreign)
+    found += _never_below("no header, and focal spots wrong by a factor of 2, paper-like and no noise", wrong)
+    names = ("name", "wanted", "found", "worst", "reached")
+    return [{"model": model, **dict(zip(names, target, strict=True))} for target in found]
+
+
+def _values(figures: pd.DataFrame, **names: str) -> pd.Series:
+    """The figures of one condition by measure."""
+    return select(figures, **names).set_index("measure")["value"]
+
+
+def _gain(own: pd.DataFrame, name: str, least: float, measure: str, **names: str) -> tuple:
+    values = _values(own, **names)
+    found, worst = values[measure], values[f"worst_{measure}"]
+    if measure == "ssim_gain":
+        return name, f">= +{least:.3f}", f"{found:+.4f}", f"{worst:+.4f}", bool(found >= least)
+    return name, f">= +{least:g} dB", f"{found:+.2f} dB", f"{worst:+.2f} dB", bool(found >= least)
+
+
+def _margin(figures: pd.DataFrame) -> tuple:
+    values, (best,), (frames,) = _values(figures), set(figures["against"]), set(figures["n"])
+    return (
+        f"over the best classical method ({best}), subtracted, paper-like noise",
+        f">= +{OVER_CLASSICAL_DB:g} dB, no frame below",
+        f"{values['psnr']:+.2f} dB, {values['below']:.0f} of {frames} frames below",
+        f"{values['worst']:+.2f} dB",
+        bool(values["psnr"] >= OVER_CLASSICAL_DB and values["below"] == 0),
     )
-    found += [_flicker(model, row) for row in still if row.method == model]
-    outside = [row for row in own if not row.trained_blur]
-    astray = [row for row in misled if row.method.startswith(f"{model}, ") and row.blur != ALL_TRAINED]
-    found += _never_below(model, "blur outside the trained range, all noise levels", outside)
-    found += _never_below(model, "no header, and focal spots wrong by a factor of 2, paper-like and no noise", astray)
-    return tuple(found)
 
 
-def _of(rows: list[Row], *key: str) -> list[Row]:
-    return [row for row in rows if _key(row) == key]
-
-
-def _key(row: Row) -> tuple[str, str, str]:
-    return row.kind, row.noise, row.blur
-
-
-def _gain(model: str, name: str, wanted: float, found: float, worst: float) -> Target:
-    return Target(model, name, f">= +{wanted:g} dB", f"{found:+.2f} dB", f"{worst:+.2f} dB", found >= wanted)
-
-
-def _never_below(model: str, name: str, rows: list[Row]) -> list[Target]:
-    """No frame of these conditions below the input; no target where none was measured."""
-    if not rows:
-        return []
-    worst = min(row.worst_psnr_gain for row in rows)
-    mean = sum(row.psnr_gain.mean for row in rows) / len(rows)
-    wanted = "no frame below the input"
-    return [Target(model, name, wanted, f"{mean:+.2f} dB", f"{worst:+.2f} dB", worst >= NOT_BELOW_DB)]
-
-
-def _similarity(model: str, name: str, wanted: float, row: Row) -> Target:
-    found = row.ssim_gain.mean
-    return Target(model, name, f">= +{wanted:.3f}", f"{found:+.4f}", f"{row.worst_ssim_gain:+.4f}", found >= wanted)
-
-
-def _width(model: str, contrast: str, limit: float, widths: Iterable[Widths]) -> Target:
-    (row,) = (w for w in widths if (w.method, w.contrast, w.noise) == (model, contrast, "paper-like"))
-    name = f"vessel width error over the input's, contrast {contrast}, paper-like noise"
-    found = "no vessel seen" if math.isnan(row.ratio) else f"{row.ratio:.2f} ({row.error_px.mean:.2f} px)"
-    if row.missed:
-        found += f", {100 * row.missed:.0f} % not seen"
-    return Target(model, name, f"<= {limit:g}, all seen", found, "", row.ratio <= limit and row.missed == 0)
-
-
-def _flicker(model: str, row: Still) -> Target:
-    ratio = row.flicker / row.noise_kept
-    return Target(
-        model,
-        f"background flicker over a single frame's noise, {row.noise} noise",
-        f"<= {FLICKER:g}",
-        f"{ratio:.2f} ({100 * row.flicker:.0f} % of the input's flicker)",
+def _width(own: pd.DataFrame, contrast: str, limit: float) -> tuple:
+    values = _values(own[own["at"].isna()], table="widths", noise="paper-like", condition=contrast)
+    ratio, missed = values["ratio"], values["missed"]
+    found = "no vessel seen" if math.isnan(ratio) else f"{ratio:.2f} ({values['error_px']:.2f} px)"
+    return (
+        f"vessel width error over the input's, contrast {contrast}, paper-like noise",
+        f"<= {limit:g}, all seen",
+        f"{found}, {100 * missed:.0f} % not seen" if missed else found,
         "",
-        ratio <= FLICKER,
+        bool(ratio <= limit and missed == 0),
     )
+
+
+def _noise_free(frames: pd.DataFrame, kind: str) -> tuple:
+    values = _values(frames, kind=kind, noise=NOISE_FREE, condition=ALL_TRAINED)
+    edge_gain, edge_worst, worst = values[["edge_gain", "worst_edge_gain", "worst_psnr_gain"]]
+    return (
+        f"noise-free input, {kind}",
+        "edge PSNR >= +4 dB, no frame below the input",
+        f"{edge_gain:+.2f} dB edge, {values['psnr_gain']:+.2f} dB",
+        f"{edge_worst:+.2f} dB edge, {worst:+.2f} dB",
+        bool(edge_gain >= 4 and min(edge_worst, worst) >= NOT_BELOW_DB),
+    )
+
+
+def _mean_signal(frames: pd.DataFrame) -> tuple:
+    shift = max(select(frames, measure="worst_shift")["value"], key=abs)
+    wanted = f"within {100 * MEAN_SIGNAL:g} %"
+    return "mean signal kept, all conditions", wanted, "", f"{100 * shift:+.2f} %", bool(abs(shift) <= MEAN_SIGNAL)
+
+
+def _flicker(still: pd.DataFrame, noise: str) -> tuple:
+    values = _values(still)
+    ratio = values["flicker"] / values["noise_kept"]
+    found = f"{ratio:.2f} ({100 * values['flicker']:.0f} % of the input's flicker)"
+    name = f"background flicker over a single frame's noise, {noise} noise"
+    return name, f"<= {FLICKER:g}", found, "", bool(ratio <= FLICKER)
+
+
+def _never_below(name: str, figures: pd.DataFrame) -> list[tuple]:
+    """No frame of these conditions below the input; no target where none was measured."""
+    if figures.empty:
+        return []
+    worst = select(figures, measure="worst_psnr_gain")["value"].min()
+    mean = select(figures, measure="psnr_gain")["value"].mean()
+    reached = bool(worst >= NOT_BELOW_DB)
+    return [(name, "no frame below the input", f"{mean:+.2f} dB", f"{worst:+.2f} dB", reached)]

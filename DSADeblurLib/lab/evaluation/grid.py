@@ -20,7 +20,7 @@ NOISE_FREE = "none"
 
 @dataclass(frozen=True)
 class Blur:
-    """Range of the blur's mean width in pixels; `trained` if models have seen such blur, `foreign` spot shapes not."""
+    """Range of the blur's mean width in pixels; models are trained on it or not, never on `foreign` spot shapes."""
 
     name: str
     px: tuple[float, float]
@@ -40,22 +40,14 @@ PAPER = Blur("body phantom", (0.0, 0.0), trained=False)
 """The frames of `sets.paper_pair`, a condition of its own."""
 ALL_TRAINED = "1-8 px"
 """Name of the frames of all trained ranges of blur together, each range counting the same."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One condition: 'native' or 'subtracted', a noise level of `sets.NOISE` or NOISE_FREE, and a blur."""
-
-    kind: str
-    noise: str
-    blur: Blur
+TRAINED = (ALL_TRAINED, *(blur.name for blur in BLURS if blur.trained))
 
 
 class Known(NamedTuple):
     """What methods may know of the blur, in the isocentre's plane; nobody knows the depth of each vessel.
 
     `psf` is the true kernel, for classical methods; `header_px` the width (rows, columns) that follows from the nominal
-    focal spot, for models that are told it.
+    focal spot, for models that take the width of the blur.
     """
 
     psf: np.ndarray
@@ -64,7 +56,7 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """One frame of a cell.
+    """One frame of a condition.
 
     Attributes:
         frames: (t, rows, cols) float32, blurred, noisy; the middle one is to be restored.
@@ -120,8 +112,8 @@ def draw_paper_case(split: str, index: int, size: int, moments: int = 1) -> Case
 
 def known_of(conditions: Conditions, scene: Scene) -> Known:
     """What methods may know of a pair taken like this."""
-    told = None if conditions.nominal_spot_mm is None else told_blur_px(conditions, scene)
-    return Known(true_psf(conditions.spot, scene.view), told)
+    header_px = None if conditions.nominal_spot_mm is None else told_blur_px(conditions, scene)
+    return Known(true_psf(conditions.spot, scene.view), header_px)
 
 
 @lru_cache(maxsize=8)

@@ -15,10 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from DSADeblurLib.lab.evaluation.real import check_real_output
+from DSADeblurLib.lab.evaluation.sheet import Line, draw_lines
 from DSADeblurLib.measurement.opacification import peak_opacification
 from DSADeblurLib.request import REGISTRATIONS, UserFacts
 from DSADeblurLib.xa import Run, SubtractionPlan, XAReadError, for_subtraction, plan_subtraction, read_run, subtract
@@ -60,36 +59,26 @@ def save_masks(run: Run, plans: dict[str, SubtractionPlan], path: Path, columns:
     common = sorted(set.intersection(*(set(plan.contrast_frames) for plan in plans.values())))
     shown = [common[int(place)] for place in np.linspace(0, len(common) - 1, columns + 2)[1:-1]]
     peaks = [common[int(place)] for place in np.linspace(0, len(common) - 1, min(MOST_PEAK_FRAMES, len(common)))]
-    figure = Figure(figsize=(4.2 * (columns + 1), 4.5 * len(plans)), dpi=80, layout="constrained")
-    axes = figure.subplots(len(plans), columns + 1, squeeze=False)
-    window = None
-    for row, (name, plan) in zip(axes, plans.items(), strict=True):
+    lines, window = [], None
+    for name, plan in plans.items():
         stored, relationship = for_subtraction(run, run.frames)
         frames = subtract(stored, plan, relationship)
         place = {number: index for index, number in enumerate(frames.frame_numbers)}
-        for ax, number in zip(row, shown, strict=False):
+        pictures = {}
+        for number in shown:
             difference, mask = frames[place[number]], frames.mask(place[number])
-            area = image_area(mask, mask + difference)
             if window is None:
-                window = np.percentile(difference[area], (0.2, 99.8))
-            rows, columns_left = frames.shift(place[number])
+                window = np.percentile(difference[image_area(mask, mask + difference)], (0.2, 99.8))
+            down, left = frames.shift(place[number])
             title = (
-                f"{name}, frame {number}\nleft {residual(mask, mask + difference):.4f}, shift {rows:+.2f} down "
-                f"{columns_left:+.2f} left"
+                f"{name}, frame {number}\nleft {residual(mask, mask + difference):.4f}, shift {down:+.2f} down "
+                f"{left:+.2f} left"
             )
-            _draw(ax, difference, window, title)
-        peak = peak_opacification(frames[place[number]] for number in peaks)
-        _draw(row[-1], peak, window, f"{name}\npeak opacification of {len(peaks)} frames")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    FigureCanvasAgg(figure).print_png(path)
-    return path
-
-
-def _draw(ax, picture: np.ndarray, window: np.ndarray, title: str) -> None:
-    ax.imshow(picture, cmap="gray", vmin=window[0], vmax=window[1], interpolation="nearest")
-    ax.set_title(title, fontsize=9)
-    ax.set(xticks=[], yticks=[])
+            pictures[title] = difference
+        peak = f"{name}\npeak opacification of {len(peaks)} frames"
+        pictures[peak] = peak_opacification(frames[place[number]] for number in peaks)
+        lines.append(Line(pictures, window))
+    return draw_lines(path, lines, inches=4.2, dpi=80)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 
 from DSADeblurLib.lab.evaluation.classical import richardson_lucy, total_variation, unsharp_mask, wiener
-from DSADeblurLib.lab.evaluation.grid import Known
+from DSADeblurLib.lab.evaluation.grid import Case, Known
 from DSADeblurLib.lab.image_quality.quality import DATA_RANGE, psnr
 from DSADeblurLib.request import DeblurSettings, with_header_blur
 from DSADeblurLib.restoration.deblur import deblur
@@ -53,28 +52,11 @@ class Family:
         return lambda frames, known: self.run(frames[len(frames) // 2], known.psf, **setting)
 
 
-def _smoothed(frame: np.ndarray, smoothing: float) -> np.ndarray:
-    return ndimage.gaussian_filter(frame, smoothing) if smoothing else frame
-
-
-def _unsharp(frame: np.ndarray, psf: np.ndarray, smoothing: float, radius: float, amount: float) -> np.ndarray:
-    return unsharp_mask(_smoothed(frame, smoothing), radius, amount)
-
-
-def _richardson_lucy(frame: np.ndarray, psf: np.ndarray, smoothing: float, iterations: float) -> np.ndarray:
-    # The method amplifies noise; it is given the smoothing beforehand that people give it.
-    return richardson_lucy(_smoothed(frame, smoothing), psf, int(iterations))
-
-
-def _total_variation(frame: np.ndarray, psf: np.ndarray, weight: float, iterations: float) -> np.ndarray:
-    return total_variation(frame, psf, weight, int(iterations))
-
-
 _SMOOTHING = (0.0, 0.6, 1.2, 2.0, 3.0)
 FAMILIES = (
     Family(
         "unsharp",
-        _unsharp,
+        unsharp_mask,
         {"smoothing": _SMOOTHING, "radius": (0.4, 0.7, 1.0, 1.6, 2.5, 4.0), "amount": (0.0, 0.3, 0.6, 1.2, 2.5, 5.0)},
         # Nothing is added back with an amount of 0, whatever the radius.
         natural_ends=(("smoothing", 0.0), ("amount", 0.0)),
@@ -82,13 +64,13 @@ FAMILIES = (
     Family("Wiener", wiener, {"balance": tuple(float(b) for b in np.logspace(-5, 2, 15))}),
     Family(
         "Richardson-Lucy",
-        _richardson_lucy,
+        richardson_lucy,
         {"smoothing": _SMOOTHING, "iterations": (1, 3, 8, 20, 50)},
         natural_ends=(("smoothing", 0.0), ("iterations", 1)),
     ),
     Family(
         "total variation",
-        _total_variation,
+        total_variation,
         {"weight": tuple(float(w) for w in np.logspace(-5, -1, 9)), "iterations": (1, 3, 8, 20, 50)},
         natural_ends=(("iterations", 1),),
     ),
@@ -117,17 +99,13 @@ class Tuned:
         (family,) = (family for family in FAMILIES if family.name == self.family)
         return family.method(self.setting)
 
-    def text(self) -> str:
-        """The setting in words."""
-        return ", ".join(f"{name} {value:.3g}" for name, value in self.setting.items())
 
-
-def tune(family: Family, cases: list[tuple[np.ndarray, np.ndarray, Known]]) -> Tuned:
-    """The setting with the best mean PSNR over cases of (frames, truth, what is known of the blur)."""
+def tune(family: Family, cases: list[Case]) -> Tuned:
+    """The setting with the best mean PSNR over the cases."""
 
     def score(setting: dict[str, float]) -> float:
         method = family.method(setting)
-        found = [psnr(method(frames, known), truth, data_range=DATA_RANGE) for frames, truth, known in cases]
+        found = [psnr(method(case.frames, case.known), case.truth, data_range=DATA_RANGE) for case in cases]
         return float(np.mean(found))
 
     scores = [score(setting) for setting in family.settings()]
@@ -140,7 +118,7 @@ def unchanged(frames: np.ndarray, known: Known) -> np.ndarray:
     return frames[len(frames) // 2]
 
 
-def as_told(settings: DeblurSettings, known: Known, header: float | None = 1.0) -> DeblurSettings:
+def with_assumed_blur(settings: DeblurSettings, known: Known, header: float | None = 1.0) -> DeblurSettings:
     """Settings with the header's width of the blur, wrong by a factor; None for frames without a header."""
     if header is None or known.header_px is None:
         return settings
@@ -163,7 +141,7 @@ def network_method(
 
     def restore(frames: np.ndarray, known: Known) -> np.ndarray:
         middle = len(frames) // 2
-        told = as_told(settings, known, header)
-        return deblur(frames[middle - half : middle + half + 1], model, told, engines=engines).frames[0]
+        given = with_assumed_blur(settings, known, header)
+        return deblur(frames[middle - half : middle + half + 1], model, given, engines=engines).frames[0]
 
     return restore

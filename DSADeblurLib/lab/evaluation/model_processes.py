@@ -19,7 +19,7 @@ from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import Model, load_model
 from DSADeblurLib.restoration.selection import Engines
 
-MISLEADING = {"no header": None, "header x 0.5": 0.5, "header x 2": 2.0}
+WRONG_HEADERS = {"no header": None, "header x 0.5": 0.5, "header x 2": 2.0}
 """Factors by which a header's width of the blur is wrong."""
 
 _models: dict[str, Model] = {}
@@ -67,13 +67,13 @@ def methods(tuned: tuple[Tuned, ...]) -> dict[str, Method]:
     return {INPUT: unchanged, **{t.family: t.method for t in tuned}, **restoring}
 
 
-def misled_methods() -> dict[str, Method]:
+def wrong_header_methods() -> dict[str, Method]:
     """The modulated models without a header and with wrong ones; empty if there is no modulated model."""
     return {
         f"{name}, {words}": network_method(*part, engines=_engines(), header=factor)
         for name, part in networks().items()
         if part[0].network.architecture.modulated
-        for words, factor in MISLEADING.items()
+        for words, factor in WRONG_HEADERS.items()
     }
 
 

@@ -15,13 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.lab.evaluation.bootstrap import estimate
-from DSADeblurLib.lab.evaluation.frames import CEILING_DB
-from DSADeblurLib.lab.image_quality.quality import DATA_RANGE, edge_psnr, near_edges, psnr
+from DSADeblurLib.lab.evaluation.methods import INPUT
+from DSADeblurLib.lab.evaluation.scores import decibels
+from DSADeblurLib.lab.image_quality.quality import DATA_RANGE, near_edges
 from DSADeblurLib.lab.simulation.conditions import MICRO_SPOT, random_conditions, told_blur_px
 from DSADeblurLib.lab.simulation.pairs import Camera, open_field, slabs_of
 from DSADeblurLib.lab.simulation.scene import random_scene
@@ -30,8 +32,6 @@ from DSADeblurLib.pipeline import ORDERS, prepare, restore
 from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.restoration.package import Model, load_model
 from DSADeblurLib.xa import SubtractionPlan, subtract
-
-INPUT = "input"
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,6 @@ class ShortRun:
         """All but the last frame are the mask of the last."""
         count = len(self.frames)
         return SubtractionPlan.single(tuple(range(1, count)), (count,))
-
-
-@dataclass(frozen=True)
-class Score:
-    """One order on run `index` at a noise level, dB; PSNR and edge PSNR end at CEILING_DB."""
-
-    noise: str
-    index: int
-    order: str
-    psnr: float
-    edge_psnr: float
 
 
 def draw_run(split: str, index: int, noise: str, size: int) -> ShortRun:
@@ -90,8 +79,12 @@ def deblurred(run: ShortRun, model: Model, order: str) -> np.ndarray:
             return frames[0]
 
 
-def score_orders(model: Model, split: str, noise: str, count: int, size: int) -> list[Score]:
-    """Score both orders, and the input, on `count` runs of a set."""
+def score_orders(model: Model, split: str, noise: str, count: int, size: int) -> list[dict]:
+    """Score both orders, and the input, on `count` runs of a set.
+
+    Returns:
+        noise, index, order, psnr and edge_psnr of each, see `scores.decibels`.
+    """
     found = []
     for index in range(count):
         run = draw_run(split, index, noise, size)
@@ -99,33 +92,21 @@ def score_orders(model: Model, split: str, noise: str, count: int, size: int) ->
         results = {INPUT: subtract(run.frames, run.plan, "LIN")[0]}
         results |= {order: deblurred(run, model, order) for order in ORDERS}
         for order, frame in results.items():
-            whole = min(psnr(frame, run.truth, data_range=DATA_RANGE), CEILING_DB)
-            near = np.minimum(edge_psnr(frame, run.truth, data_range=DATA_RANGE, edge_mask=edges), CEILING_DB)
-            found.append(Score(noise, index, order, whole, float(near)))
+            found.append({"noise": noise, "index": index, "order": order, **decibels(frame, run.truth, edges)})
     return found
 
 
-def table(scores: list[Score]) -> Table:
+def table(scores: pd.DataFrame) -> Table:
     """Means of each noise level, and how far the second order is ahead with its 95 % interval over scenes."""
     shown = Table(title=f"Simulated subtracted frames, dB for a data range of {DATA_RANGE:g}", title_justify="left")
     for heading in ("noise", "", "input", "subtract first", "deblur first", "the latter ahead by"):
         shown.add_column(heading, no_wrap=True)
-    for noise in dict.fromkeys(score.noise for score in scores):
-        for name in ("psnr", "edge_psnr"):
-            values = {
-                order: np.array(
-                    [getattr(score, name) for score in scores if (score.noise, score.order) == (noise, order)]
-                )
-                for order in (INPUT, *ORDERS)
-            }
+    for noise, part in scores.groupby("noise", sort=False):
+        for measure, name in (("psnr", "PSNR"), ("edge_psnr", "edge PSNR")):
+            values = part.pivot(index="index", columns="order", values=measure)[[INPUT, *ORDERS]]
             ahead = estimate(values[ORDERS[1]] - values[ORDERS[0]])
-            means = [f"{np.nanmean(one):.2f}" for one in values.values()]
-            shown.add_row(
-                noise,
-                name.replace("_", " ").replace("psnr", "PSNR"),
-                *means,
-                f"{ahead.mean:+.2f} ({ahead.low:+.2f}..{ahead.high:+.2f})",
-            )
+            means = values.mean().map("{:.2f}".format)
+            shown.add_row(noise, name, *means, f"{ahead.value:+.2f} ({ahead.low:+.2f}..{ahead.high:+.2f})")
     return shown
 
 
@@ -148,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"{options.size} x {options.size} at each noise level",
         highlight=False,
     )
-    console.print(table(scores))
+    console.print(table(pd.DataFrame(scores)))
     return 0
 
 

@@ -1,121 +1,115 @@
-"""Phantoms measured at every noise level on all processes, as rows of tables."""
+"""Phantoms measured at every noise level on all processes, as rows of the long table."""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
 
 from DSADeblurLib.lab.evaluation import model_processes as processes
 from DSADeblurLib.lab.evaluation import phantoms
-from DSADeblurLib.lab.evaluation.bootstrap import Estimate, estimate
+from DSADeblurLib.lab.evaluation.bootstrap import estimate
 from DSADeblurLib.lab.evaluation.extent import Plan
-from DSADeblurLib.lab.evaluation.methods import INPUT, Tuned, as_told
-from DSADeblurLib.lab.evaluation.result import Edge, Noise, Still, Thin, Widths
+from DSADeblurLib.lab.evaluation.methods import INPUT, Tuned, with_assumed_blur
+from DSADeblurLib.lab.evaluation.result import curve_rows, rows_of
 from DSADeblurLib.lab.image_quality.mtf import Mtf
 from DSADeblurLib.lab.image_quality.noise_power import NoisePower
+from DSADeblurLib.lab.simulation.phantom import DIAMETERS_MM
 from DSADeblurLib.lab.simulation.sets import NOISE
 from DSADeblurLib.restoration.deblur import deblur
 
 _CURVE = np.arange(0, 0.5001, 0.02)
 
 
-def measure_phantoms(plan: Plan, tuned: dict[str, tuple[Tuned, ...]], run: Callable) -> dict[str, tuple]:
-    """All phantom tables by their names in `result.Evaluation`; `tuned` holds the methods for each noise level."""
-    levels = {noise: Bench(plan, noise, tuned[noise]) for noise in NOISE}
-    takes = range(plan.takes)
-    keys = [(noise, contrast) for noise in levels for contrast in phantoms.CONTRASTS]
-    errors = run("vessel widths", [partial(levels[n].widths, contrast, take) for n, contrast in keys for take in takes])
-    widths = [row for key, part in zip(keys, _by(errors, plan.takes), strict=True) for row in _width_rows(*key, part)]
+def measure_phantoms(plan: Plan, tuned: dict[str, tuple[Tuned, ...]], run: Callable) -> list[dict]:
+    """Measure all phantoms.
 
-    keys = [(noise, edge) for noise in levels for edge in phantoms.EDGES]
-    curves = run("edges", [partial(levels[noise].edges, edge) for noise, edge in keys])
-    edges = [row for key, part in zip(keys, curves, strict=True) for row in _edge_rows(*key, part)]
+    Args:
+        plan: how much.
+        tuned: classical methods for each noise level.
+        run: of `model_processes.workers`.
 
-    measured = dict(zip(levels, run("noise", [bench.noise for bench in levels.values()]), strict=True))
-    noise = [row for level, (powers, _) in measured.items() for row in _noise_rows(level, powers)]
+    Returns:
+        Rows of the tables widths, edges, noise, thin and still.
+    """
 
-    keys = [(noise, cnr) for noise in levels for cnr in phantoms.CNRS]
-    seen = run(
-        "thin vessels",
-        [partial(levels[n].thin, cnr, take, *_of_input(measured[n])) for n, cnr in keys for take in takes],
-    )
-    thin = [row for key, part in zip(keys, _by(seen, plan.takes), strict=True) for row in _thin_rows(*key, part)]
+    def measure(description: str, function: Callable, keys: Iterable[tuple], **sizes) -> list:
+        tasks = [partial(_with_methods, function, plan.split, tuned[key[0]], key, sizes) for key in keys]
+        return run(description, tasks)
 
-    found = run("still runs", [bench.still for bench in levels.values()])
-    still = [
-        Still(level, name, s.flicker, s.noise)
-        for level, part in zip(levels, found, strict=True)
-        for name, s in part.items()
-    ]
-    return dict(widths=tuple(widths), edges=tuple(edges), noise=tuple(noise), thin=tuple(thin), still=tuple(still))
+    size, takes = plan.phantom_size, range(plan.takes)
+    rows = []
+    keys = list(itertools.product(NOISE, phantoms.CONTRASTS))
+    found = measure("vessel widths", phantoms.measure_widths, ((*key, take) for key in keys for take in takes))
+    for (noise, contrast), part in zip(keys, _by(found, plan.takes), strict=True):
+        rows += _width_rows(part, table="widths", noise=noise, condition=contrast, n=plan.takes)
+
+    keys = list(itertools.product(NOISE, phantoms.EDGES))
+    found = measure("edges", phantoms.measure_edges, ((*key, 2 * plan.takes) for key in keys), size=plan.edge_size)
+    for (noise, edge), curves in zip(keys, found, strict=True):
+        rows += _edge_rows(curves, table="edges", noise=noise, condition=edge, n=2 * plan.takes)
+
+    found = measure("noise", phantoms.measure_noise, ((noise, plan.takes) for noise in NOISE), size=size)
+    measured = dict(zip(NOISE, found, strict=True))
+    for noise, (powers, _) in measured.items():
+        rows += _noise_rows(powers, table="noise", noise=noise, n=plan.takes)
+
+    keys = list(itertools.product(NOISE, phantoms.CNRS))
+    thin = [(noise, cnr, take, *_of_input(*measured[noise])) for noise, cnr in keys for take in takes]
+    found = measure("thin vessels", phantoms.measure_thin, thin, size=size)
+    for (noise, cnr), part in zip(keys, _by(found, plan.takes), strict=True):
+        for name in part[0]:
+            shares = {share: estimate([take[name][share] for take in part]) for share in part[0][name]}
+            rows += rows_of(shares, table="thin", noise=noise, at=cnr, method=name, n=plan.takes)
+
+    found = run("still runs", [partial(_stillness, plan, noise) for noise in NOISE])
+    for noise, part in zip(NOISE, found, strict=True):
+        for name, shares in part.items():
+            rows += rows_of(shares, table="still", noise=noise, method=name, n=plan.still_takes)
+    return rows
 
 
-class Bench:
-    """Phantoms at one noise level, with the classical methods tuned for it; its methods are tasks for a process."""
+def _with_methods(function: Callable, split: str, tuned: tuple[Tuned, ...], key: tuple, sizes: dict):
+    """A function of `phantoms` with the methods of the process it runs in."""
+    return function(split, *key, methods=processes.methods(tuned), moments=processes.moments(), **sizes)
 
-    def __init__(self, plan: Plan, noise: str, tuned: tuple[Tuned, ...]) -> None:
-        self._plan, self._noise, self._tuned = plan, noise, tuned
 
-    def _setup(self, size: int) -> dict:
-        return dict(methods=processes.methods(self._tuned), size=size, moments=processes.moments())
-
-    def widths(self, contrast: str, take: int) -> dict[str, np.ndarray]:
-        """See `phantoms.measure_widths`."""
-        methods, moments = processes.methods(self._tuned), processes.moments()
-        return phantoms.measure_widths(self._plan.split, self._noise, contrast, take, methods, moments)
-
-    def edges(self, edge: str) -> dict[str, Mtf]:
-        """See `phantoms.measure_edges`."""
-        setup = self._setup(self._plan.edge_size)
-        return phantoms.measure_edges(self._plan.split, self._noise, edge, 2 * self._plan.takes, **setup)
-
-    def noise(self) -> tuple[dict[str, NoisePower], dict[str, float]]:
-        """See `phantoms.measure_noise`."""
-        setup = self._setup(self._plan.phantom_size)
-        return phantoms.measure_noise(self._plan.split, self._noise, self._plan.takes, **setup)
-
-    def thin(self, cnr: float, take: int, std: float, thresholds: dict) -> dict[str, phantoms.Visibility]:
-        """See `phantoms.measure_thin`."""
-        setup = self._setup(self._plan.phantom_size)
-        return phantoms.measure_thin(self._plan.split, self._noise, cnr, take, std, thresholds, **setup)
-
-    def still(self) -> dict[str, phantoms.Stillness]:
-        """See `phantoms.measure_stillness`; models restore the whole run, as users have it restored."""
-        runs = {
-            name: lambda frames, known, model=model, settings=settings: (
-                deblur(frames, model, as_told(settings, known)).frames
-            )
-            for name, (model, settings) in processes.networks().items()
-        }
-        return phantoms.measure_stillness(
-            self._plan.split, self._noise, self._plan.still_takes, runs, self._plan.phantom_size
+def _stillness(plan: Plan, noise: str) -> dict[str, dict[str, float]]:
+    """See `phantoms.measure_stillness`; models restore the whole run, as users have it restored."""
+    runs = {
+        name: lambda frames, known, model=model, settings=settings: (
+            deblur(frames, model, with_assumed_blur(settings, known)).frames
         )
+        for name, (model, settings) in processes.networks().items()
+    }
+    return phantoms.measure_stillness(plan.split, noise, plan.still_takes, runs, plan.phantom_size)
 
 
 def _by(values: list, count: int) -> list[list]:
     return [values[i : i + count] for i in range(0, len(values), count)]
 
 
-def _of_input(measured: tuple[dict[str, NoisePower], dict[str, float]]) -> tuple[float, dict[str, float]]:
-    powers, thresholds = measured
-    return float(np.sqrt(powers[INPUT].variance)), thresholds
+def _of_input(powers: dict[str, NoisePower], thresholds: dict[str, float]) -> tuple[float, dict[str, float]]:
+    return math.sqrt(powers[INPUT].variance), thresholds
 
 
-def _width_rows(noise: str, contrast: str, takes: list[dict[str, np.ndarray]]) -> list[Widths]:
-    def error_of(name: str) -> Estimate:
-        return estimate(np.array([_mean(np.abs(take[name])) for take in takes]))
-
-    reference = error_of(INPUT).mean
+def _width_rows(takes: list[dict[str, np.ndarray]], **names) -> list[dict]:
+    """Mean absolute error in pixels, what remains of the input's, the share of vessels that were not detected, and the
+    mean error at each diameter, positive where too wide."""
+    errors = {name: estimate([_mean(np.abs(take[name])) for take in takes]) for name in takes[0]}
     rows = []
-    for name in takes[0]:
-        error = error_of(name)
+    for name, error in errors.items():
         signed = np.stack([take[name] for take in takes])
-        by_diameter = tuple(_mean(column) for column in signed.T)
-        unseen = float(np.isnan(signed).mean())
-        rows.append(Widths(noise, contrast, name, error, error.mean / reference, unseen, by_diameter))
+        figures = {
+            "error_px": error,
+            "ratio": error.value / errors[INPUT].value,
+            "missed": float(np.isnan(signed).mean()),
+        }
+        rows += rows_of(figures, method=name, **names)
+        rows += curve_rows("by_diameter_px", DIAMETERS_MM, map(_mean, signed.T), method=name, **names)
     return rows
 
 
@@ -125,35 +119,23 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if values.size else math.nan
 
 
-def _edge_rows(noise: str, edge: str, curves: dict[str, Mtf]) -> list[Edge]:
-    reference = [curves[INPUT].frequency_at(level) for level in (0.5, 0.1)]
+def _edge_rows(curves: dict[str, Mtf], **names) -> list[dict]:
+    """Where the MTF falls to 50 and 10 %, in cycles per pixel and over the input's, and the curve itself."""
     rows = []
     for name, curve in curves.items():
-        at = [curve.frequency_at(level) for level in (0.5, 0.1)]
-        gains = [own / before for own, before in zip(at, reference, strict=True)]
+        at = {level: curve.frequency_at(level / 100) for level in (50, 10)}
+        gains = {f"gain{level}": at[level] / curves[INPUT].frequency_at(level / 100) for level in at}
+        rows += rows_of({f"mtf{level}": at[level] for level in at} | gains, method=name, **names)
         modulation = np.interp(_CURVE, curve.frequency, curve.modulation)
-        rows.append(Edge(noise, edge, name, *at, *gains, tuple(_CURVE.tolist()), tuple(modulation.tolist())))
+        rows += curve_rows("modulation", _CURVE, modulation, method=name, **names)
     return rows
 
 
-def _noise_rows(noise: str, powers: dict[str, NoisePower]) -> list[Noise]:
-    reference = powers[INPUT].variance
-    return [
-        Noise(
-            noise,
-            name,
-            float(np.sqrt(p.variance)),
-            float(np.sqrt(p.variance / reference)),
-            tuple(p.frequency.tolist()),
-            tuple(p.power.tolist()),
-        )
-        for name, p in powers.items()
-    ]
-
-
-def _thin_rows(noise: str, cnr: float, takes: list[dict[str, phantoms.Visibility]]) -> list[Thin]:
-    figures = ("missed", "false", "invented", "kept")
-    return [
-        Thin(noise, cnr, name, *(estimate(np.array([getattr(take[name], f) for take in takes])) for f in figures))
-        for name in takes[0]
-    ]
+def _noise_rows(powers: dict[str, NoisePower], **names) -> list[dict]:
+    """Standard deviation of a pixel where there is no object, over the input's, and the radial noise power."""
+    rows = []
+    for name, power in powers.items():
+        ratio = math.sqrt(power.variance / powers[INPUT].variance)
+        rows += rows_of({"std": math.sqrt(power.variance), "ratio": ratio}, method=name, **names)
+        rows += curve_rows("power", power.frequency, power.power, method=name, **names)
+    return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
@@ -12,7 +12,7 @@ from DSADeblurLib.lab.evaluation.methods import INPUT, PERFECT_DENOISER, TRUTH, 
 from DSADeblurLib.lab.image_quality.detection import noise_threshold, vessel_responses
 from DSADeblurLib.lab.image_quality.mtf import Mtf, edge_mtf
 from DSADeblurLib.lab.image_quality.noise_power import NoisePower, noise_power
-from DSADeblurLib.lab.simulation.pairs import Pair, acquire_pair
+from DSADeblurLib.lab.simulation.pairs import acquire_pair
 from DSADeblurLib.lab.simulation.phantom import (
     DetectionPhantom,
     VesselPhantom,
@@ -34,36 +34,6 @@ _WIDTHS, _EDGES, _THIN, _QUIET, _STILL = range(1_000_001, 1_000_006)
 _BACKGROUND_DENSITY, _BLUR_REACH_PX = 1e-3, 8
 
 
-@dataclass(frozen=True)
-class Visibility:
-    """How one method shows thin vessels of one contrast-to-noise ratio in one frame.
-
-    `missed` is the share of vessels whose response lies below the threshold that 5 % of the places in the method's own
-    result of pure noise exceed; `false` the share of empty places between the vessels above it. `invented` is the
-    share of empty places that respond at least half as much as a vessel of this contrast does in the truth.
-    `kept` is the mean response of the vessels relative to that.
-    """
-
-    missed: float
-    false: float
-    invented: float
-    kept: float
-
-
-@dataclass(frozen=True)
-class Stillness:
-    """Background of a run of a still object, relative to the input.
-
-    `flicker` is the standard deviation of a pixel over time, restored over input; `noise` that of single restored
-    frames around the truth over that of single input frames: what single frames keep of the noise. A method that
-    treats each frame alike has both nearly the same; more flicker than noise means that frames of a run disagree
-    more than their noise explains.
-    """
-
-    flicker: float
-    noise: float
-
-
 def quanta_of(noise: str) -> float:
     """The dose in the middle of a noise level, quanta per pixel."""
     low, high = NOISE[noise]
@@ -73,7 +43,16 @@ def quanta_of(noise: str) -> float:
 def measure_widths(
     split: str, noise: str, contrast: str, take: int, methods: dict[str, Method], moments: int
 ) -> dict[str, np.ndarray]:
-    """Width error of each vessel in pixels, (8,) positive where too wide, NaN where none is seen, by method."""
+    """Measure the width of each vessel.
+
+    Args:
+        split, noise, contrast, take: of `sets.SPLITS`, `sets.NOISE` and CONTRASTS, and which noise is drawn.
+        methods: by name.
+        moments: frames that methods are given.
+
+    Returns:
+        Errors in pixels (8,) by method, positive where too wide, NaN where no vessel is detected.
+    """
     phantom = vessel_phantom(CONTRASTS[contrast], quanta=quanta_of(noise))
     rng = generator(split, _WIDTHS, list(NOISE).index(noise), take)
     pair, known = _acquired(phantom, rng, moments)
@@ -85,7 +64,7 @@ def measure_widths(
 
 
 def phantom_widths(phantom: VesselPhantom, frame: np.ndarray) -> np.ndarray:
-    """Width in pixels of each vessel, averaged along two fifths of the frame's height; NaN where none is seen."""
+    """Width in pixels (8,) of each vessel, averaged along two fifths of the frame's height; NaN where none is found."""
     along = 0.4 * frame.shape[0]
     return np.array([vessel_width(frame, point, phantom.tangent, averaging=along) for point in phantom.points])
 
@@ -93,7 +72,7 @@ def phantom_widths(phantom: VesselPhantom, frame: np.ndarray) -> np.ndarray:
 def measure_edges(
     split: str, noise: str, edge: str, takes: int, methods: dict[str, Method], size: int, moments: int
 ) -> dict[str, Mtf]:
-    """MTF across one edge by method, of the mean over several takes, and of the truth."""
+    """MTF by method, and the truth's, of the mean over several takes of an edge of one direction of EDGES."""
     phantom = edge_phantom(EDGES[edge], size=size, quanta=quanta_of(noise))
     total: dict[str, np.ndarray] = {}
     for take in range(takes):
@@ -107,7 +86,7 @@ def measure_edges(
 def measure_noise(
     split: str, noise: str, takes: int, methods: dict[str, Method], size: int, moments: int
 ) -> tuple[dict[str, NoisePower], dict[str, float]]:
-    """Noise power of each method's results of frames without any object, and its threshold for seeing a vessel."""
+    """Noise power of each method's results of frames without any object, and its threshold for detecting a vessel."""
     phantom = detection_phantom(0.0, size, quanta_of(noise))
     frames: dict[str, list[np.ndarray]] = {}
     for take in range(takes):
@@ -132,8 +111,23 @@ def measure_thin(
     methods: dict[str, Method],
     size: int,
     moments: int,
-) -> dict[str, Visibility]:
-    """How thin vessels show by method and in the truth; `noise_std` is that of a pixel of the input."""
+) -> dict[str, dict[str, float]]:
+    """Measure how thin vessels of one contrast-to-noise ratio show.
+
+    Args:
+        split, noise, cnr, take: of `sets.SPLITS`, `sets.NOISE` and CNRS, and which noise is drawn.
+        noise_std: of a pixel of the input.
+        thresholds: of `measure_noise`.
+        methods: by name.
+        size: rows and columns.
+        moments: frames that methods are given.
+
+    Returns:
+        Shares by method, and in the truth: missed, of vessels whose response lies below the threshold that 5 % of the
+        places in the method's own result of pure noise exceed; false, of empty places between the vessels above it;
+        invented, of empty places that respond at least half as much as a vessel does in the truth; kept, the mean
+        response of the vessels relative to that.
+    """
     phantom = detection_phantom(cnr * noise_std / _density_kept(), size, quanta_of(noise))
     rng = generator(split, _THIN, list(NOISE).index(noise), CNRS.index(cnr), take)
     pair, known = _acquired(phantom, rng, moments)
@@ -143,45 +137,48 @@ def measure_thin(
     found = {}
     for name, result in results.items():
         vessels, empty = (_responses(result, sites, phantom) for sites in (phantom.vessels, phantom.empty))
-        # The truth has no noise: there a vessel is seen where it responds at all.
+        # The truth has no noise: there a vessel is detected where it responds at all.
         threshold = thresholds.get(name, 0.1 * whole)
-        found[name] = Visibility(
-            missed=float(np.mean(vessels < threshold)),
-            false=float(np.mean(empty > threshold)),
-            invented=float(np.mean(empty > 0.5 * whole)),
-            kept=float(vessels.mean() / whole),
-        )
+        found[name] = {
+            "missed": float(np.mean(vessels < threshold)),
+            "false": float(np.mean(empty > threshold)),
+            "invented": float(np.mean(empty > 0.5 * whole)),
+            "kept": float(vessels.mean() / whole),
+        }
     return found
 
 
-def measure_stillness(split: str, noise: str, takes: int, runs: dict, size: int) -> dict[str, Stillness]:
-    """Flicker of each function in `runs`, which takes a whole run (n, rows, cols) and what is known of the blur and
-    gives the run restored, and of the input."""
+def measure_stillness(split: str, noise: str, takes: int, runs: dict, size: int) -> dict[str, dict[str, float]]:
+    """Measure the background of a run of a still object.
+
+    Args:
+        split, noise: of `sets.SPLITS` and `sets.NOISE`.
+        takes: frames of the run, odd.
+        runs: functions by name that restore a run (n, rows, cols), given what is known of the blur.
+        size: rows and columns.
+
+    Returns:
+        By method, restored over input: flicker, the standard deviation of a pixel over time, and noise_kept, that of
+        single frames around the truth. A method that treats each frame alike has both nearly the same; more flicker
+        means that frames of a run disagree more than their noise explains.
+    """
     phantom = vessel_phantom(same_contrast=False, size=size, quanta=quanta_of(noise))
-    phantom = replace(phantom, scene=still_run(phantom.scene, takes))
-    pair = acquire_pair(
-        phantom.scene, phantom.conditions, "subtracted", generator(split, _STILL, list(NOISE).index(noise))
-    )
-    known = known_of(phantom.conditions, phantom.scene)
-    background = _background(pair)
-    before = _stillness(pair.degraded, pair.truth, background)
-    found = {INPUT: Stillness(1.0, 1.0)}
-    for name, run in runs.items():
-        after = _stillness(np.asarray(run(pair.degraded, known)), pair.truth, background)
-        found[name] = Stillness(after[0] / before[0], after[1] / before[1])
-    return found
+    scene = still_run(phantom.scene, takes)
+    rng = generator(split, _STILL, list(NOISE).index(noise))
+    pair = acquire_pair(scene, phantom.conditions, "subtracted", rng)
+    known = known_of(phantom.conditions, scene)
+    quiet = np.abs(pair.truth) < _BACKGROUND_DENSITY
+    background = ndimage.distance_transform_edt(quiet) > _BLUR_REACH_PX
 
+    def deviations(frames: np.ndarray) -> np.ndarray:
+        values = frames[:, background].astype(np.float64)
+        error = values - pair.truth[background]
+        return np.sqrt([values.var(axis=0, ddof=1).mean(), error.var(axis=1).mean()])
 
-def _stillness(frames: np.ndarray, truth: np.ndarray, background: np.ndarray) -> tuple[float, float]:
-    """(standard deviation over time, standard deviation of single frames around the truth) of the background."""
-    values = frames[:, background].astype(np.float64)
-    over_time = float(np.sqrt(values.var(axis=0, ddof=1).mean()))
-    error = values - truth[background]
-    return over_time, float(np.sqrt(error.var(axis=1).mean()))
-
-
-def _background(pair: Pair) -> np.ndarray:
-    return ndimage.distance_transform_edt(np.abs(pair.truth) < _BACKGROUND_DENSITY) > _BLUR_REACH_PX
+    before = deviations(pair.degraded)
+    found = {INPUT: np.ones(2)}
+    found |= {name: deviations(np.asarray(run(pair.degraded, known))) / before for name, run in runs.items()}
+    return {name: dict(zip(("flicker", "noise_kept"), shares.tolist(), strict=True)) for name, shares in found.items()}
 
 
 def _acquired(phantom: VesselPhantom | DetectionPhantom, rng: np.random.Generator, moments: int):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,14 +60,23 @@ def real_frames(folder: Path, moments: int = 1) -> Iterator[Frame]:
             yield Frame(np.repeat(frame[None], moments, axis=0), noise_level(frame), Known(np.ones((1, 1)), None))
 
 
-def retained(method: Method, frame: Frame, seed: tuple[int, ...]) -> np.ndarray:
-    """What a method leaves of vessels in a frame, (len(CONTRASTS), VESSELS)."""
-    vessels = bent_vessels(np.random.default_rng(seed), frame.frames.shape[1:], VESSELS)
+def retained(method: Method, frames: list[Frame], seed: int = _VESSELS_SEED) -> np.ndarray:
+    """What a method leaves of vessels put into frames.
 
-    def process(frames: np.ndarray) -> np.ndarray:
-        return method(frames, frame.known)
+    Args:
+        method: see `methods`.
+        frames: at least one.
+        seed: where the vessels lie, others in each frame.
 
-    return retention(process, frame.frames, vessels, [times * frame.noise for times in CONTRASTS])
+    Returns:
+        Shares (len(CONTRASTS), frames * VESSELS), 1 for a vessel as strong as it was put in.
+    """
+    found = []
+    for index, frame in enumerate(frames):
+        vessels = bent_vessels(np.random.default_rng((seed, index)), frame.frames.shape[1:], VESSELS)
+        contrasts = [times * frame.noise for times in CONTRASTS]
+        found.append(retention(partial(method, known=frame.known), frame.frames, vessels, contrasts))
+    return np.concatenate(found, axis=1)
 
 
 def at_noise_reductions(name: str) -> dict[float, Method]:
@@ -76,43 +86,45 @@ def at_noise_reductions(name: str) -> dict[float, Method]:
 
 
 def print_retention(console: Console, name: str, split: str, count: int, size: int) -> None:
-    """One table of a model on simulated frames."""
+    """Print a table of a model on simulated frames of `size` x `size`, `count` at each noise level."""
     methods, moments = at_noise_reductions(name), processes.networks()[name][0].network.architecture.frames
-    table = _table(f"{name}: what is left of thin vessels, simulated {split} frames (10th percentile)")
-    for heading in ("noise left", "width error px", "input's"):
-        table.add_column(heading, justify="right")
+    title = f"{name}: what is left of thin vessels, simulated {split} frames (10th percentile)"
+    table = _table(title, "noise left", "width error px", "input's")
     for noise in NOISE:
         frames = list(simulated_frames(split, noise, count, size, moments))
-        measured = {INPUT: unchanged, **{f"{n:g}": method for n, method in methods.items()}}
+        measured = {INPUT: unchanged, **methods}
         powers, _ = measure_noise(split, noise, 2, measured, 256, moments)
         errors = measure_widths(split, noise, "same for all", 0, measured, moments)
         widths = {key: float(np.nanmean(np.abs(error))) for key, error in errors.items()}
         for n, method in methods.items():
-            left = np.concatenate([retained(method, f, (_VESSELS_SEED, i)) for i, f in enumerate(frames)], axis=1)
-            noise_left = (powers[f"{n:g}"].variance / powers[INPUT].variance) ** 0.5
-            last = f"{noise_left:.2f}", f"{widths[f'{n:g}']:.2f}", f"{widths[INPUT]:.2f}"
-            table.add_row(noise, f"{n:g}", *_words(left), *last, end_section=n == NOISE_REDUCTIONS[-1])
+            noise_left = (powers[n].variance / powers[INPUT].variance) ** 0.5
+            last = f"{noise_left:.2f}", f"{widths[n]:.2f}", f"{widths[INPUT]:.2f}"
+            table.add_row(noise, f"{n:g}", *_words(retained(method, frames)), *last)
+        table.add_section()
     console.print(table)
 
 
 def print_real(console: Console, name: str, folder: Path) -> None:
-    """One table of a model on real frames, all of them together."""
+    """Print a table of a model on real frames, all of them together.
+
+    Raises:
+        ValueError: one sentence, if the folder holds no frame whose values add up.
+    """
     methods, moments = at_noise_reductions(name), processes.networks()[name][0].network.architecture.frames
     frames = list(real_frames(folder, moments))
     if not frames:
         raise ValueError(f"There is no subtracted frame in {folder}.")
-    table = _table(f"{name}: what is left of thin vessels put into {len(frames)} real frames (10th percentile)")
-    table.add_column("noise left", justify="right")
+    title = f"{name}: what is left of thin vessels put into {len(frames)} real frames (10th percentile)"
+    table = _table(title, "noise left")
     for n, method in methods.items():
-        left = np.concatenate([retained(method, f, (_VESSELS_SEED, i)) for i, f in enumerate(frames)], axis=1)
         noise_left = np.mean([noise_level(method(f.frames, f.known)) / f.noise for f in frames])
-        table.add_row("its own", f"{n:g}", *_words(left), f"{noise_left:.2f}")
+        table.add_row("its own", f"{n:g}", *_words(retained(method, frames)), f"{noise_left:.2f}")
     console.print(table)
 
 
-def _table(title: str) -> Table:
+def _table(title: str, *last: str) -> Table:
     table = Table(title=title, title_justify="left")
-    for heading in ("noise", "noise reduction", *(f"{times:g} sigma" for times in CONTRASTS)):
+    for heading in ("noise", "noise reduction", *(f"{times:g} sigma" for times in CONTRASTS), *last):
         table.add_column(heading, justify="right", no_wrap=True)
     return table
 

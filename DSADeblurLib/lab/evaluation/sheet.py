@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -18,9 +19,16 @@ from DSADeblurLib.lab.simulation.sets import NOISE
 FRAMES = 3
 
 
+class Line(NamedTuple):
+    """Pictures (rows, columns) by title in one window (darkest, brightest), and what stands beside them."""
+
+    pictures: dict[str, np.ndarray]
+    window: tuple[float, float]
+    label: str = ""
+
+
 def save_sheets(split: str, methods: dict[str, Method], folder: Path, size: int = 512, moments: int = 1) -> list[Path]:
-    """Sheets of the first frames of the set at every noise level, one for each kind of frame, blurred by 2-4 and 4-6
-    pixels.
+    """Draw the first frames of a set at every noise level, a sheet for each kind of frame, blurred by 2-4 and 4-6 px.
 
     Args:
         split: of `sets.SPLITS`.
@@ -39,11 +47,13 @@ def save_sheets(split: str, methods: dict[str, Method], folder: Path, size: int 
             for noise, case in draw_cases(split, index, kind, blur, tuple(NOISE), size, moments).items():
                 pictures = {INPUT: case.frames[moments // 2]}
                 pictures |= {name: method(case.frames, case.known) for name, method in methods.items()}
-                pictures[TRUTH] = case.truth
-                lines.append((noise, pictures, interesting_crop(case.truth, size // 4)))
-        paths.append(Path(folder) / f"sheet_{kind}_{blur.name.replace(' ', '_')}.png")
+                pictures = cropped({**pictures, TRUTH: case.truth}, case.truth, size // 4)
+                low, high = np.percentile(pictures[TRUTH], (0.2, 99.8))
+                margin = 0.1 * (high - low)
+                lines.append(Line(pictures, (low - margin, high + margin), noise))
+        path = Path(folder) / f"sheet_{kind}_{blur.name.replace(' ', '_')}.png"
         title = f"Simulated {split} set, {kind} frames, blur {blur.name}; one grey scale in each line"
-        _save(paths[-1], lines, size // 4, title)
+        paths.append(draw_lines(path, lines, inches=2.2, dpi=100, title=title))
     return paths
 
 
@@ -56,20 +66,37 @@ def interesting_crop(frame: np.ndarray, side: int) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def _save(path: Path, lines: list, side: int, title: str) -> None:
-    names = list(lines[0][1])
-    figure = Figure(figsize=(2.2 * len(names) + 0.6, 2.2 * len(lines) + 0.5), dpi=100, layout="constrained")
-    axes = figure.subplots(len(lines), len(names), squeeze=False)
-    for number, (text, pictures, (row, column)) in enumerate(lines):
-        line = axes[number]
-        crops = {name: image[row : row + side, column : column + side] for name, image in pictures.items()}
-        low, high = np.percentile(crops[TRUTH], (0.2, 99.8))
-        margin = 0.1 * (high - low)
-        for ax, (name, crop) in zip(line, crops.items(), strict=True):
-            ax.imshow(crop, cmap="gray", vmin=low - margin, vmax=high + margin, interpolation="nearest")
+def cropped(pictures: dict[str, np.ndarray], frame: np.ndarray, side: int) -> dict[str, np.ndarray]:
+    """The same square of all pictures, where `frame` has the most edges; what is no larger stays whole."""
+    if side >= min(frame.shape):
+        return pictures
+    row, column = interesting_crop(frame, side)
+    return {name: picture[row : row + side, column : column + side] for name, picture in pictures.items()}
+
+
+def draw_lines(path: Path, lines: list[Line], inches: float, dpi: int, title: str = "") -> Path:
+    """Draw lines of as many pictures each, a title over every one that the picture above it does not have.
+
+    Args:
+        path: of the PNG file; its folder is made.
+        lines: from above.
+        inches: side of a picture.
+        dpi: dots per inch.
+        title: of the sheet.
+    """
+    columns = len(lines[0].pictures)
+    figure = Figure(figsize=(inches * columns + 0.4, inches * len(lines) + 0.4), dpi=dpi, layout="constrained")
+    axes = figure.subplots(len(lines), columns, squeeze=False)
+    above = Line({}, (0, 0))
+    for row, line in zip(axes, lines, strict=True):
+        for ax, (name, picture) in zip(row, line.pictures.items(), strict=True):
+            ax.imshow(picture, cmap="gray", vmin=line.window[0], vmax=line.window[1], interpolation="nearest")
             ax.set(xticks=[], yticks=[])
-            if number == 0:
-                ax.set_title(name, fontsize=8)
-        line[0].set_ylabel(text, fontsize=7)
+            ax.set_title("" if name in above.pictures else name, fontsize=8)
+        row[0].set_ylabel(line.label, fontsize=7)
+        above = line
     figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(figure).print_png(path)
+    return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -76,15 +76,16 @@ def package_model(folder: Path, network: RestorationNetwork, recipe: Recipe, sum
     return save_model(folder, network, card)
 
 
-def write_metrics(name_or_folder: str | Path, evaluation) -> ModelCard:
-    """Put an evaluation of this model into its card, with the command that prints it again."""
+def write_metrics(name_or_folder: str | Path, figures: dict) -> ModelCard:
+    """Put the figures of `Evaluation.for_card` into this model's card, with the command that prints them again."""
     model = load_model(name_or_folder)
-    if evaluation.model_sha256 != model.sha256:
+    if figures["model_sha256"] != model.sha256:
         raise ValueError("The evaluation is of other weights than the model's; evaluate the model again.")
-    command = f"dsadeblur evaluate --model {model.card.name} --set {evaluation.split}"
-    command += f" --frames {evaluation.frames} --size {evaluation.size}"
-    command += f" --sharpness {evaluation.sharpness:g} --noise-reduction {evaluation.noise_reduction:g}"
-    values = json.loads(json.dumps(asdict(evaluation)), parse_constant=lambda name: None)
+    command = (
+        "dsadeblur evaluate --model {model} --set {split} --frames {frames} --size {size} "
+        "--sharpness {sharpness:g} --noise-reduction {noise_reduction:g}"
+    ).format(**{**figures, "model": model.card.name})
+    values = json.loads(json.dumps(figures), parse_constant=lambda name: None)
     metrics = {"data": "simulated, held out", "command": command, **_rounded(values)}
     return save_model(find_model(name_or_folder), model.network, replace(model.card, metrics=metrics))
 

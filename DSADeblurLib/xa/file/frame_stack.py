@@ -3,7 +3,7 @@
 import numpy as np
 
 from DSADeblurLib.errors import XAReadError
-from DSADeblurLib.frames import LazyFrames
+from DSADeblurLib.lazy_frames import LazyFrames
 from DSADeblurLib.xa.file.decoding import decode
 from DSADeblurLib.xa.file.input_file import InputFile
 from DSADeblurLib.xa.file.reading import reading

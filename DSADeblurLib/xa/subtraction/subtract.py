@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from DSADeblurLib.errors import XAReadError
-from DSADeblurLib.frames import LazyFrames, MappedFrames
+from DSADeblurLib.lazy_frames import LazyFrames, MappedFrames
 from DSADeblurLib.request import RELATIONSHIPS
 from DSADeblurLib.xa.header.header import RELATIONSHIP_MISSING, RunHeader
 from DSADeblurLib.xa.subtraction import registration

@@ -9,14 +9,8 @@ from skimage import restoration
 
 from DSADeblurLib.lab.evaluation.classical import richardson_lucy, total_variation, unsharp_mask, wiener
 
-
-def gaussian_kernel(sigma=1.5, radius=7):
-    line = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
-    kernel = np.outer(line, line)
-    return kernel / kernel.sum()
-
-
-PSF = gaussian_kernel()
+LINE = np.exp(-(np.arange(-7, 8) ** 2) / (2 * 1.5**2))
+PSF = np.outer(LINE, LINE) / LINE.sum() ** 2
 
 
 def vessels(rows=96, cols=110):
@@ -28,36 +22,28 @@ def vessels(rows=96, cols=110):
     return (od + 0.002 * x).astype(np.float32)
 
 
-def blurred(frame):
-    return ndimage.convolve(frame, PSF, mode="mirror")
+def blurred(frame, psf=PSF):
+    return ndimage.convolve(frame, psf, mode="mirror")
 
 
 METHODS = {
-    "unsharp": lambda frame: unsharp_mask(frame, 1.5, 0.8),
-    "wiener": lambda frame: wiener(frame, PSF, 1e-3),
-    "richardson_lucy": lambda frame: richardson_lucy(frame, PSF, 20),
-    "total_variation": lambda frame: total_variation(frame, PSF, 1e-4, 40),
+    "unsharp": lambda frame, psf=PSF: unsharp_mask(frame, psf, 0, 1.5, 0.8),
+    "wiener": lambda frame, psf=PSF: wiener(frame, psf, 1e-3),
+    "richardson_lucy": lambda frame, psf=PSF: richardson_lucy(frame, psf, 0, 20),
+    "total_variation": lambda frame, psf=PSF: total_variation(frame, psf, 1e-4, 40),
 }
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
 
 @every_method
-def test_error_shrinks_without_noise(method):
-    truth = vessels()
-    before = np.mean((blurred(truth) - truth) ** 2)
-    after = np.mean((method(blurred(truth)) - truth) ** 2)
-    assert after < 0.6 * before
-
-
-@every_method
-def test_borders_do_not_ring(method):
+def test_error_shrinks_without_noise_and_borders_do_not_ring(method):
     """Where frame and slope meet the border the error is no larger than the blur's own."""
     truth = vessels()
+    before, error = np.abs(blurred(truth) - truth), np.abs(method(blurred(truth)) - truth)
+    assert np.mean(error**2) < 0.6 * np.mean(before**2)
     border = np.ones(truth.shape, bool)
     border[12:-12, 12:-12] = False
-    error = np.abs(method(blurred(truth)) - truth)
-    assert error[border].max() <= 1.1 * np.abs(blurred(truth) - truth).max()
-    assert np.median(error[border]) < 5e-3
+    assert error[border].max() <= 1.1 * before.max() and np.median(error[border]) < 5e-3
 
 
 @every_method
@@ -68,45 +54,33 @@ def test_offset_and_gain_pass_through(method, offset, gain):
     expected = offset + gain * method(frame)
     if method is METHODS["total_variation"]:  # its weight has the unit of the frame
         method = lambda scaled: total_variation(scaled, PSF, gain * 1e-4, 40)  # noqa: E731
-    np.testing.assert_allclose(method(offset + gain * frame), expected, atol=2e-3 * gain + 1e-4)
+    found = method((offset + gain * frame).astype(np.float32))
+    np.testing.assert_allclose(found, expected, atol=2e-3 * gain + 1e-4)
 
 
 @every_method
 def test_a_constant_frame_stays(method):
-    np.testing.assert_allclose(method(np.full((40, 44), -0.7)), -0.7, atol=1e-6)
+    result = method(np.full((40, 43), -0.7, np.float32))
+    np.testing.assert_allclose(result, -0.7, atol=1e-6)
+    assert result.dtype == np.float32 and result.shape == (40, 43)
 
 
-@every_method
-def test_the_result_is_float32_of_the_same_shape(method):
-    result = method(vessels(41, 38))
-    assert result.dtype == np.float32 and result.shape == (41, 38)
+KNOWING = {
+    "wiener": lambda f, k: wiener(f, k, 1e-6),
+    "richardson_lucy": lambda f, k: richardson_lucy(f, k, 0, 40),
+    "total_variation": lambda f, k: total_variation(f, k, 1e-6, 80),
+}
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        lambda f, k: wiener(f, k, 1e-6),
-        lambda f, k: richardson_lucy(f, k, 5),
-        lambda f, k: total_variation(f, k, 1e-6, 80),
-    ],
-)
-def test_a_point_as_kernel_changes_nothing(method):
-    point = np.zeros((5, 3))
+@pytest.mark.parametrize("method", KNOWING.values(), ids=KNOWING)
+def test_a_kernel_is_undone_in_its_own_direction_and_a_point_changes_nothing(method):
+    point, lopsided = np.zeros((5, 3)), np.zeros((1, 5))
     point[2, 1] = 1
-    frame = vessels(40, 44)
-    np.testing.assert_allclose(method(frame, point), frame, atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    "method",
-    [lambda f, k: wiener(f, k, 1e-4), lambda f, k: richardson_lucy(f, k, 40), lambda f, k: total_variation(f, k, 1e-5)],
-)
-def test_a_lopsided_kernel_is_undone_in_its_own_direction(method):
-    kernel = np.zeros((1, 5))
-    kernel[0, 2:] = 0.6, 0.3, 0.1
+    lopsided[0, 2:] = 0.6, 0.3, 0.1
     truth = vessels()
-    seen = ndimage.convolve(truth, kernel, mode="mirror")
-    assert np.mean((method(seen, kernel) - truth) ** 2) < 0.1 * np.mean((seen - truth) ** 2)
+    np.testing.assert_allclose(method(truth, point), truth, atol=1e-3)
+    frame = blurred(truth, lopsided)
+    assert np.mean((method(frame, lopsided) - truth) ** 2) < 0.1 * np.mean((frame - truth) ** 2)
 
 
 def test_total_variation_without_blur_is_that_of_scikit_image():
@@ -116,31 +90,3 @@ def test_total_variation_without_blur_is_that_of_scikit_image():
     found = total_variation(frame, np.ones((1, 1)), 0.03, iterations=800)
     # Chambolle's border is free, the other's is mirrored; inside they are one problem.
     np.testing.assert_allclose(found[6:-6, 6:-6], expected[6:-6, 6:-6], atol=4e-3)
-
-
-def test_total_variation_takes_noise_away_and_keeps_the_edge():
-    truth = np.where(np.arange(96) < 48, 0.0, 0.5) * np.ones((96, 1))
-    noisy = blurred(truth) + np.random.default_rng(0).normal(scale=0.02, size=truth.shape)
-    found = total_variation(noisy, PSF, 0.003, 80)
-    assert np.abs(found[:, 60:] - 0.5).std() < 0.01
-    edge = found[8:-8].mean(axis=0)
-    assert edge[48] - edge[47] > 1.5 * (blurred(truth)[40, 48] - blurred(truth)[40, 47])
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda f: unsharp_mask(f, 0), "Radius must be above 0"),
-        (lambda f: wiener(f, PSF, -1), "Balance must be above 0"),
-        (lambda f: wiener(f, np.ones((4, 4)) / 16), "two odd sides"),
-        (lambda f: richardson_lucy(f, np.ones((3, 3))), "must sum to 1"),
-        (lambda f: richardson_lucy(f, PSF, 0), "Iterations"),
-        (lambda f: total_variation(f, PSF, 0), "Weight must be above 0"),
-        (lambda f: total_variation(f, PSF, 0.01, 1.5), "Iterations"),
-        (lambda f: unsharp_mask(f[0]), "shape"),
-        (lambda f: wiener(f * np.nan, PSF), "not finite"),
-    ],
-)
-def test_unusable_input_is_refused(call, words):
-    with pytest.raises(ValueError, match=words):
-        call(vessels(32, 32))

@@ -1,82 +1,62 @@
 """Targets are judged by the figures: reached exactly when the figures are good enough, in the mean and at the worst."""
 
-from dataclasses import replace
-
 import pytest
 
-from DSADeblurLib.lab.evaluation.bootstrap import Estimate
-from DSADeblurLib.lab.evaluation.frames import Margin, Row
 from DSADeblurLib.lab.evaluation.goals import targets_of
 from DSADeblurLib.lab.evaluation.grid import ALL_TRAINED, NOISE_FREE, PAPER
-from DSADeblurLib.lab.evaluation.result import Still, Widths
+from DSADeblurLib.lab.evaluation.result import long_table, rows_of, select
+
+GOOD = dict(psnr_gain=9, worst_psnr_gain=6, edge_gain=7, worst_edge_gain=4, ssim_gain=0.07, worst_ssim_gain=0.02)
+FRAMES = [(k, n, ALL_TRAINED) for k in ("native", "subtracted") for n in ("paper-like", "clinical", NOISE_FREE)]
+LIKE = dict(kind="subtracted", noise="paper-like")
 
 
-def value(mean):
-    return Estimate(mean, mean - 0.1, mean + 0.1)
-
-
-def row(kind, noise, blur, trained=True):
-    return Row(
-        kind,
-        noise,
-        blur,
-        trained,
-        "net",
-        8,
-        value(45),
-        value(9),
-        6.0,
-        value(7),
-        4.0,
-        value(0.98),
-        value(0.07),
-        0.02,
-        0.001,
-    )
-
-
-ROWS = [row(k, n, ALL_TRAINED) for k in ("native", "subtracted") for n in ("paper-like", "clinical", NOISE_FREE)]
-ROWS.append(row("native", "quiet", "9-14 px", trained=False))
-BODY = [row("native", PAPER.name, PAPER.name, trained=False)]
-MARGINS = [Margin("subtracted", "paper-like", ALL_TRAINED, "net", "Wiener", value(4), 0.5, 0, 8)]
-WIDTHS = [Widths("paper-like", c, "net", value(0.1), 0.2, 0.0, ()) for c in ("with diameter", "same for all")]
-STILL = [Still("clinical", "net", 0.2, 0.2)]
-
-
-def judged(rows=ROWS, body=BODY, margins=MARGINS, widths=WIDTHS, still=STILL):
-    return {t.name: t for t in targets_of("net", rows, body, margins, widths, still)}
+def figures():
+    rows = []
+    for kind, noise, blur in [*FRAMES, ("native", "quiet", "9-14 px")]:
+        rows += rows_of({**GOOD, "worst_shift": 0.001}, table="frames", kind=kind, noise=noise, condition=blur)
+    rows += rows_of(GOOD, table="paper", kind="native", noise=PAPER.name, condition=PAPER.name)
+    ahead = {"psnr": 4.0, "worst": 0.5, "below": 0}
+    rows += rows_of(ahead, table="margins", condition=ALL_TRAINED, against="Wiener", n=8, **LIKE)
+    for contrast in ("with diameter", "same for all"):
+        widths = {"error_px": 0.1, "ratio": 0.2, "missed": 0.0}
+        rows += rows_of(widths, table="widths", noise="paper-like", condition=contrast)
+    rows += rows_of({"flicker": 0.2, "noise_kept": 0.2}, table="still", noise="clinical")
+    table = long_table({**row, "method": "net"} for row in rows)
+    wrong = rows_of(GOOD, table="wrong header", condition="2-4 px", method="net, no header", **LIKE)
+    return long_table([*table.to_dict("records"), *wrong])
 
 
 def test_all_reached():
-    found = judged()
-    assert len(found) == 14 and all(t.reached for t in found.values()), [t for t in found.values() if not t.reached]
-
-
-def changed(rows, key, **fields):
-    return [replace(r, **fields) if (r.kind, r.noise) == key else r for r in rows]
+    found = targets_of("net", figures())
+    assert len(found) == 15 and all(target["reached"] for target in found)
 
 
 @pytest.mark.parametrize(
-    ("words", "change"),
+    ("words", "value", "change"),
     [
-        ("PSNR gain, subtracted, paper", dict(rows=changed(ROWS, ("subtracted", "paper-like"), psnr_gain=value(6.9)))),
-        ("edge PSNR gain", dict(rows=changed(ROWS, ("subtracted", "paper-like"), edge_gain=value(5.9)))),
-        ("SSIM gain, subtracted", dict(rows=changed(ROWS, ("subtracted", "paper-like"), ssim_gain=value(0.05)))),
-        ("PSNR gain, subtracted, clinical", dict(rows=changed(ROWS, ("subtracted", "clinical"), psnr_gain=value(7)))),
-        ("over the best classical", dict(margins=[replace(MARGINS[0], psnr=value(3.4))])),
-        ("over the best classical", dict(margins=[replace(MARGINS[0], below=1)])),
-        ("PSNR gain, native body", dict(body=[replace(BODY[0], psnr_gain=value(4.6))])),
-        ("SSIM gain, native body", dict(body=[replace(BODY[0], ssim_gain=value(0.03))])),
-        ("contrast with diameter", dict(widths=[replace(WIDTHS[0], ratio=0.26), WIDTHS[1]])),
-        ("contrast with diameter", dict(widths=[replace(WIDTHS[0], missed=0.1), WIDTHS[1]])),
-        ("contrast with diameter", dict(widths=[replace(WIDTHS[0], ratio=float("nan")), WIDTHS[1]])),
-        ("noise-free input, native", dict(rows=changed(ROWS, ("native", NOISE_FREE), worst_psnr_gain=-0.1))),
-        ("noise-free input, subtracted", dict(rows=changed(ROWS, ("subtracted", NOISE_FREE), edge_gain=value(3)))),
-        ("mean signal", dict(rows=changed(ROWS, ("native", "clinical"), worst_shift=-0.006))),
-        ("background flicker", dict(still=[Still("clinical", "net", 0.24, 0.2)])),
-        ("blur outside", dict(rows=changed(ROWS, ("native", "quiet"), worst_psnr_gain=-0.1))),
+        ("PSNR gain, subtracted, paper", 6.9, dict(table="frames", measure="psnr_gain", **LIKE)),
+        ("edge PSNR gain", 5.9, dict(table="frames", measure="edge_gain", **LIKE)),
+        ("SSIM gain, subtracted", 0.05, dict(table="frames", measure="ssim_gain", **LIKE)),
+        ("PSNR gain, subtracted, clinical", 7, dict(LIKE, table="frames", measure="psnr_gain", noise="clinical")),
+        ("over the best classical", 3.4, dict(table="margins", measure="psnr")),
+        ("over the best classical", 1, dict(table="margins", measure="below")),
+        ("PSNR gain, native body", 4.6, dict(table="paper", measure="psnr_gain")),
+        ("SSIM gain, native body", 0.03, dict(table="paper", measure="ssim_gain")),
+        ("contrast with diameter", 0.26, dict(measure="ratio", condition="with diameter")),
+        ("contrast with diameter", 0.1, dict(measure="missed", condition="with diameter")),
+        ("contrast with diameter", float("nan"), dict(measure="ratio", condition="with diameter")),
+        ("noise-free input, native", -0.1, dict(kind="native", noise=NOISE_FREE, measure="worst_psnr_gain")),
+        ("noise-free input, subtracted", 3, dict(kind="subtracted", noise=NOISE_FREE, measure="edge_gain")),
+        ("mean signal", -0.006, dict(kind="native", noise="clinical", measure="worst_shift")),
+        ("background flicker", 0.24, dict(measure="flicker")),
+        ("blur outside", -0.1, dict(condition="9-14 px", measure="worst_psnr_gain")),
+        ("no header, and focal spots wrong", -0.1, dict(table="wrong header", measure="worst_psnr_gain")),
     ],
 )
-def test_each_target_sees_its_own_figure(words, change):
-    missed = [name for name, target in judged(**change).items() if not target.reached]
+def test_each_target_sees_its_own_figure(words, value, change):
+    table = figures()
+    (place,) = select(table, **change).index
+    table.loc[place, "value"] = value
+    missed = [target["name"] for target in targets_of("net", table) if not target["reached"]]
     assert len(missed) == 1 and words in missed[0]

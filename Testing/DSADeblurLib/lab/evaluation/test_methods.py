@@ -8,8 +8,8 @@ import pytest
 from scipy import ndimage
 
 from DSADeblurLib.lab.evaluation import methods
-from DSADeblurLib.lab.evaluation.grid import Known
-from DSADeblurLib.lab.evaluation.methods import FAMILIES, Family, as_told, network_method, tune, unchanged
+from DSADeblurLib.lab.evaluation.grid import Case, Known
+from DSADeblurLib.lab.evaluation.methods import FAMILIES, Family, network_method, tune, unchanged, with_assumed_blur
 from DSADeblurLib.lab.image_quality.quality import psnr
 from DSADeblurLib.request import LARGEST_BLUR_PX, DeblurSettings
 
@@ -22,21 +22,22 @@ def case():
     y, x = np.mgrid[:64, :64].astype(float)
     truth = -0.4 * np.sqrt(np.clip(1 - ((x - 0.2 * y - 25) / 5) ** 2, 0, None))
     noise = np.random.default_rng(0).normal(scale=0.003, size=truth.shape)
-    return ((ndimage.convolve(truth, PSF) + noise)[None].astype(np.float32), truth, KNOWN)
+    blurred = ndimage.convolve(truth, PSF)
+    return Case((blurred + noise)[None].astype(np.float32), blurred, truth, KNOWN)
 
 
 def test_tuning_takes_the_best_of_the_grid(case):
     family = replace(FAMILIES[1], grid={"balance": (1e-4, 1e-3, 1e-2, 1e-1)})
     tuned = tune(family, [case])
-    results = {b: family.method({"balance": b})(case[0], KNOWN) for b in family.grid["balance"]}
-    scores = {b: psnr(result, case[1], data_range=1) for b, result in results.items()}
+    results = {b: family.method({"balance": b})(case.frames, KNOWN) for b in family.grid["balance"]}
+    scores = {b: psnr(result, case.truth, data_range=1) for b, result in results.items()}
     assert tuned.setting["balance"] == max(scores, key=scores.get) and tuned.psnr == pytest.approx(max(scores.values()))
-    np.testing.assert_array_equal(tuned.method(case[0], KNOWN), family.method(tuned.setting)(case[0], KNOWN))
+    np.testing.assert_array_equal(tuned.method(case.frames, KNOWN), family.method(tuned.setting)(case.frames, KNOWN))
 
 
 @pytest.mark.parametrize("family", [family.coarse() for family in FAMILIES], ids=lambda family: family.name)
 def test_every_family_beats_the_input_or_is_close(family, case):
-    assert tune(family, [case]).psnr > psnr(case[0][0], case[1], data_range=1) - 1.0
+    assert tune(family, [case]).psnr > psnr(case.frames[0], case.truth, data_range=1) - 1.0
     assert all(len(values) == 2 for values in family.grid.values())
 
 
@@ -48,10 +49,10 @@ def test_an_end_of_the_grid_is_told_unless_there_is_nothing_beyond():
 
 
 def test_a_network_gets_the_frames_round_the_middle(monkeypatch):
-    seen = []
+    calls = []
 
     def fake(frames, model, settings, engines):
-        seen.append((frames.copy(), settings.frames))
+        calls.append((frames.copy(), settings.frames))
         return SimpleNamespace(frames=frames[settings.frames[0] - 1 :][:1])
 
     monkeypatch.setattr(methods, "deblur", fake)
@@ -59,15 +60,15 @@ def test_a_network_gets_the_frames_round_the_middle(monkeypatch):
     for count, expected in ((1, [2]), (3, [1, 2, 3]), (5, [0, 1, 2, 3, 4])):
         model = SimpleNamespace(network=SimpleNamespace(architecture=SimpleNamespace(frames=count)))
         assert (network_method(model)(frames, KNOWN) == 2).all()
-        given, chosen = seen[-1]
+        given, chosen = calls[-1]
         assert given[:, 0, 0].tolist() == expected and chosen == (count // 2 + 1, count // 2 + 1)
     assert (unchanged(frames, KNOWN) == 2).all()
 
 
-def test_a_network_is_told_what_the_header_says():
+def test_a_network_is_given_the_blur_of_the_header():
     """Or something wrong, or nothing, as is asked for."""
     settings = DeblurSettings(device="cpu")
-    assert as_told(settings, KNOWN).blur_px == (3.0, 2.0)
-    assert as_told(settings, KNOWN, 2.0).blur_px == (6.0, 4.0)
-    assert as_told(settings, KNOWN, 100.0).blur_px == (LARGEST_BLUR_PX, LARGEST_BLUR_PX)
-    assert as_told(settings, KNOWN, None) == as_told(settings, Known(PSF, None)) == settings
+    assert with_assumed_blur(settings, KNOWN).blur_px == (3.0, 2.0)
+    assert with_assumed_blur(settings, KNOWN, 2.0).blur_px == (6.0, 4.0)
+    assert with_assumed_blur(settings, KNOWN, 100.0).blur_px == (LARGEST_BLUR_PX, LARGEST_BLUR_PX)
+    assert with_assumed_blur(settings, KNOWN, None) == with_assumed_blur(settings, Known(PSF, None)) == settings

@@ -37,6 +37,6 @@ def test_command_prints_both_orders(capsys, small_model, monkeypatch):
     for words in ("subtract first", "deblur first", "quiet", "paper-like", "clinical", "edge PSNR", "data range of 1"):
         assert words in printed
     scores = order.score_orders(small_model, "validation", "quiet", 1, 96)
-    assert {score.order for score in scores} == {order.INPUT, *ORDERS}
+    assert {score["order"] for score in scores} == {order.INPUT, *ORDERS}
     with pytest.raises(SystemExit):
         order.main(["--set", "sample"])

@@ -8,7 +8,7 @@ from skimage import io
 
 from DSADeblurLib.cli import FINE, SOME_FAILED, main
 from DSADeblurLib.lab.evaluation import evaluate as run
-from DSADeblurLib.lab.evaluation import pictures
+from DSADeblurLib.lab.evaluation import plots
 from DSADeblurLib.lab.evaluation.extent import Plan
 from DSADeblurLib.lab.evaluation.plots import save_plots
 from DSADeblurLib.lab.evaluation.printed_tables import print_tables
@@ -20,6 +20,7 @@ def test_tables_show_models_targets_and_that_it_is_simulated(evaluation, capsys)
     print_tables(evaluation)
     text = capsys.readouterr().out
     assert "Simulated validation set" in text and text.count("(simulated)") >= 10
+    assert "Models at sharpness 1 and noise reduction 1." in " ".join(text.split())
     for words in ("untrained", "tiny", "perfect", "Richardson-Lucy", "not reached", "nan"):
         assert (words in text) == (words != "nan")
 
@@ -40,7 +41,7 @@ def test_a_crop_is_where_the_edges_are():
 
 def test_command_writes_json_and_pictures(evaluation, untrained, tiny_model, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(run, "evaluate", lambda models, plan: evaluation)
-    monkeypatch.setattr(pictures, "save_plots", lambda result, folder: [])
+    monkeypatch.setattr(plots, "save_plots", lambda result, folder: [])
     output, real = tmp_path / "out", tmp_path / "real"
     real.mkdir()
     io.imsave(real / "frame.png", np.random.default_rng(0).integers(0, 255, (64, 80), np.uint8), check_contrast=False)
@@ -49,7 +50,13 @@ def test_command_writes_json_and_pictures(evaluation, untrained, tiny_model, tmp
     assert main([*arguments, "--real", str(real)]) == FINE
     assert json.loads(capsys.readouterr().out)["models"][1]["name"] == "tiny"
     names = {path.name for path in output.iterdir()}
-    assert {"evaluation.json", PICTURE, "sheet_native_2-4_px.png", "sheet_subtracted_4-6_px.png"} <= names
+    assert {
+        "evaluation.json",
+        "figures.csv",
+        PICTURE,
+        "sheet_native_2-4_px.png",
+        "sheet_subtracted_4-6_px.png",
+    } <= names
 
 
 def test_real_frames_stay_out_of_repositories(untrained, tmp_path, capsys):
@@ -64,7 +71,7 @@ def test_real_frames_stay_out_of_repositories(untrained, tmp_path, capsys):
 def test_the_plan_of_the_command(split, evaluation, untrained, tmp_path, monkeypatch):
     plans = []
     monkeypatch.setattr(run, "evaluate", lambda models, plan: plans.append((models, plan)) or evaluation)
-    monkeypatch.setattr(pictures, "save_pictures", lambda *rest: [])
+    monkeypatch.setattr(plots, "save_pictures", lambda *rest: [])
     arguments = ["evaluate", "--model", untrained, "--set", split, "--frames", "7", "--size", "300", "--workers", "1"]
     assert main([*arguments, "--output", str(tmp_path)]) == FINE
     assert main([*arguments, "--output", str(tmp_path), "--quick"]) == FINE

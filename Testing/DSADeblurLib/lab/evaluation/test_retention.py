@@ -21,8 +21,8 @@ def left_by(name: str, **controls) -> np.ndarray:
     model = load_model(name)
     method = network_method(model, DeblurSettings(device="cpu", engine="torch", **controls))
     moments = model.network.architecture.frames
-    frames = retention.simulated_frames("validation", "paper-like", FRAMES, 256, moments)
-    return np.concatenate([retention.retained(method, frame, (1, i)) for i, frame in enumerate(frames)], axis=1)
+    frames = list(retention.simulated_frames("validation", "paper-like", FRAMES, 256, moments))
+    return retention.retained(method, frames, seed=1)
 
 
 @pytest.mark.parametrize("name", ["compact", "quality", "sequence"])
@@ -44,7 +44,7 @@ def test_frames_have_the_noise_that_they_say():
     (one,) = retention.simulated_frames("validation", "clinical", 1, 256, 3)
     assert one.frames.shape == (3, 256, 256) and one.known.header_px is not None
     assert np.std(one.frames[0] - one.frames[2]) == pytest.approx(2**0.5 * one.noise, rel=0.2)
-    np.testing.assert_allclose(retention.retained(unchanged, one, (0,)), 1, atol=1e-3)
+    np.testing.assert_allclose(retention.retained(unchanged, [one]), 1, atol=1e-3)
 
 
 def test_command_prints_simulated_and_real_frames(tmp_path, capsys, small_model, monkeypatch):

@@ -8,7 +8,7 @@ import pydicom
 import pytest
 from pydicom.uid import JPEGLSLossless
 
-from DSADeblurLib.frames import LazyFrames
+from DSADeblurLib.lazy_frames import LazyFrames
 from DSADeblurLib.xa import Provenance, XAWriteError, plan_subtraction, read_header, read_run, subtract, write_derived
 from DSADeblurLib.xa.derived import derived_object as derived
 

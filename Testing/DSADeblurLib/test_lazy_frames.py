@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from DSADeblurLib.frames import LazyFrames, MappedFrames
+from DSADeblurLib.lazy_frames import LazyFrames, MappedFrames
 
 ARRAY = np.arange(5 * 2 * 3, dtype=np.uint16).reshape(5, 2, 3)
 
