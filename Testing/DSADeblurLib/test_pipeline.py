@@ -15,8 +15,8 @@ from DSADeblurLib import pipeline
 from DSADeblurLib.batch import MANIFEST, deblur_files
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.pipeline import RunOptions, prepare
-from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
 from DSADeblurLib.request import DeblurSettings
+from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
 from DSADeblurLib.xa import XAReadError, plan_subtraction, read_run, subtract
 from DSADeblurLib.xa.derived.real_world_values import read_mapped
 

@@ -96,9 +96,9 @@ def request(folder: Path, model: str, job: str = "a", shape=(4, 40, 48), **chang
 
 def direct(message: dict):
     from DSADeblurLib.pipeline import prepare
+    from DSADeblurLib.request import DeblurSettings
     from DSADeblurLib.restoration.deblur import deblur
     from DSADeblurLib.restoration.package import load_model
-    from DSADeblurLib.request import DeblurSettings
     from DSADeblurLib.xa import SubtractionPlan
 
     plan = SubtractionPlan.from_dict(message["subtraction"]) if message["subtraction"] else None

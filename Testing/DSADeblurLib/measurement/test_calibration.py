@@ -8,7 +8,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from DSADeblurLib.request import UserFacts
 from DSADeblurLib.measurement.calibration import (
     LABELS,
     Calibration,
@@ -20,6 +19,7 @@ from DSADeblurLib.measurement.calibration import (
     percentage,
     uncalibrated,
 )
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa.header.facts import read_acquisition
 
 _ANGLE = st.floats(0, 2 * math.pi)

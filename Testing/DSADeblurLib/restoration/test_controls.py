@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.restoration.controls import apply_controls, reblurred
 from DSADeblurLib.restoration.normalisation import Opening
-from DSADeblurLib.request import DeblurSettings
 
 SHARES = st.floats(0, 1)
 RNG = np.random.default_rng(3)

@@ -9,8 +9,8 @@ from DSADeblurLib.lab.evaluation import retention
 from DSADeblurLib.lab.evaluation.methods import network_method, unchanged
 from DSADeblurLib.lab.image_quality.vessel_retention import noise_level
 from DSADeblurLib.paths import models_folder
-from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.request import DeblurSettings
+from DSADeblurLib.restoration.package import load_model
 
 # At 1, 2, 3 and 8 times the noise.
 LEAST = (0.75, 0.80, 0.88, 1.00)

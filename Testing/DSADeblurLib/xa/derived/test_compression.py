@@ -9,8 +9,8 @@ from pydicom.encaps import generate_fragments
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from DSADeblurLib.xa import XAWriteError, read_run
+from DSADeblurLib.xa.derived import compression
 from DSADeblurLib.xa.derived.compression import COMPRESSIONS, fragment_encoder, transfer_syntax_of
-from DSADeblurLib.xa.derived.derived_object import compression
 
 SYNTAXES = [JPEGLSLossless, JPEG2000Lossless, RLELossless]
 

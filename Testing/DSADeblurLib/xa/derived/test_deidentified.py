@@ -8,7 +8,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from DSADeblurLib.xa import XAWriteError, read_run
-from DSADeblurLib.xa.derived.derived_object import deidentified
+from DSADeblurLib.xa.derived import deidentified
 from DSADeblurLib.xa.header import header
 
 pytest.importorskip("dicognito", reason="dicognito is not installed")

@@ -10,7 +10,7 @@ from pydicom.uid import JPEGLSLossless
 
 from DSADeblurLib.frames import LazyFrames
 from DSADeblurLib.xa import Provenance, XAWriteError, plan_subtraction, read_header, read_run, subtract, write_derived
-from DSADeblurLib.xa.derived.derived_object import derived_object as derived
+from DSADeblurLib.xa.derived import derived_object as derived
 
 
 @pytest.mark.parametrize("relationship", ["LIN", "LOG", "DISP"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydicom.encaps import encapsulate, generate_frames
 
 from DSADeblurLib.xa import XAWriteError
-from DSADeblurLib.xa.derived.derived_object import streams
+from DSADeblurLib.xa.derived import streams
 from DSADeblurLib.xa.derived.streams import FragmentStream, FrameStream
 
 

@@ -7,10 +7,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from DSADeblurLib.request import UserFacts
 from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.physics.focal_spot import FocalSpot, iec_60336_limits
 from DSADeblurLib.physics.geometry import blur_in_object_mm, blur_in_pixels
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa.header.facts import Fact, read_acquisition
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from DSADeblurLib.xa import PlannedMask, SubtractionPlan
 from DSADeblurLib.request import REGISTRATIONS
+from DSADeblurLib.xa import PlannedMask, SubtractionPlan
 
 _SHIFTS = st.tuples(*[st.floats(-50, 50)] * 2)
 
@@ -90,13 +90,13 @@ def test_frames_without_a_mask():
         ),
         (
             SubtractionPlan((PlannedMask((1,), (4,)), PlannedMask((2,), (5,)), PlannedMask((3,), (6,))), "shift"),
-            "each frame has a mask frame of its own, from 1-3, shift 0 rows 0 columns, 1 contrast frame(s) averaged, mask "
-            "then registered to each frame by one shift",
+            "each frame has a mask frame of its own, from 1-3, shift 0 rows 0 columns, 1 contrast frame(s) averaged, "
+            "mask then registered to each frame by one shift",
         ),
         (
             SubtractionPlan((PlannedMask((1, 2), (4, 5, 6)), PlannedMask((2, 3), (8, 9)))),
-            "mean of mask frames 1,2 for 4-6; mean of mask frames 2,3 for 8,9, shift 0 rows 0 columns, 1 contrast frame(s) "
-            "averaged",
+            "mean of mask frames 1,2 for 4-6; mean of mask frames 2,3 for 8,9, shift 0 rows 0 columns, "
+            "1 contrast frame(s) averaged",
         ),
     ],
 )

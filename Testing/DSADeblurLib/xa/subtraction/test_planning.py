@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from DSADeblurLib.request import UserFacts
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import PlannedMask, XAReadError, plan_subtraction, read_header, read_run, subtract
 
 
