@@ -23,9 +23,9 @@ from DSADeblurLib.lab.simulation.runs import RUN_FILE, SimulatedRun, read_facts,
 from DSADeblurLib.measurement.width import vessel_width
 from DSADeblurLib.pipeline import RunOptions, deblur_run, prepare_run
 from DSADeblurLib.report import BatchProgress
+from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import load_model
-from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.xa import plan_subtraction, read_run, subtract
 from DSADeblurLib.xa.derived.real_world_values import read_mapped
 

@@ -12,8 +12,8 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
-from DSADeblurLib.request import UserFacts
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
+from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import Provenance, plan_subtraction, read_run, subtract, write_derived
 from DSADeblurLib.xa.derived.deidentified import write_deidentified
 from DSADeblurLib.xa.header import header
