@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,17 @@ from PIL import Image
 
 from DSADeblurLib import pipeline
 from DSADeblurLib.batch import MANIFEST, deblur_files
+from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
-from DSADeblurLib.pipeline import RunOptions, prepare
-from DSADeblurLib.request import DeblurSettings
+from DSADeblurLib.pipeline import Used, deblur_loaded, deblur_run, prepare, provenance
+from DSADeblurLib.request import ORDERS, DeblurRequest, RequestError, UserFacts
 from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
-from DSADeblurLib.xa import XAReadError, plan_subtraction, read_run, subtract
+from DSADeblurLib.xa import Run, plan_subtraction, read_run, subtract
+from DSADeblurLib.xa.loaded_frames import loaded_run
 
 # What the network says by itself; what is given back of the frame has a test of its own.
-FAST = DeblurSettings(device="cpu", engine="torch", precision="float32", noise_reduction=1.0)
+FAST = DeblurRequest.of(device="cpu", engine="torch", precision="float32", noise_reduction=1.0)
+NATIVE = FAST.with_choices(subtract="never")
 
 
 def optical_densities(path):
@@ -63,37 +65,42 @@ def test_every_file_is_listed_and_good_runs_are_done(tmp_path, small_model):
     before = {path: hashlib.sha256(path.read_bytes()).digest() for path in inputs.rglob("*") if path.is_file()}
     out = tmp_path / "out"
 
-    outcomes = deblur_files([inputs], out, small_model, FAST, RunOptions())
+    outcomes = deblur_files([inputs], out, small_model, FAST.with_choices())
 
     assert [outcome.error is None for outcome in outcomes] == [True, True, False, False]
     assert files_in(out) == [MANIFEST, "run-2_deblurred.dcm", "run_deblurred.dcm"]
     runs = json.loads((out / MANIFEST).read_text())["runs"]
-    wanted = {"input", "output", "model", "model_sha256", "settings", "frames", "seconds", "error"}
+    wanted = {"input", "output", "software", "model_sha256", "request", "used", "error"}
     assert len(runs) == 4 and all(wanted <= set(run) for run in runs)
+    assert all(DeblurRequest.from_dict(run["request"]) == FAST.with_choices(model="tiny") for run in runs)
     errors = {Path(run["input"]).name: run["error"] for run in runs}
     assert errors["notes.txt"] == "Not a DICOM file." and "truncated" in errors["broken.dcm"]
-    assert runs[0]["model_sha256"] == small_model.sha256 and runs[0]["frames"] == [2, 3, 4]
+    assert runs[0]["model_sha256"] == small_model.sha256
+    assert [run["used"] is None for run in runs] == [run["error"] is not None for run in runs]
+    used = Used.from_dict(runs[0]["used"])
+    assert (used.model, used.model_sha256, used.mask_frames) == ("tiny", small_model.sha256, (1,))
+    assert used.frame_numbers == (2, 3, 4) and used.seconds > 0 and used.blur_source == ""
     assert {path: hashlib.sha256(path.read_bytes()).digest() for path in before} == before
 
 
 def test_result_on_disk_is_what_the_network_gave(tmp_path, small_model):
     source = write_run(tmp_path / "run.dcm")
-    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST, RunOptions())
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST)
     run = read_run(source)
     plan = plan_subtraction(run)
-    expected = deblur(subtract(run.frames, plan, run.relationship), small_model, FAST).frames
+    expected = deblur(subtract(run.frames, plan, run.relationship), small_model, FAST.restoration).frames
     stored = optical_densities(outcome.output)
     half_a_step = np.ptp(expected) / 65535
     np.testing.assert_allclose(stored, expected, atol=half_a_step)
 
-    (native,) = deblur_files([source], tmp_path / "native", small_model, FAST, RunOptions(subtract="never"))
-    np.testing.assert_array_equal(read_run(native.output).frames[:], deblur(run, small_model, FAST).frames)
+    (native,) = deblur_files([source], tmp_path / "native", small_model, NATIVE)
+    np.testing.assert_array_equal(read_run(native.output).frames[:], deblur(run, small_model, FAST.restoration).frames)
 
 
 def test_second_call_does_not_eat_its_own_results(tmp_path, small_model):
     write_run(tmp_path / "run.dcm")
     for _ in range(2):
-        outcomes = deblur_files([tmp_path], tmp_path, small_model, FAST, RunOptions())
+        outcomes = deblur_files([tmp_path], tmp_path, small_model, FAST)
         assert [Path(outcome.input).name for outcome in outcomes] == ["run.dcm"]
     assert files_in(tmp_path) == [MANIFEST, "run.dcm", "run_deblurred.dcm"]
 
@@ -101,7 +108,7 @@ def test_second_call_does_not_eat_its_own_results(tmp_path, small_model):
 def test_failure_while_writing_leaves_nothing(tmp_path, small_model, monkeypatch):
     source = write_run(tmp_path / "run.dcm")
     monkeypatch.setattr(pipeline, "write_derived", lambda *a, **k: (_ for _ in ()).throw(OSError("disk full")))
-    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST, RunOptions())
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST)
     assert "disk full" in outcome.error and outcome.output is None
     assert files_in(tmp_path / "out") == [MANIFEST]
 
@@ -119,9 +126,9 @@ def test_source_that_changes_while_it_is_deblurred(tmp_path, small_model, change
     def finished(outcome, done, count):
         still_open.extend(set(map(Path, (one.path for one in psutil.Process().open_files()))) & {first, other})
 
-    options = RunOptions(subtract=subtract, pictures=("png",))
+    request = FAST.with_choices(subtract=subtract, pictures=("png",))
     failed, done = deblur_files(
-        [first.parent], tmp_path / "out", small_model, FAST, options, starting=starting, finished=finished
+        [first.parent], tmp_path / "out", small_model, request, starting=starting, finished=finished
     )
     assert failed.error.startswith("The source a.dcm changed since it was read") and failed.output is None
     assert failed.error.endswith("; try again when it is in place and complete.")
@@ -131,54 +138,59 @@ def test_source_that_changes_while_it_is_deblurred(tmp_path, small_model, change
 
 def test_frame_range_counts_the_runs_frames(tmp_path, small_model):
     source = write_run(tmp_path / "run.dcm", frames=6)
-    settings = DeblurSettings(device="cpu", engine="torch", precision="float32", frames=(3, 5))
-    (subtracted,) = deblur_files([source], tmp_path / "s", small_model, settings, RunOptions())
-    (native,) = deblur_files([source], tmp_path / "n", small_model, settings, RunOptions(subtract="never"))
-    assert subtracted.frames == native.frames == [3, 4, 5]
-    outside = DeblurSettings(frames=(1, 1))
-    (failed,) = deblur_files([source], tmp_path / "o", small_model, outside, RunOptions())
-    assert failed.error == "No contrast frame lies between frames 1 and 1; choose another range."
-    beyond = DeblurSettings(frames=(5, 9))
-    (failed,) = deblur_files([source], tmp_path / "o", small_model, beyond, RunOptions(subtract="never"))
-    assert "5 to 9" in failed.error and "has 6" in failed.error
+
+    def deblurred(**choices):
+        request = DeblurRequest.of(device="cpu", engine="torch", precision="float32", **choices)
+        return deblur_files([source], tmp_path / "out", small_model, request)[0]
+
+    for more in ({}, {"subtract": "never"}):
+        assert deblurred(frame_range=(3, 5), **more).used["frame_numbers"] == [3, 4, 5]
+        assert deblurred(frame_range=(5, 9), **more).error == "Frames 5 to 9 were asked for, but the run has 6."
+    assert deblurred(frame_range=(1, 1)).error == (
+        "No contrast frame lies between frames 1 and 1; choose another range."
+    )
 
 
 def test_a_modulated_model_is_told_what_the_header_says(tmp_path, modulated_model):
-    """Unless the user says what to believe; the width is in the derived object."""
-    from pydicom import dcmread
-
+    """Unless the user says what to believe; the width and where it came from are in the derived object."""
     run = read_run(write_run(tmp_path / "run.dcm"))
-    output = tmp_path / "out.dcm"
-    told = {}
-    for blur in ("auto", "header", "frames"):
-        result = pipeline.deblur_run(run, modulated_model, output, FAST, RunOptions(blur=blur))
-        told[blur] = result.blur_px
-    assert told["auto"] == told["header"] != told["frames"] == result.blur_seen_px
-    for width, *ends in zip(told["header"], result.blur_seen_px, run.acquisition.removable_blur_px(), strict=True):
+    header, output = run.acquisition.removable_blur_px(), tmp_path / "out.dcm"
+    told, sources = {}, {}
+    for blur in ("auto", "header", "frames", (7.0, 8.0)):
+        used, _ = deblur_run(run, modulated_model, output, FAST.with_choices(blur=blur))
+        told[blur], sources[blur] = used.blur_px, used.blur_source
+        words = "blur {:.1f} x {:.1f} px ({})".format(*used.blur_px, used.blur_source)
+        assert words in pydicom.dcmread(output, stop_before_pixels=True).DerivationDescription
+    assert told["auto"] == told["header"] != told["frames"]
+    for width, *ends in zip(told["header"], told["frames"], header, strict=True):
         assert min(ends) < width < max(ends)
-    given = replace(FAST, blur_px=(7.0, 8.0))
-    rows, columns = pipeline.deblur_run(run, modulated_model, output, given, RunOptions()).blur_px
+    rows, columns = told[7.0, 8.0]
     assert rows < columns and min(rows, columns) > max(told["frames"])
-    assert f"blur {rows:.1f} x {columns:.1f} px" in dcmread(output, stop_before_pixels=True).DerivationDescription
+    assert list(sources.values()) == ["geometry and frames", "geometry and frames", "frames", "given and frames"]
 
 
 def test_what_is_given_back_is_found_with_the_blur_of_the_header(tmp_path, small_model):
     """Also for a network that is not told it; without a header the default model looks for it."""
-    settings = replace(FAST, noise_reduction=0.5)
+    request = FAST.with_choices(noise_reduction=0.5)
+    found = {}
     for focal_spot in (1.0, None):
         run = read_run(write_run(tmp_path / "run.dcm", focal_spot_mm=focal_spot))
-        result = pipeline.deblur_run(run, small_model, tmp_path / "out.dcm", settings, RunOptions())
-        header = run.acquisition.removable_blur_px()
-        assert result.blur_px == (header if focal_spot else result.blur_seen_px)
-        assert (header is None) == (focal_spot is None)
+        used, _ = deblur_run(run, small_model, tmp_path / "out.dcm", request)
+        assert (run.acquisition.removable_blur_px() is None) == (focal_spot is None)
+        assert used.blur_source == ("geometry" if focal_spot else "frames")
+        found[focal_spot] = used.blur_px
+        assert focal_spot is None or used.blur_px == run.acquisition.removable_blur_px()
+    seen, _ = deblur_run(run, small_model, tmp_path / "out.dcm", request.with_choices(blur="frames"))
+    assert found[None] == seen.blur_px != found[1.0]
 
 
 def test_without_a_header_the_frames_tell(tmp_path, modulated_model):
     run = read_run(write_run(tmp_path / "run.dcm", focal_spot_mm=None))
-    result = pipeline.deblur_run(run, modulated_model, tmp_path / "out.dcm", FAST, RunOptions())
-    assert result.blur_px == result.blur_seen_px
-    with pytest.raises(ValueError, match="header does not say how wide the blur is"):
-        pipeline.deblur_run(run, modulated_model, tmp_path / "no.dcm", FAST, RunOptions(blur="header"))
+    used, _ = deblur_run(run, modulated_model, tmp_path / "out.dcm", FAST)
+    seen, _ = deblur_run(run, modulated_model, tmp_path / "out.dcm", FAST.with_choices(blur="frames"))
+    assert used.blur_px == seen.blur_px and used.blur_source == seen.blur_source == "frames"
+    with pytest.raises(RequestError, match="header does not say how wide the blur is"):
+        deblur_run(run, modulated_model, tmp_path / "no.dcm", FAST.with_choices(blur="header"))
     assert not (tmp_path / "no.dcm").exists()
 
 
@@ -186,28 +198,25 @@ def test_frames_that_disagree_with_the_header_are_told(tmp_path, modulated_model
     """By an estimator that is sure: an untrained one is not."""
     modulated_model.network.estimator.last.bias[1] = -2
     source = write_run(tmp_path / "run.dcm")
-    options = RunOptions(focal_spot_mm=3.0, magnification=2.0)
-    (outcome,) = deblur_files([source], tmp_path / "out", modulated_model, FAST, options)
+    request = FAST.with_choices(focal_spot_mm=3.0, magnification=2.0)
+    (outcome,) = deblur_files([source], tmp_path / "out", modulated_model, request)
     assert any("follow from focal spot and magnification; check these" in warning for warning in outcome.warnings)
 
 
 def test_user_geometry_is_recorded(tmp_path, small_model):
-    from pydicom import dcmread
-
     source = write_run(tmp_path / "run.dcm", focal_spot_mm=None)
-    options = RunOptions(focal_spot_mm=0.8)
-    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST, options)
-    assert "focal spot 0.8 mm (user)" in dcmread(outcome.output, stop_before_pixels=True).DerivationDescription
-    assert outcome.settings["focal_spot_mm"] == 0.8
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST.with_choices(focal_spot_mm=0.8))
+    said = pydicom.dcmread(outcome.output, stop_before_pixels=True).DerivationDescription
+    assert "focal spot 0.8 mm (user)" in said and outcome.request["focal_spot_mm"] == 0.8
 
 
 def test_user_says_what_pixel_values_mean(tmp_path, small_model):
     source = write_run(tmp_path / "run.dcm")
     results = []
     for relationship in (None, "LIN", "LOG"):
-        options = RunOptions(subtract="never", relationship=relationship)
-        (outcome,) = deblur_files([source], tmp_path / f"out-{relationship}", small_model, FAST, options)
-        assert outcome.error is None and outcome.settings["relationship"] == relationship
+        request = NATIVE.with_choices(relationship=relationship)
+        (outcome,) = deblur_files([source], tmp_path / f"out-{relationship}", small_model, request)
+        assert outcome.error is None and outcome.request["relationship"] == relationship
         results.append(read_run(outcome.output).frames[:])
     np.testing.assert_array_equal(results[0], results[1])
     assert not np.array_equal(results[0], results[2])
@@ -215,35 +224,38 @@ def test_user_says_what_pixel_values_mean(tmp_path, small_model):
 
 def test_user_mask_implies_subtraction(tmp_path, small_model):
     source = write_run(tmp_path / "run.dcm", mask=None)
-    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST, RunOptions(mask_frames=(1, 2)))
-    assert outcome.error is None and outcome.frames == [1, 2, 3, 4]
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST.with_choices(mask_frames=(1, 2)))
+    assert outcome.error is None and outcome.used["frame_numbers"] == [1, 2, 3, 4]
+    assert outcome.used["mask_frames"] == [1, 2]
     assert "RealWorldValueMappingSequence" not in pydicom.dcmread(source, stop_before_pixels=True)
     assert optical_densities(outcome.output).min() < 0
 
 
 def test_prepare_without_plan_changes_nothing():
     frames = np.zeros((3, 32, 32), np.uint16)
-    ready = prepare(frames, "LIN", 12, None, FAST)
+    ready = prepare(Run.from_frames(frames, None, UserFacts(relationship="LIN")), FAST)
     assert ready.frames is frames and ready.relationship == "LIN" and ready.frame_numbers == (1, 2, 3)
+    assert ready.settings == FAST.restoration and ready.plan is None and not ready.subtract_after
 
 
 @pytest.mark.parametrize("frame_range", [None, (3, 4)])
 def test_both_orders_of_deblurring_and_subtraction(tmp_path, small_model, frame_range):
     source = write_run(tmp_path / "run.dcm", frames=5, mask=(1, 2), contrast_frames=[3, 4, 5])
-    run, settings = read_run(source), replace(FAST, frames=frame_range)
+    run, request = read_run(source), FAST.with_choices(frame_range=frame_range)
     plan = plan_subtraction(run)
     stored = {}
-    for order in pipeline.ORDERS:
-        (outcome,) = deblur_files([source], tmp_path / order, small_model, settings, RunOptions(order=order))
-        assert outcome.error is None and outcome.settings["order"] == order
-        assert outcome.frames == ([3, 4] if frame_range else [3, 4, 5])
+    for order in ORDERS:
+        (outcome,) = deblur_files([source], tmp_path / order, small_model, request.with_choices(order=order))
+        assert outcome.error is None and outcome.request["order"] == order
+        assert outcome.used["frame_numbers"] == ([3, 4] if frame_range else [3, 4, 5])
+        assert outcome.used["mask_frames"] == [1, 2]
         assert files_in(tmp_path / order) == [MANIFEST, "run_deblurred.dcm"]
         stored[order] = optical_densities(outcome.output)
-    native = deblur(run.frames[:].astype(np.float32), small_model, FAST, relationship="LIN").frames
+    native = deblur(run.frames[:].astype(np.float32), small_model, FAST.restoration, relationship="LIN").frames
     for order, expected in zip(
-        pipeline.ORDERS,
+        ORDERS,
         (
-            deblur(subtract(run.frames, plan, "LIN"), small_model, FAST).frames,
+            deblur(subtract(run.frames, plan, "LIN"), small_model, FAST.restoration).frames,
             np.asarray(subtract(native, plan, "LIN")),
         ),
         strict=True,
@@ -255,13 +267,11 @@ def test_both_orders_of_deblurring_and_subtraction(tmp_path, small_model, frame_
 
 
 def test_deblurring_first_is_said_and_can_be_cancelled(tmp_path, small_model):
-    from pydicom import dcmread
-
     run = read_run(write_run(tmp_path / "run.dcm"))
-    options = RunOptions(order="deblur-first", registration="shift")
-    pipeline.deblur_run(run, small_model, tmp_path / "out.dcm", FAST, options)
-    text = dcmread(tmp_path / "out.dcm", stop_before_pixels=True).DerivationDescription
-    assert "deblurred before subtraction" in text and "registered to each frame by one shift" in text
+    request = FAST.with_choices(order="deblur-first", registration="shift")
+    deblur_run(run, small_model, tmp_path / "out.dcm", request)
+    text = pydicom.dcmread(tmp_path / "out.dcm", stop_before_pixels=True).DerivationDescription
+    assert "order deblur-first" in text and "registered to each frame by one shift" in text
     asked = []
 
     def late():
@@ -269,21 +279,20 @@ def test_deblurring_first_is_said_and_can_be_cancelled(tmp_path, small_model):
         return len(asked) > 5
 
     with pytest.raises(DeblurCancelled):
-        pipeline.deblur_run(run, small_model, tmp_path / "no.dcm", FAST, options, is_cancelled=late)
+        deblur_run(run, small_model, tmp_path / "no.dcm", request, is_cancelled=late)
     assert files_in(tmp_path) == ["out.dcm", "run.dcm"]
-    with pytest.raises(ValueError, match="order must be one of"):
-        pipeline.deblur_run(run, small_model, tmp_path / "no.dcm", FAST, RunOptions(order="backwards"))
 
 
 def test_a_mask_is_found_for_a_run_without_one(tmp_path, small_model):
     source = write_run(tmp_path / "run.dcm", mask=None)
-    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST, RunOptions(subtract="find"))
-    assert outcome.error is None and outcome.frames == [2, 3, 4]
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST.with_choices(subtract="find"))
+    assert outcome.error is None and outcome.used["frame_numbers"] == [2, 3, 4] and outcome.used["mask_frames"] == [1]
 
 
 def test_no_such_input(tmp_path, small_model):
-    with pytest.raises(XAReadError, match="No such file"):
-        deblur_files([tmp_path / "nothing"], tmp_path / "out", small_model, FAST, RunOptions())
+    with pytest.raises(RequestError, match="No such file"):
+        deblur_files([tmp_path / "nothing"], tmp_path / "out", small_model, FAST)
+    assert not (tmp_path / "out").exists()
 
 
 def as_display_values(source, target):
@@ -305,9 +314,7 @@ def as_display_values(source, target):
 def test_display_values_go_through_the_modality_lut(tmp_path, small_model):
     linear = write_run(tmp_path / "linear.dcm")
     display = as_display_values(linear, tmp_path / "display.dcm")
-    one, other = (
-        deblur_files([path], tmp_path / path.stem, small_model, FAST, RunOptions())[0] for path in (linear, display)
-    )
+    one, other = (deblur_files([path], tmp_path / path.stem, small_model, FAST)[0] for path in (linear, display))
     np.testing.assert_array_equal(optical_densities(one.output), optical_densities(other.output))
 
 
@@ -324,27 +331,27 @@ def test_shutters_count_for_neither_scale_nor_blur(tmp_path, small_model):
     dataset.save_as(source)
     run = read_run(source)
     assert not run.exposed()[:20].any() and run.exposed()[21:].all()
-    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST, RunOptions())
-    expected = deblur(run, small_model, FAST, exposed=run.exposed()).frames
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST)
+    expected = deblur(run, small_model, FAST.restoration, exposed=run.exposed()).frames
     np.testing.assert_array_equal(read_run(outcome.output).frames[:], expected)
-    assert not np.array_equal(expected, deblur(run, small_model, FAST).frames)
+    assert not np.array_equal(expected, deblur(run, small_model, FAST.restoration).frames)
 
 
 @pytest.mark.parametrize(
-    "options",
+    "choices",
     [
-        RunOptions(pictures=("png", "gif"), compression="rle"),
-        RunOptions(pictures=("png", "gif"), subtract="never"),
-        RunOptions(pictures=("gif",), order="deblur-first"),
+        {"pictures": ("png", "gif"), "compression": "rle"},
+        {"pictures": ("png", "gif"), "subtract": "never"},
+        {"pictures": ("gif",), "order": "deblur-first"},
     ],
-    ids=lambda options: f"{options.subtract}, {options.order}",
+    ids=lambda choices: list(choices.values())[1],
 )
-def test_pictures_lie_beside_the_result(tmp_path, small_model, options):
+def test_pictures_lie_beside_the_result(tmp_path, small_model, choices):
     source = write_run(tmp_path / "in" / "run.dcm")
-    settings = replace(FAST, frames=(2, 3), sharpness=0.0, noise_reduction=0.0)
-    (outcome,) = deblur_files([tmp_path / "in"], tmp_path / "out", small_model, settings, options)
+    request = FAST.with_choices(frame_range=(2, 3), sharpness=0.0, noise_reduction=0.0, **choices)
+    (outcome,) = deblur_files([tmp_path / "in"], tmp_path / "out", small_model, request)
     assert outcome.error is None
-    names = [f"run_deblurred.{kind}" for kind in ("dcm", *options.pictures)]
+    names = [f"run_deblurred.{kind}" for kind in ("dcm", *choices["pictures"])]
     assert files_in(tmp_path / "out") == sorted([MANIFEST, *names])
     with Image.open(tmp_path / "out" / "run_deblurred.gif") as film:
         assert film.n_frames == 2 and film.info["duration"] == 250
@@ -353,15 +360,15 @@ def test_pictures_lie_beside_the_result(tmp_path, small_model, options):
     width, middle = (picture.shape[1] - 4) // 2, slice(picture.shape[0] // 3, 2 * picture.shape[0] // 3)
     np.testing.assert_allclose(picture[middle, :width], picture[middle, -width:], atol=1)
     # Neither pictures nor results are taken for input.
-    again = deblur_files([source, tmp_path / "out"], tmp_path / "out", small_model, settings, options)
+    again = deblur_files([source, tmp_path / "out"], tmp_path / "out", small_model, request)
     assert [Path(one.input).name for one in again] == ["run.dcm"]
 
 
 def test_what_the_user_says_is_used_and_marked(tmp_path, modulated_model):
     source = write_run(tmp_path / "run.dcm", focal_spot_mm=None, sid_mm=None, sod_mm=None, imager_pixel_spacing_mm=None)
-    options = RunOptions(focal_spot_mm=1.2, magnification=1.5, detector_spacing_mm=0.2)
-    assert options.read(source).acquisition.removable_blur_px() is not None
-    (outcome,) = deblur_files([source], tmp_path / "out", modulated_model, FAST, options)
+    request = FAST.with_choices(focal_spot_mm=1.2, magnification=1.5, detector_spacing_mm=0.2)
+    assert read_run(source, request.facts).acquisition.removable_blur_px() is not None
+    (outcome,) = deblur_files([source], tmp_path / "out", modulated_model, request)
     said = pydicom.dcmread(outcome.output).DerivationDescription
     assert "focal spot 1.2 mm (user)" in said and "imager pixel spacing" in said and "blur" in said
 
@@ -372,9 +379,84 @@ def test_polarity_and_frame_count_are_passed_on(tmp_path, small_model):
     dataset.decompress()
     dataset.PhotometricInterpretation, dataset.NumberOfFrames = "MONOCHROME1", 3
     dataset.save_as(source)
-    (refused,) = deblur_files([source], tmp_path / "a", small_model, FAST, RunOptions())
+    (refused,) = deblur_files([source], tmp_path / "a", small_model, FAST)
     assert "MONOCHROME1" in refused.error or "frames" in refused.error
     (outcome,) = deblur_files(
-        [source], tmp_path / "b", small_model, FAST, RunOptions(polarity="invert", frames_in_file=True)
+        [source], tmp_path / "b", small_model, FAST.with_choices(polarity="invert", frames_in_file=True)
     )
-    assert outcome.error is None and outcome.frames == [1, 2, 3, 4]
+    assert outcome.error is None and outcome.used["frame_numbers"] == [1, 2, 3, 4]
+
+
+def test_what_was_used_survives_json():
+    used = Used("1.2", "tiny", "ab" * 32, "cpu", "torch", "float32", 64, (3.06, 2.0), "geometry", (1, 2), (3, 5), 1.5)
+    assert Used.from_dict(json.loads(json.dumps(used.as_dict()))) == used
+    assert used.in_words() == "float32 on cpu by torch, blur 3.1 x 2.0 px (geometry)"
+    without = Used("1.2", "tiny", "ab" * 32, "cpu", "torch", "float32", None, None, "", (), (1,), 1.5)
+    assert Used.from_dict(json.loads(json.dumps(without.as_dict()))) == without
+    assert without.in_words() == "float32 on cpu by torch"
+
+
+def test_provenance_tells_choices_and_what_was_used():
+    used = Used("1.2", "tiny", "ab" * 32, "cpu", "torch", "float32", None, None, "", (), (1,), 1.5)
+    told = provenance(FAST.with_choices(order="deblur-first", blur=(3, 4)), used, ("magnification 1.4 (user)",))
+    assert told.settings == ("sharpness 1, noise reduction 1, blur 3,4, order deblur-first, float32 on cpu by torch")
+    assert (told.model_name, told.model_sha256, told.software_version) == ("tiny", "ab" * 32, "1.2")
+    assert told.assumed == ("magnification 1.4 (user)",)
+
+
+@pytest.fixture
+def loaded_file(tmp_path):
+    """The stored frames of a run as another program shows them, in a file, and the run."""
+
+    def load(path, slope=2, intercept=-100):
+        dataset = pydicom.dcmread(path)
+        dataset.RescaleSlope, dataset.RescaleIntercept, dataset.RescaleType = slope, intercept, "US"
+        dataset.save_as(path)
+        frames = (read_run(path).frames[:].astype(np.int32) * slope + intercept).astype(np.int16)
+        with FrameFile.create(tmp_path / "in.npy", frames.shape, frames.dtype) as out:
+            out[:] = frames
+        return FrameFile.open(tmp_path / "in.npy")
+
+    return load
+
+
+def test_loaded_frames_are_restored_as_their_file(tmp_path, small_model, loaded_file):
+    """Differences are the same; native results have values and type of the program that holds the frames."""
+    source = write_run(tmp_path / "run.dcm")
+    with loaded_file(source) as frames:
+        loaded = loaded_run(frames, source, UserFacts())
+        done = deblur_loaded(frames, loaded, small_model, tmp_path / "out.npy", FAST)
+        native = deblur_loaded(frames, loaded, small_model, tmp_path / "native.npy", NATIVE)
+    run = read_run(source)
+    plan = plan_subtraction(run, frames=run.frames)
+    assert done.plan == plan and done.relationship == "LIN" and done.used.mask_frames == (1,)
+    expected = deblur(subtract(run.frames, plan, "LIN"), small_model, FAST.restoration).frames
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected)
+    assert native.plan is None and native.used.frame_numbers == (1, 2, 3, 4)
+    shown = np.load(tmp_path / "native.npy")
+    stored = deblur(run, small_model, FAST.restoration).frames
+    np.testing.assert_array_equal(shown, stored.astype(int) * 2 - 100)
+    assert shown.dtype == np.int16 and files_in(tmp_path) == ["in.npy", "native.npy", "out.npy", "run.dcm"]
+
+
+def test_loaded_frames_without_a_file(tmp_path, small_model):
+    """Values that nobody explains are subtracted as they are, and that is told."""
+    frames = read_run(write_run(tmp_path / "run.dcm")).frames[:]
+    np.save(tmp_path / "in.npy", frames)
+    with FrameFile.open(tmp_path / "in.npy") as file:
+        loaded = loaded_run(file, "", UserFacts(), "There is no header.")
+        request = FAST.with_choices(mask_frames=(1,))
+        done = deblur_loaded(file, loaded, small_model, tmp_path / "out.npy", request)
+    plan = done.plan
+    assert done.relationship == "DISP" and plan.mask_frames == (1,) and done.notices[0] == "There is no header."
+    assert any("unknown meaning" in notice for notice in done.notices)
+    expected = deblur(subtract(frames, plan, "DISP"), small_model, FAST.restoration).frames
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected)
+
+
+def test_loaded_frames_cancelled_leave_nothing(tmp_path, small_model, loaded_file):
+    source = write_run(tmp_path / "run.dcm")
+    with loaded_file(source) as frames, pytest.raises(DeblurCancelled):
+        loaded = loaded_run(frames, source, UserFacts())
+        deblur_loaded(frames, loaded, small_model, tmp_path / "out.npy", FAST, is_cancelled=lambda: True)
+    assert files_in(tmp_path) == ["in.npy", "run.dcm"]

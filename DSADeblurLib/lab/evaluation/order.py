@@ -28,10 +28,10 @@ from DSADeblurLib.lab.simulation.conditions import MICRO_SPOT, random_conditions
 from DSADeblurLib.lab.simulation.pairs import Camera, open_field, slabs_of
 from DSADeblurLib.lab.simulation.scene import random_scene
 from DSADeblurLib.lab.simulation.sets import NOISE, SPLITS, generator
-from DSADeblurLib.pipeline import ORDERS, prepare, restore
-from DSADeblurLib.request import DeblurSettings
+from DSADeblurLib.pipeline import prepare, restore
+from DSADeblurLib.request import ORDERS, DeblurRequest
 from DSADeblurLib.restoration.package import Model, load_model
-from DSADeblurLib.xa import SubtractionPlan, subtract
+from DSADeblurLib.xa import Run, SubtractionPlan, subtract
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,17 @@ def draw_run(split: str, index: int, noise: str, size: int) -> ShortRun:
 
 def deblurred(run: ShortRun, model: Model, order: str) -> np.ndarray:
     """The subtracted last frame (rows, columns) as the pipeline restores it in this order."""
-    settings = DeblurSettings(device="cpu", blur=run.blur_px, noise_reduction=1.0)
-    ready = prepare(run.frames, "LIN", None, run.plan, settings, order)
+    count = len(run.frames)
+    request = DeblurRequest.of(
+        device="cpu",
+        blur=run.blur_px,
+        noise_reduction=1.0,
+        mask_frames=range(1, count),
+        frame_range=(count, count),
+        relationship="LIN",
+        order=order,
+    )
+    ready = prepare(Run.from_frames(run.frames, None, request.facts), request)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames.npy"
         restore(ready, model, path)

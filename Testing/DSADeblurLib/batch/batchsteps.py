@@ -31,8 +31,8 @@ class Backwards:
     together: int = 1
     strength: float = 1.0
 
-    def asked(self) -> dict:
-        return {"software": "1", "model": "backwards", "model_sha256": "00", "settings": {"strength": self.strength}}
+    def fingerprint(self) -> dict:
+        return {"software": "1", "model_sha256": "00", "request": {"strength": self.strength}}
 
     def __call__(self, source, output, progress=None, threads=None) -> Outcome:
         self._note("begin", source, threads)
@@ -48,7 +48,8 @@ class Backwards:
             file.write(data[len(data) // 2 :])
         self._note("end", source, threads)
         error = "This run cannot be done." if b"liaf" in data else None
-        return Outcome(str(source), **self.asked(), error=error, seconds=0.0, frames=[1])
+        used = None if error else {"model": "backwards", "frame_numbers": [1], "seconds": 0.0}
+        return Outcome(str(source), **self.fingerprint(), used=used, error=error)
 
     def _note(self, what: str, source: Path, threads) -> None:
         line = json.dumps({"what": what, "run": str(source), "pid": os.getpid(), "threads": threads}) + "\n"

@@ -292,9 +292,9 @@ def test_worker_that_is_not_like_the_client(tmp_path):
 
     step, job, folder = Backwards(str(tmp_path / "log")), Job("/in/run.dcm", "run"), str(tmp_path / "elsewhere")
     with pytest.raises(ValueError, match="has another version of DSADeblur; install the same there"):
-        cluster._do_there(job, folder, step, {**step.asked(), "software": "2"}, {}, False)
+        cluster._do_there(job, folder, step, {**step.fingerprint(), "software": "2"}, {}, False)
     with pytest.raises(ValueError, match="does not see .*elsewhere; use a folder that all share"):
-        cluster._do_there(job, folder, step, step.asked(), {}, False)
+        cluster._do_there(job, folder, step, step.fingerprint(), {}, False)
     assert not (tmp_path / "elsewhere").exists()
 
 

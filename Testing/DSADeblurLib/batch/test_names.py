@@ -51,7 +51,7 @@ def listed(out: Path) -> list[tuple]:
         (
             Path(entry["input"]).parent.name,
             entry["output"] and Path(entry["output"]).name.removesuffix("_deblurred.dcm"),
-            entry["settings"]["strength"],
+            entry["request"]["strength"],
             entry["error"],
         )
         for entry in manifest_of(out)["runs"]

@@ -259,7 +259,7 @@ def test_names_that_could_lead_elsewhere(tmp_path):
     manifest["runs"][0]["output"] = str(tmp_path / ".._deblurred.dcm")
     (out / MANIFEST).write_text(json.dumps(manifest))
     (out / HIDDEN).mkdir()
-    plan = {"asked": Backwards("").asked(), "runs": {manifest["runs"][1]["input"]: "../../in"}}
+    plan = {"fingerprint": Backwards("").fingerprint(), "runs": {manifest["runs"][1]["input"]: "../../in"}}
     (out / HIDDEN / "plan.json").write_text(json.dumps(plan))
     run_batch([source], out, Backwards(str(log)), Batch(resume=True))
     assert len(notes(log, "begin")) == 6 and len(list(source.iterdir())) == 5

@@ -4,7 +4,7 @@ import errno
 import pickle
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,13 +13,13 @@ from DSADeblurLib.batch import DeblurStep
 from DSADeblurLib.batch import step as step_module
 from DSADeblurLib.batch.folder import is_disk_full
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
-from DSADeblurLib.pipeline import RunOptions
-from DSADeblurLib.request import DeblurSettings
+from DSADeblurLib.pipeline import Used
+from DSADeblurLib.request import DeblurRequest
 from DSADeblurLib.restoration import package
 from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.xa import XAWriteError
 
-FAST = DeblurSettings(device="cpu", engine="torch", precision="float32", frames=(1, 2))
+FAST = DeblurRequest.of(device="cpu", engine="torch", precision="float32", frame_range=(1, 2))
 
 
 @pytest.fixture
@@ -39,18 +39,18 @@ def source(tmp_path):
 def test_model_is_loaded_once_a_process(tmp_path, source, small_model, monkeypatch):
     loaded = []
     monkeypatch.setattr(package, "load_model", lambda name: loaded.append(name) or load_model(name))
-    step = DeblurStep.of(small_model, FAST, RunOptions())
+    step = DeblurStep.of(small_model, FAST)
     assert step(source, tmp_path / "a.dcm").error is None and not loaded
     monkeypatch.setattr(step_module, "_models", {})
     sent = pickle.loads(pickle.dumps(step))
     assert len(pickle.dumps(step)) < 4000
     for name in "bcd":
-        assert sent(source, tmp_path / f"{name}.dcm").frames == [1, 2]
+        assert sent(source, tmp_path / f"{name}.dcm").used["frame_numbers"] == [1, 2]
     assert loaded == [str(small_model.card.folder)]
 
 
 def test_another_model_is_refused(tmp_path, source, small_model):
-    step = replace(DeblurStep.of(small_model, FAST, RunOptions()), model_sha256="0" * 64)
+    step = replace(DeblurStep.of(small_model, FAST), model_sha256="0" * 64)
     outcome = step(source, tmp_path / "out.dcm")
     assert "is another one (SHA-256 differs); install the same there." in outcome.error
     assert not (tmp_path / "out.dcm").exists()
@@ -61,30 +61,42 @@ def test_bundled_model_goes_by_its_name():
 
     if not (models_folder() / "compact").is_dir():
         pytest.skip("the model compact is not there")
-    assert DeblurStep.of(load_model("compact"), FAST, RunOptions()).model == "compact"
+    assert DeblurStep.of(load_model("compact"), FAST).model == "compact"
 
 
-def test_asked_is_of_json_and_tells_choices_apart(small_model):
+def test_fingerprint_is_of_json_and_tells_choices_apart(small_model):
     import json
 
-    step = DeblurStep.of(small_model, FAST, RunOptions(mask_frames=(1, 2)))
-    assert json.loads(json.dumps(step.asked())) == step.asked()
+    request = FAST.with_choices(mask_frames=(1, 2))
+    step = DeblurStep.of(small_model, request)
+    assert json.loads(json.dumps(step.fingerprint())) == step.fingerprint()
     others = [
-        replace(step, settings=replace(FAST, sharpness=0.5)),
-        replace(step, settings=replace(FAST, noise_reduction=0.25)),
-        replace(step, options=RunOptions(mask_frames=(1, 3))),
-        replace(step, model_sha256="0" * 64),
+        DeblurStep.of(small_model, request.with_choices(**change))
+        for change in ({"sharpness": 0.5}, {"noise_reduction": 0.25}, {"mask_frames": (1, 3)}, {"compression": "rle"})
     ]
-    assert all(other.asked() != step.asked() for other in others)
+    others.append(replace(step, model_sha256="0" * 64))
+    assert all(other.fingerprint() != step.fingerprint() for other in others)
+    assert DeblurStep.of(small_model, request.with_choices(model="elsewhere")).fingerprint() == step.fingerprint()
+
+
+def test_outcome_tells_what_was_asked_and_what_was_used(tmp_path, source, small_model):
+    import json
+
+    outcome = DeblurStep.of(small_model, FAST)(source, tmp_path / "out.dcm")
+    again = json.loads(json.dumps(asdict(outcome)))
+    assert DeblurRequest.from_dict(again["request"]) == FAST.with_choices(model=small_model.card.name)
+    used = Used.from_dict(again["used"])
+    assert (used.model, used.model_sha256) == (small_model.card.name, small_model.sha256)
+    assert (used.device, used.engine, used.precision) == ("cpu", "torch", "float32")
+    assert used.frame_numbers == (1, 2) and used.mask_frames == () and used.as_dict() == again["used"]
 
 
 def test_threads_are_as_told(tmp_path, source, small_model):
     """In a process of its own, for PyTorch keeps the number."""
     code = (
         "import sys, pathlib, torch; from DSADeblurLib.batch import DeblurStep;"
-        "from DSADeblurLib.pipeline import RunOptions; from DSADeblurLib.restoration.package import load_model;"
-        "from DSADeblurLib.request import DeblurSettings;"
-        "step = DeblurStep.of(load_model(sys.argv[1]), DeblurSettings(device='cpu', engine='torch'), RunOptions());"
+        "from DSADeblurLib.request import DeblurRequest; from DSADeblurLib.restoration.package import load_model;"
+        "step = DeblurStep.of(load_model(sys.argv[1]), DeblurRequest.of(device='cpu', engine='torch'));"
         "outcome = step(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]), threads=3);"
         "print(outcome.error, torch.get_num_threads())"
     )
@@ -105,7 +117,7 @@ def test_full_disk_is_seen_behind_other_errors(tmp_path, source, small_model, mo
 
         monkeypatch.setattr("DSADeblurLib.pipeline.write_derived", write)
 
-    step = DeblurStep.of(small_model, FAST, RunOptions())
+    step = DeblurStep.of(small_model, FAST)
     fail(errno.EACCES)
     assert step(source, tmp_path / "out.dcm").error == "Cannot write."
     fail(errno.ENOSPC)

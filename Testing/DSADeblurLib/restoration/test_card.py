@@ -87,7 +87,8 @@ def test_the_package_and_the_card_need_no_torch():
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "import DSADeblurLib.restoration\n"
-        "from DSADeblurLib.restoration import card, classical, normalisation, settings, tiles\n"
-        "from DSADeblurLib import frame_file, paths"
+        "from DSADeblurLib.restoration import card, normalisation, tiles\n"
+        "from DSADeblurLib.lab.evaluation import classical\n"
+        "from DSADeblurLib import frame_file, options, paths, request, xa"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

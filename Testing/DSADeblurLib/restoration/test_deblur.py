@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from DSADeblurLib.frame_file import FrameFile
-from DSADeblurLib.request import DEFAULT_MODEL
-from DSADeblurLib.restoration import DeblurSettings, fit_normalisation
+from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
+from DSADeblurLib.restoration import fit_normalisation
 from DSADeblurLib.restoration.controls import apply_controls
 from DSADeblurLib.restoration.deblur import DeblurCancelled, DeblurError, deblur
 from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngine
@@ -94,18 +94,18 @@ def test_a_modulated_network_is_told_what_its_estimator_sees_or_the_user_says(ma
     model, frames = make_model(kind="unet", modulated=True), run_of((5, 48, 64), np.float32)
     whole = deblur(frames, model, DeblurSettings(**CPU))
     assert all(0 < width < 32 for width in whole.blur_px)
-    part = deblur(frames, model, DeblurSettings(frames=(4, 4), **CPU))
+    part = deblur(frames, model, DeblurSettings(frame_range=(4, 4), **CPU))
     assert part.blur_px == whole.blur_px
     np.testing.assert_array_equal(part.frames[0], whole.frames[3])
     assert whole.blur_seen_px == whole.blur_px
-    other = deblur(frames, model, DeblurSettings(blur_px=(9.0, 0.0), **CPU))
+    other = deblur(frames, model, DeblurSettings(blur=(9.0, 0.0), **CPU))
     assert other.blur_px[0] > whole.blur_px[0] and other.blur_px[1] < whole.blur_px[1]
     assert other.blur_seen_px == whole.blur_px and (other.frames != whole.frames).any()
 
 
 def test_a_network_that_is_not_told_needs_no_blur(make_model):
     model, frames = make_model(), run_of(dtype=np.float32)
-    plain, told = (deblur(frames, model, DeblurSettings(blur_px=blur, **CPU)) for blur in (None, (3.0, 3.0)))
+    plain, told = (deblur(frames, model, DeblurSettings(blur=blur, **CPU)) for blur in ("auto", (3.0, 3.0)))
     assert plain.blur_px is told.blur_px is None
     np.testing.assert_array_equal(told.frames, plain.frames)
 
@@ -113,8 +113,8 @@ def test_a_network_that_is_not_told_needs_no_blur(make_model):
 @pytest.mark.parametrize("numbers", [{}, {"kind": "unet", "modulated": True}])
 def test_controls_act_on_the_networks_output_with_the_blur_of_the_run(make_model, numbers):
     model, frames = make_model(**numbers), run_of(dtype=np.float32)
-    full = deblur(frames, model, DeblurSettings(blur_px=(3.0, 2.0), **CPU))
-    chosen = DeblurSettings(device="cpu", precision="float32", sharpness=0.7, noise_reduction=0.4, blur_px=(3.0, 2.0))
+    full = deblur(frames, model, DeblurSettings(blur=(3.0, 2.0), **CPU))
+    chosen = DeblurSettings(device="cpu", precision="float32", sharpness=0.7, noise_reduction=0.4, blur=(3.0, 2.0))
     result = deblur(frames, model, chosen)
     # A network that is told nothing leaves the width as it was given; another one is told its own mean as well.
     assert result.blur_px == (full.blur_px if numbers else (3.0, 2.0))
@@ -128,7 +128,7 @@ def test_controls_act_on_the_networks_output_with_the_blur_of_the_run(make_model
 def test_equal_controls_blend_between_input_and_output(make_model):
     model, frames = make_model(), run_of(dtype=np.float32)
     full = deblur(frames, model, DeblurSettings(**CPU)).frames
-    quarter = deblur(frames, model, DeblurSettings.from_dict({"strength": 0.25, "device": "cpu"}))
+    quarter = deblur(frames, model, DeblurSettings(sharpness=0.25, noise_reduction=0.25, device="cpu"))
     np.testing.assert_allclose(quarter.frames, 0.75 * frames + 0.25 * full, atol=1e-5)
     assert quarter.blur_px is None
 
@@ -160,7 +160,7 @@ def test_a_run_brings_its_relationship_and_bits(make_model):
 def test_chosen_frames_are_those_of_the_whole_run(make_model):
     model, frames = make_model(), run_of((5, 32, 32))
     whole = deblur(frames, model, DeblurSettings(**CPU))
-    part = deblur(frames, model, DeblurSettings(frames=(2, 4), **CPU))
+    part = deblur(frames, model, DeblurSettings(frame_range=(2, 4), **CPU))
     assert part.frame_numbers == (2, 3, 4) and whole.frame_numbers == (1, 2, 3, 4, 5)
     np.testing.assert_array_equal(part.frames, whole.frames[1:4])
 
@@ -199,7 +199,7 @@ def test_a_network_sees_the_neighbours_of_each_frame(make_model, count, radius):
 def test_neighbours_outside_the_range_are_seen(make_model):
     model, frames = make_model(frames=3), run_of((6, 32, 32), np.float32)
     whole = deblur(frames, model, DeblurSettings(**CPU)).frames
-    part = deblur(frames, model, DeblurSettings(frames=(3, 4), **CPU))
+    part = deblur(frames, model, DeblurSettings(frame_range=(3, 4), **CPU))
     assert part.frame_numbers == (3, 4)
     np.testing.assert_array_equal(part.frames, whole[2:4])
 
@@ -278,7 +278,7 @@ def test_cancelling_is_asked_before_every_tile(make_model, strength):
         deblur(
             run_of((4, 64, 64)),
             make_model(),
-            DeblurSettings.from_dict({"tile": 64, "strength": strength, "device": "cpu"}),
+            DeblurSettings(tile=64, sharpness=strength, noise_reduction=strength, device="cpu"),
             progress=lambda done, total: steps.append(done),
             is_cancelled=lambda: next(answers),
         )
@@ -290,7 +290,7 @@ def test_a_network_that_overflows_is_told_by_frame(make_model):
     frames[1, 20, 20] = 1e37
     torch.nn.init.constant_(model.network.last.weight, 1e37)
     with pytest.raises(DeblurError, match=r"^Network produced invalid values in frame 2\.$"):
-        deblur(frames, model, DeblurSettings(frames=(2, 3), **CPU))
+        deblur(frames, model, DeblurSettings(frame_range=(2, 3), **CPU))
 
 
 def test_frames_that_are_not_finite_are_told_by_number(make_model):
@@ -301,7 +301,7 @@ def test_frames_that_are_not_finite_are_told_by_number(make_model):
     frames = run_of((3, 64, 64), np.float32)
     frames[2, 51, 51] = np.inf
     with pytest.raises(DeblurError, match="Frame 3 holds values that are not finite"):
-        deblur(frames, make_model(), DeblurSettings(frames=(3, 3), **CPU))
+        deblur(frames, make_model(), DeblurSettings(frame_range=(3, 3), **CPU))
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_frames_that_are_not_finite_are_told_by_number(make_model):
         (np.zeros((0, 20, 20)), {}, {}, "n at least 1"),
         (np.zeros((1, 15, 20)), {}, {}, "at least 16 rows and columns"),
         (np.zeros((1, 20, 20), complex), {}, {}, "whole or floating"),
-        (np.zeros((2, 20, 20)), {"frames": (1, 3)}, {}, "the run has 2"),
+        (np.zeros((2, 20, 20)), {"frame_range": (1, 3)}, {}, "the run has 2"),
         (np.zeros((2, 20, 20), np.uint8), {}, {"bits_stored": 12}, "Bits stored"),
         (np.zeros((2, 20, 20), np.uint16), {}, {"out": np.zeros((1, 20, 20), np.uint16)}, "must have shape"),
         (np.zeros((2, 20, 20), np.uint16), {}, {"out": np.zeros((2, 20, 20), np.uint8)}, "hold uint16"),
@@ -433,7 +433,7 @@ def test_an_unusable_gpu_is_refused_or_reported(make_model):
     engines = Engines(probe=broken)
     for strength in (0, 1):
         with pytest.raises(EngineError, match="The GPU cannot be used, because the driver is too old"):
-            insisting = DeblurSettings.from_dict({"device": "cuda", "strength": strength})
+            insisting = DeblurSettings(device="cuda", sharpness=strength, noise_reduction=strength)
             deblur(run_of(), make_model(), insisting, engines=engines)
     result = deblur(run_of(), make_model(), ALONE, engines=engines)
     assert result.device == "cpu" and "the driver is too old" in result.device_reason and not result.notices

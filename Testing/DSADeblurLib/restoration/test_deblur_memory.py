@@ -10,7 +10,7 @@ import pytest
 SCRIPT = """
 import pathlib, re, sys, numpy as np, psutil, torch
 from DSADeblurLib.frame_file import FrameFile
-from DSADeblurLib.restoration import DeblurSettings
+from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.restoration.card import ModelCard
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.architecture import RDNArchitecture
@@ -29,7 +29,7 @@ with FrameFile.create(folder + "/in.npy", (count, 1024, 1024), np.uint16) as sou
     network = build_network(RDNArchitecture(features=4, growth=2, blocks=1, layers=1, factor=4))
     watch = lambda done, total: peaks.append(process.memory_info().rss)
     with FrameFile.create(folder + "/out.npy", source.shape, source.dtype) as out:
-        settings = DeblurSettings(device="cpu", precision="float32", blur_px=(2.0, 2.0))
+        settings = DeblurSettings(device="cpu", precision="float32", blur=(2.0, 2.0))
         deblur(source, Model(card, network, ""), settings, relationship="LIN", out=out, progress=watch)
         assert abs(out[count - 1].mean() / source[count - 1].mean() - 1) < 0.1
 status = pathlib.Path("/proc/self/status")  # Linux alone keeps the true peak; elsewhere the samples have to do

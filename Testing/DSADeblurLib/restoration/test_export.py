@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
-from DSADeblurLib.restoration import DeblurSettings, export, package
+from DSADeblurLib.request import DeblurSettings
+from DSADeblurLib.restoration import export, package
 from DSADeblurLib.restoration.card import EXPORT_FILES, list_models, read_card
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.engine import EngineError

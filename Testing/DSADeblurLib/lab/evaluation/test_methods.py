@@ -52,8 +52,8 @@ def test_a_network_gets_the_frames_round_the_middle(monkeypatch):
     calls = []
 
     def fake(frames, model, settings, engines):
-        calls.append((frames.copy(), settings.frames))
-        return SimpleNamespace(frames=frames[settings.frames[0] - 1 :][:1])
+        calls.append((frames.copy(), settings.frame_range))
+        return SimpleNamespace(frames=frames[settings.frame_range[0] - 1 :][:1])
 
     monkeypatch.setattr(methods, "deblur", fake)
     frames = np.arange(5.0)[:, None, None] * np.ones((5, 16, 16))

@@ -1,11 +1,13 @@
 """Which order of deblurring and subtraction is better: the runs are the same each time, and both orders are taken."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from DSADeblurLib.lab.evaluation import order
 from DSADeblurLib.lab.image_quality.quality import psnr
-from DSADeblurLib.pipeline import ORDERS
+from DSADeblurLib.request import ORDERS, DeblurRequest
 from DSADeblurLib.xa import subtract
 
 
@@ -23,9 +25,10 @@ def test_no_deblurring_gives_the_same_in_both_orders(small_model, monkeypatch):
     """The only difference between the orders is when the network is asked."""
     run = order.draw_run("validation", 1, "paper-like", 96)
     plain = subtract(run.frames, run.plan, "LIN")[0]
-    settings = order.DeblurSettings
     nothing = {"sharpness": 0.0, "noise_reduction": 0.0}
-    monkeypatch.setattr(order, "DeblurSettings", lambda **more: settings(**{**more, **nothing}))
+    monkeypatch.setattr(
+        order, "DeblurRequest", SimpleNamespace(of=lambda **choices: DeblurRequest.of(**choices | nothing))
+    )
     for name in ORDERS:
         np.testing.assert_allclose(order.deblurred(run, small_model, name), plain, atol=1e-6)
 

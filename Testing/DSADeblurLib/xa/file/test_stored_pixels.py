@@ -9,9 +9,10 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
-from DSADeblurLib.request import UserFacts
+from DSADeblurLib.request import RequestError, UserFacts
 from DSADeblurLib.xa import XAReadError, read_header, read_run
 from DSADeblurLib.xa.file import stored_pixels
+from DSADeblurLib.xa.file.stored_pixels import PixelChoices
 
 
 def _refused(path):
@@ -72,9 +73,11 @@ def test_a_derived_object_says_whose_count_it_has(make_run, edit, derive, judged
     assert dataset.NumberOfFrames == 4 and "6 frames as the file holds (user)" in dataset.DerivationDescription
 
 
-def test_polarity_has_two_names(make_run):
+def test_polarity_has_two_names():
+    with pytest.raises(RequestError, match="Polarity must be one of keep, invert, not 'up'."):
+        UserFacts(polarity="up")
     with pytest.raises(XAReadError, match="Polarity must be 'keep' or 'invert', not 'up'."):
-        read_header(make_run().path, UserFacts(polarity="up"))
+        PixelChoices(polarity="up")
 
 
 def test_float_pixels_are_not_frames(make_run, edit):

@@ -7,10 +7,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.physics.focal_spot import FocalSpot, iec_60336_limits
 from DSADeblurLib.physics.geometry import blur_in_object_mm, blur_in_pixels
-from DSADeblurLib.request import UserFacts
+from DSADeblurLib.request import RequestError, UserFacts
 from DSADeblurLib.xa.header.facts import Fact, read_acquisition
 
 
@@ -86,14 +85,18 @@ def test_user_values_override_and_are_recorded(header):
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"focal_spot_mm": 600}, "Focal spot 600 mm given by the user is not between"),
-        ({"focal_spot_mm": float("nan")}, "Focal spot nan mm given by the user"),
-        ({"magnification": 0.5}, "Magnification 0.5 given by the user is not between"),
+        ({"focal_spot_mm": 600}, "Focal spot must be a number above 0 mm and at most 3 mm, not 600."),
+        ({"focal_spot_mm": 0}, "Focal spot must be a number above 0 mm and at most 3 mm, not 0."),
+        ({"focal_spot_mm": float("nan")}, "Focal spot must be a number above 0 mm and at most 3 mm, not nan."),
+        ({"magnification": 0.5}, "Magnification must be a number above 1 and at most 2.5, not 0.5."),
+        ({"detector_spacing_mm": 5}, "Detector spacing must be a number above 0.05 mm and at most 0.6 mm, not 5."),
     ],
 )
-def test_implausible_user_values_are_refused(header, values, sentence):
-    with pytest.raises(XAReadError, match=sentence):
-        read_acquisition(header, UserFacts(**values))
+def test_implausible_user_values_are_refused(values, sentence):
+    """Before a header is looked at."""
+    with pytest.raises(RequestError) as refused:
+        UserFacts(**values)
+    assert str(refused.value) == sentence
 
 
 @pytest.mark.parametrize("text", ["nan\\0.154", "0\\0", "-0.154\\0.154", "0.154", "abc", "inf\\inf"])

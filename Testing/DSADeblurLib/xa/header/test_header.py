@@ -7,7 +7,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from DSADeblurLib.request import UserFacts
+from DSADeblurLib.request import RequestError, UserFacts
 from DSADeblurLib.xa import XAReadError, read_header, read_run
 from DSADeblurLib.xa.file import dataset as opening
 from DSADeblurLib.xa.file.dataset import SC_BYTE, SC_WORD, SECONDARY_CAPTURE, XRF_IMAGE
@@ -76,7 +76,8 @@ def test_relationship_of_an_angiogram_is_asked_for(make_run, edit):
     path = edit(make_run().path, PixelIntensityRelationship="OTHER")
     assert "Pixel intensity relationship missing; choose linear or log." in read_header(path).warnings
     assert read_header(path, UserFacts(relationship="LOG")).relationship == "LOG"
-    assert _refused(path, relationship="CUBIC") == "Pixel intensity relationship must be LIN, LOG or DISP, not 'CUBIC'."
+    with pytest.raises(RequestError, match="Relationship must be one of LIN, LOG, DISP, not 'CUBIC'."):
+        UserFacts(relationship="CUBIC")
 
 
 def test_transfer_syntaxes_that_are_refused(make_run, tmp_path):
