@@ -9,10 +9,10 @@ from hypothesis.extra import numpy as arrays
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
-from DSADeblurLib.frames import LazyFrames
+from DSADeblurLib.lazy_frames import LazyFrames
 from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import plan_subtraction, read_run
-from DSADeblurLib.xa.loaded_frames import ReaderRule, StoredValues, loaded_run
+from DSADeblurLib.xa.loaded_frames import ReaderRule, loaded_run, stored_values
 
 OTHER_VALUES = "The node's pixel values are not those of its DICOM file: they are taken as they are."
 
@@ -87,7 +87,7 @@ def test_values_beyond_the_bits_stored_do_not_fit():
 
 def test_stored_values_are_read_when_they_are_asked_for():
     frames = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
-    stored = StoredValues(frames, ReaderRule(np.dtype(np.uint8), 8, 1.0, 1.0))
+    stored = stored_values(frames, ReaderRule(np.dtype(np.uint8), 8, 1.0, 1.0))
     assert isinstance(stored, LazyFrames) and stored.shape == (2, 3, 4) and stored.dtype == np.uint8
     frames[1] += 10
     np.testing.assert_array_equal(stored[1], frames[1] - 1)
