@@ -54,8 +54,8 @@ class GuiHost(MRMLHost):
         """File > Close scene."""
         self.scene.Clear(False)
 
-    def processEvents(self, until, seconds: float = 120.0) -> bool:
-        """Run the event loop until a condition holds; False when it did not in time."""
+    def processEvents(self, until, seconds: float = 600.0) -> bool:
+        """Run the event loop until a condition holds; False when it never did, as far as a last resort can tell."""
         end = time.monotonic() + seconds
         while not until():
             if time.monotonic() > end:
