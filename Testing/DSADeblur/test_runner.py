@@ -77,7 +77,7 @@ def test_lines_in_and_out_and_end_with_stdin(run):
     run.wait(runner, lambda: len(lines) == 2)
     assert [line.strip() for line in lines] == ["got a", "got b"] and runner.isRunning()
     runner.stop()
-    runner.wait(0.1)
+    runner.wait(600)  # until its end has arrived, which is nobody's business any more
     assert not runner.isRunning() and exits == []
 
 
@@ -111,15 +111,11 @@ def test_process_that_ignores_the_end_is_killed(run, monkeypatch):
 
 @pytest.mark.parametrize("make", [subprocess_runner, qprocess_runner])
 def test_program_that_does_not_exist(gui, make):
-    import qt
-
     runner, exits = make(gui, "/nowhere/python", []), []
     with pytest.raises(OSError, match="/nowhere/python"):
         runner.start(None, lambda *end: exits.append(end))
     runner.stop()
-    turned = []
-    qt.QTimer.singleShot(0, lambda: turned.append(True))
-    assert gui.processEvents(lambda: turned)
+    gui.turnEventLoop()
     assert not runner.isRunning() and exits == []
 
 

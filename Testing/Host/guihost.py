@@ -65,6 +65,12 @@ class GuiHost(MRMLHost):
         self.qtApplication.processEvents()
         return True
 
+    def turnEventLoop(self) -> None:
+        """Work through everything that waits in the event loop now."""
+        turned = []
+        QtCore.QTimer.singleShot(0, lambda: turned.append(True))
+        assert self.processEvents(lambda: turned)
+
     def screenshot(self, path: str | Path, width: int = 460) -> None:
         """Write a picture of the panel."""
         parent = qtemu.unwrap(self.parent)
