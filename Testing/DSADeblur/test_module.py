@@ -24,8 +24,9 @@ def panel(gui, tiny_model):
     Left to themselves, two processes may find different engines fastest, which round differently.
     """
     widget = gui.openModule()
-    request = widget._parameterNode.request
-    request.model, request.device, request.engine, request.precision = tiny_model, "cpu", "torch", "float32"
+    widget._parameterNode.request.model = tiny_model
+    for box in (widget.ui.deviceComboBox, widget.ui.engineComboBox, widget.ui.precisionComboBox):
+        box.currentIndex = 1  # the first that is not automatic: CPU, PyTorch, float32
     return widget
 
 
