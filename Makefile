@@ -20,11 +20,12 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test fuzz conformance memory lint screenshots look benchmark sample evaluate retention train study gpu gpu-wheels clean help
+.PHONY: demo test test-fast fuzz conformance memory lint screenshots look benchmark sample evaluate retention train study gpu gpu-wheels clean help
 
 help:
 	@echo "make demo         deblur the bundled sample run and draw the compare layout"
 	@echo "make test         the whole test suite"
+	@echo "make test-fast    the part of it that takes a minute or so"
 	@echo "make fuzz         $(FILES) damaged files through read, subtract and write, then the tests of properties, many times"
 	@echo "make conformance  every kind of derived object judged by every DICOM tool and reader that is installed"
 	@echo "make memory       peak memory of reading, subtracting and writing 300 frames of 1024 x 1024"
@@ -45,6 +46,9 @@ demo: $(VENV)/.installed-scene
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
+
+test-fast: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) -m "not slow"
 
 fuzz: $(VENV)/.installed-test
 	$(BIN)/python Testing/fuzz/run.py --files $(FILES) --seconds-per-file 5 --memory 2000 --keep $(OUT)/fuzz

@@ -10,6 +10,8 @@ import samples
 import slicer
 from scenes import allFrames, derive, ijkToRas, load
 
+pytestmark = pytest.mark.slow
+
 MASKED = {"mask_frames": (1, 2), "contrast_range": (3, 6)}
 # The vessel of the sample frames fills until the last one: here the fourth frame is the fullest.
 FULLEST = 4

@@ -16,6 +16,8 @@ import samples
 import slicer
 from scenes import allFrames, fingerprint, load
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def panel(gui, tiny_model):

@@ -142,6 +142,7 @@ def wait_for_frames(process: subprocess.Popen, out: Path, run: str) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
 def test_terminated_leaves_nothing_half_written(tmp_path, small_model):
     frames = np.random.default_rng(0).integers(500, 3000, (40, 512, 512)).astype(np.uint16)
@@ -184,6 +185,7 @@ def write_runs(folder: Path, count: int) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_resume_and_workers(tmp_path, small_model, capsys):
     """Two processes give what one gives, and a second call with --resume does only what is not done."""
     pytest.importorskip("distributed", reason="Dask is not installed")
@@ -216,6 +218,7 @@ def test_resume_and_workers(tmp_path, small_model, capsys):
     assert len(json.loads((two / "manifest.json").read_text())["runs"]) == 4
 
 
+@pytest.mark.slow
 def test_killed_then_resumed(tmp_path, slow_model, capsys):
     """With kill -9 nothing can clean up; the next call does, and does the rest."""
     runs, out = write_runs(tmp_path / "in", 3), tmp_path / "out"
@@ -330,6 +333,7 @@ def test_simulate_then_deblur_then_info(tmp_path, small_model, capsys):
     assert facts["subtracted"] and facts["number_of_frames"] == 2
 
 
+@pytest.mark.slow
 def test_train_writes_a_package_that_loads(tmp_path, capsys, monkeypatch):
     from dataclasses import replace
 

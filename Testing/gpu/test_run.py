@@ -111,6 +111,7 @@ def test_stages_are_bounded_by_what_is_left(driver, stages, monkeypatch):
     assert stages.training() == ("no time was left", [])
 
 
+@pytest.mark.slow
 def test_a_missing_recipe_is_the_failure_of_the_training(stages, tmp_path, monkeypatch):
     stages.size = stages.size.__class__(gains=("--help",))
     ended, words = stages.training()
@@ -126,6 +127,7 @@ def test_only_what_is_lacking_or_too_old_is_installed(driver, tmp_path):
     assert numbers("3.0.2") == (3, 0, 2) and numbers("2.11.0+cu130") == (2, 11, 0) and numbers("2.9") < numbers("3")
 
 
+@pytest.mark.slow
 def test_what_is_lacking_is_there_for_the_stages(driver, stages, tmp_path, monkeypatch):
     """A wheel made by hand, installed by pip without a network."""
     name, facts = "no_such_package", "no_such_package-1.0.dist-info"
@@ -163,6 +165,7 @@ def test_a_large_package_comes_in_parts(driver, tmp_path, monkeypatch):
         driver.pack(package, tmp_path)
 
 
+@pytest.mark.slow
 def test_it_ends_in_time_whatever_is_left_to_do(driver, tmp_path):
     command = [sys.executable, driver.__file__, "--device", "cpu", "--minutes", "0.1", "--recipe", "quick"]
     done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True)

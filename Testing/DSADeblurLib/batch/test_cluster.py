@@ -14,6 +14,8 @@ from batchsteps import PATIENCE, Backwards, check_all_done, notes, processes_beg
 
 from DSADeblurLib.batch import HIDDEN, MANIFEST, Batch, OutputFull, run_batch
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("distributed", reason="Dask is not installed")
 pytest.importorskip("cryptography", reason="cryptography is not installed")
 
@@ -188,7 +190,6 @@ def test_scheduler_that_dies(tmp_path, inputs, dask):
     assert manifest_of(out)["waiting"] == 6
 
 
-@pytest.mark.slow
 def test_local_processes_share_the_cores_and_survive_one_another(tmp_path, inputs):
     """Some of the processes are ended by one run, which is given up; all others are done once."""
     source, out, log = inputs(12), tmp_path / "out", tmp_path / "log"
@@ -300,7 +301,6 @@ def test_worker_that_is_not_like_the_client(tmp_path):
     assert not (tmp_path / "elsewhere").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups with signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_local_processes_end_with_their_client(tmp_path, inputs, number):

@@ -40,6 +40,7 @@ def plain(make_network):
     return export_network(network), network.architecture
 
 
+@pytest.mark.slow
 @settings(max_examples=6)
 @given(rows=st.integers(1, 5), cols=st.integers(1, 5), seed=st.integers(0, 99))
 def test_float32_agrees_with_pytorch(network, engines, rows, cols, seed):
