@@ -48,7 +48,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
 
 test-fast: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses $(TESTERS) -m "not slow"
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile -m "not slow"
 
 fuzz: $(VENV)/.installed-test
 	$(BIN)/python Testing/fuzz/run.py --files $(FILES) --seconds-per-file 5 --memory 2000 --keep $(OUT)/fuzz
