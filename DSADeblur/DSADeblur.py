@@ -35,6 +35,7 @@ def _prepareImports() -> None:
 _prepareImports()
 
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurRequest  # noqa: E402
+from DSADeblurLib.used import Used  # noqa: E402
 from DSADeblurPanel.calibration_section import CalibrationSection  # noqa: E402
 from DSADeblurPanel.compare_section import CompareSection  # noqa: E402
 from DSADeblurPanel.export_section import ExportSection  # noqa: E402
@@ -363,9 +364,11 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         except Exception:
             self._end(callbacks.error, _("The result could not be put into the scene; see the log."))
             raise
-        used = message["used"]
-        summary = _("Done in {seconds:.1f} s on {device} ({precision}), model {model}.").format(**used)
-        logging.info(f"Deblurred {derivedNode.GetName()} in {used['seconds']:.1f} s on {used['device']}")
+        used = Used.from_dict(message["used"])
+        summary = _("Done in {seconds:.1f} s, model {model}: {summary}.").format(
+            seconds=used.seconds, model=used.model, summary=used.summary()
+        )
+        logging.info(f"Deblurred {derivedNode.GetName()}: {summary}")
         self._end(callbacks.finished, derivedNode, " ".join((summary, *message["notices"])))
 
     def _end(self, tell, *arguments) -> None:

@@ -63,18 +63,25 @@ class LazyFrames:
         return np.asarray(self[:], dtype=dtype)
 
 
-class MappedFrames(LazyFrames):
+class ComputedFrames(LazyFrames):
+    """Frames of a shape (n, rows, columns) and a dtype, each of which `frame_of(index)` gives, (rows, columns)."""
+
+    def __init__(self, shape: Sequence[int], dtype: DTypeLike, frame_of: Callable[[int], np.ndarray]) -> None:
+        count, rows, columns = shape
+        self.shape, self.dtype, self._frame_of = (count, rows, columns), np.dtype(dtype), frame_of
+
+    def frame(self, index: int) -> np.ndarray:
+        """Return frame `index`, (rows, columns)."""
+        return np.asarray(self._frame_of(index), self.dtype)
+
+
+class MappedFrames(ComputedFrames):
     """Each of `frames`, (n, rows, columns), through a function that keeps its shape, as `dtype`."""
 
     def __init__(
         self, frames: Sequence[np.ndarray], function: Callable[[np.ndarray], np.ndarray], dtype: DTypeLike
     ) -> None:
-        self._frames, self._function = frames, function
-        self.shape, self.dtype = tuple(frames.shape), np.dtype(dtype)
-
-    def frame(self, index: int) -> np.ndarray:
-        """Return frame `index`, (rows, columns)."""
-        return np.asarray(self._function(self._frames[index]), self.dtype)
+        super().__init__(frames.shape, dtype, lambda index: function(frames[index]))
 
 
 def is_several(key) -> bool:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from DSADeblurLib import __version__
 from DSADeblurLib.frame_file import FrameFile
-from DSADeblurLib.lazy_frames import LazyFrames, MappedFrames
+from DSADeblurLib.lazy_frames import ComputedFrames, LazyFrames, MappedFrames
 from DSADeblurLib.request import DeblurRequest, DeblurSettings, RequestError, with_header_blur
+from DSADeblurLib.used import Used
 from DSADeblurLib.xa import (
     Provenance,
     Run,
@@ -32,55 +33,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 IsCancelled = Callable[[], bool]
-
-
-@dataclass(frozen=True)
-class Used:
-    """What was used for a result, to be read beside what was asked.
-
-    Attributes:
-        software: version of DSADeblur.
-        model, model_sha256: name of the model's card, hash of its weights.
-        device, engine, precision, tile: where and how the network ran; the tile is None for whole frames.
-        blur_px: width of the blur in rows and columns, in pixels, that network and controls took; None where neither
-            needed one.
-        blur_source: where that width came from: 'given', 'geometry' (focal spot and magnification of header or user),
-            'frames', or two of these; '' without a width.
-        mask_frames: numbers of the frames that were subtracted, from 1; none where nothing was.
-        frame_numbers: of the frames of the result, in the run, from 1.
-        seconds: that the restoration took.
-    """
-
-    software: str
-    model: str
-    model_sha256: str
-    device: str
-    engine: str
-    precision: str
-    tile: int | None
-    blur_px: tuple[float, float] | None
-    blur_source: str
-    mask_frames: tuple[int, ...]
-    frame_numbers: tuple[int, ...]
-    seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Values of JSON's types by name."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping) -> Used:
-        """Inverse of `as_dict`. Raises TypeError or KeyError on anything else."""
-        lists = {name: tuple(values[name]) for name in ("mask_frames", "frame_numbers")}
-        blur_px = None if values["blur_px"] is None else tuple(values["blur_px"])
-        return cls(**{**{one.name: values[one.name] for one in fields(cls)}, **lists, "blur_px": blur_px})
-
-    def in_words(self) -> str:
-        """For a description: float32 on cpu by torch, blur 3.1 x 3.0 px (geometry)."""
-        words = f"{self.precision} on {self.device} by {self.engine}"
-        if self.blur_px is not None:
-            words += ", blur {:.1f} x {:.1f} px ({})".format(*self.blur_px, self.blur_source)
-        return words
 
 
 @dataclass(frozen=True)
@@ -352,19 +304,13 @@ def deblur_loaded(
     return Restored(used, tuple(filter(None, (loaded.note, *notes, *notices))), ready.plan, relationship)
 
 
-class _Originals(LazyFrames):
+def _originals(run: Run, numbers: Sequence[int], plan: SubtractionPlan | None) -> LazyFrames:
     """The original frames that belong to restored ones, subtracted where those are."""
-
-    def __init__(self, run: Run, numbers: Sequence[int], plan: SubtractionPlan | None) -> None:
-        self._frames, self._indices = run.frames, [number - 1 for number in numbers]
-        if plan is not None:
-            frames, relationship = for_subtraction(run, run.frames)
-            self._frames = subtract(frames, plan.between(numbers[0], numbers[-1]), relationship)
-            self._indices = range(len(numbers))
-        self.shape, self.dtype = (len(numbers), *self._frames.shape[1:]), self._frames.dtype
-
-    def frame(self, index: int) -> np.ndarray:
-        return self._frames[self._indices[index]]
+    if plan is None:
+        shape = (len(numbers), *run.frames.shape[1:])
+        return ComputedFrames(shape, run.frames.dtype, lambda index: run.frames[numbers[index] - 1])
+    frames, relationship = for_subtraction(run, run.frames)
+    return subtract(frames, plan.between(numbers[0], numbers[-1]), relationship)
 
 
 def _write_pictures(
@@ -377,7 +323,7 @@ def _write_pictures(
 ) -> list[Path]:
     from DSADeblurLib.pictures import write_gif, write_mp4, write_png
 
-    originals = _Originals(run, numbers, plan)
+    originals = _originals(run, numbers, plan)
     times = None if run.times is None else run.times[np.array(numbers) - 1]
     paths = [output.with_suffix("." + kind) for kind in kinds]
     for kind, path in zip(kinds, paths, strict=True):

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from DSADeblurLib.batch import Outcome
 from DSADeblurLib.measurement.calibration import choices
-from DSADeblurLib.pipeline import Used
+from DSADeblurLib.used import Used
 from DSADeblurLib.xa import Run
 
 # Progress goes to stderr, so that stdout can be piped.
@@ -91,7 +91,7 @@ def print_outcomes(outcomes: list[Outcome], notice: str) -> None:
         frames = seconds = words = ""
         if outcome.used is not None:
             used = Used.from_dict(outcome.used)
-            frames, seconds, words = str(len(used.frame_numbers)), f"{used.seconds:.1f}", used.in_words()
+            frames, seconds, words = str(len(used.frame_numbers)), f"{used.seconds:.1f}", used.summary()
         result = Text(outcome.error or outcome.output or f"left out: {outcome.skipped}", "red" if outcome.error else "")
         table.add_row(Text(Path(outcome.input).name), frames, seconds, words, result)
     console.print(table)

@@ -15,7 +15,7 @@ Messages from it:
   {"type": "error", "job", "message"}
 `job` is any string of the caller. `frames` and `output` are paths of .npy files of shape (n, rows, columns); `file` is
 the DICOM file that the frames were read from, or "", and `note` then says why, see `xa.loaded_frames.loaded_run`.
-`request` is `DeblurRequest.as_dict`, `used` is `pipeline.Used.as_dict`, `subtraction` is `SubtractionPlan.as_dict`,
+`request` is `DeblurRequest.as_dict`, `used` is `used.Used.as_dict`, `subtraction` is `SubtractionPlan.as_dict`,
 or null. Everything but reading the node happens here: header, planning, subtraction, restoration.
 """
 

@@ -9,6 +9,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from DSADeblurLib.lazy_frames import ComputedFrames
 from DSADeblurLib.request import DeblurRequest
 from DSADeblurScene.derived import (
     ATTRIBUTE,
@@ -18,7 +19,7 @@ from DSADeblurScene.derived import (
     setWindow,
     sourceOf,
 )
-from DSADeblurScene.input import ComputedFrames, readInput, shownVolume
+from DSADeblurScene.input import readInput, shownVolume
 from DSADeblurScene.run_file import loadedRun
 
 # Ids up to 100 are Slicer's own.
@@ -103,7 +104,8 @@ def _beginSubtracted(derived, run, numbers: list[int], first: int, frames):
         begun, known = [frame], [numbers[first]]
     else:
         empty = np.zeros_like(frame)
-        begun, known = ComputedFrames(len(numbers), lambda i: frame if i == first else empty), numbers
+        shape = (len(numbers), *frame.shape)
+        begun, known = ComputedFrames(shape, frame.dtype, lambda i: frame if i == first else empty), numbers
     name, attributes = _("{name} subtracted").format(name=run.node.GetName()), {"Role": "subtracted source"}
     node = addDerived(run, begun, known, name=name, attributes=attributes, subtracted=False)
     _setMissing(node, others)
@@ -133,9 +135,11 @@ def originalFrames(derived) -> ComputedFrames:
     """The source's frames that a derived node was made from, one for one, subtracted alike when it is subtracted."""
     run, numbers = readInput(sourceOf(derived)), frameNumbersOf(derived)
     if derived.GetAttribute(ATTRIBUTE + "Subtraction") is None:
-        return ComputedFrames(len(numbers), lambda i: run.frames[numbers[i] - 1])
+        shape = (len(numbers), *run.frames.shape[1:])
+        return ComputedFrames(shape, run.frames.dtype, lambda i: run.frames[numbers[i] - 1])
     frames = subtractedSource(derived)
-    return ComputedFrames(len(numbers), lambda i: frames[frames.frame_numbers.index(numbers[i])])
+    shape = (len(numbers), *frames.shape[1:])
+    return ComputedFrames(shape, frames.dtype, lambda i: frames[frames.frame_numbers.index(numbers[i])])
 
 
 def subtractedSource(derived):
@@ -171,9 +175,12 @@ def differenceNode(derived, original):
     numbers = frameNumbersOf(derived)
     # The subtracted source holds the frames of the result; the native source holds all frames.
     indices = range(len(numbers)) if original is not sourceOf(derived) else [number - 1 for number in numbers]
-    frames = ComputedFrames(
-        len(numbers), lambda i: sharp.frames[i].astype(np.float32) - blurred.frames[indices[i]].astype(np.float32)
-    )
+    shape = (len(numbers), *sharp.frames.shape[1:])
+
+    def difference(i: int) -> np.ndarray:
+        return sharp.frames[i].astype(np.float32) - blurred.frames[indices[i]].astype(np.float32)
+
+    frames = ComputedFrames(shape, np.float32, difference)
     name = _("{name} difference").format(name=run.node.GetName())
     node = addDerived(run, frames, numbers, name=name, attributes={"Role": "difference"}, subtracted=False)
     reach = max(float(np.percentile(np.abs(sampleFrames(frames)), 99.9)), 1e-6)

@@ -15,7 +15,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurScene.derived import ATTRIBUTE
-from DSADeblurScene.export_frames import Watch, WatchedFrames
+from DSADeblurScene.export_frames import Watch, watched
 from DSADeblurScene.export_result import Result, provenanceOf
 from DSADeblurScene.run_file import fileForInstance, loadedRun
 
@@ -165,7 +165,7 @@ def _write(result: Result, path: Path, watch: Watch, compression: str) -> Path:
     return write_derived(
         path,
         loaded.run,
-        WatchedFrames(frames, frames.shape, frames.dtype, watch),
+        watched(frames, watch),
         frame_numbers=result.numbers,
         provenance=provenanceOf(result, loaded.run.acquisition.assumed()),
         plan=result.plan,

@@ -83,7 +83,8 @@ def provenanceOf(result: Result, assumed: tuple[str, ...]):
 
     assumed: phrases about values that did not come from the header.
     """
-    from DSADeblurLib.pipeline import Used, provenance
+    from DSADeblurLib.pipeline import provenance
+    from DSADeblurLib.used import Used
 
     return provenance(result.request, Used.from_dict(result.used), assumed)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from DSADeblurLib.lazy_frames import LazyFrames
+
 INSTANCE_UIDS = "DICOM.instanceUIDs"
 
 
-class NodeFrames:
+class NodeFrames(LazyFrames):
     """The frames of a node, read one at a time: shape (n, rows, cols), [i] gives a copy of frame i."""
 
     def __init__(self, volumes, dtype, shape) -> None:
@@ -20,10 +21,7 @@ class NodeFrames:
         self.dtype = dtype
         self.shape = shape
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, index: int) -> np.ndarray:
+    def frame(self, index: int) -> np.ndarray:
         if len(self._volumes) == 1:
             return slicer.util.arrayFromVolume(self._volumes[0])[index].copy()
         return slicer.util.arrayFromVolume(self._volumes[index])[0].copy()
@@ -33,22 +31,6 @@ class NodeFrames:
         single = len(self._volumes) == 1
         pixels = slicer.util.arrayFromVolume(self._volumes[0 if single else index])[index if single else 0]
         return pixels[::step, ::step].copy()
-
-
-class ComputedFrames:
-    """n frames that are computed when they are asked for, one at a time."""
-
-    def __init__(self, count: int, make: Callable[[int], np.ndarray]) -> None:
-        self._count = count
-        self._make = make
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        if not 0 <= index < self._count:
-            raise IndexError(index)
-        return self._make(index)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Outcome:
     Attributes:
         input, output: absolute paths; no output where there is no result.
         software, model_sha256, request: what was fingerprint, see `fingerprint`.
-        used: what was used for the result, see `pipeline.Used`.
+        used: what was used for the result, see `used.Used`.
         error: one sentence; None when all went well.
         skipped: why a file that is whole is nothing to be deblurred.
         warnings: sentences about the run and its result.
