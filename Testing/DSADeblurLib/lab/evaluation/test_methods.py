@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from DSADeblurLib.lab.evaluation import methods
 from DSADeblurLib.lab.evaluation.grid import Case, Known
-from DSADeblurLib.lab.evaluation.methods import FAMILIES, Family, with_assumed_blur, network_method, tune, unchanged
+from DSADeblurLib.lab.evaluation.methods import FAMILIES, Family, network_method, tune, unchanged, with_assumed_blur
 from DSADeblurLib.lab.image_quality.quality import psnr
 from DSADeblurLib.restoration.settings import LARGEST_BLUR_PX, DeblurSettings
 
