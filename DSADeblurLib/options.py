@@ -88,12 +88,12 @@ class Option:
 
 @dataclass(frozen=True)
 class Text(Option):
-    """Any text that is not empty."""
+    """Any text that is not empty; blanks around it do not count."""
 
     def converted(self, value: Any) -> str:
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value.strip():
             raise ValueError
-        return value
+        return value.strip()
 
     def expected(self) -> str:
         return "a text"
@@ -149,7 +149,9 @@ class Flag(Option):
         return "true or false"
 
     def read(self, text: str) -> bool:
-        return {"true": True, "false": False}[text] if text in ("true", "false") else bool(text)
+        if text not in ("true", "false"):
+            raise ValueError
+        return text == "true"
 
     def written(self, value: Any) -> str:
         return str(value).lower()
@@ -183,7 +185,7 @@ class Number(Option):
         return float(text)
 
     def written(self, value: Any) -> str:
-        return f"{value:g}"
+        return _shortest(value)
 
 
 @dataclass(frozen=True)
@@ -273,7 +275,7 @@ class Shift(Option):
         return tuple(float(part) for part in text.split(","))
 
     def written(self, value: Any) -> str:
-        return "{:g},{:g}".format(*value)
+        return ",".join(map(_shortest, value))
 
 
 @dataclass(frozen=True)
@@ -303,7 +305,12 @@ class WordOrWidths(Option):
         return float(rows), float(columns or rows)
 
     def written(self, value: Any) -> str:
-        return value if isinstance(value, str) else "{:g},{:g}".format(*value)
+        return value if isinstance(value, str) else ",".join(map(_shortest, value))
+
+
+def _shortest(value: float) -> str:
+    """The shortest text that is read as this number: 0.5, 3."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def _are_whole(*values: object) -> bool:
