@@ -165,7 +165,7 @@ class Number(Option):
     above: bool = False
 
     def converted(self, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, Real):
+        if not _is_number(value):
             raise TypeError
         if not self.minimum <= value <= self.maximum or not math.isfinite(value):
             raise ValueError
@@ -179,7 +179,7 @@ class Number(Option):
             return f"a number above {self.minimum:g}{unit} and at most {self.maximum:g}{unit}"
         return f"a number from {self.minimum:g} to {self.maximum:g}{unit}"
 
-    def read(self, text: str) -> float:
+    def read(self, text: str) -> float | None:
         return float(text)
 
     def written(self, value: Any) -> str:
@@ -304,6 +304,10 @@ class WordOrWidths(Option):
 
     def written(self, value: Any) -> str:
         return value if isinstance(value, str) else "{:g},{:g}".format(*value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _are_whole(*values: object) -> bool:

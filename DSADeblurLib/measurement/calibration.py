@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from DSADeblurLib.xa.file.elements import as_written
-from DSADeblurLib.xa.header.facts import Acquisition
+from DSADeblurLib.xa.header.facts import Acquisition, Pair
 from DSADeblurLib.xa.header.magnifications import (
     COARSEST_SPACING_MM,
     FIDUCIAL,
@@ -70,8 +70,6 @@ _WHY = {
     "detector": "No magnification is known: lengths are those of shadows on the detector, larger than in the patient.",
     PIXELS: "The header tells no pixel size.",
 }
-
-Pair = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -361,15 +359,16 @@ def _in_depth(acquisition: Acquisition, low: Pair, high: Pair, depth_mm: float) 
     spacing = acquisition.imager_pixel_spacing.value
     detector = _ends(spacing)[1] if spacing else _times(high, MAGNIFICATION_RANGE[1])
     steps = _times(detector, depth_mm / shortest_sid(acquisition.sid.value))
-    least = tuple(max(one - step, 0.0) for one, step in zip(low, steps, strict=True))
+    rows, columns = (max(one - step, 0.0) for one, step in zip(low, steps, strict=True))
+    least = rows, columns
     # Nothing lies behind the detector, where the pixel is that of the detector.
-    most = tuple(max(min(one + step, end), one) for one, step, end in zip(high, steps, detector, strict=True))
-    return least, most
+    rows, columns = (max(min(one + step, end), one) for one, step, end in zip(high, steps, detector, strict=True))
+    return least, (rows, columns)
 
 
 def _ends(spacing: Pair) -> tuple[Pair, Pair]:
-    lows, highs = zip(*(as_written(one, COARSEST_SPACING_MM) for one in spacing), strict=True)
-    return lows, highs
+    rows, columns = (as_written(one, COARSEST_SPACING_MM) for one in spacing)
+    return (rows[0], columns[0]), (rows[1], columns[1])
 
 
 def _times(pair: Pair, factor: float) -> Pair:
