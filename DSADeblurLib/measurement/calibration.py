@@ -209,8 +209,11 @@ def choices(acquisition: Acquisition) -> Choices:
     in a way not told; the detector's plane; pixels.
     """
     found = [_spacing_calibration(acquisition), _detector(acquisition), uncalibrated(acquisition.pixel_aspect)]
-    if acquisition.imager_pixel_spacing.value is not None:
-        found += [_patient_plane(acquisition, one) for one in acquisition.magnifications if one.source != SPACINGS]
+    spacing = acquisition.imager_pixel_spacing.value
+    if spacing is not None:
+        found += [
+            _patient_plane(spacing, acquisition, one) for one in acquisition.magnifications if one.source != SPACINGS
+        ]
     ordered = sorted(filter(None, found), key=lambda one: _ORDER.index(one.kind))
     return Choices(tuple(ordered), _WHY[ordered[0].kind])
 
@@ -271,10 +274,9 @@ def _detector(acquisition: Acquisition) -> Calibration | None:
     return Calibration("detector", spacing.value, low, high, notes)
 
 
-def _patient_plane(acquisition: Acquisition, used: Magnification) -> Calibration:
+def _patient_plane(spacing: Pair, acquisition: Acquisition, used: Magnification) -> Calibration:
     """Detector pixels over the magnification, within 50 mm of the plane that it holds for."""
-    spacing = acquisition.imager_pixel_spacing.value
-    near, far = _in_patient(acquisition, used)
+    near, far = _in_patient(spacing, acquisition, used)
     notes = [f"Holds at the isocentre; the interval covers objects within {OBJECT_DEPTH_MM:g} mm of it."]
     if used.source == USER:
         notes = [
@@ -288,14 +290,15 @@ def _patient_plane(acquisition: Acquisition, used: Magnification) -> Calibration
 
 def _spacing_calibration(acquisition: Acquisition) -> Calibration | None:
     """Pixel Spacing as the device calibrated it; None where it did not, or not plausibly."""
-    size, kind = acquisition.pixel_spacing.value, acquisition.calibration_type
+    size, spacing = acquisition.pixel_spacing.value, acquisition.imager_pixel_spacing.value
     used = next((one for one in acquisition.magnifications if one.source == SPACINGS), None)
-    if size is None or (used is None and acquisition.imager_pixel_spacing.value is not None):
+    if size is None or (used is None and spacing is not None):
         return None
-    if used is None:
+    if used is None or spacing is None:
         low, high = _in_depth(acquisition, *_ends(size), OBJECT_DEPTH_MM)
     else:
-        low, high = _in_patient(acquisition, used)
+        low, high = _in_patient(spacing, acquisition, used)
+    kind = acquisition.calibration_type
     plane = "fiducial" if kind == FIDUCIAL else "isocentre"
     notes = (
         f"Holds at the {plane}; the interval covers objects within {OBJECT_DEPTH_MM:g} mm of it.",
@@ -335,7 +338,7 @@ def _doubts(name: str, acquisition: Acquisition, size: Pair, low: Pair, high: Pa
     if not MAGNIFICATION_RANGE[0] < used <= MAGNIFICATION_RANGE[1]:
         return [f"Geometry implausible: the {name} gives magnification {used:.3g}; check its size."]
     if acquisition.magnifications:
-        near, far = _in_patient(acquisition, acquisition.magnifications[0])
+        near, far = _in_patient(spacing, acquisition, acquisition.magnifications[0])
         if high[1] < near[1] or low[1] > far[1]:
             return [
                 f"The {name} gives magnification {used:.3g}, the header {acquisition.magnification.value:.3g}: "
@@ -344,9 +347,9 @@ def _doubts(name: str, acquisition: Acquisition, size: Pair, low: Pair, high: Pa
     return []
 
 
-def _in_patient(acquisition: Acquisition, used: Magnification) -> tuple[Pair, Pair]:
+def _in_patient(spacing: Pair, acquisition: Acquisition, used: Magnification) -> tuple[Pair, Pair]:
     """Smallest and largest pixel in the patient that the tags on the plane of `used` allow, within 50 mm of it."""
-    low, high = _ends(acquisition.imager_pixel_spacing.value)
+    low, high = _ends(spacing)
     far, near = range_in_depth(plane_range(used, acquisition.magnifications), acquisition.sid.value)
     return _times(low, 1 / near), _times(high, 1 / far)
 

@@ -259,9 +259,7 @@ def _single(dataset: Dataset, keyword: str, name: str, unit: str, warnings: list
     return Fact(values[0], unit, "header")
 
 
-def _pair(
-    dataset: Dataset, keyword: str, name: str, limits: Pair | None, warnings: list[str]
-) -> Fact[Pair]:
+def _pair(dataset: Dataset, keyword: str, name: str, limits: Pair | None, warnings: list[str]) -> Fact[Pair]:
     values = numbers_of(dataset, keyword)
     if values == ():
         return unknown("mm")
@@ -283,10 +281,9 @@ def _spacing_from_field_of_view(dataset: Dataset, warnings: list[str]) -> Fact[P
     a circle in a square image, and pixels come out square and plausible.
     """
     shape, sides = text_of(dataset, "FieldOfViewShape"), numbers_of(dataset, "FieldOfViewDimensions")
-    size = (integers_of(dataset, "Rows"), integers_of(dataset, "Columns"))
-    if not shape or not sides or not all(one and one[0] > 0 for one in size):
+    rows, columns = ((integers_of(dataset, name) or (0,))[0] for name in ("Rows", "Columns"))
+    if not shape or not sides or min(rows, columns) <= 0:
         return None
-    (rows,), (columns,) = size
     if shape == "ROUND" and len(sides) == 1:
         sides = sides * 2
     elif shape != "RECTANGLE" or len(sides) != 2:

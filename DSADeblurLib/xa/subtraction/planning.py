@@ -1,9 +1,7 @@
 """Decide whether and how a run is subtracted: what the header says, what the user says, what the frames show."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-
-import numpy as np
 
 from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.lazy_frames import Frames
