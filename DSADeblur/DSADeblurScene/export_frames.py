@@ -8,6 +8,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from DSADeblurLib.lazy_frames import Frames, LazyFrames
 from DSADeblurScene.export_result import Result
 
 
@@ -54,18 +55,15 @@ class Watch:
             raise ValueError(_("The run was removed from the scene; the export was stopped."))
 
 
-class WatchedFrames:
-    """Frames of a given shape that call `step` before each one is read: shape (n, rows, cols), [i] gives frame i."""
+class WatchedFrames(LazyFrames):
+    """Frames, (n, rows, cols), that call `step` before each one is read."""
 
-    def __init__(self, frames, shape, dtype, watch: Watch) -> None:
+    def __init__(self, frames: Frames, watch: Watch) -> None:
         self._frames = frames
         self._watch = watch
-        self.shape = tuple(shape)
-        self.dtype = np.dtype(dtype)
+        self.shape, self.dtype = frames.shape, frames.dtype
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, index: int) -> np.ndarray:
+    def frame(self, index: int) -> np.ndarray:
+        """Return frame `index`, (rows, cols)."""
         self._watch.step()
         return self._frames[index]

@@ -81,8 +81,7 @@ def frameTimes(result: Result) -> np.ndarray | None:
 
 
 def _watched(result: Result, watch: Watch) -> WatchedFrames:
-    frames = result.run.frames
-    return WatchedFrames(frames, frames.shape, frames.dtype, watch)
+    return WatchedFrames(result.run.frames, watch)
 
 
 def _browsed(sequence) -> int:

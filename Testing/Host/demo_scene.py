@@ -82,7 +82,11 @@ def loadDerived(original: str | Path, derived: str | Path):
         attributes["Subtraction"] = json.dumps(plan.as_dict())
         mapping = dataset.RealWorldValueMappingSequence[0]
         slope, intercept = float(mapping.RealWorldValueSlope), float(mapping.RealWorldValueIntercept)
-        frames = ComputedFrames(len(numbers), lambda i: (result.frames[i] * slope + intercept).astype(np.float32))
+        frames = ComputedFrames(
+            (len(numbers), *result.frames.shape[1:]),
+            np.float32,
+            lambda i: (result.frames[i] * slope + intercept).astype(np.float32),
+        )
     name = source.node.GetName() + " deblurred"
     return addDerived(source, frames, numbers, name=name, attributes=attributes, subtracted=plan is not None)
 
