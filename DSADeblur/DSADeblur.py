@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import sys
+from typing import Any
 
 import numpy as np
 import slicer
@@ -85,9 +86,9 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = None
-        self._parameterNode = None
-        self._parameterNodeGuiTag = None
+        self.logic = DSADeblurLogic()
+        self._parameterNode: DSADeblurParameterNode | None = None
+        self._parameterNodeGuiTag: int | None = None
 
     def setup(self) -> None:
         ScriptedLoadableModuleWidget.setup(self)
@@ -95,7 +96,6 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = DSADeblurLogic()
         self.inputSection = InputSection(self.ui)
         self.modelSection = ModelSection(self.ui, self._onModelChosen)
         self.runSection = RunSection(self.ui, self._onApply, self._onCancel)
@@ -134,9 +134,10 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def initializeParameterNode(self) -> None:
         """Take the parameter node of the scene and preselect the first run."""
-        self.setParameterNode(self.logic.getParameterNode())
-        if not self._parameterNode.inputNode:
-            self._parameterNode.inputNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSequenceNode")
+        parameters = self.logic.getParameterNode()
+        self.setParameterNode(parameters)
+        if not parameters.inputNode:
+            parameters.inputNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSequenceNode")
 
     def setParameterNode(self, parameterNode: DSADeblurParameterNode | None) -> None:
         """Connect the panel to a parameter node, or disconnect it."""
@@ -173,6 +174,9 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.request.model = name
 
     def _onApply(self) -> None:
+        parameters = self._parameterNode
+        if parameters is None:
+            return
         callbacks = Callbacks(
             progress=self.runSection.showProgress,
             notice=self.runSection.showStatus,
@@ -181,7 +185,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             error=self.runSection.end,
         )
         try:
-            node, request = self._parameterNode.inputNode, requestFrom(self._parameterNode.request)
+            node, request = parameters.inputNode, requestFrom(parameters.request)
             self.runSection.begin()
             self.logic.start(node, request, callbacks)
         except (ValueError, OSError, RuntimeError) as error:
@@ -244,7 +248,8 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             RuntimeError: one sentence, if the worker failed.
         """
         job = Job(inputNode, DeblurRequest.of(model=model, **choices))
-        client, outcome = WorkerClient(makeRunner), {}
+        client = WorkerClient(makeRunner)
+        outcome: dict[str, Any] = {}
         callbacks = Callbacks(
             progress=progress or (lambda *_: None),
             finished=lambda message: outcome.update(message=message),
@@ -274,7 +279,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             self._client.submit(
                 job.message(),
                 Callbacks(
-                    progress=lambda *progress: self._progress(callbacks, *progress),
+                    progress=lambda *progress: self._progress(job, callbacks, *progress),
                     notice=callbacks.notice,
                     finished=lambda message: self._finish(job, message, callbacks),
                     cancelled=lambda: self._end(callbacks.cancelled),
@@ -348,8 +353,8 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         if self._export is not None:
             raise RuntimeError(_("An export is under way; wait for it or cancel it."))
 
-    def _progress(self, callbacks: Callbacks, done: int, total: int, secondsLeft: float | None) -> None:
-        if self._job.isOrphan():
+    def _progress(self, job: Job, callbacks: Callbacks, done: int, total: int, secondsLeft: float | None) -> None:
+        if job.isOrphan():
             self.abandon()
             callbacks.error(_("The input was removed from the scene; the deblurring was stopped."))
         else:

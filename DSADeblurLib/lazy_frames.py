@@ -1,9 +1,28 @@
-"""Frames that are computed when they are asked for, one at a time, and look like an array."""
+"""What frames are everywhere: an array, or something like one whose frames are computed when they are asked for."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike
+
+
+class Frames(Protocol):
+    """Frames of one run, (n, rows, columns): a NumPy array, or whatever else gives one frame at a time."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of frames, rows, columns."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the values."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key, /) -> np.ndarray: ...
+
+    def __iter__(self) -> Iterator[np.ndarray]: ...
 
 
 class LazyFrames:
@@ -78,9 +97,7 @@ class ComputedFrames(LazyFrames):
 class MappedFrames(ComputedFrames):
     """Each of `frames`, (n, rows, columns), through a function that keeps its shape, as `dtype`."""
 
-    def __init__(
-        self, frames: Sequence[np.ndarray], function: Callable[[np.ndarray], np.ndarray], dtype: DTypeLike
-    ) -> None:
+    def __init__(self, frames: Frames, function: Callable[[np.ndarray], np.ndarray], dtype: DTypeLike) -> None:
         super().__init__(frames.shape, dtype, lambda index: function(frames[index]))
 
 

@@ -167,7 +167,7 @@ class Number(Option):
     above: bool = False
 
     def converted(self, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, Real):
+        if not _is_number(value):
             raise TypeError
         if not self.minimum <= value <= self.maximum or not math.isfinite(value):
             raise ValueError
@@ -181,7 +181,7 @@ class Number(Option):
             return f"a number above {self.minimum:g}{unit} and at most {self.maximum:g}{unit}"
         return f"a number from {self.minimum:g} to {self.maximum:g}{unit}"
 
-    def read(self, text: str) -> float:
+    def read(self, text: str) -> float | None:
         return float(text)
 
     def written(self, value: Any) -> str:
@@ -311,6 +311,10 @@ class WordOrWidths(Option):
 def _shortest(value: float) -> str:
     """The shortest text that is read as this number: 0.5, 3."""
     return repr(float(value)).removesuffix(".0")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _are_whole(*values: object) -> bool:

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from DSADeblurLib import __version__
 from DSADeblurLib.frame_file import FrameFile
-from DSADeblurLib.lazy_frames import ComputedFrames, LazyFrames, MappedFrames
+from DSADeblurLib.lazy_frames import ComputedFrames, Frames, LazyFrames, MappedFrames
 from DSADeblurLib.request import DeblurRequest, DeblurSettings, RequestError, with_header_blur
 from DSADeblurLib.used import Used
 from DSADeblurLib.xa import (
@@ -50,7 +51,7 @@ class Prepared:
         blur_source: see `Used`, of the width in `settings`.
     """
 
-    frames: Sequence[np.ndarray]
+    frames: Frames
     settings: DeblurSettings
     relationship: str | None
     bits_stored: int | None
@@ -59,6 +60,11 @@ class Prepared:
     subtract_after: bool = False
     exposed: np.ndarray | None = None
     blur_source: str = ""
+
+    @property
+    def frame_range(self) -> tuple[int, int]:
+        """First and last of `frames` that are restored, from 1."""
+        return self.settings.frame_range or (1, len(self.frames))
 
 
 def prepare(run: Run, request: DeblurRequest) -> Prepared:
@@ -89,21 +95,21 @@ def prepare(run: Run, request: DeblurRequest) -> Prepared:
         flip_shift=options.flip_shift,
         registration=options.registration,
     )
-    common = {"exposed": run.exposed(), "blur_source": blur_source}
+    prepared = partial(Prepared, exposed=run.exposed(), blur_source=blur_source)
     if plan is None:
         numbers = tuple(range(1, count + 1))
-        return Prepared(run.frames, settings, run.relationship, run.bits_stored, numbers, **common)
+        return prepared(run.frames, settings, run.relationship, run.bits_stored, numbers)
     frames, relationship = for_subtraction(run, run.frames)
     if settings.frame_range is not None:
         plan, settings = plan.between(*settings.frame_range), replace(settings, frame_range=None)
     subtracted = subtract(frames, plan, relationship)
     if options.order == "subtract-first":
-        return Prepared(subtracted, settings, None, None, plan.contrast_frames, plan, **common)
+        return prepared(subtracted, settings, None, None, plan.contrast_frames, plan)
     needed = [*plan.mask_frames, *(one for number in plan.contrast_frames for one in plan.averaged(number))]
     settings = replace(settings, frame_range=(min(needed), max(needed)))
     # As float32, so that what becomes of them is not rounded before it is subtracted.
     floating, numbers = MappedFrames(frames, np.asarray, np.float32), plan.contrast_frames
-    return Prepared(floating, settings, relationship, None, numbers, plan, subtract_after=True, **common)
+    return prepared(floating, settings, relationship, None, numbers, plan, subtract_after=True)
 
 
 def restore(
@@ -128,8 +134,8 @@ def restore(
     Raises:
         DeblurError, DeblurCancelled, ValueError: one sentence each; then the file is incomplete or absent.
     """
-    if ready.subtract_after:
-        result = _restore_then_subtract(ready, model, path, progress, is_cancelled)
+    if ready.subtract_after and ready.plan is not None:
+        result = _restore_then_subtract(ready, ready.plan, model, path, progress, is_cancelled)
     else:
         result = _restore(ready, model, path, progress, is_cancelled)
     return _used(result, ready), result.notices
@@ -140,7 +146,7 @@ def _restore(
 ) -> DeblurResult:
     from DSADeblurLib.restoration.deblur import deblur
 
-    first, last = ready.settings.frame_range or (1, len(ready.frames))
+    first, last = ready.frame_range
     with FrameFile.create(path, (last - first + 1, *ready.frames.shape[1:]), ready.frames.dtype) as out:
         result = deblur(
             ready.frames,
@@ -158,17 +164,22 @@ def _restore(
 
 
 def _restore_then_subtract(
-    ready: Prepared, model: Model, path: Path, progress: Progress | None, is_cancelled: IsCancelled | None
+    ready: Prepared,
+    plan: SubtractionPlan,
+    model: Model,
+    path: Path,
+    progress: Progress | None,
+    is_cancelled: IsCancelled | None,
 ) -> DeblurResult:
     """Restore mask and contrast frames into another file, then their differences into `path`."""
     from DSADeblurLib.restoration.deblur import DeblurCancelled
 
-    plan, native_path = ready.plan, Path(path).with_name(Path(path).name + ".native")
+    native_path = Path(path).with_name(Path(path).name + ".native")
     native = replace(ready, frame_numbers=tuple(range(1, len(ready.frames) + 1)))
     try:
         result = _restore(native, model, native_path, progress, is_cancelled)
         with FrameFile.open(native_path) as frames:
-            subtracted = subtract(frames, plan.counted_from(ready.settings.frame_range[0]), ready.relationship)
+            subtracted = subtract(frames, plan.counted_from(ready.frame_range[0]), ready.relationship)
             with FrameFile.create(path, subtracted.shape, subtracted.dtype) as out:
                 for index, frame in enumerate(subtracted):
                     if is_cancelled is not None and is_cancelled():

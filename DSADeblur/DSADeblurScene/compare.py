@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
@@ -11,16 +12,12 @@ from slicer.i18n import tr as _
 
 from DSADeblurLib.lazy_frames import ComputedFrames
 from DSADeblurLib.request import DeblurRequest
-from DSADeblurScene.derived import (
-    ATTRIBUTE,
-    addDerived,
-    putFrame,
-    sampleFrames,
-    setWindow,
-    sourceOf,
-)
-from DSADeblurScene.input import readInput, shownVolume
+from DSADeblurScene.derived import ATTRIBUTE, addDerived, putFrame, sampleFrames, setWindow, sourceOf
+from DSADeblurScene.input import InputRun, readInput, shownVolume
 from DSADeblurScene.run_file import loadedRun
+
+if TYPE_CHECKING:
+    from DSADeblurLib.xa.subtraction.subtract import SubtractedFrames
 
 # Ids up to 100 are Slicer's own.
 LAYOUT_ID = 6321
@@ -97,15 +94,13 @@ def comparableInSteps(derived, first: int | None = None) -> Iterator:
         yield node
 
 
-def _beginSubtracted(derived, run, numbers: list[int], first: int, frames):
+def _beginSubtracted(derived, run: InputRun, numbers: list[int], first: int, frames: ComputedFrames):
     """The node for the subtracted source with one frame in it."""
     frame, others = frames[first], [number for number in numbers if number != numbers[first]]
-    if run.isSequence:
-        begun, known = [frame], [numbers[first]]
-    else:
+    begun, known = ComputedFrames((1, *frame.shape), frame.dtype, lambda i: frame), [numbers[first]]
+    if not run.isSequence:
         empty = np.zeros_like(frame)
-        shape = (len(numbers), *frame.shape)
-        begun, known = ComputedFrames(shape, frame.dtype, lambda i: frame if i == first else empty), numbers
+        begun, known = ComputedFrames(frames.shape, frame.dtype, lambda i: frame if i == first else empty), numbers
     name, attributes = _("{name} subtracted").format(name=run.node.GetName()), {"Role": "subtracted source"}
     node = addDerived(run, begun, known, name=name, attributes=attributes, subtracted=False)
     _setMissing(node, others)
@@ -142,8 +137,8 @@ def originalFrames(derived) -> ComputedFrames:
     return ComputedFrames(shape, frames.dtype, lambda i: frames[frames.frame_numbers.index(numbers[i])])
 
 
-def subtractedSource(derived):
-    """The source's frames subtracted as those of a derived node were: DSADeblurLib.xa.SubtractedFrames.
+def subtractedSource(derived) -> SubtractedFrames:
+    """The source's frames subtracted as those of a derived node were.
 
     Raises:
         ValueError: one sentence, if the derived node or its source does not say how.
@@ -175,12 +170,11 @@ def differenceNode(derived, original):
     numbers = frameNumbersOf(derived)
     # The subtracted source holds the frames of the result; the native source holds all frames.
     indices = range(len(numbers)) if original is not sourceOf(derived) else [number - 1 for number in numbers]
-    shape = (len(numbers), *sharp.frames.shape[1:])
-
-    def difference(i: int) -> np.ndarray:
-        return sharp.frames[i].astype(np.float32) - blurred.frames[indices[i]].astype(np.float32)
-
-    frames = ComputedFrames(shape, np.float32, difference)
+    frames = ComputedFrames(
+        sharp.frames.shape,
+        np.float32,
+        lambda i: sharp.frames[i].astype(np.float32) - blurred.frames[indices[i]].astype(np.float32),
+    )
     name = _("{name} difference").format(name=run.node.GetName())
     node = addDerived(run, frames, numbers, name=name, attributes={"Role": "difference"}, subtracted=False)
     reach = max(float(np.percentile(np.abs(sampleFrames(frames)), 99.9)), 1e-6)

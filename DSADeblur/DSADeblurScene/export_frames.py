@@ -8,7 +8,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from DSADeblurLib.lazy_frames import MappedFrames
+from DSADeblurLib.lazy_frames import Frames, MappedFrames
 from DSADeblurScene.export_result import Result
 
 
@@ -55,7 +55,7 @@ class Watch:
             raise ValueError(_("The run was removed from the scene; the export was stopped."))
 
 
-def watched(frames, watch: Watch) -> MappedFrames:
+def watched(frames: Frames, watch: Watch) -> MappedFrames:
     """The frames, (n, rows, cols), with `watch.step` called at each one that is read."""
 
     def step(frame: np.ndarray) -> np.ndarray:

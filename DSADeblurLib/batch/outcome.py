@@ -29,7 +29,7 @@ class Job:
     input: str
     key: str
     replaces: bool = False
-    identity: tuple[int, int] | None = None
+    identity: tuple[int, int, str] | None = None
 
     def may_replace(self, identity: dict) -> bool:
         """Whether the result of an input that was read with this identity may replace one of the same name."""
