@@ -59,9 +59,14 @@ def apply_controls(
 
     Returns:
         (rows, columns) float32.
+
+    Raises:
+        ValueError: one sentence: the width of the blur is needed and None.
     """
     s, n = np.float32(settings.sharpness), np.float32(settings.noise_reduction)
     result = s * restored + (1 - n) * frame
     if settings.needs_blur:
+        if blur_px is None:
+            raise ValueError("These controls need the width of the blur.")
         result += (n - s) * reblurred(restored, blur_px, opening)
     return result

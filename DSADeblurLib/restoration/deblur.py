@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from DSADeblurLib.lazy_frames import Frames
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.restoration.blur_condition import header_is_doubtful, what_is_seen, what_to_tell
 from DSADeblurLib.restoration.controls import apply_controls
@@ -37,7 +38,7 @@ class DeblurResult:
     """What came out, and how.
 
     Attributes:
-        frames: array-like (k, rows, cols): `out`, or a new array.
+        frames: (k, rows, cols): `out`, or a new array; None where they lie in a file.
         frame_numbers: the k frames, counted from 1 in the frames given.
         device: 'cpu' or 'cuda', where the last tile ran.
         engine: 'torch' or 'openvino', what ran it.
@@ -53,7 +54,7 @@ class DeblurResult:
         blur_seen_px: the same as an estimator sees it in the frames; None where none was asked.
     """
 
-    frames: object
+    frames: Frames | None
     frame_numbers: tuple[int, ...]
     device: str
     engine: str
@@ -130,10 +131,12 @@ def deblur(
         raise ValueError(f"The exposed part of shape {exposed.shape} does not fit frames of {shape[1:]}.")
     opening = Opening(exposed)
     normalisation = None if settings.changes_nothing else _fit(frames, relationship, opening)
+    # Nothing asks for a scale where nothing is changed.
+    scale = normalisation or Normalisation(offset=0.0, scale=1.0)
     told = seen = blur_px = None
 
     def look(index: int) -> np.ndarray:
-        return normalisation.apply(opening.filled(_working(frames, index, relationship)))
+        return scale.apply(opening.filled(_working(frames, index, relationship)))
 
     if normalisation is not None and model.network.architecture.modulated:
         seen = what_is_seen(look, shape[0], model)
@@ -145,7 +148,7 @@ def deblur(
             seen = what_is_seen(look, shape[0], _estimating_model())
             blur_px = _widths(seen)
     restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, told)
-    if told is not None and settings.blur_px is not None and header_is_doubtful(seen, settings.blur_px):
+    if seen is not None and settings.blur_px is not None and header_is_doubtful(seen, settings.blur_px):
         restorer.notices.append(
             "The frames look blurred by {:.1f} x {:.1f} pixels, but {:.1f} x {:.1f} follow from focal spot and "
             "magnification; check these values.".format(*seen[:2], *settings.blur_px)
@@ -153,7 +156,7 @@ def deblur(
     restorer.watch(len(chosen), progress, is_cancelled)
 
     def write(position: int, restored: np.ndarray, working: np.ndarray) -> None:
-        values = apply_controls(working, normalisation.invert(restored), settings, blur_px, opening)
+        values = apply_controls(working, scale.invert(restored), settings, blur_px, opening)
         out[position] = from_working(values, relationship, dtype, bits_stored)
 
     if settings.changes_nothing:
@@ -161,7 +164,7 @@ def deblur(
             restorer.skip_frame(position)
             out[position] = np.asarray(frames[index]).astype(dtype, copy=False)
     else:
-        windows = read_ahead(_windows(frames, chosen, model, relationship, normalisation))
+        windows = read_ahead(_windows(frames, chosen, model, relationship, scale))
         with contextlib.closing(windows), WriteBehind() as writer:
             for position, (number, window) in enumerate(windows):
                 restored = restorer.restore([padded for _, padded in window], position, number)

@@ -232,7 +232,8 @@ class TorchEngine:
         self.precision = precision
         self._pinned: tuple[torch.Tensor, torch.Tensor] | None = None
         try:
-            self._network = copy.deepcopy(network).eval().to(device, memory_format=torch.channels_last)
+            # PyTorch's types lack the memory format.
+            self._network = copy.deepcopy(network).eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             return
         except (RuntimeError, MemoryError) as error:
             message = _lack_of_memory(error)

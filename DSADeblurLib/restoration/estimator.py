@@ -37,7 +37,8 @@ class BlurEstimator(nn.Module):
         height, width = x.shape[2:]
         below, right = -height % _MULTIPLE, -width % _MULTIPLE
         x = functional.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
-        return torch.stack((self._along_rows(x), self._along_rows(x.mT)), dim=2).unbind(dim=1)
+        widths, errors = torch.stack((self._along_rows(x), self._along_rows(x.mT)), dim=2).unbind(dim=1)
+        return widths, errors
 
     def _along_rows(self, x: Tensor) -> Tensor:
         y = functional.relu(self.first(functional.pixel_unshuffle(SIGNAL_GAIN * x, 2)))

@@ -98,14 +98,17 @@ class RestorationNetwork(nn.Module):
     last convolution starts at zero: with the global skip an untrained network returns its input.
     """
 
+    # Of a modulated network: (B, 1, H, W) to (B, TOLD).
+    estimator: nn.Module
+
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
         reduction = architecture.attention_reduction
         self.attention = Attention(architecture.features, reduction) if reduction else nn.Identity()
         self.last = convolution(architecture.features, architecture.factor**2)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
 
     @property
     def receptive_radius(self) -> int:
@@ -166,7 +169,7 @@ class RestorationNetwork(nn.Module):
         return x[:, middle : middle + 1] + y if self.architecture.global_skip else y.to(x.dtype)
 
 
-def operations_per_pixel(network: nn.Module) -> float:
+def operations_per_pixel(network: RestorationNetwork) -> float:
     """Multiplications and additions for one pixel of a frame, as PyTorch counts them; without looking for the blur."""
     architecture, side = network.architecture, 128
     told = (torch.ones(1, TOLD),) if architecture.modulated else ()
@@ -180,5 +183,5 @@ def build_network(architecture: Architecture) -> RestorationNetwork:
     from DSADeblurLib.restoration.rdn import ResidualDenseNetwork
     from DSADeblurLib.restoration.unet import UNet
 
-    kinds = {network.kind: network for network in (ResidualDenseNetwork, UNet)}
+    kinds: dict[str, type[RestorationNetwork]] = {network.kind: network for network in (ResidualDenseNetwork, UNet)}
     return kinds[architecture.kind](architecture)

@@ -6,7 +6,10 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy import ndimage
+
+from DSADeblurLib.lazy_frames import Frames
 
 RELATIONSHIPS = ("LIN", "LOG", "DISP", None)
 _FITTED_FRAMES = 8
@@ -54,7 +57,7 @@ def to_working(frame: np.ndarray, relationship: str | None) -> np.ndarray:
     return values
 
 
-def from_working(frame: np.ndarray, relationship: str | None, dtype: object, bits_stored: int | None) -> np.ndarray:
+def from_working(frame: np.ndarray, relationship: str | None, dtype: DTypeLike, bits_stored: int | None) -> np.ndarray:
     """Inverse of `to_working`.
 
     Args:
@@ -79,7 +82,7 @@ def from_working(frame: np.ndarray, relationship: str | None, dtype: object, bit
     return np.clip(np.rint(values.astype(np.float64)), low, high).astype(dtype)
 
 
-def stored_limits(dtype: object, bits_stored: int | None) -> tuple[int, int]:
+def stored_limits(dtype: DTypeLike, bits_stored: int | None) -> tuple[int, int]:
     """Smallest and largest value that `bits_stored` bits of an integer type can hold.
 
     Raises:
@@ -125,11 +128,12 @@ class Opening:
 
     @functools.cached_property
     def _nearest(self) -> tuple[np.ndarray, np.ndarray]:
-        covered = ~self._exposed
-        return tuple(ndimage.distance_transform_edt(covered, return_distances=False, return_indices=True))
+        covered = ~np.asarray(self._exposed)
+        rows, columns = ndimage.distance_transform_edt(covered, return_distances=False, return_indices=True)
+        return rows, columns
 
 
-def fit_normalisation(frames, relationship: str | None = None, opening: Opening | None = None) -> Normalisation:
+def fit_normalisation(frames: Frames, relationship: str | None = None, opening: Opening | None = None) -> Normalisation:
     """The scale of a run, from up to 8 evenly spaced frames; the same for every tile and frame.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -70,5 +72,5 @@ class ResidualDenseNetwork(RestorationNetwork):
         fused = None
         for index, block in enumerate(self.blocks):
             y = block(y)
-            fused = _add_share(fused, self.fusion[0], y, index * y.shape[1])
+            fused = _add_share(fused, cast(nn.Conv2d, self.fusion[0]), y, index * y.shape[1])
         return self.fusion[1](fused) + first

@@ -51,7 +51,8 @@ class Restorer:
         self._shape = shape
         self._multiple = model.network.multiple
         self._halo = model.network.receptive_radius
-        self._padded = tuple(side + -side % self._multiple for side in shape)
+        rows, columns = (side + -side % self._multiple for side in shape)
+        self._padded = rows, columns
         self.notices: list[str] = []
         self._tiles: tuple[Tile, ...] = ()
         self._engine: Engine | None = None
@@ -128,6 +129,8 @@ class Restorer:
         return restored[: self._shape[0], : self._shape[1]]
 
     def _run_tiles(self, window: Sequence[np.ndarray], position: int) -> np.ndarray:
+        if self._engine is None:
+            raise DeblurError("There is no network where nothing is to be changed.")
         restored = np.empty_like(window[0])
         for done, tile in enumerate(self._tiles, start=1):
             self._stop_if_cancelled()

@@ -168,7 +168,8 @@ def _best(times: dict) -> tuple[str, str] | None:
 
 def _comparison(times: dict) -> str:
     """For instance: OpenVINO bfloat16: 18 ms, against PyTorch bfloat16: 62 ms on a trial tile."""
-    words = [f"{_NAMES[name]} {kind}: {1000 * times[name, kind]:.3g} ms" for name, kind in sorted(times, key=times.get)]
+    fastest_first = sorted(times, key=times.__getitem__)
+    words = [f"{_NAMES[name]} {kind}: {1000 * times[name, kind]:.3g} ms" for name, kind in fastest_first]
     return f"{words[0]}{', against ' if words[1:] else ''}{', '.join(words[1:])} on a trial tile."
 
 
