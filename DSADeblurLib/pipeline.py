@@ -191,7 +191,7 @@ def _restore_then_subtract(
 
 
 def _used(result: DeblurResult, ready: Prepared) -> Used:
-    sources = (ready.blur_source, "frames" if result.blur_seen_px is not None else "")
+    sources = (ready.blur_source, "frames" if result.blur_estimated_px is not None else "")
     return Used(
         software=__version__,
         model=result.model_name,

@@ -65,7 +65,7 @@ class ResidualDenseNetwork(RestorationNetwork):
             convolution(a.features, a.features),
         )
 
-    def body(self, x: Tensor, told: Tensor | None = None) -> Tensor:
+    def body(self, x: Tensor, blur_condition: Tensor | None = None) -> Tensor:
         """(B, frames * factor^2, h, w) to (B, features, h, w)."""
         first = self.shallow_first(x)
         y = self.shallow_second(first)

@@ -41,10 +41,10 @@ class Restorer:
         settings: DeblurSettings,
         shape: tuple[int, int],
         engines: Engines,
-        told: np.ndarray | None = None,
+        blur_condition: np.ndarray | None = None,
     ) -> None:
         self._model = model
-        self._told = told
+        self._blur_condition = blur_condition
         self._network = model.network
         self._settings = settings
         self._engines = engines
@@ -135,7 +135,7 @@ class Restorer:
         for done, tile in enumerate(self._tiles, start=1):
             self._stop_if_cancelled()
             stack = np.stack([frame[tile.read] for frame in window])
-            restored[tile.core] = self._engine.run(stack, self._told)[tile.keep]
+            restored[tile.core] = self._engine.run(stack, self._blur_condition)[tile.keep]
             self._report(position, done)
         return restored
 

@@ -136,8 +136,8 @@ class Engines:
             raise EngineError(f"{differing[0]}; choose the engine torch.")
         reason = f"{_comparison(times)} {absent}".rstrip()
         kind = Choice(best[1], fastest.reason if precision != "auto" else reason)
-        told = (*notices, *(f"{sentence}; it is not used." for sentence in differing))
-        return candidates[best], Selection(Choice(best[0], reason), kind, told)
+        notices = (*notices, *(f"{sentence}; it is not used." for sentence in differing))
+        return candidates[best], Selection(Choice(best[0], reason), kind, notices)
 
     def _try(self, model: Model, candidates: dict) -> tuple[tuple[str, str] | None, dict, list[str]]:
         """The fastest candidate that agrees with PyTorch, the seconds of all that do, and what is wrong with others."""
@@ -179,12 +179,14 @@ class _Trial:
     def __init__(self, model: Model, reference: Engine) -> None:
         self._tile = trial_tile(model.network)
         # About the middle of what networks are trained on.
-        self._told = np.array((4.0, 4.0, HEADER_SPREAD), np.float32) if model.network.architecture.modulated else None
-        self._expected = reference.run(self._tile, self._told)
+        self._blur_condition = (
+            np.array((4.0, 4.0, HEADER_SPREAD), np.float32) if model.network.architecture.modulated else None
+        )
+        self._expected = reference.run(self._tile, self._blur_condition)
 
     def difference(self, engine: Engine) -> float:
         """The difference to the reference that TOLERANCES is for; infinite where one is not finite."""
-        found = np.abs(engine.run(self._tile, self._told) - self._expected)
+        found = np.abs(engine.run(self._tile, self._blur_condition) - self._expected)
         if not np.isfinite(found).all():
             return float("inf")
         return max(float(np.percentile(found, 99)), float(found.max()) / 3) / float(np.ptp(self._expected))
@@ -196,7 +198,7 @@ class _Trial:
         for _ in range(_TRIAL_ROUNDS):
             for key, engine in candidates.items():
                 before = clock()
-                engine.run(self._tile, self._told)
+                engine.run(self._tile, self._blur_condition)
                 taken[key].append(clock() - before)
             if clock() - begun > _TRIAL_SECONDS:
                 break
