@@ -144,7 +144,8 @@ def _layout(folder: Path, frame: np.ndarray, bits: int, syntax: str) -> PixelLay
 
 
 def _checked(name: str, layout: PixelLayout, data: bytes, folder: Path) -> Encoded:
-    return Encoded(name, layout, data, _frame(layout, data, folder))
+    # Without its open file, so that other processes can be given it.
+    return Encoded(name, dataclasses.replace(layout, file=None), data, _frame(layout, data, folder))
 
 
 def _frame(layout: PixelLayout, data: bytes, folder: Path) -> np.ndarray:
