@@ -331,6 +331,7 @@ def choice(default: Any, option: Option) -> Any:
     return dataclasses.field(default=default, metadata={"option": option})
 
 
+@dataclass(frozen=True)
 class Choices:
     """Base of frozen dataclasses whose fields are made with `choice`: each is checked when it is made."""
 
@@ -341,5 +342,5 @@ class Choices:
     @classmethod
     def options(cls) -> Iterator[tuple[str, Option]]:
         """Name and description of each choice."""
-        for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        for field in dataclasses.fields(cls):
             yield field.name, field.metadata["option"]

@@ -282,8 +282,8 @@ class DeblurRequest(Choices):
     def groups(cls) -> Iterator[tuple[str, str, type[Choices]]]:
         """Name, title and class of each group of choices."""
         for one in dataclasses.fields(cls):
-            if "title" in one.metadata:
-                yield one.name, one.metadata["title"], type(one.default)  # type: ignore[misc]
+            if isinstance(one.default, Choices):
+                yield one.name, one.metadata["title"], type(one.default)
 
     @classmethod
     def every_option(cls) -> dict[str, Option]:

@@ -30,9 +30,12 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from DSADeblurLib.errors import DSADeblurError
+
+if TYPE_CHECKING:
+    from DSADeblurLib.restoration.package import Model
 
 PROTOCOL = 2
 TORCH_MISSING = (
@@ -107,7 +110,7 @@ class Worker:
     def __init__(self, inbox: Inbox, send: Callable[[dict], None]) -> None:
         self._inbox = inbox
         self._send = send
-        self._models: dict[str, object] = {}
+        self._models: dict[str, Model] = {}
 
     def run(self) -> int:
         """Work until the inbox closes.
@@ -174,7 +177,7 @@ class Worker:
             }
         )
 
-    def _model(self, name: str):
+    def _model(self, name: str) -> Model:
         """A package, kept after the first use: loading and its self-test cost more than a frame."""
         if name not in self._models:
             from DSADeblurLib.restoration.package import load_model

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from DSADeblurLib.batch.folder import HIDDEN, OutputFolder
 from DSADeblurLib.batch.manifest import MANIFEST
@@ -16,6 +17,9 @@ from DSADeblurLib.batch.session import batch_in
 from DSADeblurLib.batch.step import DeblurStep, Step
 from DSADeblurLib.request import DeblurRequest
 from DSADeblurLib.xa import find_inputs
+
+if TYPE_CHECKING:
+    from DSADeblurLib.restoration.package import Model
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Batch:
 def deblur_files(
     inputs: Iterable[str | Path],
     folder: Path,
-    model,
+    model: Model,
     request: DeblurRequest,
     batch: Batch = Batch(),
     **callbacks,
