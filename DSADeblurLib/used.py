@@ -57,5 +57,6 @@ class Used:
         """For a description: float32 on cpu by torch, blur 3.1 x 3.0 px (geometry)."""
         words = f"{self.precision} on {self.device} by {self.engine}"
         if self.blur_px is not None:
-            words += ", blur {:.1f} x {:.1f} px ({})".format(*self.blur_px, self.blur_source)
+            rows, columns = self.blur_px
+            words += f", blur {rows:.1f} x {columns:.1f} px ({self.blur_source})"
         return words

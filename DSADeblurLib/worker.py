@@ -1,6 +1,7 @@
 """The child process the Slicer panel talks to: JSON lines on stdin and stdout, frames in .npy files.
 
-Run as `python -m DSADeblurLib.worker`. It stays warm between jobs and ends when stdin closes.
+Run as `python -m DSADeblurLib.worker [PID]`. It stays warm between jobs and ends when stdin closes, or when its parent
+or the process PID is gone.
 
 Messages to the worker, one JSON object per line:
   {"type": "deblur", "job", "run": {"frames", "file", "note", "several_files"}, "request", "output"}
@@ -33,6 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from DSADeblurLib.errors import DSADeblurError
+from DSADeblurLib.parent_process import when_gone
 
 if TYPE_CHECKING:
     from DSADeblurLib.restoration.package import Model
@@ -42,7 +44,7 @@ TORCH_MISSING = (
     "PyTorch is not installed. Install the PyTorch extension in the Extensions Manager, restart Slicer, "
     "then install PyTorch from the PyTorch Utils module."
 )
-# After stdin has closed nobody reads the result: a tile in work gets this long to end, then the process goes.
+# After the inbox has closed nobody reads the result: a tile in work gets this long to end, then the process goes.
 _GRACE_SECONDS = 5.0
 _PROGRESS_INTERVAL = 0.1
 
@@ -72,6 +74,12 @@ class Inbox:
         """True when the job was cancelled, or when nobody listens any more."""
         return self.closed.is_set() or job in self._cancelled
 
+    def close(self) -> None:
+        """Nobody listens any more: no job is begun after this, and the one in work is cancelled."""
+        self.closed.set()
+        self._jobs.put(None)
+        self._on_closed()
+
     def _read(self) -> None:
         try:
             for line in self._lines:
@@ -86,9 +94,8 @@ class Inbox:
                     self._jobs.put(message)
         except (OSError, ValueError):
             pass
-        self.closed.set()
-        self._jobs.put(None)
-        self._on_closed()
+        finally:
+            self.close()
 
 
 def _parse(line: str) -> dict:
@@ -269,6 +276,7 @@ def main() -> int:
 
     inbox = Inbox(sys.stdin, on_closed=_exit_after_grace)
     inbox.start()
+    when_gone(inbox.close, int(sys.argv[1]) if len(sys.argv) > 1 else None)
     try:
         return Worker(inbox, send).run()
     except BrokenPipeError:  # the parent has gone
@@ -276,4 +284,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    status = main()
+    # A thread may still read stdin, and libraries may hang in what they do at the end of Python.
+    sys.stderr.flush()
+    os._exit(status)

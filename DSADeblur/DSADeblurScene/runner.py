@@ -60,8 +60,8 @@ def pythonExecutable() -> str:
 
 
 def workerArguments() -> list[str]:
-    """Arguments of the Python program."""
-    return ["-u", "-m", WORKER_MODULE]
+    """Arguments of the Python program; the worker ends with this process, whose child may be but a launcher."""
+    return ["-u", "-m", WORKER_MODULE, str(os.getpid())]
 
 
 def workerEnvironment() -> dict[str, str]:

@@ -66,7 +66,7 @@ def complaints(path) -> list[str]:
     """dciodvfy's errors and warnings; none where it is not installed."""
     if shutil.which("dciodvfy") is None:
         return []
-    said = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, text=True, timeout=60).stderr
+    said = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, text=True, timeout=600).stderr
     return [line for line in said.splitlines() if line.startswith(("Error", "Warning"))]
 
 

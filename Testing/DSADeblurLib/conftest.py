@@ -141,7 +141,7 @@ def tool():
     def call(*command):
         if shutil.which(command[0]) is None:
             pytest.skip(f"{command[0]} is not installed")
-        return subprocess.run([str(one) for one in command], capture_output=True, text=True, timeout=60)
+        return subprocess.run([str(one) for one in command], capture_output=True, text=True, timeout=600)
 
     return call
 

@@ -148,7 +148,7 @@ def _draw(console: Console, sample: Path, output: Path, picture: Path) -> int:
         console.print("No picture: install slicer-core (pip install slicer-core) to draw the compare layout.")
         return 1
     command = [sys.executable, str(host), str(sample), str(output), str(picture)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     if done.returncode or not picture.exists():
         console.print(f"The picture could not be drawn: {done.stderr.strip().splitlines()[-1:] or 'no reason given'}.")
         return 1

@@ -54,8 +54,8 @@ class GuiHost(MRMLHost):
         """File > Close scene."""
         self.scene.Clear(False)
 
-    def processEvents(self, until, seconds: float = 120.0) -> bool:
-        """Run the event loop until a condition holds; False when it did not in time."""
+    def processEvents(self, until, seconds: float = 600.0) -> bool:
+        """Run the event loop until a condition holds; False when it never did, as far as a last resort can tell."""
         end = time.monotonic() + seconds
         while not until():
             if time.monotonic() > end:
@@ -64,6 +64,12 @@ class GuiHost(MRMLHost):
             time.sleep(0.005)
         self.qtApplication.processEvents()
         return True
+
+    def turnEventLoop(self) -> None:
+        """Work through everything that waits in the event loop now."""
+        turned = []
+        QtCore.QTimer.singleShot(0, lambda: turned.append(True))
+        assert self.processEvents(lambda: turned)
 
     def screenshot(self, path: str | Path, width: int = 460) -> None:
         """Write a picture of the panel."""

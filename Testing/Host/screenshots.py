@@ -45,7 +45,7 @@ def main(folder: str | Path, run: str | Path | None = None, model: str = "compac
         if not widget.ui.applyButton.enabled:
             raise RuntimeError(widget.ui.applyButton.toolTip)
         widget.ui.applyButton.click()
-        if not host.processEvents(lambda: widget.runSection.state.name == "IDLE", seconds=600):
+        if not host.processEvents(lambda: widget.runSection.state.name == "IDLE"):
             raise RuntimeError("The deblurring took longer than ten minutes.")
         derived = widget._parameterNode.derivedNode
         if derived is None:

@@ -38,7 +38,7 @@ class Judge:
 
 
 def _call(*command) -> subprocess.CompletedProcess:
-    return subprocess.run([str(one) for one in command], capture_output=True, text=True, timeout=60)
+    return subprocess.run([str(one) for one in command], capture_output=True, text=True, timeout=600)
 
 
 def _first_line(*texts: str) -> str:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from DSADeblurLib.batch import HIDDEN, MANIFEST, SUFFIX, Batch, Outcome, run_batch
+from DSADeblurLib.parent_process import when_gone
 
-PATIENCE = 120  # seconds after which a test has failed, on a slow machine too
+PATIENCE = 600  # seconds after which a test has failed, on the busiest machine too
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def check_all_done(out: Path, inputs: Path) -> None:
 
 
 def main() -> int:
+    when_gone(lambda: os._exit(1))  # the test was killed
     source, out, log, *more = sys.argv[1:]
     told = dict(word.partition("=")[::2] for word in more)
     step = Backwards(log, told.get("gate"), int(told.get("together", 1)), float(told.get("strength", 1)))

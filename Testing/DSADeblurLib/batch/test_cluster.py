@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from batchprocesses import PATHS, end, manifest_of, start
+from batchprocesses import PATHS, WITH_THIS_PROCESS, end, manifest_of, start
 from batchsteps import PATIENCE, Backwards, check_all_done, notes, processes_begun, times_done, until
 
 from DSADeblurLib.batch import HIDDEN, MANIFEST, Batch, OutputFull, run_batch
@@ -20,14 +20,16 @@ pytest.importorskip("cryptography", reason="cryptography is not installed")
 
 @pytest.fixture
 def dask(tmp_path):
-    """Starts a part of a Dask cluster, `scheduler` or `worker`, and gives its process; all end with the test."""
+    """Starts a part of a Dask cluster, `scheduler` or `worker`, and gives its process when the scheduler knows it."""
     processes = []
 
     def run(part: str, *words, paths: str = PATHS) -> subprocess.Popen:
-        environment = {**os.environ, "PYTHONPATH": paths}
-        command = [sys.executable, "-m", "dask", part, *words, "--no-dashboard", "--host", "127.0.0.1"]
-        with open(tmp_path / f"{part}.log", "a") as log:
+        environment, path = {**os.environ, "PYTHONPATH": paths}, tmp_path / f"{part}.log"
+        command = [*WITH_THIS_PROCESS, "dask", part, *words, "--no-dashboard", "--host", "127.0.0.1"]
+        with open(path, "a") as log:
+            before = path.read_text().count("Registered to:")
             processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path))
+        until(lambda: part == "scheduler" or path.read_text().count("Registered to:") > before)
         return processes[-1]
 
     yield run
@@ -247,7 +249,7 @@ def processes_replaced(tmp_path, source: Path, seconds: float, what: str) -> tup
 
 def test_local_processes_are_waited_for_until_others_have_taken_their_place(tmp_path, inputs):
     source = inputs(4)
-    client, _ = processes_replaced(tmp_path, source, 60, "time.sleep(0.5)")
+    client, _ = processes_replaced(tmp_path, source, PATIENCE, "time.sleep(0.5)")
     (tmp_path / "gate").touch()
     end(client)
     check_all_done(tmp_path / "out", source)

@@ -34,7 +34,7 @@ def test_the_next_item_is_made_while_one_is_worked_on_and_no_more():
         for number in source:
             if number == 3:
                 # Five were asked for: four came, and the fifth is ready or on its way.
-                assert all(made.acquire(timeout=5) for _ in range(4))
+                assert all(made.acquire(timeout=600) for _ in range(4))
                 assert not made.acquire(timeout=0.05)
                 break
     assert next(count) <= 5
@@ -66,7 +66,7 @@ def test_few_writes_wait():
 
     def slow(number):
         begun.set()
-        gate.wait(5)
+        gate.wait(600)
         written.append(number)
 
     def producer():
@@ -78,11 +78,11 @@ def test_few_writes_wait():
     submitted: list[int] = []
     thread = threading.Thread(target=producer)
     thread.start()
-    assert begun.wait(5)
+    assert begun.wait(600)
     thread.join(0.1)
     assert len(submitted) <= 3 and not written
     gate.set()
-    thread.join(5)
+    thread.join(600)
     assert written == list(range(6))
 
 

@@ -56,10 +56,10 @@ def test_the_same_number_gives_the_same_file(fuzz, seeds):
 
 def test_the_script_counts_and_finds(tmp_path):
     command = [sys.executable, _FUZZ / "run.py", "--without-real", "--keep", tmp_path / "kept", "--files"]
-    done = subprocess.run([*command, "25"], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*command, "25"], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "25 files in" in done.stdout and "0 failures" in done.stdout and not (tmp_path / "kept").exists()
     # No process fits into so little memory: what is over the limit is a failure, and its file is kept.
-    done = subprocess.run([*command, "2", "--memory", "10"], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*command, "2", "--memory", "10"], capture_output=True, text=True, timeout=600)
     assert done.returncode == 1 and "FAILURE, memory" in done.stdout
     assert len(list((tmp_path / "kept").iterdir())) == 2
