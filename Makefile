@@ -24,8 +24,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:
 	@echo "make demo         deblur the bundled sample run and draw the compare layout"
-	@echo "make test         the whole test suite"
-	@echo "make test-fast    the part of it that takes a minute or so"
+	@echo "make test         style, types and the whole test suite"
+	@echo "make test-fast    the part of the suite that takes a minute or so"
+	@echo "make lint         style and types alone"
 	@echo "make fuzz         $(FILES) damaged files through read, subtract and write, then the tests of properties, many times"
 	@echo "make conformance  every kind of derived object judged by every DICOM tool and reader that is installed"
 	@echo "make memory       peak memory of reading, subtracting and writing 300 frames of 1024 x 1024"
@@ -45,6 +46,7 @@ demo: $(VENV)/.installed-scene
 
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
 
 test-fast: $(VENV)/.installed-test
@@ -62,6 +64,7 @@ memory: $(VENV)/.installed-test
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 screenshots: $(VENV)/.installed-test
 	$(BIN)/python Testing/Host/screenshots.py $(OUT)/screenshots

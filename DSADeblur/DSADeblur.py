@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import sys
+from typing import Any
 
 import numpy as np
 import slicer
@@ -35,6 +36,7 @@ def _prepareImports() -> None:
 _prepareImports()
 
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurRequest  # noqa: E402
+from DSADeblurLib.used import Used  # noqa: E402
 from DSADeblurPanel.calibration_section import CalibrationSection  # noqa: E402
 from DSADeblurPanel.compare_section import CompareSection  # noqa: E402
 from DSADeblurPanel.export_section import ExportSection  # noqa: E402
@@ -84,9 +86,9 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = None
-        self._parameterNode = None
-        self._parameterNodeGuiTag = None
+        self.logic = DSADeblurLogic()
+        self._parameterNode: DSADeblurParameterNode | None = None
+        self._parameterNodeGuiTag: int | None = None
 
     def setup(self) -> None:
         ScriptedLoadableModuleWidget.setup(self)
@@ -94,7 +96,6 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = DSADeblurLogic()
         self.inputSection = InputSection(self.ui)
         self.modelSection = ModelSection(self.ui, self._onModelChosen)
         self.runSection = RunSection(self.ui, self._onApply, self._onCancel)
@@ -133,9 +134,10 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def initializeParameterNode(self) -> None:
         """Take the parameter node of the scene and preselect the first run."""
-        self.setParameterNode(self.logic.getParameterNode())
-        if not self._parameterNode.inputNode:
-            self._parameterNode.inputNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSequenceNode")
+        parameters = self.logic.getParameterNode()
+        self.setParameterNode(parameters)
+        if not parameters.inputNode:
+            parameters.inputNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSequenceNode")
 
     def setParameterNode(self, parameterNode: DSADeblurParameterNode | None) -> None:
         """Connect the panel to a parameter node, or disconnect it."""
@@ -172,6 +174,9 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.request.model = name
 
     def _onApply(self) -> None:
+        parameters = self._parameterNode
+        if parameters is None:
+            return
         callbacks = Callbacks(
             progress=self.runSection.showProgress,
             notice=self.runSection.showStatus,
@@ -180,7 +185,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             error=self.runSection.end,
         )
         try:
-            node, request = self._parameterNode.inputNode, requestFrom(self._parameterNode.request)
+            node, request = parameters.inputNode, requestFrom(parameters.request)
             self.runSection.begin()
             self.logic.start(node, request, callbacks)
         except (ValueError, OSError, RuntimeError) as error:
@@ -243,7 +248,8 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             RuntimeError: one sentence, if the worker failed.
         """
         job = Job(inputNode, DeblurRequest.of(model=model, **choices))
-        client, outcome = WorkerClient(makeRunner), {}
+        client = WorkerClient(makeRunner)
+        outcome: dict[str, Any] = {}
         callbacks = Callbacks(
             progress=progress or (lambda *_: None),
             finished=lambda message: outcome.update(message=message),
@@ -273,7 +279,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             self._client.submit(
                 job.message(),
                 Callbacks(
-                    progress=lambda *progress: self._progress(callbacks, *progress),
+                    progress=lambda *progress: self._progress(job, callbacks, *progress),
                     notice=callbacks.notice,
                     finished=lambda message: self._finish(job, message, callbacks),
                     cancelled=lambda: self._end(callbacks.cancelled),
@@ -347,8 +353,8 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         if self._export is not None:
             raise RuntimeError(_("An export is under way; wait for it or cancel it."))
 
-    def _progress(self, callbacks: Callbacks, done: int, total: int, secondsLeft: float | None) -> None:
-        if self._job.isOrphan():
+    def _progress(self, job: Job, callbacks: Callbacks, done: int, total: int, secondsLeft: float | None) -> None:
+        if job.isOrphan():
             self.abandon()
             callbacks.error(_("The input was removed from the scene; the deblurring was stopped."))
         else:
@@ -363,9 +369,11 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         except Exception:
             self._end(callbacks.error, _("The result could not be put into the scene; see the log."))
             raise
-        used = message["used"]
-        summary = _("Done in {seconds:.1f} s on {device} ({precision}), model {model}.").format(**used)
-        logging.info(f"Deblurred {derivedNode.GetName()} in {used['seconds']:.1f} s on {used['device']}")
+        used = Used.from_dict(message["used"])
+        summary = _("Done in {seconds:.1f} s, model {model}: {summary}.").format(
+            seconds=used.seconds, model=used.model, summary=used.summary()
+        )
+        logging.info(f"Deblurred {derivedNode.GetName()}: {summary}")
         self._end(callbacks.finished, derivedNode, " ".join((summary, *message["notices"])))
 
     def _end(self, tell, *arguments) -> None:

@@ -104,10 +104,10 @@ def write_new(
     """
 
     def free_path() -> Path:
-        for number in itertools.count(1):
-            counted = f"-{number:0{digits}d}" if digits else f" {number}" if number > 1 else ""
-            if not os.path.lexists(path := Path(folder) / f"{stem}{counted}{suffix}"):
-                return path
+        numbers = itertools.count(1)
+        counted = (f"-{number:0{digits}d}" if digits else f" {number}" if number > 1 else "" for number in numbers)
+        paths = (Path(folder) / f"{stem}{one}{suffix}" for one in counted)
+        return next(path for path in paths if not os.path.lexists(path))
 
     # In the folder itself, for only within one file system files appear in one step.
     with tempfile.TemporaryDirectory(prefix=".dsadeblur-", dir=folder, ignore_cleanup_errors=True) as hidden:

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from DSADeblurLib.options import Choices, Flag, Number, OneOf, Option
-from DSADeblurLib.request import DeblurRequest, DeblurSettings, RequestError
+from DSADeblurLib.request import DeblurRequest, RequestError
 
 _STRENGTH = Number("sharpness and noise reduction at once: 0 (input) to 1 (network)", maximum=1, optional=True)
 
 
-def add_request(parser: argparse.ArgumentParser) -> None:
-    """All choices for a deblurring, each group under its title."""
-    first, *groups = DeblurRequest.groups()
-    box = parser.add_argument_group(first[1])
-    _add(box, DeblurRequest, dict(DeblurRequest.options()))
-    add_choices(box, DeblurSettings)
+def add_request(parser: argparse.ArgumentParser, request: type[DeblurRequest] = DeblurRequest) -> None:
+    """All choices of a request, each group under its title."""
+    (_, title, restoration), *groups = request.groups()
+    box = parser.add_argument_group(title)
+    add_choices(box, request)
+    add_choices(box, restoration)
     _add_one(box, "strength", _STRENGTH, None)
     for _, title, group in groups:
         add_choices(parser.add_argument_group(title), group)
@@ -25,12 +25,14 @@ def add_request(parser: argparse.ArgumentParser) -> None:
 
 def add_choices(parser: Any, group: type[Choices], only: Iterable[str] | None = None) -> None:
     """The choices of a group, or some of them, for a parser or one of its groups."""
-    _add(parser, group, {name: one for name, one in group.options() if only is None or name in only})
+    for name, option in group.options():
+        if only is None or name in only:
+            _add_one(parser, name, option, getattr(group, name))
 
 
-def chosen(options: argparse.Namespace) -> dict[str, Any]:
-    """The choices that were given, by name, for `DeblurRequest.of`."""
-    names = {*DeblurRequest.every_option(), "strength"}
+def chosen(options: argparse.Namespace, request: type[DeblurRequest] = DeblurRequest) -> dict[str, Any]:
+    """The choices that were given, by name, for `request.of`."""
+    names = {*request.every_option(), "strength"}
     return {name: value for name, value in vars(options).items() if name in names}
 
 
@@ -39,11 +41,6 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of at least 1.")
     return int(text)
-
-
-def _add(parser: Any, group: type[Choices], options: dict[str, Option]) -> None:
-    for name, option in options.items():
-        _add_one(parser, name, option, getattr(group, name))
 
 
 def _add_one(parser: Any, name: str, option: Option, default: Any) -> None:

@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 from numpy.lib import format as npy
+from numpy.typing import DTypeLike
 
 from DSADeblurLib.lazy_frames import LazyFrames, is_several
 
@@ -28,7 +29,7 @@ class FrameFile(LazyFrames):
         self._frame_bytes = shape[1] * shape[2] * dtype.itemsize
 
     @classmethod
-    def create(cls, path: str | os.PathLike, shape: tuple[int, int, int], dtype: object) -> FrameFile:
+    def create(cls, path: str | os.PathLike, shape: tuple[int, int, int], dtype: DTypeLike) -> FrameFile:
         """A new file of zeros, open for reading and writing; an older file of this name is replaced.
 
         Args:
@@ -40,8 +41,8 @@ class FrameFile(LazyFrames):
             ValueError: one sentence, if shape or type are not usable.
             OSError: if the file cannot be written.
         """
-        dtype, shape = np.dtype(dtype), tuple(int(side) for side in shape)
-        _check(shape, False, dtype, path)
+        dtype = np.dtype(dtype)
+        shape = _checked(tuple(int(side) for side in shape), False, dtype, path)
         file = open(path, "w+b")
         try:
             header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
@@ -72,7 +73,7 @@ class FrameFile(LazyFrames):
                 raise
             except Exception as error:  # numpy parses the header with Python's tokenizer, which has its own errors
                 raise ValueError(f"{path} is not a .npy file of frames; write it with numpy.save.") from error
-            _check(shape, fortran, dtype, path)
+            shape = _checked(shape, fortran, dtype, path)
             start = file.tell()
             needed = start + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
             present = os.fstat(file.fileno()).st_size
@@ -87,7 +88,7 @@ class FrameFile(LazyFrames):
         """Return frame `index`, (rows, columns); always a copy."""
         frame = np.empty(self.shape[1:], self.dtype)
         self._seek(index)
-        if self._file.readinto(memoryview(frame).cast("B")) != self._frame_bytes:
+        if self._file.readinto(frame.data.cast("B")) != self._frame_bytes:
             raise ValueError(f"{self._file.name} is cut short at frame {index + 1}; write it again.")
         return frame
 
@@ -113,16 +114,18 @@ class FrameFile(LazyFrames):
     def _write(self, index: int, frame) -> None:
         values = np.ascontiguousarray(np.broadcast_to(np.asarray(frame), self.shape[1:]), dtype=self.dtype)
         self._seek(index)
-        self._file.write(memoryview(values).cast("B"))
+        self._file.write(values.data.cast("B"))
 
     def _seek(self, index: int) -> None:
         self._file.seek(self._start + index * self._frame_bytes)
 
 
-def _check(shape: tuple, fortran: bool, dtype: np.dtype, path) -> None:
+def _checked(shape: tuple[int, ...], fortran: bool, dtype: np.dtype, path) -> tuple[int, int, int]:
     if dtype.kind not in "biuf":
         raise ValueError(f"{path} must hold plain numbers, not {dtype}.")
     if len(shape) != 3 or min(shape) < 1:
         raise ValueError(f"{path} must hold frames of shape (n, rows, cols), not {tuple(shape)}.")
     if fortran:
         raise ValueError(f"{path} must be in C order; save a contiguous copy.")
+    count, rows, columns = shape
+    return count, rows, columns

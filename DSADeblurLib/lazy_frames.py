@@ -1,9 +1,28 @@
-"""Frames that are computed when they are asked for, one at a time, and look like an array."""
+"""What frames are everywhere: an array, or something like one whose frames are computed when they are asked for."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike
+
+
+class Frames(Protocol):
+    """Frames of one run, (n, rows, columns): a NumPy array, or whatever else gives one frame at a time."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of frames, rows, columns."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the values."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key, /) -> np.ndarray: ...
+
+    def __iter__(self) -> Iterator[np.ndarray]: ...
 
 
 class LazyFrames:
@@ -63,18 +82,23 @@ class LazyFrames:
         return np.asarray(self[:], dtype=dtype)
 
 
-class MappedFrames(LazyFrames):
-    """Each of `frames`, (n, rows, columns), through a function that keeps its shape, as `dtype`."""
+class ComputedFrames(LazyFrames):
+    """Frames of a shape (n, rows, columns) and a dtype, each of which `frame_of(index)` gives, (rows, columns)."""
 
-    def __init__(
-        self, frames: Sequence[np.ndarray], function: Callable[[np.ndarray], np.ndarray], dtype: DTypeLike
-    ) -> None:
-        self._frames, self._function = frames, function
-        self.shape, self.dtype = tuple(frames.shape), np.dtype(dtype)
+    def __init__(self, shape: Sequence[int], dtype: DTypeLike, frame_of: Callable[[int], np.ndarray]) -> None:
+        count, rows, columns = shape
+        self.shape, self.dtype, self._frame_of = (count, rows, columns), np.dtype(dtype), frame_of
 
     def frame(self, index: int) -> np.ndarray:
         """Return frame `index`, (rows, columns)."""
-        return np.asarray(self._function(self._frames[index]), self.dtype)
+        return np.asarray(self._frame_of(index), self.dtype)
+
+
+class MappedFrames(ComputedFrames):
+    """Each of `frames`, (n, rows, columns), through a function that keeps its shape, as `dtype`."""
+
+    def __init__(self, frames: Frames, function: Callable[[np.ndarray], np.ndarray], dtype: DTypeLike) -> None:
+        super().__init__(frames.shape, dtype, lambda index: function(frames[index]))
 
 
 def is_several(key) -> bool:

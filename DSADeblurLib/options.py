@@ -88,12 +88,12 @@ class Option:
 
 @dataclass(frozen=True)
 class Text(Option):
-    """Any text that is not empty."""
+    """Any text that is not empty; blanks around it do not count."""
 
     def converted(self, value: Any) -> str:
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value.strip():
             raise ValueError
-        return value
+        return value.strip()
 
     def expected(self) -> str:
         return "a text"
@@ -149,7 +149,9 @@ class Flag(Option):
         return "true or false"
 
     def read(self, text: str) -> bool:
-        return {"true": True, "false": False}[text] if text in ("true", "false") else bool(text)
+        if text not in ("true", "false"):
+            raise ValueError
+        return text == "true"
 
     def written(self, value: Any) -> str:
         return str(value).lower()
@@ -165,7 +167,7 @@ class Number(Option):
     above: bool = False
 
     def converted(self, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, Real):
+        if not _is_number(value):
             raise TypeError
         if not self.minimum <= value <= self.maximum or not math.isfinite(value):
             raise ValueError
@@ -179,11 +181,11 @@ class Number(Option):
             return f"a number above {self.minimum:g}{unit} and at most {self.maximum:g}{unit}"
         return f"a number from {self.minimum:g} to {self.maximum:g}{unit}"
 
-    def read(self, text: str) -> float:
+    def read(self, text: str) -> float | None:
         return float(text)
 
     def written(self, value: Any) -> str:
-        return f"{value:g}"
+        return _shortest(value)
 
 
 @dataclass(frozen=True)
@@ -273,7 +275,7 @@ class Shift(Option):
         return tuple(float(part) for part in text.split(","))
 
     def written(self, value: Any) -> str:
-        return "{:g},{:g}".format(*value)
+        return ",".join(map(_shortest, value))
 
 
 @dataclass(frozen=True)
@@ -303,7 +305,16 @@ class WordOrWidths(Option):
         return float(rows), float(columns or rows)
 
     def written(self, value: Any) -> str:
-        return value if isinstance(value, str) else "{:g},{:g}".format(*value)
+        return value if isinstance(value, str) else ",".join(map(_shortest, value))
+
+
+def _shortest(value: float) -> str:
+    """The shortest text that is read as this number: 0.5, 3."""
+    return repr(float(value)).removesuffix(".0")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _are_whole(*values: object) -> bool:
@@ -320,6 +331,7 @@ def choice(default: Any, option: Option) -> Any:
     return dataclasses.field(default=default, metadata={"option": option})
 
 
+@dataclass(frozen=True)
 class Choices:
     """Base of frozen dataclasses whose fields are made with `choice`: each is checked when it is made."""
 
@@ -330,5 +342,5 @@ class Choices:
     @classmethod
     def options(cls) -> Iterator[tuple[str, Option]]:
         """Name and description of each choice."""
-        for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        for field in dataclasses.fields(cls):
             yield field.name, field.metadata["option"]

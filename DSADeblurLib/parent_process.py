@@ -51,7 +51,7 @@ def _wait_on_windows(pids: set[int]) -> None:
     import ctypes
     from ctypes import wintypes
 
-    kernel = ctypes.WinDLL("kernel32")
+    kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined] # there on Windows only
     kernel.OpenProcess.restype = wintypes.HANDLE
     handles = [kernel.OpenProcess(_SYNCHRONIZE, False, pid) for pid in pids]
     if all(handles):  # one that is gone already has none

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from DSADeblurLib import __version__
 from DSADeblurLib.frame_file import FrameFile
-from DSADeblurLib.lazy_frames import LazyFrames, MappedFrames
+from DSADeblurLib.lazy_frames import ComputedFrames, Frames, LazyFrames, MappedFrames
 from DSADeblurLib.request import DeblurRequest, DeblurSettings, RequestError, with_header_blur
+from DSADeblurLib.used import Used
 from DSADeblurLib.xa import (
     Provenance,
     Run,
@@ -35,55 +37,6 @@ IsCancelled = Callable[[], bool]
 
 
 @dataclass(frozen=True)
-class Used:
-    """What was used for a result, to be read beside what was asked.
-
-    Attributes:
-        software: version of DSADeblur.
-        model, model_sha256: name of the model's card, hash of its weights.
-        device, engine, precision, tile: where and how the network ran; the tile is None for whole frames.
-        blur_px: width of the blur in rows and columns, in pixels, that network and controls took; None where neither
-            needed one.
-        blur_source: where that width came from: 'given', 'geometry' (focal spot and magnification of header or user),
-            'frames', or two of these; '' without a width.
-        mask_frames: numbers of the frames that were subtracted, from 1; none where nothing was.
-        frame_numbers: of the frames of the result, in the run, from 1.
-        seconds: that the restoration took.
-    """
-
-    software: str
-    model: str
-    model_sha256: str
-    device: str
-    engine: str
-    precision: str
-    tile: int | None
-    blur_px: tuple[float, float] | None
-    blur_source: str
-    mask_frames: tuple[int, ...]
-    frame_numbers: tuple[int, ...]
-    seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Values of JSON's types by name."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping) -> Used:
-        """Inverse of `as_dict`. Raises TypeError or KeyError on anything else."""
-        lists = {name: tuple(values[name]) for name in ("mask_frames", "frame_numbers")}
-        blur_px = None if values["blur_px"] is None else tuple(values["blur_px"])
-        return cls(**{**{one.name: values[one.name] for one in fields(cls)}, **lists, "blur_px": blur_px})
-
-    def in_words(self) -> str:
-        """For a description: float32 on cpu by torch, blur 3.1 x 3.0 px (geometry)."""
-        words = f"{self.precision} on {self.device} by {self.engine}"
-        if self.blur_px is not None:
-            words += ", blur {:.1f} x {:.1f} px ({})".format(*self.blur_px, self.blur_source)
-        return words
-
-
-@dataclass(frozen=True)
 class Prepared:
     """What the network is given of a run.
 
@@ -98,7 +51,7 @@ class Prepared:
         blur_source: see `Used`, of the width in `settings`.
     """
 
-    frames: Sequence[np.ndarray]
+    frames: Frames
     settings: DeblurSettings
     relationship: str | None
     bits_stored: int | None
@@ -107,6 +60,11 @@ class Prepared:
     subtract_after: bool = False
     exposed: np.ndarray | None = None
     blur_source: str = ""
+
+    @property
+    def frame_range(self) -> tuple[int, int]:
+        """First and last of `frames` that are restored, from 1."""
+        return self.settings.frame_range or (1, len(self.frames))
 
 
 def prepare(run: Run, request: DeblurRequest) -> Prepared:
@@ -137,21 +95,21 @@ def prepare(run: Run, request: DeblurRequest) -> Prepared:
         flip_shift=options.flip_shift,
         registration=options.registration,
     )
-    common = {"exposed": run.exposed(), "blur_source": blur_source}
+    prepared = partial(Prepared, exposed=run.exposed(), blur_source=blur_source)
     if plan is None:
         numbers = tuple(range(1, count + 1))
-        return Prepared(run.frames, settings, run.relationship, run.bits_stored, numbers, **common)
+        return prepared(run.frames, settings, run.relationship, run.bits_stored, numbers)
     frames, relationship = for_subtraction(run, run.frames)
     if settings.frame_range is not None:
         plan, settings = plan.between(*settings.frame_range), replace(settings, frame_range=None)
     subtracted = subtract(frames, plan, relationship)
     if options.order == "subtract-first":
-        return Prepared(subtracted, settings, None, None, plan.contrast_frames, plan, **common)
+        return prepared(subtracted, settings, None, None, plan.contrast_frames, plan)
     needed = [*plan.mask_frames, *(one for number in plan.contrast_frames for one in plan.averaged(number))]
     settings = replace(settings, frame_range=(min(needed), max(needed)))
     # As float32, so that what becomes of them is not rounded before it is subtracted.
     floating, numbers = MappedFrames(frames, np.asarray, np.float32), plan.contrast_frames
-    return Prepared(floating, settings, relationship, None, numbers, plan, subtract_after=True, **common)
+    return prepared(floating, settings, relationship, None, numbers, plan, subtract_after=True)
 
 
 def restore(
@@ -176,8 +134,8 @@ def restore(
     Raises:
         DeblurError, DeblurCancelled, ValueError: one sentence each; then the file is incomplete or absent.
     """
-    if ready.subtract_after:
-        result = _restore_then_subtract(ready, model, path, progress, is_cancelled)
+    if ready.subtract_after and ready.plan is not None:
+        result = _restore_then_subtract(ready, ready.plan, model, path, progress, is_cancelled)
     else:
         result = _restore(ready, model, path, progress, is_cancelled)
     return _used(result, ready), result.notices
@@ -188,7 +146,7 @@ def _restore(
 ) -> DeblurResult:
     from DSADeblurLib.restoration.deblur import deblur
 
-    first, last = ready.settings.frame_range or (1, len(ready.frames))
+    first, last = ready.frame_range
     with FrameFile.create(path, (last - first + 1, *ready.frames.shape[1:]), ready.frames.dtype) as out:
         result = deblur(
             ready.frames,
@@ -206,17 +164,22 @@ def _restore(
 
 
 def _restore_then_subtract(
-    ready: Prepared, model: Model, path: Path, progress: Progress | None, is_cancelled: IsCancelled | None
+    ready: Prepared,
+    plan: SubtractionPlan,
+    model: Model,
+    path: Path,
+    progress: Progress | None,
+    is_cancelled: IsCancelled | None,
 ) -> DeblurResult:
     """Restore mask and contrast frames into another file, then their differences into `path`."""
     from DSADeblurLib.restoration.deblur import DeblurCancelled
 
-    plan, native_path = ready.plan, Path(path).with_name(Path(path).name + ".native")
+    native_path = Path(path).with_name(Path(path).name + ".native")
     native = replace(ready, frame_numbers=tuple(range(1, len(ready.frames) + 1)))
     try:
         result = _restore(native, model, native_path, progress, is_cancelled)
         with FrameFile.open(native_path) as frames:
-            subtracted = subtract(frames, plan.counted_from(ready.settings.frame_range[0]), ready.relationship)
+            subtracted = subtract(frames, plan.counted_from(ready.frame_range[0]), ready.relationship)
             with FrameFile.create(path, subtracted.shape, subtracted.dtype) as out:
                 for index, frame in enumerate(subtracted):
                     if is_cancelled is not None and is_cancelled():
@@ -228,7 +191,7 @@ def _restore_then_subtract(
 
 
 def _used(result: DeblurResult, ready: Prepared) -> Used:
-    sources = (ready.blur_source, "frames" if result.blur_seen_px is not None else "")
+    sources = (ready.blur_source, "frames" if result.blur_estimated_px is not None else "")
     return Used(
         software=__version__,
         model=result.model_name,
@@ -352,19 +315,13 @@ def deblur_loaded(
     return Restored(used, tuple(filter(None, (loaded.note, *notes, *notices))), ready.plan, relationship)
 
 
-class _Originals(LazyFrames):
+def _originals(run: Run, numbers: Sequence[int], plan: SubtractionPlan | None) -> LazyFrames:
     """The original frames that belong to restored ones, subtracted where those are."""
-
-    def __init__(self, run: Run, numbers: Sequence[int], plan: SubtractionPlan | None) -> None:
-        self._frames, self._indices = run.frames, [number - 1 for number in numbers]
-        if plan is not None:
-            frames, relationship = for_subtraction(run, run.frames)
-            self._frames = subtract(frames, plan.between(numbers[0], numbers[-1]), relationship)
-            self._indices = range(len(numbers))
-        self.shape, self.dtype = (len(numbers), *self._frames.shape[1:]), self._frames.dtype
-
-    def frame(self, index: int) -> np.ndarray:
-        return self._frames[self._indices[index]]
+    if plan is None:
+        shape = (len(numbers), *run.frames.shape[1:])
+        return ComputedFrames(shape, run.frames.dtype, lambda index: run.frames[numbers[index] - 1])
+    frames, relationship = for_subtraction(run, run.frames)
+    return subtract(frames, plan.between(numbers[0], numbers[-1]), relationship)
 
 
 def _write_pictures(
@@ -377,7 +334,7 @@ def _write_pictures(
 ) -> list[Path]:
     from DSADeblurLib.pictures import write_gif, write_mp4, write_png
 
-    originals = _Originals(run, numbers, plan)
+    originals = _originals(run, numbers, plan)
     times = None if run.times is None else run.times[np.array(numbers) - 1]
     paths = [output.with_suffix("." + kind) for kind in kinds]
     for kind, path in zip(kinds, paths, strict=True):

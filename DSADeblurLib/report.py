@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from DSADeblurLib.batch import Outcome
 from DSADeblurLib.measurement.calibration import choices
-from DSADeblurLib.pipeline import Used
+from DSADeblurLib.used import Used
 from DSADeblurLib.xa import Run
 
 # Progress goes to stderr, so that stdout can be piped.
@@ -55,7 +55,7 @@ class BatchProgress:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=_progress_console, transient=True)
         self._files = self._progress.add_task("files", total=None)
-        self._tiles = None
+        self._tiles: TaskID | None = None
 
     def __enter__(self) -> BatchProgress:
         self._progress.start()
@@ -91,7 +91,7 @@ def print_outcomes(outcomes: list[Outcome], notice: str) -> None:
         frames = seconds = words = ""
         if outcome.used is not None:
             used = Used.from_dict(outcome.used)
-            frames, seconds, words = str(len(used.frame_numbers)), f"{used.seconds:.1f}", used.in_words()
+            frames, seconds, words = str(len(used.frame_numbers)), f"{used.seconds:.1f}", used.summary()
         result = Text(outcome.error or outcome.output or f"left out: {outcome.skipped}", "red" if outcome.error else "")
         table.add_row(Text(Path(outcome.input).name), frames, seconds, words, result)
     console.print(table)

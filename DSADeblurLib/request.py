@@ -282,8 +282,8 @@ class DeblurRequest(Choices):
     def groups(cls) -> Iterator[tuple[str, str, type[Choices]]]:
         """Name, title and class of each group of choices."""
         for one in dataclasses.fields(cls):
-            if "title" in one.metadata:
-                yield one.name, one.metadata["title"], type(one.default)  # type: ignore[misc]
+            if isinstance(one.default, Choices):
+                yield one.name, one.metadata["title"], type(one.default)
 
     @classmethod
     def every_option(cls) -> dict[str, Option]:
@@ -291,7 +291,7 @@ class DeblurRequest(Choices):
         return dict([*cls.options(), *(option for _, _, group in cls.groups() for option in group.options())])
 
     @classmethod
-    def of(cls, **values: Any) -> DeblurRequest:
+    def of(cls, /, **values: Any) -> DeblurRequest:
         """A request from choices by name, wherever in the tree; `strength` stands for both controls at once.
 
         Raises:
@@ -323,13 +323,13 @@ class DeblurRequest(Choices):
         values = {name: getattr(part, name) for part in parts for name, _ in part.options()}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
-    def with_choices(self, **values: Any) -> DeblurRequest:
+    def with_choices(self, /, **values: Any) -> DeblurRequest:
         """This request with other choices by name. Raises RequestError."""
         return self.from_dict({**self.as_dict(), **values})
 
     def in_words(self) -> str:
         """The choices that a derived object names: sharpness 1, noise reduction 0.5."""
-        default, asked = DeblurRequest().as_dict(), self.as_dict()
+        default, asked = type(self)().as_dict(), self.as_dict()
         return ", ".join(
             f"{in_words(name).lower()} {option.text(asked[name])}"
             for name, option in self.every_option().items()

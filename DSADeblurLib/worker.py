@@ -16,7 +16,7 @@ Messages from it:
   {"type": "error", "job", "message"}
 `job` is any string of the caller. `frames` and `output` are paths of .npy files of shape (n, rows, columns); `file` is
 the DICOM file that the frames were read from, or "", and `note` then says why, see `xa.loaded_frames.loaded_run`.
-`request` is `DeblurRequest.as_dict`, `used` is `pipeline.Used.as_dict`, `subtraction` is `SubtractionPlan.as_dict`,
+`request` is `DeblurRequest.as_dict`, `used` is `used.Used.as_dict`, `subtraction` is `SubtractionPlan.as_dict`,
 or null. Everything but reading the node happens here: header, planning, subtraction, restoration.
 """
 
@@ -31,10 +31,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from DSADeblurLib.errors import DSADeblurError
 from DSADeblurLib.parent_process import when_gone
+
+if TYPE_CHECKING:
+    from DSADeblurLib.restoration.package import Model
 
 PROTOCOL = 2
 TORCH_MISSING = (
@@ -114,7 +117,7 @@ class Worker:
     def __init__(self, inbox: Inbox, send: Callable[[dict], None]) -> None:
         self._inbox = inbox
         self._send = send
-        self._models: dict[str, object] = {}
+        self._models: dict[str, Model] = {}
 
     def run(self) -> int:
         """Work until the inbox closes.
@@ -181,7 +184,7 @@ class Worker:
             }
         )
 
-    def _model(self, name: str):
+    def _model(self, name: str) -> Model:
         """A package, kept after the first use: loading and its self-test cost more than a frame."""
         if name not in self._models:
             from DSADeblurLib.restoration.package import load_model

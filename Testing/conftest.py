@@ -19,8 +19,8 @@ def save_untrained(tmp_path_factory):
     """Saves the package of an untrained network that does change its input, and gives its folder."""
     torch = pytest.importorskip("torch", reason="torch is not installed")
 
+    from DSADeblurLib.restoration.build_network import build_network
     from DSADeblurLib.restoration.card import ModelCard
-    from DSADeblurLib.restoration.network import build_network
     from DSADeblurLib.restoration.package import save_model
 
     def save(name: str, architecture) -> str:

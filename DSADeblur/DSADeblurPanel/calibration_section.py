@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from DSADeblurLib.request import UserFacts
-from DSADeblurPanel.parameters import factsFrom
+from DSADeblurPanel.parameters import DSADeblurParameterNode, factsFrom
 from DSADeblurScene.lengths import (
     CATHETER,
     KNOWN_DISTANCE,
@@ -31,7 +31,7 @@ class CalibrationSection(VTKObservationMixin):
         getParameterNode: gives the parameter node of the scene.
     """
 
-    def __init__(self, ui, getParameterNode: Callable) -> None:
+    def __init__(self, ui, getParameterNode: Callable[[], DSADeblurParameterNode]) -> None:
         VTKObservationMixin.__init__(self)
         self._ui = ui
         self._getParameterNode = getParameterNode
@@ -45,7 +45,7 @@ class CalibrationSection(VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._onSceneImported)
 
-    def show(self, parameters) -> None:
+    def show(self, parameters: DSADeblurParameterNode) -> None:
         """Measure on the run that the parameters name, as they say."""
         measured, kind = self._runOf(parameters.inputNode, factsFrom(parameters.request)), parameters.calibration
         self._fill(measured, kind)

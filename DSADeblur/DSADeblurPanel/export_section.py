@@ -7,7 +7,7 @@ from collections.abc import Callable
 from slicer.i18n import tr as _
 
 from DSADeblurPanel.packages import install, isMissing, whyNeeded
-from DSADeblurPanel.parameters import ExportFormat
+from DSADeblurPanel.parameters import DSADeblurParameterNode, ExportFormat
 from DSADeblurPanel.run_section import RunSection, State
 from DSADeblurScene.export_frames import ExportCancelled
 
@@ -24,7 +24,7 @@ class ExportSection:
         self._ui = ui
         self._runSection = runSection
         self._export = export
-        self._parameters = None
+        self._parameters: DSADeblurParameterNode | None = None
         runSection.stateChanged = self._refresh
         # No parameter of a text can be bound to this widget.
         ui.exportFolderPathLineEdit.connect("currentPathChanged(QString)", self._onFolder)
@@ -32,14 +32,14 @@ class ExportSection:
         ui.installExportButton.connect("clicked(bool)", self._onInstall)
         self._refresh()
 
-    def show(self, parameters) -> None:
+    def show(self, parameters: DSADeblurParameterNode | None) -> None:
         """Show what the parameter node says; None when the panel has none."""
         self._parameters = parameters
         if parameters is not None:
             self._showFolder(parameters)
         self._refresh()
 
-    def _showFolder(self, parameters) -> None:
+    def _showFolder(self, parameters: DSADeblurParameterNode) -> None:
         shown = self._ui.exportFolderPathLineEdit.currentPath
         if shown and not parameters.exportFolder:
             # The widget knows the folder of last time; a new scene does not.
@@ -66,12 +66,11 @@ class ExportSection:
         idle = self._runSection.state is State.IDLE
         ui.installExportButton.enabled = idle
         ui.exportButton.enabled = idle and not reason
-        ui.exportButton.toolTip = reason or _("Write the last result, {name}.").format(
-            name=parameters.derivedNode.GetName()
-        )
+        name = parameters.derivedNode.GetName() if parameters.derivedNode is not None else ""
+        ui.exportButton.toolTip = reason or _("Write the last result, {name}.").format(name=name)
 
     @staticmethod
-    def _reason(parameters, missing: str) -> str:
+    def _reason(parameters: DSADeblurParameterNode, missing: str) -> str:
         """Why nothing can be exported, in one sentence, or ""."""
         if parameters.derivedNode is None:
             return _("Deblur a run first.")
@@ -87,7 +86,7 @@ class ExportSection:
 
     def _onClicked(self) -> None:
         parameters, run = self._parameters, self._runSection
-        if run.state is not State.IDLE:
+        if parameters is None or run.state is not State.IDLE:
             return
         run.begin(_("Exporting..."))
         try:
@@ -121,6 +120,8 @@ class ExportSection:
     def _onInstall(self) -> None:
         """Blocks until the installer is done."""
         parameters = self._parameters
+        if parameters is None:
+            return
         package = missingPackage(parameters.exportFormat, parameters.exportDropIdentity)
         if package:
             self._runSection.showStatus(install(package))

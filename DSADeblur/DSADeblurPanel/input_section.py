@@ -16,7 +16,7 @@ class InputSection:
 
     def __init__(self, ui) -> None:
         self._ui = ui
-        self._shown = None
+        self._shown: tuple | None = None
 
     def showNode(self, node, facts: UserFacts) -> None:
         """Describe a node with what the user says about it; the same is not read twice."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import qt
 from slicer.i18n import tr as _
+
+if TYPE_CHECKING:
+    from DSADeblurLib.restoration.card import ModelCard
 
 
 class ModelSection:
@@ -18,7 +22,7 @@ class ModelSection:
     def __init__(self, ui, onChosen: Callable[[str], None]) -> None:
         self._ui = ui
         self._onChosen = onChosen
-        self._cards: dict[str, object] = {}
+        self._cards: dict[str, ModelCard] = {}
         self._filling = False
         self.problem = ""
         self.refresh()
@@ -56,7 +60,7 @@ class ModelSection:
         self._filling = False
         self._ui.modelInfoLabel.text = self._cards[name].description
 
-    def _fill(self, cards: dict) -> None:
+    def _fill(self, cards: dict[str, ModelCard]) -> None:
         self._filling = True
         current = self._ui.modelComboBox.currentText
         self._cards = cards

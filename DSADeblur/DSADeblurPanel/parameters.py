@@ -56,7 +56,8 @@ class Words(enum.Enum):
 
 def _words(name: str, option: OneOf) -> type[Words]:
     words = ("", *option.choices) if option.optional else option.choices
-    return Words(name, {word.upper().replace("-", "_") or "HEADER": word for word in words})
+    # The functional call of an enumeration that has no members yet, which mypy takes for the look-up of one.
+    return Words(name, {word.upper().replace("-", "_") or "HEADER": word for word in words})  # type: ignore[call-arg, return-value]
 
 
 def _parameter(name: str, option: Option, default) -> tuple[object, object]:
@@ -82,7 +83,11 @@ def packOf(request: type[DeblurRequest]):
     return parameterPack(type(request.__name__ + "Parameters", (), {**members, "__annotations__": annotations}))
 
 
-RequestParameters = packOf(DeblurRequest)
+if typing.TYPE_CHECKING:
+    # Its members are known only when it is made.
+    RequestParameters: typing.TypeAlias = typing.Any
+else:
+    RequestParameters = packOf(DeblurRequest)
 
 
 class ExportFormat(enum.Enum):
@@ -126,6 +131,14 @@ class DSADeblurParameterNode:
     frenchSize: Annotated[float, WithinRange(1, 40)] = 5
     knownDistance: Annotated[float, WithinRange(0.1, 1000)] = 10
     background: Annotated[float, WithinRange(0, 100)] = 20
+
+    if typing.TYPE_CHECKING:  # what the wrapper adds
+
+        def __init__(self, parameterNode) -> None: ...
+
+        def connectGui(self, gui) -> int: ...
+
+        def disconnectGui(self, tag: int | None) -> None: ...
 
 
 def requestFrom(parameters: RequestParameters, request: type[DeblurRequest] = DeblurRequest) -> DeblurRequest:

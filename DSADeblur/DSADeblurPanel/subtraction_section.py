@@ -7,6 +7,7 @@ from collections.abc import Callable
 from slicer.i18n import tr as _
 
 from DSADeblurPanel.packages import install, isMissing, whyNeeded
+from DSADeblurPanel.parameters import DSADeblurParameterNode
 
 _PACKAGE = "scikit-image"
 
@@ -28,7 +29,7 @@ class SubtractionSection:
         self._button.visible = False
         self._button.connect("clicked(bool)", self._onInstall)
 
-    def show(self, parameters) -> None:
+    def show(self, parameters: DSADeblurParameterNode) -> None:
         """Look at the choices in the parameter node; `problem` says afterwards what is missing, or is ""."""
         subtract, registration = parameters.request.subtract.value, parameters.request.registration.value
         needed = subtract == "find" or (registration != "none" and subtract != "never")

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from DSADeblurLib.lazy_frames import ComputedFrames
 from DSADeblurLib.request import DeblurRequest
-from DSADeblurScene.derived import (
-    ATTRIBUTE,
-    addDerived,
-    putFrame,
-    sampleFrames,
-    setWindow,
-    sourceOf,
-)
-from DSADeblurScene.input import ComputedFrames, readInput, shownVolume
+from DSADeblurScene.derived import ATTRIBUTE, addDerived, putFrame, sampleFrames, setWindow, sourceOf
+from DSADeblurScene.input import InputRun, readInput, shownVolume
 from DSADeblurScene.run_file import loadedRun
+
+if TYPE_CHECKING:
+    from DSADeblurLib.xa.subtraction.subtract import SubtractedFrames
 
 # Ids up to 100 are Slicer's own.
 LAYOUT_ID = 6321
@@ -96,14 +94,13 @@ def comparableInSteps(derived, first: int | None = None) -> Iterator:
         yield node
 
 
-def _beginSubtracted(derived, run, numbers: list[int], first: int, frames):
+def _beginSubtracted(derived, run: InputRun, numbers: list[int], first: int, frames: ComputedFrames):
     """The node for the subtracted source with one frame in it."""
     frame, others = frames[first], [number for number in numbers if number != numbers[first]]
-    if run.isSequence:
-        begun, known = [frame], [numbers[first]]
-    else:
+    begun, known = ComputedFrames((1, *frame.shape), frame.dtype, lambda i: frame), [numbers[first]]
+    if not run.isSequence:
         empty = np.zeros_like(frame)
-        begun, known = ComputedFrames(len(numbers), lambda i: frame if i == first else empty), numbers
+        begun, known = ComputedFrames(frames.shape, frame.dtype, lambda i: frame if i == first else empty), numbers
     name, attributes = _("{name} subtracted").format(name=run.node.GetName()), {"Role": "subtracted source"}
     node = addDerived(run, begun, known, name=name, attributes=attributes, subtracted=False)
     _setMissing(node, others)
@@ -133,13 +130,15 @@ def originalFrames(derived) -> ComputedFrames:
     """The source's frames that a derived node was made from, one for one, subtracted alike when it is subtracted."""
     run, numbers = readInput(sourceOf(derived)), frameNumbersOf(derived)
     if derived.GetAttribute(ATTRIBUTE + "Subtraction") is None:
-        return ComputedFrames(len(numbers), lambda i: run.frames[numbers[i] - 1])
+        shape = (len(numbers), *run.frames.shape[1:])
+        return ComputedFrames(shape, run.frames.dtype, lambda i: run.frames[numbers[i] - 1])
     frames = subtractedSource(derived)
-    return ComputedFrames(len(numbers), lambda i: frames[frames.frame_numbers.index(numbers[i])])
+    shape = (len(numbers), *frames.shape[1:])
+    return ComputedFrames(shape, frames.dtype, lambda i: frames[frames.frame_numbers.index(numbers[i])])
 
 
-def subtractedSource(derived):
-    """The source's frames subtracted as those of a derived node were: DSADeblurLib.xa.SubtractedFrames.
+def subtractedSource(derived) -> SubtractedFrames:
+    """The source's frames subtracted as those of a derived node were.
 
     Raises:
         ValueError: one sentence, if the derived node or its source does not say how.
@@ -172,7 +171,9 @@ def differenceNode(derived, original):
     # The subtracted source holds the frames of the result; the native source holds all frames.
     indices = range(len(numbers)) if original is not sourceOf(derived) else [number - 1 for number in numbers]
     frames = ComputedFrames(
-        len(numbers), lambda i: sharp.frames[i].astype(np.float32) - blurred.frames[indices[i]].astype(np.float32)
+        sharp.frames.shape,
+        np.float32,
+        lambda i: sharp.frames[i].astype(np.float32) - blurred.frames[indices[i]].astype(np.float32),
     )
     name = _("{name} difference").format(name=run.node.GetName())
     node = addDerived(run, frames, numbers, name=name, attributes={"Role": "difference"}, subtracted=False)

@@ -9,15 +9,21 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import slicer
 from slicer.i18n import tr as _
 
+from DSADeblurLib.lazy_frames import Frames
 from DSADeblurScene.derived import ATTRIBUTE
-from DSADeblurScene.export_frames import Watch, WatchedFrames
+from DSADeblurScene.export_frames import Watch, watched
 from DSADeblurScene.export_result import Result, provenanceOf
 from DSADeblurScene.run_file import fileForInstance, loadedRun
+
+if TYPE_CHECKING:
+    from DSADeblurLib.xa.loaded_frames import LoadedRun
+
+Returned = TypeVar("Returned")
 
 # Attributes of the derived node: the instance it is in the DICOM database, with the patient's identity and without.
 INSTANCE_UID = ATTRIBUTE + "ExportedInstanceUID"
@@ -79,8 +85,8 @@ def addToDatabase(
     return uid, notes
 
 
-def loadedSource(result: Result):
-    """The source with its file and what the user said about it: DSADeblurLib.xa.loaded_frames.LoadedRun.
+def loadedSource(result: Result) -> LoadedRun:
+    """The source with its file and what the user said about it.
 
     Raises:
         ValueError: what is missing and what to do.
@@ -112,7 +118,7 @@ def freePath(folder: Path, stem: str, suffix: str) -> Path:
     return path
 
 
-def writeNew(folder: Path, stem: str, suffix: str, write: Callable[[Path], Any]) -> tuple[Path, Any]:
+def writeNew(folder: Path, stem: str, suffix: str, write: Callable[[Path], Returned]) -> tuple[Path, Returned]:
     """Let `write` make a file, and put it in the folder under a name that nothing has by then.
 
     Returns its path and what `write` returned. Raises what that raises, and RuntimeError, one sentence, if the file
@@ -157,7 +163,8 @@ def _write(result: Result, path: Path, watch: Watch, compression: str) -> Path:
     from DSADeblurLib.xa.loaded_frames import stored_values
 
     loaded = loadedSource(result)
-    count, frames = len(result.numbers), result.run.frames
+    count = len(result.numbers)
+    frames: Frames = result.run.frames
     if result.plan is None and loaded.rule is not None:
         frames = stored_values(frames, loaded.rule)
     # Differences are read twice: their scale is found first.
@@ -165,7 +172,7 @@ def _write(result: Result, path: Path, watch: Watch, compression: str) -> Path:
     return write_derived(
         path,
         loaded.run,
-        WatchedFrames(frames, frames.shape, frames.dtype, watch),
+        watched(frames, watch),
         frame_numbers=result.numbers,
         provenance=provenanceOf(result, loaded.run.acquisition.assumed()),
         plan=result.plan,

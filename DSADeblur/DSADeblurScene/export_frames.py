@@ -8,6 +8,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from DSADeblurLib.lazy_frames import Frames, MappedFrames
 from DSADeblurScene.export_result import Result
 
 
@@ -54,18 +55,11 @@ class Watch:
             raise ValueError(_("The run was removed from the scene; the export was stopped."))
 
 
-class WatchedFrames:
-    """Frames of a given shape that call `step` before each one is read: shape (n, rows, cols), [i] gives frame i."""
+def watched(frames: Frames, watch: Watch) -> MappedFrames:
+    """The frames, (n, rows, cols), with `watch.step` called at each one that is read."""
 
-    def __init__(self, frames, shape, dtype, watch: Watch) -> None:
-        self._frames = frames
-        self._watch = watch
-        self.shape = tuple(shape)
-        self.dtype = np.dtype(dtype)
+    def step(frame: np.ndarray) -> np.ndarray:
+        watch.step()
+        return frame
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        self._watch.step()
-        return self._frames[index]
+    return MappedFrames(frames, step, frames.dtype)

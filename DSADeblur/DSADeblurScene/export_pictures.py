@@ -10,7 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from DSADeblurScene.compare import originalFrames
-from DSADeblurScene.export_frames import Watch, WatchedFrames
+from DSADeblurScene.export_frames import Watch, watched
 from DSADeblurScene.export_result import Result
 from DSADeblurScene.input import browserForSequence, shownVolume
 from DSADeblurScene.run_file import loadedRun
@@ -27,7 +27,7 @@ def writePicture(result: Result, path: Path, watch: Watch) -> tuple[str, ...]:
 
     index = shownFrame(result)
     watch.expect(1)
-    original, deblurred = originalFrames(result.node), _watched(result, watch)
+    original, deblurred = originalFrames(result.node), watched(result.run.frames, watch)
     write_png(path, original[index], deblurred[index], window=shownWindow(result))
     return ()
 
@@ -43,7 +43,7 @@ def writeFilm(result: Result, path: Path, watch: Watch) -> tuple[str, ...]:
     write = {".gif": write_gif, ".mp4": write_mp4}[path.suffix]
     watch.expect(len(result.numbers))
     times, window = frameTimes(result), shownWindow(result)
-    return write(path, originalFrames(result.node), _watched(result, watch), times=times, window=window)
+    return write(path, originalFrames(result.node), watched(result.run.frames, watch), times=times, window=window)
 
 
 def shownFrame(result: Result) -> int:
@@ -78,11 +78,6 @@ def frameTimes(result: Result) -> np.ndarray | None:
         return np.array([float(text) for text in result.run.indexValues])
     except ValueError:
         return None
-
-
-def _watched(result: Result, watch: Watch) -> WatchedFrames:
-    frames = result.run.frames
-    return WatchedFrames(frames, frames.shape, frames.dtype, watch)
 
 
 def _browsed(sequence) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import slicer
 from slicer.i18n import tr as _
@@ -13,6 +14,9 @@ from DSADeblurScene.compare import frameNumbersOf, requestOf
 from DSADeblurScene.derived import ATTRIBUTE, sourceOf
 from DSADeblurScene.input import InputRun, readInput, resolveNode
 
+if TYPE_CHECKING:
+    from DSADeblurLib.xa import Provenance, SubtractionPlan
+
 
 @dataclass(frozen=True)
 class Result:
@@ -21,7 +25,7 @@ class Result:
     run: the deblurred frames.
     source: the run they were made from.
     numbers: numbers of the source's frames, counted from 1, one for each deblurred frame.
-    plan: SubtractionPlan of a subtracted result, else None.
+    plan: how a subtracted result was subtracted, else None.
     request: what was asked when it was made.
     used: what was used for it, as DSADeblurLib.pipeline.Used in a dictionary.
     """
@@ -29,7 +33,7 @@ class Result:
     run: InputRun
     source: InputRun
     numbers: tuple[int, ...]
-    plan: object
+    plan: SubtractionPlan | None
     request: DeblurRequest
     used: dict
 
@@ -78,17 +82,18 @@ def resultOf(node) -> Result:
     return Result(run, source, numbers, plan, request, used)
 
 
-def provenanceOf(result: Result, assumed: tuple[str, ...]):
-    """What the derivation description says of the making, as DSADeblurLib.xa.Provenance.
+def provenanceOf(result: Result, assumed: tuple[str, ...]) -> Provenance:
+    """What the derivation description says of the making.
 
     assumed: phrases about values that did not come from the header.
     """
-    from DSADeblurLib.pipeline import Used, provenance
+    from DSADeblurLib.pipeline import provenance
+    from DSADeblurLib.used import Used
 
     return provenance(result.request, Used.from_dict(result.used), assumed)
 
 
-def _planFrom(values: dict):
+def _planFrom(values: dict) -> SubtractionPlan:
     from DSADeblurLib.xa import SubtractionPlan
 
     return SubtractionPlan.from_dict(values)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from DSADeblurLib.lazy_frames import LazyFrames
+
 INSTANCE_UIDS = "DICOM.instanceUIDs"
 
 
-class NodeFrames:
+class NodeFrames(LazyFrames):
     """The frames of a node, read one at a time: shape (n, rows, cols), [i] gives a copy of frame i."""
 
-    def __init__(self, volumes, dtype, shape) -> None:
+    def __init__(self, volumes, dtype: np.dtype, shape: tuple[int, int, int]) -> None:
         self._volumes = volumes
         self.dtype = dtype
         self.shape = shape
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, index: int) -> np.ndarray:
+    def frame(self, index: int) -> np.ndarray:
+        """Return a copy of frame `index`, (rows, cols)."""
         if len(self._volumes) == 1:
             return slicer.util.arrayFromVolume(self._volumes[0])[index].copy()
         return slicer.util.arrayFromVolume(self._volumes[index])[0].copy()
@@ -35,22 +34,6 @@ class NodeFrames:
         return pixels[::step, ::step].copy()
 
 
-class ComputedFrames:
-    """n frames that are computed when they are asked for, one at a time."""
-
-    def __init__(self, count: int, make: Callable[[int], np.ndarray]) -> None:
-        self._count = count
-        self._make = make
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        if not 0 <= index < self._count:
-            raise IndexError(index)
-        return self._make(index)
-
-
 @dataclass(frozen=True)
 class InputRun:
     """A run as it lies in the scene.
@@ -58,19 +41,19 @@ class InputRun:
     node: the sequence or volume that holds the frames; of a proxy volume, its sequence.
     volumes: the volume nodes of the frames; one node for a single frame or a stack.
     frames: pixel values as Slicer read them.
-    indexValues: of a sequence, as text, in order; else None.
+    indexValues: of a sequence, as text, in order; else empty.
     instanceUIDs: SOP Instance UIDs behind the frames, in order, each once; empty without DICOM.
     """
 
-    node: object
-    volumes: tuple
+    node: slicer.vtkMRMLNode
+    volumes: tuple[slicer.vtkMRMLScalarVolumeNode, ...]
     frames: NodeFrames
-    indexValues: tuple[str, ...] | None
+    indexValues: tuple[str, ...]
     instanceUIDs: tuple[str, ...]
 
     @property
     def isSequence(self) -> bool:
-        return self.indexValues is not None
+        return bool(self.indexValues)
 
 
 def resolveNode(node):
@@ -120,7 +103,7 @@ def readInput(node) -> InputRun:
     _checkVolume(node, node.GetName())
     pixels = slicer.util.arrayFromVolume(node)
     frames = NodeFrames((node,), pixels.dtype, pixels.shape)
-    return InputRun(node, (node,), frames, None, _instanceUIDs((node,)))
+    return InputRun(node, (node,), frames, (), _instanceUIDs((node,)))
 
 
 def _sequenceRun(sequence) -> InputRun:

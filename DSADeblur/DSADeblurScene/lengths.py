@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
@@ -17,6 +18,10 @@ from DSADeblurScene.derived import sourceOf
 from DSADeblurScene.input import InputRun, readInput, resolveNode, shownVolume
 from DSADeblurScene.line_labels import allLines, removeLabel, setLabel
 from DSADeblurScene.run_file import loadedRun
+
+if TYPE_CHECKING:
+    from DSADeblurLib.measurement.calibration import Calibration, Choices, Length, Measured
+    from DSADeblurLib.xa.header.facts import Acquisition
 
 CATHETER, KNOWN_DISTANCE = "catheter", "known-distance"
 # How far an end may lie from where it was meant, in pixels.
@@ -42,7 +47,7 @@ class CalibrationChoice:
     """
 
     kind: str = ""
-    line: object = None
+    line: slicer.vtkMRMLMarkupsLineNode | None = None
     french: float = 5.0
     millimetres: float = 10.0
 
@@ -56,9 +61,9 @@ class MeasuredRun:
     """
 
     run: InputRun
-    volume: object
-    acquisition: object
-    choices: object
+    volume: slicer.vtkMRMLScalarVolumeNode
+    acquisition: Acquisition
+    choices: Choices
     notes: tuple[str, ...]
 
 
@@ -66,9 +71,9 @@ class MeasuredRun:
 class Lengths:
     """What is to be shown: the calibration in use, sentences about it, and (line, Measured) of each line."""
 
-    calibration: object = None
+    calibration: Calibration | None = None
     notes: tuple[str, ...] = ()
-    lines: tuple = field(default=())
+    lines: tuple[tuple[slicer.vtkMRMLMarkupsLineNode, Measured], ...] = field(default=())
 
 
 def measuredRun(node, facts: UserFacts = UserFacts()) -> MeasuredRun:
@@ -97,7 +102,7 @@ def nativeNode(node):
     return node
 
 
-def lengthOf(line, volume):
+def lengthOf(line, volume) -> Length | None:
     """The Length of a line in pixels of a volume, or None when it does not have two points yet.
 
     A line that leaves the plane of the image is measured by its projection into it.
@@ -123,8 +128,8 @@ def pixelsOf(line, volume) -> np.ndarray | None:
     for i in range(2):
         position = toVolume.TransformPoint(line.GetNthControlPointPositionWorld(i))
         points.append(rasToIjk.MultiplyPoint((*position, 1.0))[:3])
-    points = np.array(points)
-    return points if np.isfinite(points).all() else None
+    ends = np.array(points)
+    return ends if np.isfinite(ends).all() else None
 
 
 def gridOf(volume):
@@ -156,13 +161,13 @@ def volumeUnder(line, measured: MeasuredRun):
     return measured.volume if inside[:, :2].all() and inside[:, 2].any() else None
 
 
-def lengthOn(line, measured: MeasuredRun):
+def lengthOn(line, measured: MeasuredRun) -> Length | None:
     """The Length of a line on a run, or None when it does not lie on it or is not complete."""
     volume = volumeUnder(line, measured)
     return None if volume is None else lengthOf(line, volume)
 
 
-def calibrationFor(measured: MeasuredRun, choice: CalibrationChoice) -> tuple[object, str]:
+def calibrationFor(measured: MeasuredRun, choice: CalibrationChoice) -> tuple[Calibration, str]:
     """(Calibration, one sentence when the choice could not be followed, else "").
 
     Where a reference line is asked for and missing, lengths are in pixels: other millimetres were not asked for.
@@ -300,7 +305,7 @@ def _isVolume(node) -> bool:
     return node is not None and node.IsA("vtkMRMLScalarVolumeNode")
 
 
-def _nothingKnown(volume):
+def _nothingKnown(volume) -> Acquisition:
     """The acquisition behind a node without a header: only the shape of a pixel, as the node has it."""
     from pydicom.dataset import Dataset
 

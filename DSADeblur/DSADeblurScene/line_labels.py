@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurScene.derived import ATTRIBUTE
+
+if TYPE_CHECKING:
+    from DSADeblurLib.measurement.calibration import Measured
 
 MEASUREMENT = "DSADeblur length"
 SLICERS_OWN = "length"
@@ -14,7 +19,7 @@ _WAS_SHOWN = ATTRIBUTE + "SlicerLengthShown"
 _LONGEST = 78
 
 
-def setLabel(line, measured) -> None:
+def setLabel(line, measured: Measured) -> None:
     """Show a Measured as the label of a line.
 
     Slicer's own measurement takes unit, factor and format from the scene's unit of length each time that a point moves,

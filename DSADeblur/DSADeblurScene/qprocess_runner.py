@@ -15,7 +15,7 @@ class QProcessRunner:
     def __init__(self, program: str | None = None, arguments: list[str] | None = None) -> None:
         self._program = program
         self._arguments = arguments
-        self._process = None
+        self._process: qt.QProcess | None = None
         self._pending = b""
         self._errors = b""
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurLib.request import UserFacts
 from DSADeblurScene.input import InputRun
+
+if TYPE_CHECKING:
+    from DSADeblurLib.xa.loaded_frames import LoadedRun
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,8 @@ def fileOfRun(run: InputRun) -> RunFile:
     return RunFile(path, severalFiles=len(run.instanceUIDs) > 1)
 
 
-def loadedRun(run: InputRun, facts: UserFacts):
-    """What the file and the user say of a run, and its stored values: DSADeblurLib.xa.loaded_frames.LoadedRun.
+def loadedRun(run: InputRun, facts: UserFacts) -> LoadedRun:
+    """What the file and the user say of a run, and its stored values.
 
     Reads the header in this process. Never raises: what is missing is told in its `note`.
     """

@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol, cast
 
 from slicer.i18n import tr as _
 
@@ -86,7 +86,6 @@ class SubprocessRunner:
         self._onLine, self._onExit = onLine, onExit
         self._events = queue.Queue()
         tail: deque[str] = deque(maxlen=STDERR_LINES)
-        flags = {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {}
         process = self._process = subprocess.Popen(
             [self._program or pythonExecutable(), *(self._arguments or workerArguments())],
             stdin=subprocess.PIPE,
@@ -96,14 +95,17 @@ class SubprocessRunner:
             encoding="utf-8",
             errors="replace",
             env={**os.environ, **workerEnvironment()},
-            **flags,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows alone has it
         )
-        errors = threading.Thread(target=lambda: tail.extend(process.stderr), daemon=True)
+        # All three are there, because pipes were asked for.
+        self._stdin = cast(IO[str], process.stdin)
+        stdout, stderr = cast(IO[str], process.stdout), cast(IO[str], process.stderr)
+        errors = threading.Thread(target=lambda: tail.extend(stderr), daemon=True)
         errors.start()
         events = self._events
 
         def read() -> None:
-            for line in process.stdout:
+            for line in stdout:
                 events.put(line)
             status = process.wait()
             errors.join(STOP_SECONDS)
@@ -115,8 +117,8 @@ class SubprocessRunner:
         if self._process is None:
             return
         try:
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
+            self._stdin.write(line + "\n")
+            self._stdin.flush()
         except (OSError, ValueError):
             # The process has just ended; its exit is reported by `wait`.
             pass
@@ -129,7 +131,7 @@ class SubprocessRunner:
         if process is None:
             return
         try:
-            process.stdin.close()
+            self._stdin.close()
         except OSError:
             pass
         try:

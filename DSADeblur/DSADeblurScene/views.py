@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
@@ -14,7 +15,10 @@ from slicer.i18n import tr as _
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurScene.compare import frameNumbersOf, showSideBySide, subtractedSource
 from DSADeblurScene.derived import ATTRIBUTE, addDerived, addPicture, setWindow, sourceOf, vesselWindow
-from DSADeblurScene.input import readInput, shownVolume
+from DSADeblurScene.input import NodeFrames, readInput, shownVolume
+
+if TYPE_CHECKING:
+    from DSADeblurLib.xa.subtraction.subtract import SubtractedFrames
 
 PEAK_REFERENCES = ("DSADeblur.peakOfSource", "DSADeblur.peak")
 BACKGROUND_REFERENCES = ("DSADeblur.sourceWithBackground", "DSADeblur.withBackground")
@@ -165,8 +169,8 @@ def _renew(node, frames, name: str, attributes: dict[str, str]) -> None:
     slicer.modules.sequences.logic().UpdateAllProxyNodes()
 
 
-def _framesOf(derived) -> tuple:
-    """(SubtractedFrames of the source, their indices in the order of the derived frames, derived frames)."""
+def _framesOf(derived) -> tuple[SubtractedFrames, list[int], NodeFrames]:
+    """(the subtracted source, its indices in the order of the derived frames, derived frames)."""
     if not hasViews(derived):
         raise ValueError(_("This view needs a deblurred run that was subtracted, and its source."))
     originals = subtractedSource(derived)

@@ -77,7 +77,7 @@ class WorkerClient:
 
     def cancel(self) -> None:
         """Ask for the end of the job; its `cancelled` callback follows."""
-        if self.isBusy:
+        if self._runner is not None and self.isBusy:
             self._runner.send(json.dumps({"type": "cancel", "job": self._job}))
 
     def forget(self) -> None:

@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import cryptography  # noqa: F401 - Dask makes credentials with it, and says too late that it is missing
 import dask
@@ -84,7 +84,7 @@ def existing_cluster(address: str) -> Iterator[Client]:
 
 def on_local_processes(
     workers: int, jobs: list[Job], folder: OutputFolder, step: Step, fingerprint: dict
-) -> Iterator[tuple[Job, Outcome]]:
+) -> Generator[tuple[Job, Outcome], None, None]:
     """As `on_cluster`, on so many processes of this computer, which end with it.
 
     Raises:
@@ -134,9 +134,10 @@ async def _end_what_is_starting(cluster: LocalCluster) -> None:
 
     A coroutine only so that it runs where Dask starts processes, and none comes or goes meanwhile.
     """
+    known = () if cluster.scheduler is None else cluster.scheduler.workers
     for nanny in cluster.workers.values():
         pid = nanny.pid
-        if pid is not None and nanny.worker_address not in cluster.scheduler.workers:
+        if pid is not None and nanny.worker_address not in known:
             nanny.close_gracefully()  # so that no other process takes its place
             with contextlib.suppress(psutil.NoSuchProcess):
                 psutil.Process(pid).kill()
@@ -144,7 +145,7 @@ async def _end_what_is_starting(cluster: LocalCluster) -> None:
 
 def on_cluster(
     client: Client, jobs: list[Job], folder: OutputFolder, step: Step, fingerprint: dict
-) -> Iterator[tuple[Job, Outcome]]:
+) -> Generator[tuple[Job, Outcome], None, None]:
     """Do runs on the workers of a cluster, which see inputs and folder under the same paths; gives them as they end.
 
     A run whose worker dies is done by another one. Dask blames such a death on all runs that the worker was given; so
@@ -170,6 +171,8 @@ def on_cluster(
                 yield job, result if isinstance(result, Outcome) else _failed(folder, job, fingerprint, result)
     for suspect in suspects:
         for job, result in _results(client, [suspect], wait=True, **common):
+            if result is None:  # it was waited for
+                continue
             yield job, result if isinstance(result, Outcome) else _failed(folder, job, fingerprint, result)
 
 

@@ -66,7 +66,7 @@ class Manifest:
         began = time.monotonic()
         plan, done = self._folder.plan() or Plan({}, {}), self._outcomes()
         order = {key: number for number, key in enumerate(plan.runs.values())}
-        records = [done[key] for key in sorted(done, key=lambda key: order.get(key, -1)) if done[key] is not None]
+        records = [one for key in sorted(done, key=lambda key: order.get(key, -1)) if (one := done[key]) is not None]
         earlier = [outcome for outcome in plan.earlier if outcome.key is not None or outcome.input not in plan.runs]
         runs = [vars(outcome) for outcome in newest([*earlier, *records]) if not self._is_under_way(outcome)]
         waiting = sum(not _is_done(done.get(key), plan.fingerprint) for key in order)

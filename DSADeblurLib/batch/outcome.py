@@ -29,7 +29,7 @@ class Job:
     input: str
     key: str
     replaces: bool = False
-    identity: tuple[int, int] | None = None
+    identity: tuple[int, int, str] | None = None
 
     def may_replace(self, identity: dict) -> bool:
         """Whether the result of an input that was read with this identity may replace one of the same name."""
@@ -43,7 +43,7 @@ class Outcome:
     Attributes:
         input, output: absolute paths; no output where there is no result.
         software, model_sha256, request: what was fingerprint, see `fingerprint`.
-        used: what was used for the result, see `pipeline.Used`.
+        used: what was used for the result, see `used.Used`.
         error: one sentence; None when all went well.
         skipped: why a file that is whole is nothing to be deblurred.
         warnings: sentences about the run and its result.

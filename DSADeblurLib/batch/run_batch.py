@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from DSADeblurLib.batch.folder import HIDDEN, OutputFolder
 from DSADeblurLib.batch.manifest import MANIFEST
@@ -16,6 +17,9 @@ from DSADeblurLib.batch.session import batch_in
 from DSADeblurLib.batch.step import DeblurStep, Step
 from DSADeblurLib.request import DeblurRequest
 from DSADeblurLib.xa import find_inputs
+
+if TYPE_CHECKING:
+    from DSADeblurLib.restoration.package import Model
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Batch:
 def deblur_files(
     inputs: Iterable[str | Path],
     folder: Path,
-    model,
+    model: Model,
     request: DeblurRequest,
     batch: Batch = Batch(),
     **callbacks,
@@ -90,10 +94,10 @@ def run_batch(
         # What can be wrong with a cluster is told before anything is written.
         work = stack.enter_context(_way_of_working(batch))
         jobs, manifest = stack.enter_context(batch_in(here, found, fingerprint, batch.resume, batch.overwrite))
-        outcomes = {job: here.outcome(job, fingerprint) for job in jobs}
-        waiting = [job for job, outcome in outcomes.items() if outcome is None]
+        outcomes = {job: outcome for job in jobs if (outcome := here.outcome(job, fingerprint)) is not None}
+        waiting = [job for job in jobs if job not in outcomes]
         done = 0
-        for outcome in filter(None, outcomes.values()):
+        for outcome in outcomes.values():
             done += 1
             finished(outcome, done, len(jobs))
         results = stack.enter_context(contextlib.closing(work(waiting, here, step, fingerprint, starting=starting)))
@@ -102,11 +106,11 @@ def run_batch(
             done += 1
             manifest.write_now_and_then()
             finished(outcome, done, len(jobs))
-    return list(outcomes.values())
+    return [outcomes[job] for job in jobs]
 
 
 @contextlib.contextmanager
-def _way_of_working(batch: Batch) -> Iterator[Callable[..., Iterator[tuple[Job, Outcome]]]]:
+def _way_of_working(batch: Batch) -> Iterator[Callable[..., Generator[tuple[Job, Outcome], None, None]]]:
     """The function that works off a list of jobs and gives each with its outcome, as they are done."""
     if batch.scheduler is None and batch.workers == 1:
         yield _one_by_one
@@ -122,17 +126,17 @@ def _way_of_working(batch: Batch) -> Iterator[Callable[..., Iterator[tuple[Job, 
         yield lambda jobs, *common, starting: cluster.on_cluster(client, jobs, *common)
 
 
-def _one_by_one(jobs: list[Job], folder: OutputFolder, step: Step, fingerprint: dict, starting) -> Iterator:
+def _one_by_one(
+    jobs: list[Job], folder: OutputFolder, step: Step, fingerprint: dict, starting
+) -> Generator[tuple[Job, Outcome], None, None]:
     elsewhere: list[Job] = []
-    for job in jobs:
-        outcome = process_run(job, folder, step, fingerprint, wait=False, progress=starting(Path(job.input)))
-        if outcome is None:
-            elsewhere.append(job)
-        else:
-            yield job, outcome
-    # Another process was at these; what it does not end, because it dies, is ours.
-    for job in elsewhere:
-        yield job, process_run(job, folder, step, fingerprint, wait=True, progress=starting(Path(job.input)))
+    for wait in (False, True):
+        for job in elsewhere if wait else jobs:
+            outcome = process_run(job, folder, step, fingerprint, wait=wait, progress=starting(Path(job.input)))
+            if outcome is None:
+                elsewhere.append(job)  # another process is at it; if it dies, the run is ours
+            else:
+                yield job, outcome
 
 
 def _inputs(inputs: Iterable[str | Path], folder: Path) -> list[str]:

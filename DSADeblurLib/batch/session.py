@@ -40,9 +40,8 @@ def batch_in(
         left = _left_by_earlier(folder, plan, recorded, there)
         own = _own_results(left, inputs)
         if not folder.is_in_use() or plan is None:
-            kept = {}
-            if resume:
-                kept = {one.key: one for one in own.values() if one.still_holds(folder.path, fingerprint)}
+            good = [one for one in own.values() if resume and one.still_holds(folder.path, fingerprint)]
+            kept = {one.key: one for one in good if one.key is not None}
             plan = Plan(fingerprint, {}, [outcome for outcome in left if outcome.key not in kept])
             # What earlier batches left is safe in the plan before its records go.
             folder.write_plan(plan)
@@ -130,7 +129,9 @@ def _named(
 
     `overwrite` lets names be those of other inputs' results, but not within the batch.
     """
-    taken = {folded(key) for key in (*plan.runs.values(), *(outcome.key for outcome in own.values()))}
+    taken = {
+        folded(key) for key in (*plan.runs.values(), *(outcome.key for outcome in own.values())) if key is not None
+    }
     if not overwrite:
         taken |= {name.removesuffix(suffix) for name in there for suffix in RESULTS if name.endswith(suffix)}
     numbers: dict[str, int] = {}

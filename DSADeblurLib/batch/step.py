@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from DSADeblurLib import __version__
 from DSADeblurLib.batch.folder import is_disk_full
@@ -18,6 +18,9 @@ from DSADeblurLib.paths import models_folder
 from DSADeblurLib.pipeline import deblur_run
 from DSADeblurLib.request import DeblurRequest
 from DSADeblurLib.xa import XASkipped, read_run
+
+if TYPE_CHECKING:
+    from DSADeblurLib.restoration.package import Model
 
 
 class Step(Protocol):
@@ -48,9 +51,11 @@ class DeblurStep:
     request: DeblurRequest
 
     @classmethod
-    def of(cls, model, request: DeblurRequest) -> DeblurStep:
+    def of(cls, model: Model, request: DeblurRequest) -> DeblurStep:
         """For a model from `restoration.package.load_model`, which this process does not load a second time."""
-        folder = Path(model.card.folder).resolve()
+        if model.card.folder is None:
+            raise ValueError(f"Model {model.card.name!r} lies in no folder; save it first.")
+        folder = model.card.folder.resolve()
         # By its name, for on another computer of a cluster DSADeblur may lie elsewhere.
         name = folder.name if folder.parent == models_folder().resolve() else str(folder)
         _models[name, model.sha256] = model
@@ -92,11 +97,11 @@ def in_a_sentence(error: Exception) -> str:
     return sentence or f"{type(error).__name__}: {error}"
 
 
-_models: dict[tuple[str, str], object] = {}
+_models: dict[tuple[str, str], Model] = {}
 _loading = threading.Lock()
 
 
-def _loaded(name: str, sha256: str):
+def _loaded(name: str, sha256: str) -> Model:
     """The model, loaded once a process."""
     from DSADeblurLib.restoration.package import load_model
 

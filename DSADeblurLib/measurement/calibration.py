@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from DSADeblurLib.xa.file.elements import as_written
-from DSADeblurLib.xa.header.facts import Acquisition
+from DSADeblurLib.xa.header.facts import Acquisition, Pair
 from DSADeblurLib.xa.header.magnifications import (
     COARSEST_SPACING_MM,
     FIDUCIAL,
@@ -70,8 +70,6 @@ _WHY = {
     "detector": "No magnification is known: lengths are those of shadows on the detector, larger than in the patient.",
     PIXELS: "The header tells no pixel size.",
 }
-
-Pair = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -211,8 +209,11 @@ def choices(acquisition: Acquisition) -> Choices:
     in a way not told; the detector's plane; pixels.
     """
     found = [_spacing_calibration(acquisition), _detector(acquisition), uncalibrated(acquisition.pixel_aspect)]
-    if acquisition.imager_pixel_spacing.value is not None:
-        found += [_patient_plane(acquisition, one) for one in acquisition.magnifications if one.source != SPACINGS]
+    spacing = acquisition.imager_pixel_spacing.value
+    if spacing is not None:
+        found += [
+            _patient_plane(spacing, acquisition, one) for one in acquisition.magnifications if one.source != SPACINGS
+        ]
     ordered = sorted(filter(None, found), key=lambda one: _ORDER.index(one.kind))
     return Choices(tuple(ordered), _WHY[ordered[0].kind])
 
@@ -273,10 +274,9 @@ def _detector(acquisition: Acquisition) -> Calibration | None:
     return Calibration("detector", spacing.value, low, high, notes)
 
 
-def _patient_plane(acquisition: Acquisition, used: Magnification) -> Calibration:
+def _patient_plane(spacing: Pair, acquisition: Acquisition, used: Magnification) -> Calibration:
     """Detector pixels over the magnification, within 50 mm of the plane that it holds for."""
-    spacing = acquisition.imager_pixel_spacing.value
-    near, far = _in_patient(acquisition, used)
+    near, far = _in_patient(spacing, acquisition, used)
     notes = [f"Holds at the isocentre; the interval covers objects within {OBJECT_DEPTH_MM:g} mm of it."]
     if used.source == USER:
         notes = [
@@ -290,14 +290,15 @@ def _patient_plane(acquisition: Acquisition, used: Magnification) -> Calibration
 
 def _spacing_calibration(acquisition: Acquisition) -> Calibration | None:
     """Pixel Spacing as the device calibrated it; None where it did not, or not plausibly."""
-    size, kind = acquisition.pixel_spacing.value, acquisition.calibration_type
+    size, spacing = acquisition.pixel_spacing.value, acquisition.imager_pixel_spacing.value
     used = next((one for one in acquisition.magnifications if one.source == SPACINGS), None)
-    if size is None or (used is None and acquisition.imager_pixel_spacing.value is not None):
+    if size is None or (used is None and spacing is not None):
         return None
-    if used is None:
+    if used is None or spacing is None:
         low, high = _in_depth(acquisition, *_ends(size), OBJECT_DEPTH_MM)
     else:
-        low, high = _in_patient(acquisition, used)
+        low, high = _in_patient(spacing, acquisition, used)
+    kind = acquisition.calibration_type
     plane = "fiducial" if kind == FIDUCIAL else "isocentre"
     notes = (
         f"Holds at the {plane}; the interval covers objects within {OBJECT_DEPTH_MM:g} mm of it.",
@@ -337,7 +338,7 @@ def _doubts(name: str, acquisition: Acquisition, size: Pair, low: Pair, high: Pa
     if not MAGNIFICATION_RANGE[0] < used <= MAGNIFICATION_RANGE[1]:
         return [f"Geometry implausible: the {name} gives magnification {used:.3g}; check its size."]
     if acquisition.magnifications:
-        near, far = _in_patient(acquisition, acquisition.magnifications[0])
+        near, far = _in_patient(spacing, acquisition, acquisition.magnifications[0])
         if high[1] < near[1] or low[1] > far[1]:
             return [
                 f"The {name} gives magnification {used:.3g}, the header {acquisition.magnification.value:.3g}: "
@@ -346,9 +347,9 @@ def _doubts(name: str, acquisition: Acquisition, size: Pair, low: Pair, high: Pa
     return []
 
 
-def _in_patient(acquisition: Acquisition, used: Magnification) -> tuple[Pair, Pair]:
+def _in_patient(spacing: Pair, acquisition: Acquisition, used: Magnification) -> tuple[Pair, Pair]:
     """Smallest and largest pixel in the patient that the tags on the plane of `used` allow, within 50 mm of it."""
-    low, high = _ends(acquisition.imager_pixel_spacing.value)
+    low, high = _ends(spacing)
     far, near = range_in_depth(plane_range(used, acquisition.magnifications), acquisition.sid.value)
     return _times(low, 1 / near), _times(high, 1 / far)
 
@@ -361,15 +362,16 @@ def _in_depth(acquisition: Acquisition, low: Pair, high: Pair, depth_mm: float) 
     spacing = acquisition.imager_pixel_spacing.value
     detector = _ends(spacing)[1] if spacing else _times(high, MAGNIFICATION_RANGE[1])
     steps = _times(detector, depth_mm / shortest_sid(acquisition.sid.value))
-    least = tuple(max(one - step, 0.0) for one, step in zip(low, steps, strict=True))
+    rows, columns = (max(one - step, 0.0) for one, step in zip(low, steps, strict=True))
+    least = rows, columns
     # Nothing lies behind the detector, where the pixel is that of the detector.
-    most = tuple(max(min(one + step, end), one) for one, step, end in zip(high, steps, detector, strict=True))
-    return least, most
+    rows, columns = (max(min(one + step, end), one) for one, step, end in zip(high, steps, detector, strict=True))
+    return least, (rows, columns)
 
 
 def _ends(spacing: Pair) -> tuple[Pair, Pair]:
-    lows, highs = zip(*(as_written(one, COARSEST_SPACING_MM) for one in spacing), strict=True)
-    return lows, highs
+    rows, columns = (as_written(one, COARSEST_SPACING_MM) for one in spacing)
+    return (rows[0], columns[0]), (rows[1], columns[1])
 
 
 def _times(pair: Pair, factor: float) -> Pair:

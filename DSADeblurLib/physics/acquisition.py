@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from DSADeblurLib.physics.blur import apply_each, detector_blur, focal_spot_blur, spot_reach_mm
+from DSADeblurLib.physics.blur import Padding, apply_each, detector_blur, focal_spot_blur, spot_reach_mm
 from DSADeblurLib.physics.detector import Detector
 from DSADeblurLib.physics.focal_spot import FocalSpot
 from DSADeblurLib.physics.noise import add_noise
@@ -44,7 +44,7 @@ def expected_intensity(
     spot: FocalSpot,
     spacing_mm,
     detector: Detector | None = None,
-    padding: str = "symmetric",
+    padding: Padding = "symmetric",
 ) -> np.ndarray:
     """Return the noise-free intensity, float32 (rows, cols), with 1 where nothing attenuates.
 
@@ -68,7 +68,7 @@ def expected_intensity(
 
 
 def expected_intensities(
-    slabs: Iterable[Slab | tuple], spots: Sequence[FocalSpot], spacing_mm, padding: str = "symmetric"
+    slabs: Iterable[Slab | tuple], spots: Sequence[FocalSpot], spacing_mm, padding: Padding = "symmetric"
 ) -> list[np.ndarray]:
     """Return the intensity that falls on the detector for each focal spot; arguments as for `expected_intensity`.
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 from scipy import fft
@@ -27,7 +28,8 @@ from DSADeblurLib.physics.focal_spot import FocalSpot, checked_spacing
 
 Transfer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-PADDINGS = ("symmetric", "edge")
+Padding = Literal["symmetric", "edge"]
+PADDINGS: tuple[Padding, ...] = get_args(Padding)
 
 
 class Blur:
@@ -44,7 +46,7 @@ class Blur:
     leaves; otherwise it is kept up to what crosses the border.
     """
 
-    def __init__(self, transfer: Transfer, shape_px, spacing_mm, reach_mm, padding: str = "symmetric") -> None:
+    def __init__(self, transfer: Transfer, shape_px, spacing_mm, reach_mm, padding: Padding = "symmetric") -> None:
         self.transfer = transfer
         self.shape_px = _checked_shape(shape_px)
         self.spacing_mm = checked_spacing(spacing_mm)
@@ -60,7 +62,8 @@ class Blur:
     @property
     def padded_shape(self) -> tuple[int, int]:
         """The FFT's (rows, cols)."""
-        return tuple(size + before + after for size, (before, after) in zip(self.shape_px, self._pads, strict=True))
+        rows, cols = (size + sum(pads) for size, pads in zip(self.shape_px, self._pads, strict=True))
+        return rows, cols
 
     @functools.cached_property
     def otf(self) -> np.ndarray:
@@ -121,7 +124,7 @@ def apply_each(blurs: Sequence[Blur], frame: np.ndarray) -> list[np.ndarray]:
 
 
 def focal_spot_blur(
-    spot: FocalSpot, magnification: float, shape_px, spacing_mm, padding: str = "symmetric", reach_mm=None
+    spot: FocalSpot, magnification: float, shape_px, spacing_mm, padding: Padding = "symmetric", reach_mm=None
 ) -> Blur:
     """Return the blur of an object plane at this magnification by the focal spot.
 
@@ -143,19 +146,19 @@ def spot_reach_mm(spot: FocalSpot, magnification: float) -> tuple[float, float]:
     return reach_y * (magnification - 1.0), reach_x * (magnification - 1.0)
 
 
-def detector_blur(detector: Detector, shape_px, padding: str = "symmetric") -> Blur:
+def detector_blur(detector: Detector, shape_px, padding: Padding = "symmetric") -> Blur:
     """Return the detector's presampling blur (scintillator, aperture, glare) for frames of (rows, cols) pixels."""
     return _cached_detector_blur(detector, _checked_shape(shape_px), padding)
 
 
 @functools.lru_cache(maxsize=12)
-def _cached_spot_blur(spot, magnification, shape_px, spacing_mm, padding, reach_mm) -> Blur:
+def _cached_spot_blur(spot, magnification, shape_px, spacing_mm, padding: Padding, reach_mm) -> Blur:
     scale = magnification - 1.0
     return Blur(lambda fu, fv: spot.otf(fu * scale, fv * scale), shape_px, spacing_mm, reach_mm, padding)
 
 
 @functools.lru_cache(maxsize=4)
-def _cached_detector_blur(detector, shape_px, padding) -> Blur:
+def _cached_detector_blur(detector, shape_px, padding: Padding) -> Blur:
     return Blur(detector.mtf, shape_px, detector.spacing_mm, detector.reach_mm(), padding)
 
 

@@ -38,7 +38,8 @@ class CompoundSpot:
         if not self.parts or not all(weight > 0 for weight, *_ in self.parts):
             raise ValueError("A compound focal spot needs parts with weights above 0.")
         total = math.fsum(weight for weight, *_ in self.parts)
-        x_mm, y_mm = (math.fsum(part[0] * part[k] for part in self.parts) / total for k in (1, 2))
+        x_mm = math.fsum(weight * x for weight, x, _, _ in self.parts) / total
+        y_mm = math.fsum(weight * y for weight, _, y, _ in self.parts) / total
         centred = tuple((weight / total, x - x_mm, y - y_mm, spot) for weight, x, y, spot in self.parts)
         object.__setattr__(self, "parts", centred)
 
@@ -60,7 +61,8 @@ class CompoundSpot:
         squares = np.zeros(2)
         for weight, x, y, spot in self.parts:
             squares += weight * (12.0 * np.square((x, y)) + np.square(spot.equivalent_widths_mm()))
-        return tuple(float(width) for width in np.sqrt(squares))
+        x, y = np.sqrt(squares)
+        return float(x), float(y)
 
     def scaled(self, factor: float) -> CompoundSpot:
         """Return the spot `factor` times as large."""

@@ -1,12 +1,12 @@
 """One picture of one frame: original | deblurred in the same window, with a label that cannot be cropped away."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from DSADeblurLib.errors import PictureError
+from DSADeblurLib.lazy_frames import Frames
 
 LABEL = "AI-DEBLURRED, RESEARCH USE ONLY"
 # Narrower panels are enlarged by a whole factor, or the label could not be read; larger ones are made smaller.
@@ -15,7 +15,7 @@ _SAMPLED_FRAMES, _SAMPLED_PIXELS = 24, 200_000
 _GAP = 4
 
 
-def display_window(frames: Sequence[np.ndarray]) -> tuple[float, float]:
+def display_window(frames: Frames) -> tuple[float, float]:
     """Return (lowest, highest) displayed value: the 0.5 and 99.5 percentiles of a sample of the frames.
 
     Args:
@@ -73,8 +73,8 @@ def _panel(frame: np.ndarray, window: tuple[float, float]) -> Image.Image:
         factor = -(-SMALLEST // width)
         return panel.resize((factor * width, factor * height), Image.Resampling.NEAREST)
     if max(width, height) > LARGEST:
-        factor = LARGEST / max(width, height)
-        return panel.resize((max(1, round(width * factor)), max(1, round(height * factor))), Image.Resampling.LANCZOS)
+        shrink = LARGEST / max(width, height)
+        return panel.resize((max(1, round(width * shrink)), max(1, round(height * shrink))), Image.Resampling.LANCZOS)
     return panel
 
 
@@ -96,6 +96,6 @@ def _fitting_size(text: str, width: float) -> int:
 
 
 @lru_cache(maxsize=8)
-def _font(size: float) -> ImageFont.FreeTypeFont:
+def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """One font of each size: every new one is decoded again and stays until the next collection of garbage."""
     return ImageFont.load_default(size)

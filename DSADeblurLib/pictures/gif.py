@@ -1,12 +1,13 @@
 """A run as an animated GIF, written one frame at a time."""
 
 import os
-from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import GifImagePlugin
 
 from DSADeblurLib.errors import PictureError
+from DSADeblurLib.lazy_frames import Frames
 from DSADeblurLib.pictures.compose import display_window, side_by_side
 from DSADeblurLib.pictures.picture_file import picture_file
 from DSADeblurLib.pictures.timing import durations_of, rounded
@@ -18,10 +19,10 @@ _MOST = 65535
 
 def write_gif(
     path: str | os.PathLike,
-    originals: Sequence[np.ndarray],
-    deblurred: Sequence[np.ndarray],
+    originals: Frames,
+    deblurred: Frames,
     *,
-    times: Sequence[float] | None = None,
+    times: ArrayLike | None = None,
     window: tuple[float, float] | None = None,
 ) -> tuple[str, ...]:
     """Write two runs side by side as a GIF that repeats.

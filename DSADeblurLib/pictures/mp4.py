@@ -2,13 +2,14 @@
 
 import math
 import os
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from DSADeblurLib.errors import PictureError
+from DSADeblurLib.lazy_frames import Frames
 from DSADeblurLib.pictures.compose import display_window, side_by_side
 from DSADeblurLib.pictures.picture_file import picture_file
 from DSADeblurLib.pictures.timing import durations_of, rounded
@@ -19,10 +20,10 @@ _ENCODING = ["-crf", "14", "-preset", "veryfast", "-movflags", "+faststart"]
 
 def write_mp4(
     path: str | os.PathLike,
-    originals: Sequence[np.ndarray],
-    deblurred: Sequence[np.ndarray],
+    originals: Frames,
+    deblurred: Frames,
     *,
-    times: Sequence[float] | None = None,
+    times: ArrayLike | None = None,
     window: tuple[float, float] | None = None,
 ) -> tuple[str, ...]:
     """Write two runs side by side as an H.264 film.

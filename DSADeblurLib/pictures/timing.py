@@ -1,15 +1,14 @@
 """How long each frame of a film is shown."""
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from DSADeblurLib.errors import PictureError
 
 DEFAULT_RATE = 10.0
 
 
-def durations_of(count: int, times: Sequence[float] | None) -> tuple[np.ndarray, tuple[str, ...]]:
+def durations_of(count: int, times: ArrayLike | None) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return how long each frame is shown, float64 seconds of shape (count,), and what there is to say about it.
 
     The last frame is shown as long as the one before it. Without times, or with one frame, it is 10 frames per second.
@@ -26,10 +25,10 @@ def durations_of(count: int, times: Sequence[float] | None) -> tuple[np.ndarray,
     if times is None or count == 1:
         notes = () if count == 1 else (f"The frames have no times; they play at {DEFAULT_RATE:g} frames per second.",)
         return np.full(count, 1.0 / DEFAULT_RATE), notes
-    times = np.asarray(times, dtype=np.float64)
-    if times.shape != (count,) or not np.isfinite(times).all() or np.any(np.diff(times) < 0):
-        raise PictureError(f"The {times.size} frame times do not fit {count} frames, or do not ascend.")
-    steps = np.diff(times)
+    seconds = np.asarray(times, dtype=np.float64)
+    if seconds.shape != (count,) or not np.isfinite(seconds).all() or np.any(np.diff(seconds) < 0):
+        raise PictureError(f"The {seconds.size} frame times do not fit {count} frames, or do not ascend.")
+    steps = np.diff(seconds)
     return np.append(steps, steps[-1]), ()
 
 

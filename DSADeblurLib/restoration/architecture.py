@@ -36,7 +36,6 @@ class Architecture:
     """
 
     kind: ClassVar[str] = ""
-    modulated: ClassVar[bool] = False
 
     features: int = 32
     blocks: int = 4
@@ -68,6 +67,11 @@ class Architecture:
             raise ValueError(f"Architecture flag global_skip must be true or false, not {self.global_skip!r}.")
         if not isinstance(self.modulated, bool):
             raise ValueError(f"Architecture flag modulated must be true or false, not {self.modulated!r}.")
+
+    @property
+    def modulated(self) -> bool:
+        """Whether the network is told the width of the blur."""
+        return False
 
     @property
     def multiple(self) -> int:

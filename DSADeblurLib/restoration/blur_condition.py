@@ -1,4 +1,4 @@
-"""What a modulated network is told of the blur: header and frames, each weighed by how far it can be trusted."""
+"""The blur as a modulated network is told it: header and frames, each weighed by how far it can be trusted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from DSADeblurLib.restoration.estimator import SMALLEST_PX
-from DSADeblurLib.restoration.network import HEADER_SPREAD, TOLD_SPREADS
+from DSADeblurLib.restoration.network import CONDITION_SPREADS, HEADER_SPREAD
 from DSADeblurLib.restoration.normalisation import evenly_spaced
 from DSADeblurLib.restoration.package import Model
 
@@ -22,8 +22,8 @@ WRONG, WRONG_SPREAD = 0.1, math.log(2)
 _DEVIATION = math.sqrt(math.pi / 2)
 
 
-def what_is_seen(read: Callable[[int], np.ndarray], count: int, model: Model) -> np.ndarray:
-    """What the model's estimator sees in a run, (TOLD,) float32, see `network.Modulation`: the median of some frames.
+def estimate_blur(read: Callable[[int], np.ndarray], count: int, model: Model) -> np.ndarray:
+    """What the model's estimator sees in a run, the median of some frames: (CONDITION_SIZE,) float32, as `Modulation`.
 
     One for the whole run and all tiles: spot and geometry do not change between frames.
 
@@ -32,34 +32,34 @@ def what_is_seen(read: Callable[[int], np.ndarray], count: int, model: Model) ->
         count: number of frames.
         model: with a modulated network.
     """
-    seen = []
+    estimated = []
     for index in evenly_spaced(count, _FRAMES):
         with torch.inference_mode():
-            seen.append(model.network.estimator(torch.from_numpy(read(index))[None, None])[0].numpy())
-    return np.median(seen, axis=0).astype(np.float32)
+            estimated.append(model.network.estimator(torch.from_numpy(read(index))[None, None])[0].numpy())
+    return np.median(estimated, axis=0).astype(np.float32)
 
 
-def what_to_tell(seen: np.ndarray, given_px: tuple[float, float] | None) -> np.ndarray:
-    """What a modulated network is told, (TOLD,) float32, see `network.Modulation`.
+def combine_header_and_estimate(estimated: np.ndarray, given_px: tuple[float, float] | None) -> np.ndarray:
+    """What a modulated network is told, (CONDITION_SIZE,) float32, see `network.Modulation`.
 
     Args:
-        seen: widths (rows, columns) in pixels and the mean error of their logarithms, as the estimator says.
+        estimated: widths (rows, columns) in pixels and the mean error of their logarithms, as the estimator says.
         given_px: widths by the header or the user, or None. Given and seen are averaged, each by its error. A tag can
             be wrong: the more the two differ, the more likely that is, and the less it counts.
     """
     if given_px is None:
-        return np.asarray(seen, np.float32)
-    right, wrong, trust = _either(seen, given_px)
+        return np.asarray(estimated, np.float32)
+    right, wrong, trust = _either(estimated, given_px)
     logarithms = trust * right.logarithms + (1 - trust) * wrong.logarithms
     between = float(np.mean(right.logarithms - wrong.logarithms))
     variance = trust * right.variance + (1 - trust) * wrong.variance + trust * (1 - trust) * between**2
-    spread = np.clip(math.sqrt(variance) / _DEVIATION, *TOLD_SPREADS)
+    spread = np.clip(math.sqrt(variance) / _DEVIATION, *CONDITION_SPREADS)
     return np.array((*np.maximum(np.exp(logarithms) - SMALLEST_PX, 0), spread), np.float32)
 
 
-def header_is_doubtful(seen: np.ndarray, given_px: tuple[float, float]) -> bool:
+def header_is_doubtful(estimated: np.ndarray, given_px: tuple[float, float]) -> bool:
     """Whether what is given is more likely wrong than right, by what is seen."""
-    return _either(seen, given_px)[2] < 0.5
+    return _either(estimated, given_px)[2] < 0.5
 
 
 class _Mean(NamedTuple):
@@ -69,9 +69,9 @@ class _Mean(NamedTuple):
     variance: float
 
 
-def _either(seen: np.ndarray, given_px: tuple[float, float]) -> tuple[_Mean, _Mean, float]:
+def _either(estimated: np.ndarray, given_px: tuple[float, float]) -> tuple[_Mean, _Mean, float]:
     """The mean if the header is right, the mean if it is wrong, and the probability that it is right."""
-    widths, error = np.asarray(seen[:2], float), (_DEVIATION * float(seen[2])) ** 2
+    widths, error = np.asarray(estimated[:2], float), (_DEVIATION * float(estimated[2])) ** 2
     in_frames, in_header = (np.log(np.asarray(width, float) + SMALLEST_PX) for width in (widths, given_px))
     difference = float(np.mean(in_header - in_frames))
     means, likelihoods = [], []

@@ -71,7 +71,7 @@ class ModelCard:
         return values
 
 
-_KINDS = {
+_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "name": (str, "text"),
     "architecture": (dict, "a table"),
     "description": (str, "text"),
@@ -132,7 +132,7 @@ def find_model(name_or_folder: str | Path, models: str | Path | None = None) -> 
     if isinstance(name_or_folder, str):
         cards = list_models(models)
         for card in cards:
-            if name_or_folder in (card.name, card.folder.name):
+            if card.folder is not None and name_or_folder in (card.name, card.folder.name):
                 return card.folder
     folder = Path(name_or_folder)
     if folder.is_dir():

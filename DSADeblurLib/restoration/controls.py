@@ -17,13 +17,13 @@ import numpy as np
 from scipy import ndimage
 
 from DSADeblurLib.request import DeblurSettings
-from DSADeblurLib.restoration.normalisation import Opening
+from DSADeblurLib.restoration.normalisation import Aperture
 
 # The standard deviation of a uniform spot of width 1.
 _DEVIATION = 1 / math.sqrt(12)
 
 
-def reblurred(restored: np.ndarray, blur_px: tuple[float, float], opening: Opening) -> np.ndarray:
+def reblurred(restored: np.ndarray, blur_px: tuple[float, float], aperture: Aperture) -> np.ndarray:
     """What the run's blur makes of a sharp frame: K o.
 
     K is a Gaussian with the standard deviation of a uniform spot of this width. Where a shutter covers the frame
@@ -32,14 +32,14 @@ def reblurred(restored: np.ndarray, blur_px: tuple[float, float], opening: Openi
     Args:
         restored: (rows, columns) float32.
         blur_px: widths in pixels along rows and columns, as networks are told them.
-        opening: of the run.
+        aperture: of the run.
 
     Returns:
         (rows, columns) float32.
     """
     sigma = [_DEVIATION * width for width in blur_px]
-    blurred = ndimage.gaussian_filter(opening.filled(restored), sigma, mode="nearest")
-    return opening.covered_as(restored, blurred)
+    blurred = ndimage.gaussian_filter(aperture.filled(restored), sigma, mode="nearest")
+    return aperture.covered_as(restored, blurred)
 
 
 def apply_controls(
@@ -47,7 +47,7 @@ def apply_controls(
     restored: np.ndarray,
     settings: DeblurSettings,
     blur_px: tuple[float, float] | None,
-    opening: Opening,
+    aperture: Aperture,
 ) -> np.ndarray:
     """The result for a frame and the network's output of it, see the head of this file.
 
@@ -55,13 +55,18 @@ def apply_controls(
         frame, restored: (rows, columns) float32, in values in which absorbers add up.
         settings: sharpness and noise reduction.
         blur_px: as for `reblurred`; not looked at unless `settings.needs_blur`.
-        opening: of the run.
+        aperture: of the run.
 
     Returns:
         (rows, columns) float32.
+
+    Raises:
+        ValueError: one sentence: the width of the blur is needed and None.
     """
     s, n = np.float32(settings.sharpness), np.float32(settings.noise_reduction)
     result = s * restored + (1 - n) * frame
     if settings.needs_blur:
-        result += (n - s) * reblurred(restored, blur_px, opening)
+        if blur_px is None:
+            raise ValueError("These controls need the width of the blur.")
+        result += (n - s) * reblurred(restored, blur_px, aperture)
     return result

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from DSADeblurLib.lazy_frames import Frames
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
-from DSADeblurLib.restoration.blur_condition import header_is_doubtful, what_is_seen, what_to_tell
+from DSADeblurLib.restoration.blur_condition import combine_header_and_estimate, estimate_blur, header_is_doubtful
 from DSADeblurLib.restoration.controls import apply_controls
 from DSADeblurLib.restoration.normalisation import (
+    Aperture,
     Normalisation,
-    Opening,
     fit_normalisation,
     from_working,
     stored_limits,
@@ -37,7 +38,7 @@ class DeblurResult:
     """What came out, and how.
 
     Attributes:
-        frames: array-like (k, rows, cols): `out`, or a new array.
+        frames: (k, rows, cols): `out`, or a new array; None where they lie in a file.
         frame_numbers: the k frames, counted from 1 in the frames given.
         device: 'cpu' or 'cuda', where the last tile ran.
         engine: 'torch' or 'openvino', what ran it.
@@ -48,12 +49,12 @@ class DeblurResult:
         device_reason, engine_reason, precision_reason: why they were chosen, in a sentence or two.
         model_name, model_sha256: the model that did it.
         normalisation: the scale of the run; None where nothing was to be changed.
-        blur_px: width of the blur in rows and columns that the model was told, see `told.what_to_tell`, and that the
+        blur_px: width of the blur in rows and columns that the model was told, see `blur_condition`, and that the
             controls took; None where neither needed it.
-        blur_seen_px: the same as an estimator sees it in the frames; None where none was asked.
+        blur_estimated_px: the same as an estimator sees it in the frames; None where none was asked.
     """
 
-    frames: object
+    frames: Frames | None
     frame_numbers: tuple[int, ...]
     device: str
     engine: str
@@ -68,7 +69,7 @@ class DeblurResult:
     model_sha256: str
     normalisation: Normalisation | None
     blur_px: tuple[float, float] | None
-    blur_seen_px: tuple[float, float] | None
+    blur_estimated_px: tuple[float, float] | None
 
 
 def deblur(
@@ -128,32 +129,34 @@ def deblur(
         raise ValueError("The place for the result must not be the frames themselves.")
     if exposed is not None and exposed.shape != shape[1:]:
         raise ValueError(f"The exposed part of shape {exposed.shape} does not fit frames of {shape[1:]}.")
-    opening = Opening(exposed)
-    normalisation = None if settings.changes_nothing else _fit(frames, relationship, opening)
-    told = seen = blur_px = None
+    aperture = Aperture(exposed)
+    normalisation = None if settings.changes_nothing else _fit(frames, relationship, aperture)
+    # Nothing asks for a scale where nothing is changed.
+    scale = normalisation or Normalisation(offset=0.0, scale=1.0)
+    blur_condition = estimated = blur_px = None
 
     def look(index: int) -> np.ndarray:
-        return normalisation.apply(opening.filled(_working(frames, index, relationship)))
+        return scale.apply(aperture.filled(_working(frames, index, relationship)))
 
     if normalisation is not None and model.network.architecture.modulated:
-        seen = what_is_seen(look, shape[0], model)
-        told = what_to_tell(seen, settings.blur_px)
-        blur_px = _widths(told)
+        estimated = estimate_blur(look, shape[0], model)
+        blur_condition = combine_header_and_estimate(estimated, settings.blur_px)
+        blur_px = _widths(blur_condition)
     elif normalisation is not None and settings.needs_blur:
         blur_px = settings.blur_px
         if blur_px is None:
-            seen = what_is_seen(look, shape[0], _estimating_model())
-            blur_px = _widths(seen)
-    restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, told)
-    if told is not None and settings.blur_px is not None and header_is_doubtful(seen, settings.blur_px):
+            estimated = estimate_blur(look, shape[0], _estimating_model())
+            blur_px = _widths(estimated)
+    restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, blur_condition)
+    if estimated is not None and settings.blur_px is not None and header_is_doubtful(estimated, settings.blur_px):
         restorer.notices.append(
             "The frames look blurred by {:.1f} x {:.1f} pixels, but {:.1f} x {:.1f} follow from focal spot and "
-            "magnification; check these values.".format(*seen[:2], *settings.blur_px)
+            "magnification; check these values.".format(*estimated[:2], *settings.blur_px)
         )
     restorer.watch(len(chosen), progress, is_cancelled)
 
     def write(position: int, restored: np.ndarray, working: np.ndarray) -> None:
-        values = apply_controls(working, normalisation.invert(restored), settings, blur_px, opening)
+        values = apply_controls(working, scale.invert(restored), settings, blur_px, aperture)
         out[position] = from_working(values, relationship, dtype, bits_stored)
 
     if settings.changes_nothing:
@@ -161,7 +164,7 @@ def deblur(
             restorer.skip_frame(position)
             out[position] = np.asarray(frames[index]).astype(dtype, copy=False)
     else:
-        windows = read_ahead(_windows(frames, chosen, model, relationship, normalisation))
+        windows = read_ahead(_windows(frames, chosen, model, relationship, scale))
         with contextlib.closing(windows), WriteBehind() as writer:
             for position, (number, window) in enumerate(windows):
                 restored = restorer.restore([padded for _, padded in window], position, number)
@@ -182,7 +185,7 @@ def deblur(
         model_sha256=model.sha256,
         normalisation=normalisation,
         blur_px=blur_px,
-        blur_seen_px=None if seen is None else _widths(seen),
+        blur_estimated_px=None if estimated is None else _widths(estimated),
     )
 
 
@@ -223,8 +226,8 @@ def _estimating_model() -> Model:
     return load_model(DEFAULT_MODEL)
 
 
-def _widths(told: np.ndarray) -> tuple[float, float]:
-    return float(told[0]), float(told[1])
+def _widths(blur_condition: np.ndarray) -> tuple[float, float]:
+    return float(blur_condition[0]), float(blur_condition[1])
 
 
 def _checked_frames(frames, bits_stored: int | None) -> tuple[tuple[int, int, int], np.dtype]:
@@ -256,8 +259,8 @@ def _checked_out(out, shape: tuple[int, int, int], dtype: np.dtype):
     return out
 
 
-def _fit(frames, relationship: str | None, opening: Opening) -> Normalisation:
+def _fit(frames, relationship: str | None, aperture: Aperture) -> Normalisation:
     try:
-        return fit_normalisation(frames, relationship, opening)
+        return fit_normalisation(frames, relationship, aperture)
     except ValueError as error:
         raise DeblurError(str(error)) from error

@@ -54,10 +54,10 @@ class Engine(Protocol):
     device: str
     precision: str
 
-    def run(self, tile: np.ndarray, told: np.ndarray | None = None) -> np.ndarray:
+    def run(self, tile: np.ndarray, blur_condition: np.ndarray | None = None) -> np.ndarray:
         """(frames, h, w) float32, normalised, or (h, w) for one frame, to (h, w) float32; raises OutOfMemory.
 
-        `told` (TOLD,) is for a modulated network, see `network.Modulation`.
+        `blur_condition` (CONDITION_SIZE,) is for a modulated network, see `network.Modulation`.
         """
 
     def memory_budget(self) -> int:
@@ -232,7 +232,8 @@ class TorchEngine:
         self.precision = precision
         self._pinned: tuple[torch.Tensor, torch.Tensor] | None = None
         try:
-            self._network = copy.deepcopy(network).eval().to(device, memory_format=torch.channels_last)
+            # PyTorch's types lack the memory format.
+            self._network = copy.deepcopy(network).eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             return
         except (RuntimeError, MemoryError) as error:
             message = _lack_of_memory(error)
@@ -241,18 +242,22 @@ class TorchEngine:
         _free_cached(device)
         raise OutOfMemory(message)
 
-    def run(self, tile: np.ndarray, told: np.ndarray | None = None) -> np.ndarray:
+    def run(self, tile: np.ndarray, blur_condition: np.ndarray | None = None) -> np.ndarray:
         """(frames, h, w) float32, normalised, or (h, w) for one frame, to a new (h, w) float32.
 
         Args:
             tile: what to restore.
-            told: (TOLD,) for a modulated network; by default it takes what it sees in the tile.
+            blur_condition: (CONDITION_SIZE,) for a modulated network; by default it takes what it sees in the tile.
 
         Raises:
             OutOfMemory: the device has no memory for this tile; what it held is freed.
         """
         try:
-            given = None if told is None else torch.tensor(np.asarray(told, np.float32)[None], device=self.device)
+            given = (
+                None
+                if blur_condition is None
+                else torch.tensor(np.asarray(blur_condition, np.float32)[None], device=self.device)
+            )
             with torch.inference_mode(), self._autocast():
                 if self.device == "cuda":
                     with true_float32():
@@ -281,17 +286,17 @@ class TorchEngine:
             return contextlib.nullcontext()
         return torch.autocast(self.device, dtype=_DTYPES[self.precision])
 
-    def _forward(self, batch: torch.Tensor, told: torch.Tensor | None) -> torch.Tensor:
-        return self._network(batch, told)[0, 0]
+    def _forward(self, batch: torch.Tensor, blur_condition: torch.Tensor | None) -> torch.Tensor:
+        return self._network(batch, blur_condition)[0, 0]
 
-    def _run_on_gpu(self, tile: np.ndarray, told: torch.Tensor | None) -> np.ndarray:
+    def _run_on_gpu(self, tile: np.ndarray, blur_condition: torch.Tensor | None) -> np.ndarray:
         # Page-locked buffers are copied by the GPU itself; they are kept, because making them is slow.
         batch = _as_batch(tile)
         if self._pinned is None or self._pinned[0].shape != batch.shape:
             self._pinned = (torch.empty_like(batch).pin_memory(), torch.empty(tile.shape[-2:]).pin_memory())
         upload, download = self._pinned
         upload.copy_(batch)
-        download.copy_(self._forward(upload.to(self.device, non_blocking=True), told), non_blocking=True)
+        download.copy_(self._forward(upload.to(self.device, non_blocking=True), blur_condition), non_blocking=True)
         torch.cuda.synchronize()
         return download.numpy().copy()
 

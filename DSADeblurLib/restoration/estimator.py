@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from DSADeblurLib.restoration.network import SIGNAL_GAIN, TOLD_SPREADS, EntryConvolution
+from DSADeblurLib.restoration.network import CONDITION_SPREADS, SIGNAL_GAIN, EntryConvolution
 
 _WIDTHS = (24, 32, 48, 64)
 # Widths are learned as logarithms, from here on down as sums: nobody can tell nothing from a tenth of a pixel.
@@ -37,7 +37,8 @@ class BlurEstimator(nn.Module):
         height, width = x.shape[2:]
         below, right = -height % _MULTIPLE, -width % _MULTIPLE
         x = functional.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
-        return torch.stack((self._along_rows(x), self._along_rows(x.mT)), dim=2).unbind(dim=1)
+        widths, errors = torch.stack((self._along_rows(x), self._along_rows(x.mT)), dim=2).unbind(dim=1)
+        return widths, errors
 
     def _along_rows(self, x: Tensor) -> Tensor:
         y = functional.relu(self.first(functional.pixel_unshuffle(SIGNAL_GAIN * x, 2)))
@@ -48,8 +49,8 @@ class BlurEstimator(nn.Module):
         return (values * torch.softmax(weights, dim=2)).sum(dim=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised frames (B, 1, H, W) to what `network.Modulation` is told, (B, TOLD): widths in pixels of the blur
-        to remove, rows and columns, and the mean error of their logarithms."""
+        """Normalised frames (B, 1, H, W) to the condition of `network.Modulation`, (B, CONDITION_SIZE): widths in
+        pixels of the blur to remove, rows and columns, and the mean error of their logarithms."""
         widths, errors = self.logarithms(x)
-        spread = errors.exp().mean(dim=1, keepdim=True).clamp(*TOLD_SPREADS)
+        spread = errors.exp().mean(dim=1, keepdim=True).clamp(*CONDITION_SPREADS)
         return torch.cat(((widths.exp() - SMALLEST_PX).clamp(min=0.0), spread), dim=1)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from torch import nn
 
 from DSADeblurLib.errors import DSADeblurError
 from DSADeblurLib.restoration.card import EXPORT_FILES, ModelCard
-from DSADeblurLib.restoration.network import TOLD, RestorationNetwork
+from DSADeblurLib.restoration.network import CONDITION_SIZE, RestorationNetwork
 
 
 class ExportError(DSADeblurError):
@@ -50,13 +49,13 @@ class _Correction(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, x: torch.Tensor, told: torch.Tensor | None = None) -> torch.Tensor:
-        return self.network.correction(x, told)
+    def forward(self, x: torch.Tensor, blur_condition: torch.Tensor | None = None) -> torch.Tensor:
+        return self.network.correction(x, blur_condition)
 
 
 def export_network(network: RestorationNetwork) -> Export:
     """Convert a network with OpenVINO: float32 weights, an input (1, frames, H, W) of free height and width, and for a
-    modulated network a second one (1, TOLD), what it is told of the blur.
+    modulated network a second one (1, CONDITION_SIZE), what it is told of the blur.
 
     The graph gives the network's correction (1, 1, H, W), without the global skip.
 
@@ -69,9 +68,11 @@ def export_network(network: RestorationNetwork) -> Export:
     with warnings.catch_warnings():
         # OpenVINO traces with torch.jit, which warns of its age and of shapes that become constants.
         warnings.simplefilter("ignore")
-        example = (torch.zeros(1, frames, side, side), torch.ones(1, TOLD))[: 1 + network.architecture.modulated]
+        example = (torch.zeros(1, frames, side, side), torch.ones(1, CONDITION_SIZE))[
+            : 1 + network.architecture.modulated
+        ]
         graph = openvino.convert_model(_Correction(network).eval(), example_input=example, verbose=False)
-    shapes = [[1, frames, -1, -1], [1, TOLD]]
+    shapes = [[1, frames, -1, -1], [1, CONDITION_SIZE]]
     graph.reshape(dict(zip(graph.inputs, shapes, strict=False)))
     _keep_in_float32(graph)
     with tempfile.TemporaryDirectory() as folder:
@@ -96,13 +97,13 @@ def _keep_in_float32(graph) -> None:
             openvino.utils.replace_node(operation, padding)
     operations = [one for one in graph.get_ordered_ops() if one.get_type_name() not in ("Parameter", "Constant")]
     entry = next(at for at, one in enumerate(operations) if one.get_type_name() == "Convolution")
-    of_told = {parameter.get_friendly_name() for parameter in graph.get_parameters()[1:]}
+    of_condition = {parameter.get_friendly_name() for parameter in graph.get_parameters()[1:]}
     for at, operation in enumerate(operations):
         sources = [value.get_source_output().get_node() for value in operation.inputs()]
         variable = {one.get_friendly_name() for one in sources if one.get_type_name() != "Constant"}
-        if variable and variable <= of_told:
-            of_told.add(operation.get_friendly_name())
-        if at <= entry or operation.get_friendly_name() in of_told:
+        if variable and variable <= of_condition:
+            of_condition.add(operation.get_friendly_name())
+        if at <= entry or operation.get_friendly_name() in of_condition:
             operation.get_rt_info()["precise_0"] = ""
 
 
@@ -129,22 +130,3 @@ def read_export(folder: Path, card: ModelCard) -> Export | None:
 
 def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def main(folders: list[str]) -> int:
-    """Make the export of each package again and put it into the package and its card."""
-    from DSADeblurLib.restoration.card import find_model
-    from DSADeblurLib.restoration.package import load_model, save_model
-
-    if not folders or not openvino_is_installed():
-        print("Name the folders of model packages." if not folders else "OpenVINO is not installed.", file=sys.stderr)
-        return 2
-    for folder in map(find_model, folders):
-        model = load_model(folder)
-        card = save_model(folder, model.network, model.card)
-        print(f"{folder}: {card.name}, {', '.join(EXPORT_FILES)}")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

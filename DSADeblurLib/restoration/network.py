@@ -13,11 +13,11 @@ SMALLEST_SIDE = 16
 # Normalised frames have a range of about 1 and blur changes them by hundredths; convolutions learn far faster on
 # numbers of order 1. The gain is taken back at the end.
 SIGNAL_GAIN = 8.0
-TOLD = 3
-TOLD_SCALE = (8.0, 8.0, 1.0)
+CONDITION_SIZE = 3
+CONDITION_SCALE = (8.0, 8.0, 1.0)
 # Mean errors of the logarithms of widths: what networks have been told in training, and that of a right header on
 # validation frames, because IEC 60336 allows a nominal spot that much.
-TOLD_SPREADS = 0.05, 1.0
+CONDITION_SPREADS = 0.05, 1.0
 HEADER_SPREAD = 0.15
 
 
@@ -69,24 +69,25 @@ class Attention(nn.Module):
 class Modulation(nn.Module):
     """Scales and shifts each channel as the width of the blur says (Perez et al., AAAI 2018).
 
-    What is told has TOLD numbers: the width in rows and in columns, in pixels, and the mean error of their logarithms.
+    The condition has CONDITION_SIZE numbers: the width in rows and in columns, in pixels, and the mean error of their
+    logarithms.
     """
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.hidden = nn.Linear(TOLD, 32)
+        self.hidden = nn.Linear(CONDITION_SIZE, 32)
         self.last = nn.Linear(32, 2 * features)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        """x (B, features, H, W) and what is told (B, TOLD) to the shape of x.
+    def forward(self, x: Tensor, blur_condition: Tensor) -> Tensor:
+        """x (B, features, H, W) and the condition (B, CONDITION_SIZE) to the shape of x.
 
         Both are found in float32 under autocast too, because what is wrong with them is wrong in the whole frame; the
         scale is applied as x + x * scale, where a rounded scale matters less than a rounded 1 + scale.
         """
         with torch.autocast(x.device.type, enabled=False):
-            hidden = functional.relu(self.hidden(told / told.new_tensor(TOLD_SCALE)))
+            hidden = functional.relu(self.hidden(blur_condition / blur_condition.new_tensor(CONDITION_SCALE)))
             scale, shift = self.last(hidden)[..., None, None].to(x.dtype).chunk(2, dim=1)
             return torch.addcmul(x, x, scale) + shift
 
@@ -98,14 +99,17 @@ class RestorationNetwork(nn.Module):
     last convolution starts at zero: with the global skip an untrained network returns its input.
     """
 
+    # Of a modulated network: (B, 1, H, W) to (B, CONDITION_SIZE).
+    estimator: nn.Module
+
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
         reduction = architecture.attention_reduction
         self.attention = Attention(architecture.features, reduction) if reduction else nn.Identity()
         self.last = convolution(architecture.features, architecture.factor**2)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
 
     @property
     def receptive_radius(self) -> int:
@@ -117,32 +121,32 @@ class RestorationNetwork(nn.Module):
         """Sides and tile origins must be multiples of this; other sides are padded inside."""
         return self.architecture.multiple
 
-    def body(self, x: Tensor, told: Tensor | None) -> Tensor:
+    def body(self, x: Tensor, blur_condition: Tensor | None) -> Tensor:
         """(B, frames * factor^2, h, w), scaled, in low-resolution space, to (B, features, h, w)."""
         raise NotImplementedError
 
     def estimated(self, x: Tensor) -> Tensor | None:
-        """What to tell (B, TOLD) of the middle ones of frames (B, frames, H, W), as the estimator sees it; None for a
-        network that is not told."""
+        """The condition (B, CONDITION_SIZE) of the middle ones of frames (B, frames, H, W), as the estimator sees it;
+        None for a network without one."""
         if not self.architecture.modulated:
             return None
         middle = self.architecture.frames // 2
         return self.estimator(x[:, middle : middle + 1])
 
-    def correction(self, x: Tensor, told: Tensor | None = None) -> Tensor:
+    def correction(self, x: Tensor, blur_condition: Tensor | None = None) -> Tensor:
         """What is added to the middle frame: (B, frames, H, W), sides multiples of `multiple`, to (B, 1, H, W)."""
         factor = self.architecture.factor
-        y = self.body(functional.pixel_unshuffle(SIGNAL_GAIN * x, factor), told)
+        y = self.body(functional.pixel_unshuffle(SIGNAL_GAIN * x, factor), blur_condition)
         return functional.pixel_shuffle(self.last(self.attention(y)), factor) / SIGNAL_GAIN
 
-    def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, blur_condition: Tensor | None = None) -> Tensor:
         """Deblur normalised frames.
 
         Args:
             x: (B, frames, H, W) floating, H and W at least 16 and otherwise free. Sides that `multiple` does not
                 divide are padded by reflection at the bottom and right, and cropped again.
-            told: (B, TOLD), see `Modulation`, for a network that is told the blur; by default what it estimates from
-                `x`.
+            blur_condition: (B, CONDITION_SIZE), see `Modulation`, for a network that is told the blur; by default what
+                it estimates from `x`.
 
         Returns:
             (B, 1, H, W). Under autocast the convolutions run in half precision, and the global skip adds their
@@ -160,25 +164,16 @@ class RestorationNetwork(nn.Module):
         height, width = x.shape[2:]
         below, right = -height % self.multiple, -width % self.multiple
         padded = functional.pad(x, (0, right, 0, below), mode="reflect") if below or right else x
-        told = self.estimated(x) if told is None else told
-        y = self.correction(padded, told)[..., :height, :width]
+        blur_condition = self.estimated(x) if blur_condition is None else blur_condition
+        y = self.correction(padded, blur_condition)[..., :height, :width]
         middle = frames // 2
         return x[:, middle : middle + 1] + y if self.architecture.global_skip else y.to(x.dtype)
 
 
-def operations_per_pixel(network: nn.Module) -> float:
+def operations_per_pixel(network: RestorationNetwork) -> float:
     """Multiplications and additions for one pixel of a frame, as PyTorch counts them; without looking for the blur."""
     architecture, side = network.architecture, 128
-    told = (torch.ones(1, TOLD),) if architecture.modulated else ()
+    blur_condition = (torch.ones(1, CONDITION_SIZE),) if architecture.modulated else ()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, architecture.frames, side, side), *told)
+        network(torch.zeros(1, architecture.frames, side, side), *blur_condition)
     return counter.get_total_flops() / side**2
-
-
-def build_network(architecture: Architecture) -> RestorationNetwork:
-    """An untrained network of this architecture, weights in float32 on the CPU."""
-    from DSADeblurLib.restoration.rdn import ResidualDenseNetwork
-    from DSADeblurLib.restoration.unet import UNet
-
-    kinds = {network.kind: network for network in (ResidualDenseNetwork, UNet)}
-    return kinds[architecture.kind](architecture)

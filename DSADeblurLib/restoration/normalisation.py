@@ -6,7 +6,10 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy import ndimage
+
+from DSADeblurLib.lazy_frames import Frames
 
 RELATIONSHIPS = ("LIN", "LOG", "DISP", None)
 _FITTED_FRAMES = 8
@@ -54,7 +57,7 @@ def to_working(frame: np.ndarray, relationship: str | None) -> np.ndarray:
     return values
 
 
-def from_working(frame: np.ndarray, relationship: str | None, dtype: object, bits_stored: int | None) -> np.ndarray:
+def from_working(frame: np.ndarray, relationship: str | None, dtype: DTypeLike, bits_stored: int | None) -> np.ndarray:
     """Inverse of `to_working`.
 
     Args:
@@ -79,7 +82,7 @@ def from_working(frame: np.ndarray, relationship: str | None, dtype: object, bit
     return np.clip(np.rint(values.astype(np.float64)), low, high).astype(dtype)
 
 
-def stored_limits(dtype: object, bits_stored: int | None) -> tuple[int, int]:
+def stored_limits(dtype: DTypeLike, bits_stored: int | None) -> tuple[int, int]:
     """Smallest and largest value that `bits_stored` bits of an integer type can hold.
 
     Raises:
@@ -100,7 +103,7 @@ def evenly_spaced(count: int, most: int) -> list[int]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
 
 
-class Opening:
+class Aperture:
     """The part of the frames that X-rays reach. What shutters and collimators cover says nothing of contrast, and
     their edges are sharper or more blurred than those of the object.
 
@@ -125,17 +128,20 @@ class Opening:
 
     @functools.cached_property
     def _nearest(self) -> tuple[np.ndarray, np.ndarray]:
-        covered = ~self._exposed
-        return tuple(ndimage.distance_transform_edt(covered, return_distances=False, return_indices=True))
+        covered = ~np.asarray(self._exposed)
+        rows, columns = ndimage.distance_transform_edt(covered, return_distances=False, return_indices=True)
+        return rows, columns
 
 
-def fit_normalisation(frames, relationship: str | None = None, opening: Opening | None = None) -> Normalisation:
+def fit_normalisation(
+    frames: Frames, relationship: str | None = None, aperture: Aperture | None = None
+) -> Normalisation:
     """The scale of a run, from up to 8 evenly spaced frames; the same for every tile and frame.
 
     Args:
         frames: array-like (n, rows, cols), read frame by frame; n at least 1.
         relationship: as for `to_working`.
-        opening: what counts of the frames; by default everything.
+        aperture: what counts of the frames; by default everything.
 
     Returns:
         offset: median of the working values; scale: the 0.5 to 99.5 percentile range of their detail, which is what
@@ -145,7 +151,7 @@ def fit_normalisation(frames, relationship: str | None = None, opening: Opening 
     Raises:
         ValueError: one sentence, if there is no frame or a value is not finite.
     """
-    count, opening = len(frames), opening or Opening()
+    count, aperture = len(frames), aperture or Aperture()
     if count == 0:
         raise ValueError("The run has no frames to restore.")
     medians, lows, highs = [], [], []
@@ -153,13 +159,13 @@ def fit_normalisation(frames, relationship: str | None = None, opening: Opening 
         working = to_working(np.asarray(frames[index]), relationship)
         if not np.isfinite(working).all():
             raise ValueError(f"Frame {index + 1} holds values that are not finite; export the run again.")
-        least, median, most = np.percentile(opening.inside(working), (0.05, 50, 99.95))
+        least, median, most = np.percentile(aperture.inside(working), (0.05, 50, 99.95))
         medians.append(median)
         # A single broken pixel would else stand out of the means of all its neighbours. Sums along rows and columns
         # lose digits in float32.
-        working = np.clip(opening.filled(working), least, most, dtype=np.float64)
+        working = np.clip(aperture.filled(working), least, most, dtype=np.float64)
         detail = working - ndimage.uniform_filter(working, DETAIL_PX, mode="nearest")
-        low, high = np.percentile(opening.inside(detail), (0.5, 99.5))
+        low, high = np.percentile(aperture.inside(detail), (0.5, 99.5))
         lows.append(low)
         highs.append(high)
     median, scale = float(np.mean(medians)), float(np.mean(highs) - np.mean(lows))

@@ -53,12 +53,12 @@ class OpenVINOEngine:
             raise EngineError(f"OpenVINO cannot be used, because {cause}; choose the engine torch.") from error
         self._requests: dict = {}
 
-    def run(self, tile: np.ndarray, told: np.ndarray | None = None) -> np.ndarray:
+    def run(self, tile: np.ndarray, blur_condition: np.ndarray | None = None) -> np.ndarray:
         """(h, w) or (frames, h, w) float32, normalised, sides multiples of the network's, to a new (h, w) float32.
 
         Args:
             tile: what to restore.
-            told: (TOLD,) for a modulated network, whose estimator is not part of the export.
+            blur_condition: (CONDITION_SIZE,) for a modulated network, whose estimator is not part of the export.
 
         Raises:
             OutOfMemory: there is no memory for this tile.
@@ -70,9 +70,9 @@ class OpenVINOEngine:
             raise ValueError(f"Tiles must be {frames} x h x w, h and w multiples of {multiple}, not {stack.shape}.")
         inputs = [stack[None]]
         if self._architecture.modulated:
-            if told is None:
+            if blur_condition is None:
                 raise ValueError("A modulated network needs to be told the blur.")
-            inputs.append(np.asarray(told, np.float32)[None])
+            inputs.append(np.asarray(blur_condition, np.float32)[None])
         try:
             correction = self._request(stack.shape).infer(inputs, share_inputs=True)[0][0, 0]
         except (RuntimeError, MemoryError) as error:

@@ -13,6 +13,7 @@ import torch
 
 from DSADeblurLib.atomic_write import atomic_folder
 from DSADeblurLib.restoration.architecture import Architecture
+from DSADeblurLib.restoration.build_network import build_network
 from DSADeblurLib.restoration.card import (
     CARD_FILE,
     EXPORT_FILES,
@@ -32,7 +33,7 @@ from DSADeblurLib.restoration.export import (
     openvino_is_installed,
     read_export,
 )
-from DSADeblurLib.restoration.network import RestorationNetwork, build_network
+from DSADeblurLib.restoration.network import RestorationNetwork
 from DSADeblurLib.restoration.weights import read_weights
 
 _TEST_SHAPE = (61, 67)

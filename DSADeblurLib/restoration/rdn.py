@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -63,12 +65,12 @@ class ResidualDenseNetwork(RestorationNetwork):
             convolution(a.features, a.features),
         )
 
-    def body(self, x: Tensor, told: Tensor | None = None) -> Tensor:
+    def body(self, x: Tensor, blur_condition: Tensor | None = None) -> Tensor:
         """(B, frames * factor^2, h, w) to (B, features, h, w)."""
         first = self.shallow_first(x)
         y = self.shallow_second(first)
         fused = None
         for index, block in enumerate(self.blocks):
             y = block(y)
-            fused = _add_share(fused, self.fusion[0], y, index * y.shape[1])
+            fused = _add_share(fused, cast(nn.Conv2d, self.fusion[0]), y, index * y.shape[1])
         return self.fusion[1](fused) + first

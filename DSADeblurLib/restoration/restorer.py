@@ -41,17 +41,18 @@ class Restorer:
         settings: DeblurSettings,
         shape: tuple[int, int],
         engines: Engines,
-        told: np.ndarray | None = None,
+        blur_condition: np.ndarray | None = None,
     ) -> None:
         self._model = model
-        self._told = told
+        self._blur_condition = blur_condition
         self._network = model.network
         self._settings = settings
         self._engines = engines
         self._shape = shape
         self._multiple = model.network.multiple
         self._halo = model.network.receptive_radius
-        self._padded = tuple(side + -side % self._multiple for side in shape)
+        rows, columns = (side + -side % self._multiple for side in shape)
+        self._padded = rows, columns
         self.notices: list[str] = []
         self._tiles: tuple[Tile, ...] = ()
         self._engine: Engine | None = None
@@ -128,11 +129,13 @@ class Restorer:
         return restored[: self._shape[0], : self._shape[1]]
 
     def _run_tiles(self, window: Sequence[np.ndarray], position: int) -> np.ndarray:
+        if self._engine is None:
+            raise DeblurError("There is no network where nothing is to be changed.")
         restored = np.empty_like(window[0])
         for done, tile in enumerate(self._tiles, start=1):
             self._stop_if_cancelled()
             stack = np.stack([frame[tile.read] for frame in window])
-            restored[tile.core] = self._engine.run(stack, self._told)[tile.keep]
+            restored[tile.core] = self._engine.run(stack, self._blur_condition)[tile.keep]
             self._report(position, done)
         return restored
 

@@ -136,8 +136,8 @@ class Engines:
             raise EngineError(f"{differing[0]}; choose the engine torch.")
         reason = f"{_comparison(times)} {absent}".rstrip()
         kind = Choice(best[1], fastest.reason if precision != "auto" else reason)
-        told = (*notices, *(f"{sentence}; it is not used." for sentence in differing))
-        return candidates[best], Selection(Choice(best[0], reason), kind, told)
+        notices = (*notices, *(f"{sentence}; it is not used." for sentence in differing))
+        return candidates[best], Selection(Choice(best[0], reason), kind, notices)
 
     def _try(self, model: Model, candidates: dict) -> tuple[tuple[str, str] | None, dict, list[str]]:
         """The fastest candidate that agrees with PyTorch, the seconds of all that do, and what is wrong with others."""
@@ -168,7 +168,8 @@ def _best(times: dict) -> tuple[str, str] | None:
 
 def _comparison(times: dict) -> str:
     """For instance: OpenVINO bfloat16: 18 ms, against PyTorch bfloat16: 62 ms on a trial tile."""
-    words = [f"{_NAMES[name]} {kind}: {1000 * times[name, kind]:.3g} ms" for name, kind in sorted(times, key=times.get)]
+    fastest_first = sorted(times, key=times.__getitem__)
+    words = [f"{_NAMES[name]} {kind}: {1000 * times[name, kind]:.3g} ms" for name, kind in fastest_first]
     return f"{words[0]}{', against ' if words[1:] else ''}{', '.join(words[1:])} on a trial tile."
 
 
@@ -178,12 +179,14 @@ class _Trial:
     def __init__(self, model: Model, reference: Engine) -> None:
         self._tile = trial_tile(model.network)
         # About the middle of what networks are trained on.
-        self._told = np.array((4.0, 4.0, HEADER_SPREAD), np.float32) if model.network.architecture.modulated else None
-        self._expected = reference.run(self._tile, self._told)
+        self._blur_condition = (
+            np.array((4.0, 4.0, HEADER_SPREAD), np.float32) if model.network.architecture.modulated else None
+        )
+        self._expected = reference.run(self._tile, self._blur_condition)
 
     def difference(self, engine: Engine) -> float:
         """The difference to the reference that TOLERANCES is for; infinite where one is not finite."""
-        found = np.abs(engine.run(self._tile, self._told) - self._expected)
+        found = np.abs(engine.run(self._tile, self._blur_condition) - self._expected)
         if not np.isfinite(found).all():
             return float("inf")
         return max(float(np.percentile(found, 99)), float(found.max()) / 3) / float(np.ptp(self._expected))
@@ -195,7 +198,7 @@ class _Trial:
         for _ in range(_TRIAL_ROUNDS):
             for key, engine in candidates.items():
                 before = clock()
-                engine.run(self._tile, self._told)
+                engine.run(self._tile, self._blur_condition)
                 taken[key].append(clock() - before)
             if clock() - begun > _TRIAL_SECONDS:
                 break

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from enum import Enum
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
-_END = object()
+
+class _End(Enum):
+    """What comes behind the last item; an enumeration, so that it has a type of its own."""
+
+    END = 0
 
 
-def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
+def read_ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
     """The items in order, the next one being made in a thread of its own while the caller works on one.
 
     At most one item is made ahead, and all in the same thread. What making one raises is raised where its turn comes.
@@ -20,9 +25,9 @@ def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
     """
     iterator = iter(items)
     with ThreadPoolExecutor(1, "read") as pool:
-        ahead = pool.submit(next, iterator, _END)
-        while (item := ahead.result()) is not _END:
-            ahead = pool.submit(next, iterator, _END)
+        ahead = pool.submit(next, iterator, _End.END)
+        while (item := ahead.result()) is not _End.END:
+            ahead = pool.submit(next, iterator, _End.END)
             yield item
 
 

@@ -53,21 +53,21 @@ class UNet(RestorationNetwork):
             # Learned apart, from larger pieces of frames than the rest: see training.estimator.
             self.estimator = BlurEstimator().requires_grad_(False)
 
-    def body(self, x: Tensor, told: Tensor | None = None) -> Tensor:
+    def body(self, x: Tensor, blur_condition: Tensor | None = None) -> Tensor:
         """(B, frames * factor^2, h, w), sides multiples of 2^levels, to (B, features, h, w)."""
-        y = self._modulated(0, self.first(x), told)
+        y = self._modulated(0, self.first(x), blur_condition)
         skips = []
         for level, (blocks, down) in enumerate(zip(self.down_blocks, self.down, strict=True), start=1):
             y = blocks(y)
             skips.append(y)
-            y = self._modulated(level, down(y), told)
+            y = self._modulated(level, down(y), blur_condition)
         y = self.bottom(y)
         for blocks, up, skip in reversed(list(zip(self.up_blocks, self.up, skips, strict=True))):
             y = blocks(skip + up(y))
         return y
 
-    def _modulated(self, level: int, x: Tensor, told: Tensor | None) -> Tensor:
-        return self.modulations[level](x, told) if self.architecture.modulated else x
+    def _modulated(self, level: int, x: Tensor, blur_condition: Tensor | None) -> Tensor:
+        return self.modulations[level](x, blur_condition) if self.architecture.modulated else x
 
 
 def _blocks(features: int, count: int) -> nn.Sequential:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pydicom
 
 from DSADeblurLib.errors import XAReadError
-from DSADeblurLib.lazy_frames import MappedFrames
+from DSADeblurLib.lazy_frames import Frames, MappedFrames
 from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa.header.header import RunHeader, read_header
 from DSADeblurLib.xa.run import Run
@@ -48,13 +47,13 @@ class ReaderRule:
             values = values * self.slope + self.intercept
         return values.astype(dtype)
 
-    def fits(self, frames: Sequence[np.ndarray]) -> bool:
+    def fits(self, frames: Frames) -> bool:
         """Whether the reader can have made these frames from the file: undoing and redoing gives them back."""
         frame = np.asarray(frames[len(frames) // 2])
         return np.array_equal(self.shown(self.stored(frame), frame.dtype), frame)
 
 
-def stored_values(frames: Sequence[np.ndarray], rule: ReaderRule) -> MappedFrames:
+def stored_values(frames: Frames, rule: ReaderRule) -> MappedFrames:
     """Frames as a reader shows them, (n, rows, columns), with the values that their file stores."""
     return MappedFrames(frames, rule.stored, rule.dtype)
 
@@ -75,7 +74,7 @@ class LoadedRun:
 
 
 def loaded_run(
-    frames: Sequence[np.ndarray], path: str | Path, facts: UserFacts, note: str = "", several_files: bool = False
+    frames: Frames, path: str | Path, facts: UserFacts, note: str = "", several_files: bool = False
 ) -> LoadedRun:
     """Find out what frames are that were read by another program.
 
@@ -124,5 +123,5 @@ def reader_rule(header: RunHeader) -> ReaderRule | None:
     if inverts != pixels.inverted:
         intercept += slope * pixels.top
         slope = -slope
-    dtype = np.dtype(np.uint8 if pixels.bits_allocated <= 8 else np.uint16)
-    return ReaderRule(dtype, header.bits_stored, slope, intercept)
+    dtype = np.dtype("uint8" if pixels.bits_allocated <= 8 else "uint16")
+    return ReaderRule(dtype, pixels.bits_stored, slope, intercept)

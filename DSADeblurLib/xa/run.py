@@ -3,13 +3,13 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from DSADeblurLib.lazy_frames import LazyFrames
+from DSADeblurLib.lazy_frames import Frames
 from DSADeblurLib.request import RequestError, UserFacts
 from DSADeblurLib.xa.file.decoding import check_decoder
 from DSADeblurLib.xa.file.frame_stack import FrameStack
@@ -22,10 +22,10 @@ from DSADeblurLib.xa.header.header import ALREADY_SUBTRACTED, RunHeader, header_
 class Run(RunHeader):
     """The header of a run and its frames: a context manager, for a file that was read stays open, see `InputFile`."""
 
-    frames: LazyFrames
+    frames: Frames
 
     @classmethod
-    def from_frames(cls, frames: Sequence[np.ndarray], header: RunHeader | None, facts: UserFacts) -> "Run":
+    def from_frames(cls, frames: Frames, header: RunHeader | None, facts: UserFacts) -> "Run":
         """A run of frames that were read elsewhere.
 
         Args:
@@ -45,8 +45,8 @@ class Run(RunHeader):
         return self
 
     def __exit__(self, *_) -> None:
-        if self.stored_pixels is not None:
-            self.stored_pixels.file.close()
+        if self.in_file is not None:
+            self.in_file.file.close()
 
 
 def read_run(path: str | os.PathLike, user_facts: UserFacts = UserFacts()) -> Run:
@@ -67,13 +67,14 @@ def read_run(path: str | os.PathLike, user_facts: UserFacts = UserFacts()) -> Ru
     with reading(), contextlib.ExitStack() as failed:
         file = failed.enter_context(InputFile(path))
         header = header_in(file, user_facts)
-        check_decoder(header.stored_pixels)
-        frames = FrameStack(header.stored_pixels)
+        stored = header.stored_pixels
+        check_decoder(stored)
+        frames = FrameStack(stored)
         # The surplus bits of signed pixels repeat their sign.
-        surplus = 0 if header.stored_pixels.signed else int(frames.raw(0).max()) >> header.bits_stored
+        surplus = 0 if stored.signed else int(frames.raw(0).max()) >> stored.bits_stored
         warnings = list(header.warnings)
         if surplus:
-            warnings.append(f"Bits above the {header.bits_stored} stored ones are in use (overlay?) and were cleared.")
+            warnings.append(f"Bits above the {stored.bits_stored} stored ones are in use (overlay?) and were cleared.")
         subtracted = header.subtracted
         if not subtracted and _looks_subtracted(header, frames):
             subtracted = True

@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +13,8 @@ import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 def _with_other_pixels(path):

@@ -16,6 +16,7 @@ from DSADeblurLib import __version__
 from DSADeblurLib.batch.folder import HIDDEN
 from DSADeblurLib.cli import FINE, SOME_FAILED, WRONG_USE, main
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
+from DSADeblurLib.pipeline import Used
 from DSADeblurLib.xa import read_run
 
 
@@ -263,8 +264,51 @@ def test_workers_interrupted(tmp_path, slow_model):
 
 def test_unknown_model_fails_before_anything_is_written(run_file, tmp_path, capsys):
     out = tmp_path / "out"
-    assert main(["deblur", str(run_file), "--output", str(out), "--model", "nonesuch"]) == SOME_FAILED
+    assert main(["deblur", str(run_file), "--output", str(out), "--model", "nonesuch"]) == WRONG_USE
     assert "nonesuch" in capsys.readouterr().err and not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--strength", "1", "--sharpness", "1"], "give it, or these, not both"),
+        (["--subtract", "never", "--mask", "1"], "asks for a subtraction, which 'never' forbids"),
+        (["--shift=1,1", "--flip-shift"], "cannot be flipped too"),
+        (["--blur", "frames", "--focal-spot", "0.6"], "takes no notice of a focal spot"),
+        (["--engine", "openvino", "--device", "cuda"], "OpenVINO runs on the CPU"),
+    ],
+)
+def test_choices_that_contradict_each_other(run_file, tmp_path, capsys, words, sentence):
+    out = tmp_path / "out"
+    assert main(["deblur", str(run_file), "--output", str(out), *words]) == WRONG_USE
+    error = capsys.readouterr().err
+    assert sentence in error and error.startswith("dsadeblur: ") and error.count("\n") == 1 and not out.exists()
+
+
+def test_device_that_is_not_there(run_file, tmp_path, small_model, capsys, monkeypatch):
+    from DSADeblurLib.restoration import engine
+
+    monkeypatch.setattr(engine.torch.cuda, "is_available", lambda: False)
+    out, model = tmp_path / "out", ["--model", str(small_model.card.folder)]
+    assert main(["deblur", str(run_file), "--output", str(out), *model, "--device", "cuda"]) == WRONG_USE
+    assert capsys.readouterr().err.startswith("dsadeblur: ") and not out.exists()
+
+
+def test_inputs_that_are_not_there(tmp_path, small_model, capsys):
+    out, model = tmp_path / "out", ["--model", str(small_model.card.folder)]
+    missing, empty = tmp_path / "nothing.dcm", tmp_path / "empty"
+    empty.mkdir()
+    for path, sentence in (
+        (missing, f"No such file or folder: {missing}."),
+        (empty, "There is no file among the inputs."),
+    ):
+        assert main(["deblur", str(path), "--output", str(out), *model]) == WRONG_USE
+        assert capsys.readouterr().err.endswith(f"dsadeblur: {sentence}\n") and not out.exists()
+
+
+def test_simulation_that_cannot_be(tmp_path, capsys):
+    assert main(["simulate", "--output", str(tmp_path / "out"), "--frames", "0"]) == WRONG_USE
+    assert capsys.readouterr().err.startswith("dsadeblur: ") and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -279,6 +323,9 @@ def test_unknown_model_fails_before_anything_is_written(run_file, tmp_path, caps
         ["deblur", "x.dcm", "--output", "o", "--frames", "9-3"],
         ["deblur", "x.dcm", "--output", "o", "--mask", "0,1"],
         ["deblur", "x.dcm", "--output", "o", "--subtract", "perhaps"],
+        ["deblur", "x.dcm", "--output", "o", "--focal-spot", "600"],
+        ["deblur", "x.dcm", "--output", "o", "--blur", "1,2,3"],
+        ["info", "x.dcm", "--magnification", "0.5"],
         ["deblur", "x.dcm", "--output", "o", "--workers", "0"],
         ["deblur", "x.dcm", "--output", "o", "--workers", "2", "--scheduler", "tcp://127.0.0.1:8786"],
     ],
@@ -288,12 +335,6 @@ def test_wrong_use(arguments, capsys):
         main(arguments)
     assert stopped.value.code == WRONG_USE
     assert "usage:" in capsys.readouterr().err
-
-
-def test_controls_that_contradict_each_other(run_file, tmp_path, capsys):
-    out = tmp_path / "out"
-    assert main(["deblur", str(run_file), "--output", str(out), "--strength", "1", "--sharpness", "1"]) == WRONG_USE
-    assert "give it, or these, not both" in capsys.readouterr().err and not out.exists()
 
 
 def test_controls_reach_the_manifest_and_the_object(run_file, tmp_path, small_model):
@@ -308,9 +349,26 @@ def test_controls_reach_the_manifest_and_the_object(run_file, tmp_path, small_mo
         out = tmp_path / str(number)
         assert main(["deblur", str(run_file), "--output", str(out), *model, *options]) == FINE
         (run,) = json.loads((out / "manifest.json").read_text())["runs"]
-        assert (run["settings"]["sharpness"], run["settings"]["noise_reduction"]) == (s, n)
+        assert (run["request"]["sharpness"], run["request"]["noise_reduction"]) == (s, n)
         text = pydicom.dcmread(run["output"], stop_before_pixels=True).DerivationDescription
         assert f"sharpness {s:g}, noise reduction {n:g}" in text
+
+
+def test_what_was_used_is_in_manifest_and_table(run_file, tmp_path, small_model, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    words = ["--model", str(small_model.card.folder), "--device", "cpu", "--engine", "torch", "--blur", "3,4.5"]
+    assert main(["deblur", str(run_file), "--output", str(tmp_path / "a"), *words, "--frames", "2-3"]) == FINE
+    table = capsys.readouterr().out
+    (run,) = json.loads((tmp_path / "a" / "manifest.json").read_text())["runs"]
+    used = Used.from_dict(run["used"])
+    assert (used.model, used.device, used.engine, used.frame_numbers) == ("tiny", "cpu", "torch", (2, 3))
+    assert used.blur_px == (3.0, 4.5) and used.blur_source == "given" and run["request"]["blur"] == [3.0, 4.5]
+    assert used.in_words() in table
+    text = pydicom.dcmread(run["output"], stop_before_pixels=True).DerivationDescription
+    assert "blur 3,4.5" in text and "blur 3.0 x 4.5 px (given)" in text
+    assert main(["deblur", str(run_file), "--output", str(tmp_path / "b"), *words, "--json"]) == FINE
+    (listed,) = json.loads(capsys.readouterr().out)["runs"]
+    assert listed["used"]["frame_numbers"] == [1, 2, 3] and listed["request"] == {**run["request"], "frame_range": None}
 
 
 def test_nothing_asked_for_gives_the_stored_pixels(run_file, tmp_path, small_model):
@@ -361,7 +419,7 @@ def test_train_writes_a_package_that_loads(tmp_path, capsys, monkeypatch):
     training = load_model(tmp_path / "again" / "model").card.training
     assert training["started_from_sha256"] == first.sha256
     assert f"--start-from {summary['model']}" in training["command"]
-    assert main(["train", "--recipe", "slow", "--output", str(tmp_path)]) == SOME_FAILED
+    assert main(["train", "--recipe", "slow", "--output", str(tmp_path)]) == WRONG_USE
     assert "Unknown recipe 'slow'" in capsys.readouterr().err
 
 

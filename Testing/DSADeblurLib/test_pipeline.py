@@ -14,9 +14,10 @@ from DSADeblurLib import pipeline
 from DSADeblurLib.batch import MANIFEST, deblur_files
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
-from DSADeblurLib.pipeline import Used, deblur_loaded, deblur_run, prepare, provenance
+from DSADeblurLib.pipeline import deblur_loaded, deblur_run, prepare, provenance
 from DSADeblurLib.request import ORDERS, DeblurRequest, RequestError, UserFacts
 from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
+from DSADeblurLib.used import Used
 from DSADeblurLib.xa import Run, plan_subtraction, read_run, subtract
 from DSADeblurLib.xa.loaded_frames import loaded_run
 

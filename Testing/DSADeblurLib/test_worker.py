@@ -53,6 +53,7 @@ class Process:
             line = self._lines.get(timeout=600)
             assert line is not None, self.process.stderr.read()
             message = json.loads(line)
+            assert "error" in kinds or message["type"] != "error", message
             if message["type"] in kinds:
                 return message
 
@@ -84,58 +85,98 @@ def frames_file(folder: Path, shape=(4, 40, 48)) -> Path:
     return path
 
 
-def request(folder: Path, model: str, job: str = "a", shape=(4, 40, 48), **changes) -> dict:
+def message_for(folder: Path, model: str, /, job: str = "a", shape=(4, 40, 48), run=None, **choices) -> dict:
+    """A job without a DICOM file; `run` changes what is said of the frames, `choices` the request."""
     # Left to themselves, two processes may find different engines fastest, which round differently.
     same = {"device": "cpu", "engine": "torch", "precision": "float32"}
-    settings = {**same, **changes.pop("settings", {})}
-    message = dict(type="deblur", job=job, frames=str(frames_file(folder, shape)), output=str(folder / "out.npy"))
-    message |= dict(model=model, settings=settings, relationship="LIN", bits_stored=12, subtraction=None)
-    return message | changes
+    request = {**same, "model": model, "relationship": "LIN", **choices}
+    about = {"frames": str(frames_file(folder, shape)), "file": "", "note": "", "several_files": False} | (run or {})
+    return {"type": "deblur", "job": job, "run": about, "request": request, "output": str(folder / "out.npy")}
 
 
 def direct(message: dict):
+    """Frames, their numbers in the run, and the plan, as the library gives them in this process."""
     from DSADeblurLib.pipeline import prepare
-    from DSADeblurLib.request import DeblurSettings
+    from DSADeblurLib.request import DeblurRequest
     from DSADeblurLib.restoration.deblur import deblur
     from DSADeblurLib.restoration.package import load_model
-    from DSADeblurLib.xa import SubtractionPlan
+    from DSADeblurLib.xa import Run, read_run
 
-    plan = SubtractionPlan.from_dict(message["subtraction"]) if message["subtraction"] else None
-    settings = DeblurSettings.from_dict(message["settings"])
-    ready = prepare(np.load(message["frames"]), message["relationship"], message["bits_stored"], plan, settings)
+    request, about = DeblurRequest.from_dict(message["request"]), message["run"]
+    run = Run.from_frames(np.load(about["frames"]), None, request.facts)
+    run = read_run(about["file"], request.facts) if about["file"] else run
+    ready = prepare(run, request)
     meaning = dict(relationship=ready.relationship, bits_stored=ready.bits_stored)
-    result = deblur(ready.frames, load_model(message["model"]), ready.settings, **meaning)
-    return np.asarray(result.frames), [ready.frame_numbers[n - 1] for n in result.frame_numbers]
-
-
-MASK = {"frames": [1], "contrast_frames": [2, 3, 4], "shift": [0.5, 0.0], "averaging": 1}
-PLAN = {"masks": [MASK]}
+    result = deblur(ready.frames, load_model(request.model), ready.settings, **meaning)
+    return np.asarray(result.frames), [ready.frame_numbers[n - 1] for n in result.frame_numbers], ready.plan
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{}, {"settings": {"frames": (2, 3), "tile": 24}}, {"subtraction": PLAN},
-     {"subtraction": PLAN, "settings": {"frames": (3, 9)}}],
+    "choices",
+    [{}, {"frame_range": (2, 3), "tile": 24}, {"mask_frames": [1], "mask_shift": [0.5, 0]},
+     {"mask_frames": [1, 2], "frame_range": (3, 4)}, {"relationship": None, "mask_frames": [1]}],
 )  # fmt: skip
-def test_gives_what_the_library_gives(shared, tmp_path, model, changes):
-    message = request(tmp_path, model, **changes)
+def test_gives_what_the_library_gives(shared, tmp_path, model, choices):
+    from DSADeblurLib.pipeline import Used
+    from DSADeblurLib.xa import SubtractionPlan
+
+    message = message_for(tmp_path, model, **choices)
     shared.tell(**message)
     done = shared.hear("finished", "error")
-    expected, numbers = direct(message)
-    out = np.load(done["output"])
-    assert out.dtype == expected.dtype and np.array_equal(out, expected) and done["frame_numbers"] == numbers
-    assert (done["job"], done["model"], done["device"]) == ("a", "tiny", "cpu") and len(done["model_sha256"]) == 64
+    expected, numbers, plan = direct(message)
+    out, used = np.load(done["output"]), Used.from_dict(done["used"])
+    assert out.dtype == expected.dtype and np.array_equal(out, expected) and used.frame_numbers == tuple(numbers)
+    assert (done["job"], used.model, used.device, used.engine) == ("a", "tiny", "cpu", "torch")
+    assert len(used.model_sha256) == 64 and used.tile == choices.get("tile") and used.seconds > 0
+    if plan is None:
+        assert done["subtraction"] is None and done["relationship"] == "LIN" and used.mask_frames == ()
+    else:
+        assert SubtractionPlan.from_dict(done["subtraction"]) == plan and used.mask_frames == plan.mask_frames
+        assert done["relationship"] == (choices.get("relationship", "LIN") or "DISP")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.npy", "out.npy"]
+
+
+@pytest.mark.parametrize("choices", [{}, {"subtract": "never"}, {"order": "deblur-first"}])
+def test_plans_by_the_header_of_the_file(shared, tmp_path, model, choices):
+    """The frames come as another program shows them; header and planning are the worker's."""
+    from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
+
+    message = message_for(tmp_path, model, run={"file": str(tmp_path / "run.dcm")}, relationship=None, **choices)
+    geometry = dict(focal_spot_mm=1.0, sid_mm=1100, sod_mm=733, imager_pixel_spacing_mm=0.2)
+    write_simulated_run(
+        tmp_path / "run.dcm", np.load(message["run"]["frames"]), frame_time_ms=100, mask_frames=(1,),
+        contrast_frames=(2, 3, 4), **geometry,
+    )  # fmt: skip
+    shared.tell(**message)
+    done = shared.hear("finished", "error")
+    assert done["relationship"] == "LIN" and done["used"]["blur_source"] == "geometry"
+    assert done["used"]["frame_numbers"] == ([1, 2, 3, 4] if choices.get("subtract") else [2, 3, 4])
+    assert (done["subtraction"] is None) == ("subtract" in choices)
+    if "order" not in choices:
+        np.testing.assert_array_equal(np.load(done["output"]), direct(message)[0])
+
+
+def test_what_is_not_known_is_told(shared, tmp_path, model):
+    """While it works, and again at the end."""
+    message = message_for(tmp_path, model, run={"note": "There is no header."}, relationship=None, mask_frames=[1])
+    shared.tell(**message)
+    told = []
+    while (answer := shared.hear("notice", "finished"))["type"] == "notice":
+        told.append(answer["message"])
+    assert told == answer["notices"] and told[0] == "There is no header." and "unknown meaning" in told[1]
+    (tmp_path / "other.txt").write_text("hello")
+    shared.tell(**message_for(tmp_path, model, run={"file": str(tmp_path / "other.txt")}))
+    assert shared.hear("finished")["notices"] == ["Not a DICOM file."]
 
 
 def test_is_ready_and_ends_with_stdin(worker):
     ready = worker.hear("ready")
-    assert ready["protocol"] == 1 and ready["torch"] and ready["device"] and ready["version"]
+    assert ready["protocol"] == 2 and ready["torch"] and ready["device"] and ready["version"]
     assert worker.end() == 0
 
 
 def test_progress_counts_to_the_end_and_estimates_the_rest(shared, tmp_path, model):
-    shared.tell(**request(tmp_path, model, shape=(6, 128, 128), settings={"tile": 16}))
+    shared.tell(**message_for(tmp_path, model, shape=(6, 128, 128), tile=16))
     seen = []
     while (message := shared.hear("progress", "finished"))["type"] == "progress":
         seen.append(message)
@@ -145,23 +186,23 @@ def test_progress_counts_to_the_end_and_estimates_the_rest(shared, tmp_path, mod
 
 
 def test_cancel_within_a_job_leaves_nothing_and_the_process_goes_on(worker, tmp_path, model):
-    many = dict(shape=(200, 128, 128), settings={"tile": 16})
-    worker.tell(**request(tmp_path, model, **many))
+    many = dict(shape=(200, 128, 128), tile=16)
+    worker.tell(**message_for(tmp_path, model, **many))
     while worker.hear("progress")["done"] == 0:
         pass
     worker.tell(type="cancel", job="a")
     assert worker.hear("cancelled", "finished") == {"type": "cancelled", "job": "a"}
     assert [path.name for path in tmp_path.iterdir()] == ["in.npy"]
     worker.tell(type="cancel", job="c")
-    worker.tell(**request(tmp_path, model, job="b"))
+    worker.tell(**message_for(tmp_path, model, job="b"))
     assert worker.hear("finished", "cancelled", "error")["type"] == "finished"
-    worker.tell(**request(tmp_path, model, job="c"))
+    worker.tell(**message_for(tmp_path, model, job="c"))
     assert worker.hear("finished", "cancelled", "error") == {"type": "cancelled", "job": "c"}
 
 
 @pytest.mark.parametrize("how", ["shutdown", "close"])
 def test_ends_within_a_job_when_nobody_listens(worker, tmp_path, model, how):
-    worker.tell(**request(tmp_path, model, shape=(200, 128, 128), settings={"tile": 16}))
+    worker.tell(**message_for(tmp_path, model, shape=(200, 128, 128), tile=16))
     worker.hear("progress")
     if how == "shutdown":
         worker.tell(type="shutdown")
@@ -175,20 +216,35 @@ def test_ends_within_a_job_when_nobody_listens(worker, tmp_path, model, how):
     ("changes", "words"),
     [
         ({"model": "no-such-model"}, "no-such-model"),
-        ({"frames": "/nowhere/in.npy"}, "/nowhere/in.npy"),
-        ({"settings": {"strength": 2}}, "Strength must be"),
-        ({"settings": {"noise_reduction": 2}}, "Noise reduction must be"),
-        ({"settings": {"colour": 2}}, "Unknown setting"),
-        ({"settings": {"frames": [3, 9]}}, "the run has 4"),
-        ({"subtraction": {"masks": [{**MASK, "frames": [7]}]}}, "Mask frame 7 does not exist"),
-        ({"subtraction": PLAN, "settings": {"frames": [1, 1]}}, "No contrast frame lies between"),
+        ({"run": {"frames": "/nowhere/in.npy"}}, "/nowhere/in.npy"),
+        ({"strength": 2}, "Strength must be"),
+        ({"noise_reduction": 2}, "Noise reduction must be"),
+        ({"colour": 2}, "There is no choice 'colour'."),
+        ({"frame_range": [3, 9]}, "the run has 4"),
+        ({"frame_range": [3, 9], "mask_frames": [1]}, "the run has 4"),
+        ({"mask_frames": [7]}, "Mask frame 7 does not exist"),
+        ({"subtract": "always"}, "This run has no usable mask"),
+        ({"subtract": "never", "mask_frames": [1]}, "'never' forbids"),
+        ({"mask_frames": [1], "mask_shift": [100, 0]}, "is larger than the image"),
+        ({"blur": "header"}, "The header does not say how wide the blur is"),
         ({"relationship": "SQUARE"}, "SQUARE"),
-        ({"bits_stored": 99}, "99"),
-        ({"type": "sing"}, "does not know"),
     ],
 )
 def test_bad_job_is_one_sentence_and_the_process_goes_on(shared, tmp_path, model, changes, words):
-    shared.tell(**{**request(tmp_path, model), **changes})
+    shared.tell(**message_for(tmp_path, model, **changes))
+    check_refused(shared, tmp_path, words)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"type": "sing"}, "does not know"), ({"request": []}, "The choices must be values by name.")],
+)
+def test_message_that_is_no_job(shared, tmp_path, model, changes, words):
+    shared.tell(**{**message_for(tmp_path, model), **changes})
+    check_refused(shared, tmp_path, words)
+
+
+def check_refused(shared, tmp_path, words):
     answer = shared.hear("error", "finished")
     assert answer["type"] == "error" and answer["job"] == "a"
     assert words in answer["message"] and "\n" not in answer["message"] and "Traceback" not in answer["message"]

@@ -22,9 +22,9 @@ from DSADeblurLib.lab.evaluation.sheet import interesting_crop
 from DSADeblurLib.lab.image_quality.quality import DATA_RANGE, psnr, ssim
 from DSADeblurLib.lab.simulation.runs import RUN_FILE, SimulatedRun, read_facts, simulate_run
 from DSADeblurLib.measurement.width import vessel_width
-from DSADeblurLib.pipeline import RunOptions, deblur_run, prepare_run
+from DSADeblurLib.pipeline import deblur_run, prepare
 from DSADeblurLib.report import BatchProgress
-from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
+from DSADeblurLib.request import DEFAULT_MODEL, DeblurRequest, DeblurSettings
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.xa import plan_subtraction, read_run, subtract
@@ -49,11 +49,11 @@ def run_demo(folder: Path) -> int:
     output = Path(folder) / f"{sample.stem}_deblurred.dcm"
     with BatchProgress() as progress:
         tiles = progress.start(sample)
-        result = deblur_run(run, model, output, DeblurSettings(), RunOptions(), progress=tiles)
-    count = len(result.frame_numbers)
+        used, _ = deblur_run(run, model, output, DeblurRequest(), progress=tiles)
+    count = len(used.frame_numbers)
     console.print(
-        f"{count} subtracted frames of {run.frames.shape[1]} x {run.frames.shape[2]} in {result.seconds:.1f} s "
-        f"({result.device}, {result.precision}), model {result.model_name} {result.model_sha256[:8]}",
+        f"{count} subtracted frames of {run.frames.shape[1]} x {run.frames.shape[2]} in {used.seconds:.1f} s "
+        f"({used.device}, {used.precision}), model {used.model} {used.model_sha256[:8]}",
         highlight=False,
     )
     facts = read_facts(paths.sample_data_folder())
@@ -63,7 +63,7 @@ def run_demo(folder: Path) -> int:
     if drift > TOLERANCE_DN:
         console.print("The truth cannot be simulated here as it was when the sample was made; no comparison with it.")
     else:
-        compared = _compared(run, model, output, result.frame_numbers, simulated)
+        compared = _compared(run, model, output, used.frame_numbers, simulated)
         _print_comparison(console, compared, simulated)
         picture = _draw_last_frames(compared, Path(folder) / "noise_reduction.png")
         console.print(f"Last frame at noise reduction 0, 0.5 and 1: {picture}", highlight=False, soft_wrap=True)
@@ -76,10 +76,10 @@ def _compared(run, model, output: Path, numbers: tuple[int, ...], simulated: Sim
     plan = plan_subtraction(run)
     frames = {INPUT: subtract(run.frames, plan, run.relationship)}
     for n in NOISE_REDUCTIONS:
-        settings = DeblurSettings(noise_reduction=n, frames=(numbers[0], numbers[-1]))
+        request = DeblurRequest.of(noise_reduction=n, frame_range=(numbers[0], numbers[-1]))
         # What a reader gets is what was written, so the file is measured, not the memory.
         is_written = n == DeblurSettings.noise_reduction
-        frames[_name(n)] = _optical_densities(output) if is_written else _restored(run, model, settings)
+        frames[_name(n)] = _optical_densities(output) if is_written else _restored(run, model, request)
     return {**frames, TRUTH: subtract(simulated.truth, plan, "LIN")}
 
 
@@ -111,9 +111,9 @@ def _print_comparison(console: Console, compared: dict[str, np.ndarray], simulat
     console.print(table)
 
 
-def _restored(run, model, settings: DeblurSettings) -> np.ndarray:
-    """Subtracted frames (k, rows, columns) of the run as these settings give them, in memory."""
-    ready, _ = prepare_run(run, settings, RunOptions())
+def _restored(run, model, request: DeblurRequest) -> np.ndarray:
+    """Subtracted frames (k, rows, columns) of the run as this request gives them, in memory."""
+    ready = prepare(run, request)
     return np.asarray(deblur(ready.frames, model, ready.settings, exposed=ready.exposed).frames)
 
 

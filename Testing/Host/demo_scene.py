@@ -58,9 +58,10 @@ def render_compare(
 
 def loadDerived(original: str | Path, derived: str | Path):
     """Load a run and the object derived from it, and return the latter's node, in step with its source."""
+    from DSADeblurLib.lazy_frames import MappedFrames
     from DSADeblurLib.xa import read_header
     from DSADeblurScene.derived import addDerived
-    from DSADeblurScene.input import ComputedFrames, readInput
+    from DSADeblurScene.input import readInput
 
     header, dataset = read_header(original), pydicom.dcmread(derived, stop_before_pixels=True)
     references = {
@@ -82,7 +83,7 @@ def loadDerived(original: str | Path, derived: str | Path):
         attributes["Subtraction"] = json.dumps(plan.as_dict())
         mapping = dataset.RealWorldValueMappingSequence[0]
         slope, intercept = float(mapping.RealWorldValueSlope), float(mapping.RealWorldValueIntercept)
-        frames = ComputedFrames(len(numbers), lambda i: (result.frames[i] * slope + intercept).astype(np.float32))
+        frames = MappedFrames(result.frames, lambda frame: frame * slope + intercept, np.float32)
     name = source.node.GetName() + " deblurred"
     return addDerived(source, frames, numbers, name=name, attributes=attributes, subtracted=plan is not None)
 

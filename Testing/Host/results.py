@@ -13,8 +13,9 @@ def deblurred(node, **choices):
     choices: of DSADeblurLib.request.DeblurRequest by name.
     """
     from DSADeblurLib.frame_file import FrameFile
-    from DSADeblurLib.pipeline import Used, prepare
+    from DSADeblurLib.pipeline import prepare
     from DSADeblurLib.request import DeblurRequest
+    from DSADeblurLib.used import Used
     from DSADeblurLib.xa import for_subtraction
     from DSADeblurLib.xa.loaded_frames import loaded_run
     from DSADeblurScene.job import Job

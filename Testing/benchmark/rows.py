@@ -12,10 +12,11 @@ import torch
 from torch import nn
 
 from DSADeblurLib.restoration.architecture import RDNArchitecture
+from DSADeblurLib.restoration.build_network import build_network
 from DSADeblurLib.restoration.card import ModelCard, list_models
 from DSADeblurLib.restoration.engine import TorchEngine
 from DSADeblurLib.restoration.export import export_network, openvino_is_installed
-from DSADeblurLib.restoration.network import RestorationNetwork, build_network, operations_per_pixel
+from DSADeblurLib.restoration.network import RestorationNetwork, operations_per_pixel
 from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
 from DSADeblurLib.restoration.package import Model, load_model
 
@@ -57,13 +58,13 @@ def models(names: list[str] | None) -> list[Model]:
     return [model for model in found if not names or any(model.card.name.startswith(name) for name in names)]
 
 
-def _told(network: RestorationNetwork) -> np.ndarray | None:
+def _blur_condition(network: RestorationNetwork) -> np.ndarray | None:
     """What a modulated network is told of the blur; a run is looked at for it once, not frame by frame."""
     return np.array((4.0, 4.0, 0.2), np.float32) if network.architecture.modulated else None
 
 
-def _as_batch(told: np.ndarray | None) -> torch.Tensor | None:
-    return None if told is None else torch.from_numpy(told)[None]
+def _as_batch(blur_condition: np.ndarray | None) -> torch.Tensor | None:
+    return None if blur_condition is None else torch.from_numpy(blur_condition)[None]
 
 
 def floor_rows() -> list[Row]:
@@ -87,13 +88,15 @@ def frame_rows(model: Model, side: int) -> list[Row]:
     work = operations_per_pixel(network) * side**2
     shape = (network.architecture.frames, side, side)
     tile = np.random.default_rng(0).normal(0, 0.2, shape).astype(np.float32)
-    told = _told(network)
+    blur_condition = _blur_condition(network)
     rows = [Row(name, "eager", "float32", work, _eager(network, tile))]
     for precision in ("float32", "bfloat16"):
-        rows.append(Row(name, "torch", precision, work, _timed(TorchEngine(network, "cpu", precision), tile, told)))
+        rows.append(
+            Row(name, "torch", precision, work, _timed(TorchEngine(network, "cpu", precision), tile, blur_condition))
+        )
         if model.export is not None and openvino_is_installed():
             engine = OpenVINOEngine(model.export, network.architecture, precision)
-            rows.append(Row(name, "openvino", precision, work, _timed(engine, tile, told)))
+            rows.append(Row(name, "openvino", precision, work, _timed(engine, tile, blur_condition)))
     return rows
 
 
@@ -103,16 +106,16 @@ def _seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _timed(engine, tile: np.ndarray, told: np.ndarray | None) -> Callable[[], float]:
-    return lambda: _seconds(lambda: engine.run(tile, told))
+def _timed(engine, tile: np.ndarray, blur_condition: np.ndarray | None) -> Callable[[], float]:
+    return lambda: _seconds(lambda: engine.run(tile, blur_condition))
 
 
 def _eager(network: RestorationNetwork, tile: np.ndarray) -> Callable[[], float]:
-    batch, told = torch.from_numpy(tile)[None], _as_batch(_told(network))
+    batch, blur_condition = torch.from_numpy(tile)[None], _as_batch(_blur_condition(network))
 
     def run() -> float:
         with torch.inference_mode():
-            return _seconds(lambda: network(batch, told))
+            return _seconds(lambda: network(batch, blur_condition))
 
     return run
 

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from DSADeblurLib.frame_file import FrameFile
-from DSADeblurLib.restoration import DeblurSettings, fit_normalisation
+from DSADeblurLib.request import DeblurSettings
+from DSADeblurLib.restoration import fit_normalisation
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.network import RestorationNetwork
 from DSADeblurLib.restoration.normalisation import from_working, to_working

@@ -147,7 +147,8 @@ def _stored_pixels(folder: Path, frame: np.ndarray, bits: int, syntax: str) -> S
 
 
 def _checked(name: str, stored: StoredPixels, data: bytes, folder: Path) -> Encoded:
-    return Encoded(name, stored, data, _frame(stored, data, folder))
+    # Without its open file, so that other processes can be given it.
+    return Encoded(name, dataclasses.replace(stored, file=None), data, _frame(stored, data, folder))
 
 
 def _frame(stored: StoredPixels, data: bytes, folder: Path) -> np.ndarray:

@@ -34,11 +34,12 @@ from variants import (  # noqa: E402
 )
 
 from DSADeblurLib.atomic_write import atomic_write  # noqa: E402
-from DSADeblurLib.pipeline import RunOptions, deblur_run  # noqa: E402
-from DSADeblurLib.restoration import DeblurSettings  # noqa: E402
+from DSADeblurLib.pipeline import deblur_run  # noqa: E402
+from DSADeblurLib.request import DeblurRequest  # noqa: E402
 from DSADeblurLib.restoration.engine import choose_device  # noqa: E402
 from DSADeblurLib.restoration.network import operations_per_pixel  # noqa: E402
 from DSADeblurLib.restoration.package import load_model  # noqa: E402
+from DSADeblurLib.xa import read_run  # noqa: E402
 
 MODELS = ("compact", "quality", "sequence", "paper-small")
 FRAMES_A_SECOND = {"compact": 60, "quality": 15}
@@ -182,26 +183,24 @@ def add_frame(report: Report, options: argparse.Namespace, model, precision: str
 
 def run(report: Report, options: argparse.Namespace, model) -> None:
     """A run of DICOM frames, read, restored and written: frames a second, where they go, and the GPU's memory."""
-    settings = DeblurSettings(device=options.device)
     with tempfile.TemporaryDirectory() as folder:
         source, output = Path(folder) / "in.dcm", Path(folder) / "out.dcm"
         write_source(source, options.frames, options.side, "uncompressed")
-        choices = RunOptions(subtract="never")
         for count in (min(3, options.frames), options.frames):  # the first few warm up
             if options.device == "cuda":
                 torch.cuda.empty_cache()
                 torch.cuda.reset_peak_memory_stats()
             started = time.perf_counter()
-            with choices.read(source) as opened:
-                chosen = DeblurSettings(device=options.device, frames=(1, count))
-                result = deblur_run(opened, model, output, chosen, choices)
+            with read_run(source) as opened:
+                request = DeblurRequest.of(device=options.device, subtract="never", frame_range=(1, count))
+                used, notices = deblur_run(opened, model, output, request)
             seconds = time.perf_counter() - started
     peak = torch.cuda.max_memory_reserved() / 2**20 if options.device == "cuda" else None
-    parts = stages(model, options.frames, options.side, settings.device)
+    parts = stages(model, options.frames, options.side, options.device)
     report.add("run", {
-        "model": model.card.name, "precision": result.precision, "device": result.device, "tile": result.tile,
+        "model": model.card.name, "precision": used.precision, "device": used.device, "tile": used.tile,
         "frames": options.frames, "frames a second": options.frames / seconds, "peak MiB": peak,
-        "notices": list(result.notices),
+        "notices": list(notices),
         "ms a frame by part": {part: 1000 * took / options.frames for part, took in parts["stages"].items()},
         "ms a frame without files of DICOM": 1000 * parts["wall"] / options.frames,
     })  # fmt: skip

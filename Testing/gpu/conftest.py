@@ -22,10 +22,10 @@ class Rehearsed(TorchEngine):
 
     most = float("inf")
 
-    def _forward(self, batch, told):
+    def _forward(self, batch, blur_condition):
         if batch.numel() > self.most:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
-        return super()._forward(batch, told)
+        return super()._forward(batch, blur_condition)
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ class Gpu:
             return torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
         return (sum(one.nbytes for one in gc.get_objects() if type(one) in (torch.Tensor, torch.nn.Parameter)),)
 
-    def peak_of(self, engine: TorchEngine, tile, told) -> int:
+    def peak_of(self, engine: TorchEngine, tile, blur_condition) -> int:
         """Bytes that PyTorch has to have from the GPU for this tile, pixels in a rehearsal."""
         if not self.is_real:
             return tile.size
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-        engine.run(tile, told)
+        engine.run(tile, blur_condition)
         return torch.cuda.max_memory_reserved()
 
     @contextlib.contextmanager

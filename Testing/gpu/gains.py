@@ -31,9 +31,9 @@ class Middle(nn.Module):
         super().__init__()
         self.network, self.architecture = network, network.architecture
 
-    def forward(self, frames: torch.Tensor, *told: torch.Tensor) -> torch.Tensor:
+    def forward(self, frames: torch.Tensor, *blur_condition: torch.Tensor) -> torch.Tensor:
         first = (frames.shape[1] - self.architecture.frames) // 2
-        return self.network(frames[:, first : first + self.architecture.frames], *told)
+        return self.network(frames[:, first : first + self.architecture.frames], *blur_condition)
 
 
 def main() -> int:
@@ -49,7 +49,7 @@ def main() -> int:
 
     def measure(name: str) -> None:
         model = load_model(name)
-        gains = held_out.gains(Middle(model.network).to(device), device, told=None)
+        gains = held_out.gains(Middle(model.network).to(device), device, blur_factor=None)
         gains = {name: gain for name, gain in gains.items() if math.isfinite(gain)}  # small frames may have no edge
         found[model.card.name] = {"psnr_gain_db": gains, "stopped_early": model.card.training.get("stopped_early")}
         whole = [gain for condition, gain in gains.items() if not condition.endswith(" edge")]

@@ -144,16 +144,16 @@ class Stages:
             ended, lines = self.run(command, self.left() - after / 4, grace=after / 4)
             if (folder / "log.jsonl").is_file():
                 shutil.copyfile(folder / "log.jsonl", self.out / "training.jsonl")
-            told = b""
+            model = b""
             if (folder / "model" / "card.json").is_file():
                 pack(folder / "model", self.out)
-                told = f"{folder / 'model'}\n".encode()
+                model = f"{folder / 'model'}\n".encode()
             elif ended == "well":
                 ended = "there is no model package"
             with contextlib.suppress(subprocess.TimeoutExpired, OSError):
-                comparing.communicate(told, timeout=max(0.0, self.left()))
-        told = [line for line in lines if line.startswith(("Stopped early", "dsadeblur:"))]
-        return ended, told + mean_gains(read_json(gains))
+                comparing.communicate(model, timeout=max(0.0, self.left()))
+        words = [line for line in lines if line.startswith(("Stopped early", "dsadeblur:"))]
+        return ended, words + mean_gains(read_json(gains))
 
     def do(self, name: str) -> None:
         """One stage, which may fail in any way; how it ended is written at once."""

@@ -18,7 +18,7 @@ from DSADeblurLib.lab.training.data_parallel import Process
 from DSADeblurLib.lab.training.pool import Patches
 from DSADeblurLib.lab.training.recipes import COMPACT
 from DSADeblurLib.lab.training.trainer import Session
-from DSADeblurLib.restoration import DeblurSettings
+from DSADeblurLib.request import DeblurRequest, DeblurSettings
 from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
 from DSADeblurLib.restoration.engine import Choice, TorchEngine, choose_device, probe_kernel
 from DSADeblurLib.restoration.package import vessels_on_a_slope
@@ -176,10 +176,10 @@ def test_a_training_learns_and_its_checkpoint_is_read_back(gpu, tmp_path):
 def test_the_worker_process_runs_on_it(gpu, compact, tmp_path):
     frames = (1000 * frames_of(3, gpu.side)).clip(1, 4095).astype(np.uint16)
     np.save(tmp_path / "in.npy", frames)
-    settings = replace(ON_GPU, device=gpu.device)
+    request = DeblurRequest.of(device=gpu.device, engine="torch", noise_reduction=1.0, relationship="LIN")
     job = {
-        "type": "deblur", "job": "a", "frames": str(tmp_path / "in.npy"), "output": str(tmp_path / "out.npy"),
-        "model": "compact", "settings": settings.as_dict(), "relationship": "LIN", "bits_stored": 12,
+        "type": "deblur", "job": "a", "request": request.as_dict(), "output": str(tmp_path / "out.npy"),
+        "run": {"frames": str(tmp_path / "in.npy"), "file": "", "note": "", "several_files": False},
     }  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     process = subprocess.Popen(
@@ -202,8 +202,8 @@ def test_the_worker_process_runs_on_it(gpu, compact, tmp_path):
         hung.cancel()
         process.kill()
         process.wait()
-    assert told[-1]["type"] == "finished" and told[-1]["device"] == gpu.device
+    assert told[-1]["type"] == "finished" and told[-1]["used"]["device"] == gpu.device
     counts = [(one["done"], one["total"]) for one in told[:-1]]
     assert counts == sorted(counts) and counts[-1] == (3, 3)
-    here = deblur(frames, compact, ON_GPU, relationship="LIN", bits_stored=12, engines=gpu.engines())
+    here = deblur(frames, compact, ON_GPU, relationship="LIN", engines=gpu.engines())
     assert_close(np.load(tmp_path / "out.npy").astype(float), here.frames.astype(float), 2 * TOLERANCES["bfloat16"])

@@ -95,8 +95,8 @@ def test_each_outcome_is_written_at_once_and_the_next_goes_on(stages, tmp_path, 
     monkeypatch.setattr(stages, "benchmark", lambda: ("well", ["60 frames a second"]))
     for name, ended in (("tests", "OSError: No space left on device"), ("benchmark", "well")):
         stages.do(name)
-        told = json.loads((tmp_path / "summary.json").read_text())["stages"][-1]
-        assert (told["stage"], told["ended"]) == (name, ended)
+        summary = json.loads((tmp_path / "summary.json").read_text())["stages"][-1]
+        assert (summary["stage"], summary["ended"]) == (name, ended)
     assert "60 frames a second" in capsys.readouterr().out
 
 
@@ -115,7 +115,7 @@ def test_stages_are_bounded_by_what_is_left(driver, stages, monkeypatch):
 def test_a_missing_recipe_is_the_failure_of_the_training(stages, tmp_path, monkeypatch):
     stages.size = stages.size.__class__(gains=("--help",))
     ended, words = stages.training()
-    assert ended == "failed (1)" and "Unknown recipe 'none of this name'" in words[0]
+    assert ended == "failed (2)" and "Unknown recipe 'none of this name'" in words[0]
     assert not list(tmp_path.glob("model*"))
 
 
@@ -134,8 +134,8 @@ def test_what_is_lacking_is_there_for_the_stages(driver, stages, tmp_path, monke
     monkeypatch.setattr(driver, "WHEELS", tmp_path)
     with zipfile.ZipFile(tmp_path / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr(f"{name}.py", "print('it is there')")
-        told = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nRequires-Dist: torch<1\n"
-        wheel.writestr(f"{facts}/METADATA", told)
+        summary = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nRequires-Dist: torch<1\n"
+        wheel.writestr(f"{facts}/METADATA", summary)
         wheel.writestr(f"{facts}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{facts}/RECORD", f"{name}.py,,\n{facts}/METADATA,,\n{facts}/WHEEL,,\n{facts}/RECORD,,\n")
     assert stages.setup() == ("well", [name])
@@ -170,8 +170,8 @@ def test_it_ends_in_time_whatever_is_left_to_do(driver, tmp_path):
     command = [sys.executable, driver.__file__, "--device", "cpu", "--minutes", "0.1", "--recipe", "quick"]
     done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 1
-    told = json.loads((tmp_path / "summary.json").read_text())["stages"]
-    assert told[0]["ended"] == "well" and all(one["ended"] != "well" for one in told[1:])
+    stages = json.loads((tmp_path / "summary.json").read_text())["stages"]
+    assert stages[0]["ended"] == "well" and all(one["ended"] != "well" for one in stages[1:])
 
 
 def test_make_calls_it_with_the_recipe_large(tmp_path):

@@ -16,7 +16,7 @@ from DSADeblurLib.restoration.network import EntryConvolution, RestorationNetwor
 from DSADeblurLib.restoration.package import vessels_on_a_slope
 
 TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-TOLD = np.array((4.0, 4.0, 0.2), np.float32)
+CONDITION = np.array((4.0, 4.0, 0.2), np.float32)
 # Channels and side of square convolutions; which is fastest depends on the caches.
 FLOOR_SHAPES = ((32, 1024), (64, 1024), (64, 512), (128, 512), (256, 256))
 _FLOOR_LAYERS = 4
@@ -60,8 +60,8 @@ def tile_for(network: RestorationNetwork, side: int) -> np.ndarray:
 def engine_with_copies(network: RestorationNetwork, device: str, precision: str, side: int) -> Callable[[], object]:
     """A tile from memory and back, as a run has it."""
     engine, tile = TorchEngine(network, device, precision), tile_for(network, side)
-    told = TOLD if network.architecture.modulated else None
-    return lambda: engine.run(tile, told)
+    blur_condition = CONDITION if network.architecture.modulated else None
+    return lambda: engine.run(tile, blur_condition)
 
 
 def forward(
@@ -95,7 +95,7 @@ def forward(
     if compiler:
         there = torch.compile(there, backend=compiler, dynamic=False)
     batch = torch.from_numpy(tile_for(network, side))[None].to(device)
-    arguments = (torch.from_numpy(TOLD)[None].to(device),) if network.architecture.modulated else ()
+    arguments = (torch.from_numpy(CONDITION)[None].to(device),) if network.architecture.modulated else ()
 
     def run():
         # The cache of cast weights would outlive the capture of a graph.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from DSADeblurLib.lab.simulation.pairs import Conditions, acquire_pair, told_blur_px
+from DSADeblurLib.lab.simulation.pairs import Conditions, acquire_pair, header_blur_px
 from DSADeblurLib.lab.simulation.scene import Scene
 from DSADeblurLib.lab.simulation.sets import FOREIGN_BLUR_PX, generator, held_out_pair, paper_pair
 from DSADeblurLib.lab.simulation.tubes import View
@@ -112,7 +112,7 @@ def draw_paper_case(split: str, index: int, size: int, moments: int = 1) -> Case
 
 def known_of(conditions: Conditions, scene: Scene) -> Known:
     """What methods may know of a pair taken like this."""
-    header_px = None if conditions.nominal_spot_mm is None else told_blur_px(conditions, scene)
+    header_px = None if conditions.nominal_spot_mm is None else header_blur_px(conditions, scene)
     return Known(true_psf(conditions.spot, scene.view), header_px)
 
 

@@ -24,7 +24,7 @@ from DSADeblurLib.lab.evaluation.bootstrap import estimate
 from DSADeblurLib.lab.evaluation.methods import INPUT
 from DSADeblurLib.lab.evaluation.scores import decibels
 from DSADeblurLib.lab.image_quality.quality import DATA_RANGE, near_edges
-from DSADeblurLib.lab.simulation.conditions import MICRO_SPOT, random_conditions, told_blur_px
+from DSADeblurLib.lab.simulation.conditions import MICRO_SPOT, header_blur_px, random_conditions
 from DSADeblurLib.lab.simulation.pairs import Camera, open_field, slabs_of
 from DSADeblurLib.lab.simulation.scene import random_scene
 from DSADeblurLib.lab.simulation.sets import NOISE, SPLITS, generator
@@ -65,7 +65,7 @@ def draw_run(split: str, index: int, noise: str, size: int) -> ShortRun:
     still, sharp_still = (camera.moved(beam) for beam in camera.beams(slabs_of(scene, iodine=False), spots))
     frames = [*(camera.frame(still) for _ in range(conditions.mask_frames)), camera.frame(filled)]
     truth = np.log(camera.exact(sharp_filled)) - np.log(camera.exact(sharp_still))
-    return ShortRun(np.stack(frames).astype(np.uint16), truth, told_blur_px(conditions, scene))
+    return ShortRun(np.stack(frames).astype(np.uint16), truth, header_blur_px(conditions, scene))
 
 
 def deblurred(run: ShortRun, model: Model, order: str) -> np.ndarray:

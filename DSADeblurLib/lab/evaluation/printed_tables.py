@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import pandas as pd
 from rich.console import Console
@@ -15,6 +14,11 @@ from DSADeblurLib.lab.evaluation.result import Evaluation, select
 from DSADeblurLib.lab.evaluation.scores import CEILING_DB
 from DSADeblurLib.lab.image_quality.quality import DATA_RANGE
 from DSADeblurLib.lab.simulation.sets import PAPER_DATA_RANGE
+
+_DIGITS = dict.fromkeys(("ssim", "ssim_gain", "worst_ssim_gain"), 4) | {"std": 5}
+_DIGITS |= dict.fromkeys(("mtf50", "mtf10", "ratio", "flicker", "noise_kept"), 3)
+_SHARES = ("missed", "false", "invented", "kept")
+_WITH_INTERVAL = ("psnr_gain", "edge_gain", "error_px")
 
 
 def print_tables(evaluation: Evaluation) -> None:
@@ -37,89 +41,64 @@ def _of_frames(e: Evaluation) -> list[Table]:
     frames = select(e.figures, table="frames")
     trained = select(frames, condition=ALL_TRAINED)
     clean = trained["noise"] == NOISE_FREE
-    wrong = select(e.figures, table="wrong header", condition=ALL_TRAINED)
+    margins, wrong = (select(e.figures, table=table, condition=ALL_TRAINED) for table in ("margins", "wrong header"))
     where = {"kind": "kind", "noise": "noise", "method": "method"}
-    psnr = [("PSNR dB", "psnr", _number())]
-    gain = [("gain dB", "psnr_gain", _with_interval), ("worst", "worst_psnr_gain", _number())]
-    edge = [("edge gain dB", "edge_gain", _with_interval), ("worst", "worst_edge_gain", _number())]
-    ssim = [("SSIM", "ssim", _number(4)), ("gain", "ssim_gain", _number(4)), ("worst", "worst_ssim_gain", _number(4))]
+    psnr = {"psnr": "PSNR dB", "psnr_gain": "gain dB", "worst_psnr_gain": "worst"}
+    edge = {"edge_gain": "edge gain dB", "worst_edge_gain": "worst"}
+    ssim = {"ssim": "SSIM", "ssim_gain": "gain", "worst_ssim_gain": "worst"}
+    title = f"Frames, blur {ALL_TRAINED}; gains over the input, worst frame beside"
+    title_clean = f"Input without noise, blur {ALL_TRAINED}; classical methods as tuned for quiet frames"
+    title_paper = f"Native body phantoms in the condition of Geng et al. 2022, data range {PAPER_DATA_RANGE:g}"
+    title_margins = f"PSNR over the best classical method, which is given the true spot, blur {ALL_TRAINED}"
+    title_wrong = f"Without a header, and with focal spots in it that are wrong by a factor, blur {ALL_TRAINED}"
     return [
-        _view(
-            f"Frames, blur {ALL_TRAINED}; gains over the input, worst frame beside",
-            trained[~clean],
-            where,
-            psnr + gain + edge + ssim,
-        ),
-        _view(
-            f"Input without noise, blur {ALL_TRAINED}; classical methods as tuned for quiet frames",
-            trained[clean],
-            {"kind": "kind", "method": "method"},
-            psnr + gain + edge,
-        ),
+        _view(title, trained[~clean], where, psnr | edge | ssim),
+        _view(title_clean, trained[clean], where, psnr | edge),
         _blurs(frames[frames["condition"] != ALL_TRAINED], [model["name"] for model in e.models]),
+        _view(title_paper, select(e.figures, table="paper"), where, psnr | ssim),
         _view(
-            f"Native body phantoms in the condition of Geng et al. 2022, data range {PAPER_DATA_RANGE:g}",
-            select(e.figures, table="paper"),
-            {"method": "method"},
-            psnr + gain + ssim,
+            title_margins,
+            margins,
+            {**where, "against": "best classical"},
+            {"psnr": "ahead by dB", "worst": "worst", "below": "frames below"},
         ),
-        _view(
-            f"PSNR over the best classical method, which is given the true spot, blur {ALL_TRAINED}",
-            select(e.figures, table="margins", condition=ALL_TRAINED),
-            {"kind": "kind", "noise": "noise", "model": "method", "best classical": "against"},
-            [
-                ("ahead by dB", "psnr", _with_interval),
-                ("worst", "worst", _number()),
-                ("frames below", "below", lambda row: f"{row.value:.0f} of {row.n}"),
-            ],
-        ),
-        _view(
-            f"Without a header, and with focal spots in it that are wrong by a factor, blur {ALL_TRAINED}",
-            wrong[wrong["method"].str.contains(", ")],
-            where,
-            gain + edge,
-        ),
+        _view(title_wrong, wrong[wrong["method"].str.contains(", ")], where, psnr | edge),
     ]
 
 
 def _of_phantoms(e: Evaluation) -> list[Table]:
-    thin = select(e.figures, table="thin", method=[INPUT, *(model["name"] for model in e.models), TRUTH])
     figures = e.figures[e.figures["at"].isna()]
+    widths, edges, noise, still = (select(figures, table=table) for table in ("widths", "edges", "noise", "still"))
+    thin = select(e.figures, table="thin", method=[INPUT, *(model["name"] for model in e.models), TRUTH])
+    shares = {"missed": "missed", "false": "false", "invented": "invented", "kept": "contrast kept"}
+    where = {"noise": "noise", "method": "method"}
     return [
         _view(
             "Widths of vessels of 0.3-2 mm, mean absolute error",
-            select(figures, table="widths"),
-            {"noise": "noise", "contrast": "condition", "method": "method"},
-            [("error px", "error_px", _with_interval), ("over input's", "ratio", _number()),
-             ("not detected", "missed", _percent)],
+            widths,
+            {"noise": "noise", "condition": "contrast", "method": "method"},
+            {"error_px": "error px", "ratio": "over input's", "missed": "not detected"},
         ),
         _view(
             "Slanted edge: where the MTF falls to 50 and 10 %, cycles per pixel and over the input's",
-            select(figures, table="edges"),
-            {"noise": "noise", "edge": "condition", "method": "method"},
-            [("MTF50", "mtf50", _number(3)), ("gain", "gain50", _number()),
-             ("MTF10", "mtf10", _number(3)), ("gain", "gain10", _number())],
+            edges,
+            {"noise": "noise", "condition": "edge", "method": "method"},
+            {"mtf50": "MTF50", "gain50": "gain", "mtf10": "MTF10", "gain10": "gain"},
         ),
-        _view(
-            "Noise without an object",
-            select(figures, table="noise"),
-            {"noise": "noise", "method": "method"},
-            [("standard deviation", "std", _number(5)), ("over input's", "ratio", _number(3))],
-        ),
+        _view("Noise without an object", noise, where, {"std": "standard deviation", "ratio": "over input's"}),
         _view(
             "Thin vessels of 0.3 mm at a false-alarm rate of 5 % in pure noise",
             thin,
-            {"noise": "noise", "contrast / noise": "at", "method": "method"},
-            [("missed", "missed", _percent), ("false", "false", _percent),
-             ("invented", "invented", _percent), ("contrast kept", "kept", _percent)],
+            {"noise": "noise", "at": "contrast / noise", "method": "method"},
+            shares,
         ),
         _view(
             "Background of a still run, share of the input's",
-            select(figures, table="still"),
-            {"noise": "noise", "method": "method"},
-            [("flicker over time", "flicker", _number(3)), ("single frame", "noise_kept", _number(3))],
+            still,
+            where,
+            {"flicker": "flicker over time", "noise_kept": "single frame"},
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _empty(title: str, words: list[str], numbers: list[str]) -> Table:
@@ -131,20 +110,30 @@ def _empty(title: str, words: list[str], numbers: list[str]) -> Table:
     return table
 
 
-def _view(title: str, figures: pd.DataFrame, where: dict[str, str], measures: list[tuple[str, str, Callable]]) -> Table:
-    """A line for each combination of the columns in `where`, by heading; (heading, measure, text of a row) beside."""
-    table = _empty(title, list(where), [heading for heading, _, _ in measures])
-    columns = list(where.values())
-    before = columns.index("method")
-    section = None
+def _view(title: str, figures: pd.DataFrame, where: dict[str, str], measures: dict[str, str]) -> Table:
+    """A line for each combination of the columns in `where`, the measures beside; both with their headings."""
+    table = _empty(title, list(where.values()), list(measures.values()))
+    columns, section = list(where), None
     for key, part in figures.groupby(columns, sort=False):
-        if section not in (None, key[:before]):
+        before = key[: columns.index("method")]
+        if section not in (None, before):
             table.add_section()
-        section = key[:before]
+        section = before
         rows = {row.measure: row for row in part.itertuples()}
         names = [f"{name:g}" if isinstance(name, float) else name for name in key]
-        table.add_row(*names, *(text(rows[measure]) for _, measure, text in measures))
+        table.add_row(*names, *(_cell(rows[measure]) for measure in measures))
     return table
+
+
+def _cell(row) -> str:
+    if row.measure in _SHARES:
+        return f"{100 * row.value:.0f} %"
+    if row.measure == "below":
+        return f"{row.value:.0f} of {row.n}"
+    text = _text(row.value, _DIGITS.get(row.measure, 2))
+    if (row.measure in _WITH_INTERVAL or row.table == "margins") and math.isfinite(row.low):
+        text += f" [dim]({_text(row.low)} .. {_text(row.high)})[/]"
+    return text
 
 
 def _blurs(frames: pd.DataFrame, models: list[str]) -> Table:
@@ -178,16 +167,3 @@ def _targets(e: Evaluation) -> Table:
 
 def _text(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else "-"
-
-
-def _number(digits: int = 2) -> Callable:
-    return lambda row: _text(row.value, digits)
-
-
-def _percent(row) -> str:
-    return f"{100 * row.value:.0f} %"
-
-
-def _with_interval(row) -> str:
-    interval = f" [dim]({_text(row.low)} .. {_text(row.high)})[/]" if math.isfinite(row.low) else ""
-    return _text(row.value) + interval

@@ -135,9 +135,7 @@ def _words(left: np.ndarray) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point of the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m DSADeblurLib.lab.evaluation.retention", description=__doc__.split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__.split("\n")[0])
     parser.add_argument("--model", dest="models", action="append", help=f"may be repeated; default {DEFAULT_MODEL}")
     parser.add_argument("--set", default="test", choices=[one for one in SPLITS if one != "sample"])
     parser.add_argument("--frames", type=int, default=4, metavar="N", help="at each noise level")

@@ -1,4 +1,4 @@
-"""Whether thin straight vessels are seen: a matched filter at known places, with a threshold from pure noise."""
+"""Whether thin straight vessels are detected: a matched filter at known places, with a threshold from pure noise."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from DSADeblurLib.measurement.width import profile_across
 
 FALSE_ALARM_RATE = 0.05
 """Share of places in pure noise that the detector takes for a vessel."""
+# Length of the filter in pixels, and half length of the profile in widths of the vessel.
+_ALONG, _SURROUND, _STEP = 24.0, 3.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -20,51 +22,43 @@ class Site:
     tangent: tuple[float, float]
 
 
-def vessel_responses(
-    image: np.ndarray, sites: tuple[Site, ...], *, width: float, along: float = 24.0, surround: float = 3.0
-) -> np.ndarray:
+def vessel_responses(image: np.ndarray, sites: tuple[Site, ...], *, width: float) -> np.ndarray:
     """Response of a matched filter to a dark vessel at each site.
 
-    The filter knows place, direction and width: a Gaussian profile of full width `width` across, constant over
-    `along` pixels, without response to offset and slope of the background. It is scaled so that a vessel with that
-    profile responds with its peak contrast.
+    The filter knows place, direction and width: a Gaussian profile across, constant along the vessel, without response
+    to offset and slope of the background. It is scaled so that a vessel with that profile responds with its peak
+    contrast.
 
     Args:
         image: (rows, cols), optical density or logarithms, lower inside vessels.
         sites: where to look.
-        width: full width at half maximum of the vessel in pixels.
-        along: length of the filter in pixels.
-        surround: half length of the profile in units of `width`.
+        width: full width at half maximum of the vessel in pixels, above 0.
 
     Returns:
         (n,) contrasts in the unit of the image, positive for a dark vessel; NaN where the filter leaves the image.
-
-    Raises:
-        ValueError: one sentence, if an argument is not usable.
     """
-    if not 0 < width < np.inf:
-        raise ValueError(f"The width of a vessel must be above 0, not {width!r}.")
-    length, step = 2 * surround * width, 0.5
     responses = []
     for site in sites:
         across = (site.tangent[1], -site.tangent[0])
-        profile = profile_across(image, site.point, across, length=length, step=step, averaging=along)
-        template = _template(profile.size, width / step)
-        responses.append(-float(template @ profile))
+        length = 2 * _SURROUND * width
+        profile = profile_across(image, site.point, across, length=length, step=_STEP, averaging=_ALONG)
+        responses.append(-float(_template(profile.size, width / _STEP) @ profile))
     return np.array(responses)
 
 
-def noise_threshold(responses: np.ndarray, rate: float = FALSE_ALARM_RATE) -> float:
-    """The response that a share `rate` of places in pure noise exceeds.
+def noise_threshold(responses: np.ndarray) -> float:
+    """The response that a share FALSE_ALARM_RATE of places in pure noise exceeds.
+
+    Args:
+        responses: (n,) of places in noise; NaN does not count.
 
     Raises:
         ValueError: one sentence, if there are too few places to tell.
     """
-    responses = np.asarray(responses, dtype=np.float64)
     responses = responses[np.isfinite(responses)]
-    if responses.size * rate < 1:
-        raise ValueError(f"{responses.size} places in noise are too few for a false-alarm rate of {rate:g}.")
-    return float(np.quantile(responses, 1 - rate))
+    if responses.size * FALSE_ALARM_RATE < 1:
+        raise ValueError(f"{responses.size} places in noise are too few for a rate of {FALSE_ALARM_RATE:g}.")
+    return float(np.quantile(responses, 1 - FALSE_ALARM_RATE))
 
 
 def _template(samples: int, width: float) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import ndimage
 from skimage import feature, metrics
@@ -9,8 +11,8 @@ from skimage import feature, metrics
 DATA_RANGE = 1.0
 """What figures of this project are stated for: an optical density of 1, in log intensity, whatever the frame."""
 
-EDGE_DISTANCE = 3.0
-"""Pixels from a truth edge that count as near it."""
+# Pixels from a truth edge that count as near it.
+_EDGE_DISTANCE = 3.0
 
 
 def psnr(test: np.ndarray, truth: np.ndarray, *, data_range: float) -> float:
@@ -29,7 +31,7 @@ def psnr(test: np.ndarray, truth: np.ndarray, *, data_range: float) -> float:
 
 
 def ssim(test: np.ndarray, truth: np.ndarray, *, data_range: float) -> float:
-    """Structural similarity, mean over the frame, with the Gaussian window of Wang et al. 2004.
+    """Structural similarity, mean over the frame, with a Gaussian window of 1.5 pixels.
 
     Args:
         test, truth: (rows, cols), both sides at least 11.
@@ -37,6 +39,9 @@ def ssim(test: np.ndarray, truth: np.ndarray, *, data_range: float) -> float:
 
     Raises:
         ValueError: one sentence, if shapes do not fit or the range is not above 0.
+
+    Source:
+        Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, IEEE Trans. Image Process. 13 (2004) 600-612.
     """
     test, truth = _checked(test, truth, data_range)
     if test.ndim != 2 or min(test.shape) < 11:
@@ -48,29 +53,28 @@ def ssim(test: np.ndarray, truth: np.ndarray, *, data_range: float) -> float:
     )
 
 
-def edge_psnr(test: np.ndarray, truth: np.ndarray, *, data_range: float, edge_mask: np.ndarray | None = None) -> float:
+def edge_psnr(test: np.ndarray, truth: np.ndarray, *, data_range: float, edge_mask: np.ndarray) -> float:
     """Peak signal-to-noise ratio in dB of the pixels near edges, where deblurring shows and denoising does not.
 
     Args:
         test, truth: (rows, cols).
         data_range: as for `psnr`.
-        edge_mask: (rows, cols) bool, the pixels that count; by default `near_edges(truth)`.
+        edge_mask: (rows, cols) bool, the pixels that count, of `near_edges`.
 
     Returns:
-        dB; NaN if the truth has no edge.
+        dB; NaN if there is no such pixel.
 
     Raises:
         ValueError: one sentence, if shapes do not fit or the range is not above 0.
     """
     test, truth = _checked(test, truth, data_range)
-    mask = near_edges(truth, data_range=data_range) if edge_mask is None else np.asarray(edge_mask, dtype=bool)
-    if mask.shape != truth.shape:
-        raise ValueError(f"The edge mask must have the frame's shape {truth.shape}, not {mask.shape}.")
-    return _decibels((test[mask] - truth[mask]) ** 2, data_range) if mask.any() else float("nan")
+    if edge_mask.shape != truth.shape:
+        raise ValueError(f"The edge mask must have the frame's shape {truth.shape}, not {edge_mask.shape}.")
+    return _decibels((test - truth)[edge_mask] ** 2, data_range) if edge_mask.any() else math.nan
 
 
-def near_edges(truth: np.ndarray, *, data_range: float, distance: float = EDGE_DISTANCE) -> np.ndarray:
-    """Pixels at most `distance` pixels from an edge of a noise-free frame.
+def near_edges(truth: np.ndarray, *, data_range: float) -> np.ndarray:
+    """Pixels at most 3 pixels from an edge of a noise-free frame.
 
     Edges are Canny's, after smoothing by one pixel; one begins where the frame changes by 1 % of the data range per
     pixel and goes on down to 0.4 %.
@@ -78,7 +82,6 @@ def near_edges(truth: np.ndarray, *, data_range: float, distance: float = EDGE_D
     Args:
         truth: (rows, cols).
         data_range: as for `psnr`.
-        distance: pixels.
 
     Returns:
         (rows, cols) bool.
@@ -89,12 +92,12 @@ def near_edges(truth: np.ndarray, *, data_range: float, distance: float = EDGE_D
     edges = feature.canny(scaled, sigma=1.0, low_threshold=8 * 0.004, high_threshold=8 * 0.01, mode="nearest")
     if not edges.any():
         return edges
-    return ndimage.distance_transform_edt(~edges) <= distance
+    return ndimage.distance_transform_edt(~edges) <= _EDGE_DISTANCE
 
 
 def _decibels(squared_error: np.ndarray, data_range: float) -> float:
     error = float(np.mean(squared_error))
-    return float("inf") if error == 0 else float(10 * np.log10(data_range**2 / error))
+    return math.inf if error == 0 else float(10 * np.log10(data_range**2 / error))
 
 
 def _checked(test: np.ndarray, truth: np.ndarray, data_range: float) -> tuple[np.ndarray, np.ndarray]:

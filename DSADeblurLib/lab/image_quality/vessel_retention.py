@@ -15,6 +15,8 @@ _NOISE_PX = 3.0
 # Between the centre lines of two vessels, in widths: what is looked for must not be the neighbour.
 _APART = 4.0
 _MARGIN_PX = 12.0
+# Full width at half maximum of a vessel's profile, that of a blurred one in a frame, and the length of its centre line.
+_WIDTH_PX, _LENGTH_PX = 2.8, 70.0
 # For each of them.
 _TRIALS = 200
 
@@ -33,17 +35,13 @@ def noise_level(frame: np.ndarray) -> float:
     return float(1.4826 * np.median(np.abs(fine - np.median(fine))))
 
 
-def bent_vessels(
-    rng: np.random.Generator, shape: tuple[int, int], count: int, width_px: float = 2.8, length_px: float = 70.0
-) -> list[np.ndarray]:
-    """Thin vessels, each bent along a circle, that do not touch each other.
+def bent_vessels(rng: np.random.Generator, shape: tuple[int, int], count: int) -> list[np.ndarray]:
+    """Thin vessels of 2.8 x 70 pixels, each bent along a circle, that do not touch each other.
 
     Args:
         rng: where they lie and how they bend.
         shape: (rows, columns), at least one and a half lengths.
         count: how many.
-        width_px: full width at half maximum of their Gaussian profile: that of the blurred vessel in a frame.
-        length_px: along the centre line.
 
     Returns:
         `count` pictures (rows, columns) float32, 0 outside the vessel and 1 on its centre line.
@@ -51,19 +49,18 @@ def bent_vessels(
     Raises:
         ValueError: one sentence, if there is not room for so many.
     """
-    if min(shape) < 1.5 * length_px:
-        raise ValueError(f"Frames of {shape[0]} x {shape[1]} are too small for vessels of {length_px:g} pixels.")
-    taken, found = np.zeros(shape, bool), []
-    trials = 0
+    if min(shape) < 1.5 * _LENGTH_PX:
+        raise ValueError(f"Frames of {shape[0]} x {shape[1]} are too small for vessels of {_LENGTH_PX:g} pixels.")
+    taken, found, trials = np.zeros(shape, bool), [], 0
     while len(found) < count:
         trials += 1
         if trials > _TRIALS:
             raise ValueError(f"There is no room for {count} vessels in frames of {shape[0]} x {shape[1]} pixels.")
-        distance = _distance(_centre_line(rng, shape, length_px), shape, _APART * width_px)
+        distance = _distance(_centre_line(rng, shape), shape, _APART * _WIDTH_PX)
         if taken[np.isfinite(distance)].any():
             continue
         taken |= np.isfinite(distance)
-        found.append(np.exp(-0.5 * (distance * (_FULL_WIDTH / width_px)) ** 2).astype(np.float32))
+        found.append(np.exp(-0.5 * (distance * (_FULL_WIDTH / _WIDTH_PX)) ** 2).astype(np.float32))
         trials = 0
     return found
 
@@ -97,10 +94,10 @@ def retention(
     return left
 
 
-def _centre_line(rng: np.random.Generator, shape: tuple[int, int], length: float) -> np.ndarray:
+def _centre_line(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     """Points (n, 2), half a pixel apart, of an arc that lies in the frame."""
-    along = np.arange(0, length, 0.5) - length / 2
-    direction, bend = rng.uniform(0, 2 * np.pi), rng.uniform(-1, 1) * np.pi / length
+    along = np.arange(0, _LENGTH_PX, 0.5) - _LENGTH_PX / 2
+    direction, bend = rng.uniform(0, 2 * np.pi), rng.uniform(-1, 1) * np.pi / _LENGTH_PX
     angles = direction + bend * along
     steps = np.stack((np.sin(angles), np.cos(angles)), axis=1) * 0.5
     points = np.cumsum(steps, axis=0)

@@ -66,7 +66,7 @@ def removable_blur_px(spot: FocalSpot | CompoundSpot, scene: Scene, zoom: float 
     return tuple(math.sqrt(max(w**2 - m**2, 0.0)) for w, m in zip(widths, least, strict=True))
 
 
-def told_blur_px(conditions: Conditions, scene: Scene) -> tuple[float, float]:
+def header_blur_px(conditions: Conditions, scene: Scene) -> tuple[float, float]:
     """What follows from the header's nominal spot for that width (rows, columns), as for a real run.
 
     Raises:

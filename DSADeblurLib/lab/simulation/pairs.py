@@ -12,9 +12,9 @@ from DSADeblurLib.lab.simulation.conditions import (
     NOMINAL_SPOTS_MM,
     Conditions,
     blur_px,
+    header_blur_px,
     random_conditions,
     removable_blur_px,
-    told_blur_px,
 )
 from DSADeblurLib.lab.simulation.effects import DOMAINS, Effects, sharpened, zoomed
 from DSADeblurLib.lab.simulation.scene import Scene
@@ -24,7 +24,7 @@ from DSADeblurLib.physics.detector import Detector
 
 __all__ = [
     "KINDS", "MICRO_SPOT", "NOMINAL_SPOTS_MM", "Conditions", "Pair", "acquire_pair", "blur_px", "open_field",
-    "random_conditions", "removable_blur_px", "slabs_of", "told_blur_px",
+    "random_conditions", "removable_blur_px", "slabs_of", "header_blur_px",
 ]  # fmt: skip
 
 KINDS = ("native", "subtracted")

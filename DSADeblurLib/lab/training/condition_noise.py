@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from DSADeblurLib.request import LARGEST_BLUR_PX
-from DSADeblurLib.restoration.blur_condition import WRONG, what_to_tell
-from DSADeblurLib.restoration.network import HEADER_SPREAD, TOLD_SPREADS
+from DSADeblurLib.restoration.blur_condition import WRONG, combine_header_and_estimate
+from DSADeblurLib.restoration.network import CONDITION_SPREADS, HEADER_SPREAD
 
 # By chance widths are wrong by a factor and by an error in pixels.
 ERROR_PX = 0.2
-CHANCE, SEEN, HEADER = range(3)
+CHANCE, ESTIMATED, HEADER = range(3)
 
 
 @dataclass(frozen=True)
-class Told:
+class ConditionNoise:
     """What chance decides of a batch of B.
 
     Attributes:
@@ -35,31 +35,31 @@ class Told:
     headers: np.ndarray
 
     @staticmethod
-    def draw(rng: np.random.Generator, batch: int, seen: bool) -> Told:
-        """For a batch; all by chance unless something is `seen`."""
-        spreads = np.exp(rng.uniform(*np.log(TOLD_SPREADS), (batch, 1)))
+    def draw(rng: np.random.Generator, batch: int, estimated: bool) -> ConditionNoise:
+        """For a batch; all by chance unless something is `estimated`."""
+        spreads = np.exp(rng.uniform(*np.log(CONDITION_SPREADS), (batch, 1)))
         factors, errors_px = np.exp(rng.laplace(0, spreads, (batch, 2))), rng.normal(0, ERROR_PX, (batch, 2))
-        if not seen:
-            return Told(spreads, factors, errors_px, np.full(batch, CHANCE), np.ones(batch))
+        if not estimated:
+            return ConditionNoise(spreads, factors, errors_px, np.full(batch, CHANCE), np.ones(batch))
         wrong = np.where(rng.random(batch) < WRONG, rng.choice((0.5, 2.0), batch), 1.0)
         headers = wrong * np.exp(rng.laplace(0, HEADER_SPREAD, batch))
-        return Told(spreads, factors, errors_px, rng.integers(0, 3, batch), headers)
+        return ConditionNoise(spreads, factors, errors_px, rng.integers(0, 3, batch), headers)
 
-    def of(self, share: slice, blur_px: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
-        """What is told (b, TOLD) of a share of the batch.
+    def of(self, share: slice, blur_px: np.ndarray, estimated: np.ndarray | None) -> np.ndarray:
+        """What is told (b, CONDITION_SIZE) of a share of the batch.
 
         Args:
             share: of the batch.
             blur_px: (b, 2) the true widths there.
-            seen: (b, TOLD) what an estimator sees there; None if all is told by chance.
+            estimated: (b, CONDITION_SIZE) what an estimator sees there; None if all is told by chance.
         """
         widths = np.minimum(np.hypot(blur_px * self.factors[share], self.errors_px[share]), LARGEST_BLUR_PX)
-        told = np.concatenate((widths, self.spreads[share]), axis=1, dtype=np.float32)
+        blur_condition = np.concatenate((widths, self.spreads[share]), axis=1, dtype=np.float32)
         for place, (way, header) in enumerate(zip(self.ways[share], self.headers[share], strict=True)):
-            if way == SEEN:
-                told[place] = what_to_tell(seen[place], None)
+            if way == ESTIMATED:
+                blur_condition[place] = combine_header_and_estimate(estimated[place], None)
             elif way == HEADER:
                 # One nominal value stands for the spot's width and its length.
                 nominal = header * float(np.sqrt(np.prod(blur_px[place])))
-                told[place] = what_to_tell(seen[place], (nominal, nominal))
-        return told
+                blur_condition[place] = combine_header_and_estimate(estimated[place], (nominal, nominal))
+        return blur_condition

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from DSADeblurLib.lab.simulation.pairs import KINDS, removable_blur_px, told_blur_px
+from DSADeblurLib.lab.simulation.pairs import KINDS, header_blur_px, removable_blur_px
 from DSADeblurLib.lab.simulation.sets import NOISE, held_out_pair
 from DSADeblurLib.lab.training.validation import BLURS_PX
-from DSADeblurLib.restoration.blur_condition import what_is_seen, what_to_tell
+from DSADeblurLib.restoration.blur_condition import combine_header_and_estimate, estimate_blur
 from DSADeblurLib.restoration.estimator import SMALLEST_PX
 from DSADeblurLib.restoration.normalisation import fit_normalisation
 from DSADeblurLib.restoration.package import Model, load_model
@@ -29,9 +29,9 @@ class Found:
     noise: str
     true: np.ndarray
     header: np.ndarray
-    seen: np.ndarray
+    estimated: np.ndarray
     claimed: float
-    told: np.ndarray
+    combined: np.ndarray
 
 
 def look(model: Model, scenes: int = 8, size: int = 512) -> list[Found]:
@@ -43,29 +43,29 @@ def look(model: Model, scenes: int = 8, size: int = 512) -> list[Found]:
                 for noise in NOISE:
                     pair, conditions, scene = held_out_pair("validation", index, kind, noise, size, blur)
                     frame = fit_normalisation(pair.degraded).apply(pair.frame)
-                    seen = what_is_seen(lambda _, frame=frame: frame, 1, model)
-                    header = told_blur_px(conditions, scene)
+                    estimated = estimate_blur(lambda _, frame=frame: frame, 1, model)
+                    header = header_blur_px(conditions, scene)
                     true = removable_blur_px(conditions.spot, scene)
-                    widths = (np.asarray(w) for w in (true, header, seen[:2]))
-                    told = what_to_tell(seen, header)[:2]
-                    found.append(Found(blur, noise, *widths, float(seen[2]), told))
+                    widths = (np.asarray(w) for w in (true, header, estimated[:2]))
+                    combined = combine_header_and_estimate(estimated, header)[:2]
+                    found.append(Found(blur, noise, *widths, float(estimated[2]), combined))
     return found
 
 
 def table(found: list[Found]) -> str:
     """Markdown: mean error and bias of the logarithms by blur, by noise, and of all."""
-    lines = ["| frames | header | seen | claimed | told | bias seen | bias told |", "|---" * 7 + "|"]
+    lines = ["| frames | header | estimated | claimed | combined | bias estimated | bias combined |", "|---" * 7 + "|"]
     groups = {f"{low:g}-{high:g} px": [f for f in found if f.blur == (low, high)] for low, high in BLURS_PX}
     groups |= {noise: [f for f in found if f.noise == noise] for noise in NOISE}
     for name, group in {**groups, "all": found}.items():
         if not group:
             continue
-        header, seen, told = (
+        header, estimated, combined = (
             np.array([_logarithms(getattr(f, of)) - _logarithms(f.true) for f in group])
-            for of in ("header", "seen", "told")
+            for of in ("header", "estimated", "combined")
         )
-        errors = [np.abs(x).mean() for x in (header, seen, [f.claimed for f in group], told)]
-        biases = [x.mean() for x in (seen, told)]
+        errors = [np.abs(x).mean() for x in (header, estimated, [f.claimed for f in group], combined)]
+        biases = [x.mean() for x in (estimated, combined)]
         lines.append(f"| {name} | " + " | ".join([f"{e:.2f}" for e in errors] + [f"{b:+.2f}" for b in biases]) + " |")
     return "\n".join(lines)
 

@@ -39,18 +39,20 @@ def estimator_of(
     return estimator.requires_grad_(False)
 
 
-def seen_in(pool: Pool, steps: int, show_progress: bool = True, check: Callable[[], None] = lambda: None) -> np.ndarray:
-    """What that estimator sees in each region of the pool, (regions, TOLD) float32; kept beside the pool too."""
+def estimated_in(
+    pool: Pool, steps: int, show_progress: bool = True, check: Callable[[], None] = lambda: None
+) -> np.ndarray:
+    """What that estimator sees in each region of the pool, (regions, CONDITION_SIZE) float32; kept beside it too."""
     path = Path(pool.folder) / f"estimator-{steps}.seen.npy"
     regions = pool.options.regions
     if not path.exists() or len(np.load(path, mmap_mode="r", allow_pickle=False)) < regions:
         estimator = estimator_of(pool, steps, show_progress, check)
         with torch.inference_mode():
-            seen = [
+            estimated = [
                 estimator(torch.from_numpy(pool.frame(region))[None, None])[0].numpy()
                 for region in tqdm(range(regions), desc="seen", unit="region", disable=not show_progress)
             ]
-        save_array(path, np.array(seen, np.float32))
+        save_array(path, np.array(estimated, np.float32))
     return np.load(path, allow_pickle=False)[:regions]
 
 
@@ -76,6 +78,6 @@ def _error(estimator: BlurEstimator, patches: Patches, middle: int) -> torch.Ten
 
     A factor counts the same for small and large widths, and a claim of too small or too large an error costs.
     """
-    seen, errors = estimator.logarithms(torch.from_numpy(patches.inputs[:, middle : middle + 1]))
-    distance = (seen - torch.log(torch.from_numpy(patches.blur_px) + SMALLEST_PX)).abs()
+    estimated, errors = estimator.logarithms(torch.from_numpy(patches.inputs[:, middle : middle + 1]))
+    distance = (estimated - torch.log(torch.from_numpy(patches.blur_px) + SMALLEST_PX)).abs()
     return (distance * torch.exp(-errors) + errors).mean()

@@ -11,7 +11,8 @@ import time
 
 from DSADeblurLib.lab.training.recipes import LARGE
 from DSADeblurLib.lab.training.scene_ring import SHOTS, made_scene
-from DSADeblurLib.restoration.network import build_network, operations_per_pixel
+from DSADeblurLib.restoration.build_network import build_network
+from DSADeblurLib.restoration.network import operations_per_pixel
 
 # Of an NVIDIA H100 SXM in bfloat16 without sparsity, by its data sheet.
 PEAK_OPERATIONS, ASSUMED_SHARE = 989e12, 0.4

@@ -28,7 +28,7 @@ from DSADeblurLib.lab.simulation.volumes import ENVIRONMENT
 from DSADeblurLib.lab.training.batched_operators import Grid, on_device
 from DSADeblurLib.lab.training.batched_pairs import Shots, acquire, fitted
 from DSADeblurLib.lab.training.checkpoint import load_checkpoint, notes_in, save_checkpoint
-from DSADeblurLib.lab.training.condition_noise import Told
+from DSADeblurLib.lab.training.condition_noise import ConditionNoise
 from DSADeblurLib.lab.training.data_parallel import Process
 from DSADeblurLib.lab.training.pool import CLASSES, SCALE_JITTER, neighbours_of
 from DSADeblurLib.lab.training.recipes import OnlineRecipe
@@ -84,24 +84,26 @@ def restarted_peak(recipe: OnlineRecipe, notes: dict) -> float:
 
 @dataclass(frozen=True)
 class Batch:
-    """Patches on the device, see `pool.Patches`, and what is yet to be told of their blur: `seen` (B, TOLD) on the CPU
-    is valid when `ready` has happened."""
+    """Patches on the device, see `pool.Patches`, and what is yet to be told of their blur.
+
+    `estimated` (B, CONDITION_SIZE) on the CPU is valid when `ready` has happened.
+    """
 
     frames: Tensor
     truths: Tensor
     blur_px: np.ndarray
-    chance: Told
-    seen: Tensor
+    chance: ConditionNoise
+    estimated: Tensor
     turned: np.ndarray
     ready: torch.cuda.Event | None
 
-    def told(self) -> Tensor:
-        """(B, TOLD) on the CPU."""
+    def blur_condition(self) -> Tensor:
+        """(B, CONDITION_SIZE) on the CPU."""
         if self.ready is not None:
             self.ready.synchronize()
-        seen = self.seen.numpy()
-        seen = np.where(self.turned[:, None], seen[:, [1, 0, 2]], seen)
-        return torch.from_numpy(self.chance.of(slice(None), self.blur_px, seen))
+        estimated = self.estimated.numpy()
+        estimated = np.where(self.turned[:, None], estimated[:, [1, 0, 2]], estimated)
+        return torch.from_numpy(self.chance.of(slice(None), self.blur_px, estimated))
 
 
 class BatchMaker:
@@ -128,7 +130,7 @@ class BatchMaker:
         jitter = np.exp(rng.normal(0, SCALE_JITTER, recipe.batch)).astype(np.float32)
         scale = scale * on_device(jitter, device)
         degraded, truth = ((x - offset[:, None, None, None]) / scale[:, None, None, None] for x in (degraded, truth))
-        seen, ready = _on_its_way(self.estimator(degraded[:, middle : middle + 1]))
+        estimated, ready = _on_its_way(self.estimator(degraded[:, middle : middle + 1]))
         border = (recipe.pool.side - recipe.patch) // 2
         inside = slice(border, border + recipe.patch)
         there = on_device(neighbours_of(rng, recipe.batch, recipe.architecture.frames), device)
@@ -141,8 +143,8 @@ class BatchMaker:
             frames.contiguous(memory_format=torch.channels_last),
             truths,
             np.where(turns[0][:, None], blur[:, ::-1], blur),
-            Told.draw(rng, recipe.batch, seen=True),
-            seen,
+            ConditionNoise.draw(rng, recipe.batch, estimated=True),
+            estimated,
             turns[0],
             ready,
         )
@@ -248,10 +250,10 @@ def train_online(
         ending.enter_context(stop.keeping())
         try:
             while plan.fraction() < 1 and not (cause := stop.cause()):
-                batch, told = waiting, waiting.told().to(device, non_blocking=True)
+                batch, blur_condition = waiting, waiting.blur_condition().to(device, non_blocking=True)
                 # Ordered before the step, so that what it is told is there when the step is done.
                 waiting = maker.batch(session.step + 1)
-                record.losses.append(session.descend(batch.frames, batch.truths, told, plan.rate()))
+                record.losses.append(session.descend(batch.frames, batch.truths, blur_condition, plan.rate()))
                 bar.update()
                 if clock() - record.written >= SAVE_SECONDS:
                     bar.set_postfix(loss=record.write())
@@ -265,7 +267,7 @@ def train_online(
         if not stop.signalled():
             held_out = validation.result()
             own, *those = (
-                held_out.gains(network.to(device), device, told=None, is_cancelled=stop.signalled)
+                held_out.gains(network.to(device), device, blur_factor=None, is_cancelled=stop.signalled)
                 for network in (session.average, *compared.values())
             )
             others = dict(zip(compared, those, strict=True))

@@ -29,7 +29,7 @@ from DSADeblurLib.lab.simulation.pairs import (
 )
 from DSADeblurLib.lab.simulation.scene import Scene
 from DSADeblurLib.lab.simulation.sets import BLUR_PX, QUANTA, VOLUMES, SceneCache, generator, save_array
-from DSADeblurLib.lab.training.condition_noise import Told
+from DSADeblurLib.lab.training.condition_noise import ConditionNoise
 from DSADeblurLib.restoration.normalisation import Normalisation, fit_normalisation
 
 CLASSES = 8
@@ -69,12 +69,12 @@ class PoolOptions:
 
 class Patches(NamedTuple):
     """A batch, float32: inputs (B, frames, P, P), truths (B, 1, P, P), the removable blur_px (B, 2), its rows and
-    columns, and what a network is told of it, told (B, 3), see `network.Modulation`."""
+    columns, and what a network is told of it, `blur_condition` (B, 3), see `network.Modulation`."""
 
     inputs: np.ndarray
     truths: np.ndarray
     blur_px: np.ndarray
-    told: np.ndarray
+    blur_condition: np.ndarray
 
 
 class Pool:
@@ -116,7 +116,7 @@ class Pool:
         side: int,
         share: slice = slice(None),
         among: np.ndarray | None = None,
-        seen: np.ndarray | None = None,
+        estimated: np.ndarray | None = None,
     ) -> Patches:
         """A batch of turned and mirrored patches, one class after the other.
 
@@ -126,14 +126,14 @@ class Pool:
             side: of a patch in pixels.
             share: which of them are read, for trainings on several processes.
             among: (regions,) bool, the regions to choose from; by default all.
-            seen: (regions, TOLD), what an estimator sees in each region, see `told.Told`; by default what is told is
-                wrong by chance alone.
+            estimated: (regions, CONDITION_SIZE), what an estimator sees in each region, see `condition_noise`; by
+                default what is told is wrong by chance alone.
         """
         o = self.options
         regions = self._choose(rng, np.arange(batch) % CLASSES, among)
         corners = rng.integers(0, o.side - side + 1, (batch, 2))
         turns, mirrored = rng.integers(0, 4, batch), rng.random(batch) < 0.5
-        told = Told.draw(rng, batch, seen is not None)
+        noise = ConditionNoise.draw(rng, batch, estimated is not None)
         neighbours = neighbours_of(rng, batch, o.frames)
         inputs, truths, blurs, views = [], [], [], []
         for region, (row, column), turn, mirror, there in zip(
@@ -148,14 +148,14 @@ class Pool:
             inputs.append(patch[there])
             truths.append(patch[-1:])
             blurs.append(blur[::-1] if turn % 2 else blur)
-            if seen is not None:
-                views.append(seen[region][[1, 0, 2]] if turn % 2 else seen[region])
+            if estimated is not None:
+                views.append(estimated[region][[1, 0, 2]] if turn % 2 else estimated[region])
         blurs = np.array(blurs, np.float32)
         return Patches(
             np.stack(inputs).astype(np.float32),
             np.stack(truths).astype(np.float32),
             blurs,
-            told.of(share, blurs, np.array(views) if views else None),
+            noise.of(share, blurs, np.array(views) if views else None),
         )
 
     def _choose(self, rng: np.random.Generator, classes: np.ndarray, among: np.ndarray | None) -> np.ndarray:

@@ -27,7 +27,8 @@ from DSADeblurLib.lab.training.trainer import Session
 from DSADeblurLib.lab.training.validation import NOISE_FREE, HeldOut
 from DSADeblurLib.lab.training.variants import UnrolledNetwork, with_pooled_attention, without_biases
 from DSADeblurLib.restoration.architecture import RDNArchitecture, UNetArchitecture
-from DSADeblurLib.restoration.network import build_network, operations_per_pixel
+from DSADeblurLib.restoration.build_network import build_network
+from DSADeblurLib.restoration.network import operations_per_pixel
 from DSADeblurLib.restoration.unet import UNet
 
 SEEDS = (1, 2, 3)
@@ -46,7 +47,7 @@ NOISE_BORDER = 1.2e4
 class Variant:
     """One answer to one question.
 
-    `change` alters the built network, `build` replaces it, `loss` replaces the recipe's, `told` are the factors by
+    `change` alters the built network, `build` replaces it, `loss` replaces the recipe's, `blur_factors` are those by
     which the blur is wrong that a modulated network is told when it is measured, `quanta` keeps regions of this dose
     only. Variants that differ in question and name alone are trained once.
     """
@@ -57,14 +58,14 @@ class Variant:
     change: Callable[[nn.Module], nn.Module] | None = None
     build: Callable = build_network
     loss: Callable[[Pool, HeldOut], Loss] | None = None
-    told: tuple[float, ...] = (1.0,)
+    blur_factors: tuple[float, ...] = (1.0,)
     quanta: tuple[float, float] | None = None
     frames: int = 1
 
     @property
     def work(self) -> Variant:
         """What is trained: the same for variants that answer several questions."""
-        return replace(self, question="", name="", told=(1.0,))
+        return replace(self, question="", name="", blur_factors=(1.0,))
 
 
 @dataclass
@@ -154,14 +155,14 @@ def variants() -> list[Variant]:
             change=without_biases,
         ),
         Variant("conditioning on the blur", "not told", _sized(modulated=False)),
-        Variant("conditioning on the blur", "modulated", told=(1.0, 0.5, 2.0)),
-        Variant("unrolled physics, equal compute", "none", told=(1.0, 0.5, 2.0)),
+        Variant("conditioning on the blur", "modulated", blur_factors=(1.0, 0.5, 2.0)),
+        Variant("unrolled physics, equal compute", "none", blur_factors=(1.0, 0.5, 2.0)),
         Variant(
             "unrolled physics, equal compute",
             "2 steps",
             _sized(features=11, growth=11, modulated=False),
             build=UnrolledNetwork,
-            told=(1.0, 0.5, 2.0),
+            blur_factors=(1.0, 0.5, 2.0),
         ),
         Variant("noise levels", "one network for all"),
         Variant("noise levels", f"two: above {NOISE_BORDER:g} quanta", quanta=(NOISE_BORDER, np.inf)),
@@ -210,9 +211,9 @@ def _middle(patches: Patches, frames: int) -> Patches:
     return patches._replace(inputs=patches.inputs[:, spare : spare + frames])
 
 
-def figures(network: nn.Module, held_out: HeldOut, told: float) -> dict[str, float]:
+def figures(network: nn.Module, held_out: HeldOut, blur_factor: float) -> dict[str, float]:
     """Means over validation frames: gains in PSNR and near edges, noisy and noise-free, in dB."""
-    gains = held_out.gains(network, torch.device("cpu"), told)
+    gains = held_out.gains(network, torch.device("cpu"), blur_factor)
     noisy = {name: gain for name, gain in gains.items() if NOISE_FREE not in name}
     edge = [name for name in gains if name.endswith(" edge")]
     return {
@@ -248,7 +249,7 @@ def run(output: Path, data: Data, wanted: Sequence[str] = ("",)) -> list[dict]:
             "question": variant.question, "name": variant.name, "seed": seed, "steps": variant.recipe.steps,
             "gflop": round(gflop(network), 1), "seconds": round(seconds),
         }  # fmt: skip
-        for factor in variant.told:
+        for factor in variant.blur_factors:
             found = {name: round(value, 3) for name, value in figures(network, held_out, factor).items()}
             results.append({**facts, "told": factor, **found})
             with open(path, "a", encoding="utf-8") as file:
@@ -261,7 +262,9 @@ def trained_variants() -> list[Variant]:
     found: dict[Variant, Variant] = {}
     for variant in variants():
         first = found.setdefault(variant.work, variant)
-        found[variant.work] = replace(first, told=tuple(dict.fromkeys((*first.told, *variant.told))))
+        found[variant.work] = replace(
+            first, blur_factors=tuple(dict.fromkeys((*first.blur_factors, *variant.blur_factors)))
+        )
     return list(found.values())
 
 
@@ -272,11 +275,11 @@ def table(results: list[dict]) -> str:
     first = {variant.work: (variant.question, variant.name) for variant in trained_variants()}
     for variant in variants():
         place = first[variant.work]
-        for factor in variant.told:
+        for factor in variant.blur_factors:
             found = [r for r in results if (r["question"], r["name"]) == place and r["told"] == factor]
             if not found:
                 continue
-            name = variant.name if variant.told == (1.0,) else f"{variant.name}, told {factor:g} x the blur"
+            name = variant.name if variant.blur_factors == (1.0,) else f"{variant.name}, told {factor:g} x the blur"
             values = [f"{np.mean(x):+.2f} ± {np.std(x):.2f}" for x in ([r[c] for r in found] for c in columns)]
             head = f"| {variant.question} | {name} | {found[0]['gflop']:g} | {found[0]['steps']} | {len(found)} | "
             lines.append(head + " | ".join(values) + " |")

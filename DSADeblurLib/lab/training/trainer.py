@@ -17,15 +17,16 @@ from tqdm import tqdm
 from DSADeblurLib.lab.simulation.sets import generator
 from DSADeblurLib.lab.training.checkpoint import learned_parameters, load_checkpoint, save_checkpoint
 from DSADeblurLib.lab.training.data_parallel import Process, this_process
-from DSADeblurLib.lab.training.estimator_training import estimator_of, seen_in
+from DSADeblurLib.lab.training.estimator_training import estimated_in, estimator_of
 from DSADeblurLib.lab.training.losses import LOSSES, Loss
 from DSADeblurLib.lab.training.pool import Patches, Pool
 from DSADeblurLib.lab.training.recipes import Recipe
 from DSADeblurLib.lab.training.start import take_weights
 from DSADeblurLib.lab.training.stopping import Stop
 from DSADeblurLib.lab.training.validation import HeldOut
+from DSADeblurLib.restoration.build_network import build_network
 from DSADeblurLib.restoration.engine import bfloat16_pays
-from DSADeblurLib.restoration.network import RestorationNetwork, build_network
+from DSADeblurLib.restoration.network import RestorationNetwork
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
@@ -83,7 +84,7 @@ def train(
         if process.leads:
             regions.complete(workers, show_progress, stop.check)
             if recipe.architecture.modulated:
-                seen_in(regions, recipe.estimator_steps, show_progress, stop.check)
+                estimated_in(regions, recipe.estimator_steps, show_progress, stop.check)
         process.together()
         session = Session(recipe, process)
         if start is not None:
@@ -106,13 +107,13 @@ def train(
         )
         gains, recent, cause = {}, [], None
         modulated = recipe.architecture.modulated
-        seen = seen_in(regions, recipe.estimator_steps, show_progress) if modulated else None
+        estimated = estimated_in(regions, recipe.estimator_steps, show_progress) if modulated else None
 
-        def validate(**told) -> dict[str, float]:
-            return validation.gains(session.average, process.device, is_cancelled=stop.signalled, **told)
+        def validate(**known) -> dict[str, float]:
+            return validation.gains(session.average, process.device, is_cancelled=stop.signalled, **known)
 
         with stop.keeping():
-            for patches in _stream(regions, recipe, session.step, process, seen):
+            for patches in _stream(regions, recipe, session.step, process, estimated):
                 recent.append(session.learn(patches))
                 bar.update()
                 cause = stop.cause()
@@ -137,7 +138,7 @@ def train(
                 session.average.estimator.load_state_dict(seeing.state_dict())
                 gains = {}  # so far it had been told the true blur
             if process.leads and not gains:
-                gains = validate(told=None)
+                gains = validate(blur_factor=None)
         early = session.step < recipe.steps
         return session.average, {
             "steps": session.step,
@@ -169,10 +170,10 @@ class Session:
         """One step on this process's share of a batch; returns its loss."""
         device = self.process.device
         frames = torch.from_numpy(patches.inputs).to(device, memory_format=torch.channels_last)
-        truths, told = (torch.from_numpy(a).to(device) for a in (patches.truths, patches.told))
-        return float(self.descend(frames, truths, told, self.recipe.rate(self.step)))
+        truths, blur_condition = (torch.from_numpy(a).to(device) for a in (patches.truths, patches.blur_condition))
+        return float(self.descend(frames, truths, blur_condition, self.recipe.rate(self.step)))
 
-    def descend(self, frames: Tensor, truths: Tensor, told: Tensor, rate: float) -> Tensor:
+    def descend(self, frames: Tensor, truths: Tensor, blur_condition: Tensor, rate: float) -> Tensor:
         """One step at this learning rate on tensors of this device, see `Patches`; returns the loss, still there."""
         recipe, device = self.recipe, self.process.device
         for group in self.optimizer.param_groups:
@@ -180,7 +181,9 @@ class Session:
         self.step += 1
         # bfloat16 keeps float32's range, so no loss scaling is needed.
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
-            output = self._shared(frames, told) if self.network.architecture.modulated else self._shared(frames)
+            output = (
+                self._shared(frames, blur_condition) if self.network.architecture.modulated else self._shared(frames)
+            )
         middle = recipe.architecture.frames // 2
         loss = self.loss(output.float(), frames[:, middle : middle + 1], truths)
         self.optimizer.zero_grad(set_to_none=True)
@@ -195,13 +198,15 @@ class Session:
         return loss.detach()
 
 
-def _stream(pool: Pool, recipe: Recipe, first: int, process: Process, seen: np.ndarray | None) -> Iterator[Patches]:
+def _stream(
+    pool: Pool, recipe: Recipe, first: int, process: Process, estimated: np.ndarray | None
+) -> Iterator[Patches]:
     """Batches for steps `first`, `first` + 1, ... to the last; each depends on seed and number alone."""
     share = process.share(recipe.batch)
 
     def batch(step: int) -> Patches:
         rng = generator("train", 1, recipe.seed, step)
-        return pool.patches(rng, recipe.batch, recipe.side(step), share, seen=seen)
+        return pool.patches(rng, recipe.batch, recipe.side(step), share, estimated=estimated)
 
     with ThreadPoolExecutor(max_workers=1) as reader:
         waiting = [reader.submit(batch, step) for step in range(first, min(first + AHEAD, recipe.steps))]

@@ -41,13 +41,14 @@ class HeldOut:
         self,
         network: RestorationNetwork,
         device: torch.device,
-        told: float | None = 1.0,
+        blur_factor: float | None = 1.0,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> dict[str, float]:
         """Mean gain in PSNR over the input in dB for each kind and noise, and near edges ('... edge').
 
-        A network that is told the blur is told the true one times `told`, but that it may be wrong by HEADER_SPREAD; or
-        with None what it estimates. Of frames with more moments than it takes it sees those in the middle.
+        A network that is told the blur is told the true one times `blur_factor`, but that it may be wrong by
+        HEADER_SPREAD; or with None what it estimates. Of frames with more moments than it takes it sees those in the
+        middle.
         `is_cancelled` is asked before each frame; then there are no gains.
         """
         gains: dict[str, list[float]] = {}
@@ -59,8 +60,8 @@ class HeldOut:
             normalisation = fit_normalisation(degraded)
             frames = torch.from_numpy(normalisation.apply(degraded))[None].to(device)
             given = ()
-            if network.architecture.modulated and told is not None:
-                widths = [told * width for width in self.blurs[number]]
+            if network.architecture.modulated and blur_factor is not None:
+                widths = [blur_factor * width for width in self.blurs[number]]
                 given = (torch.tensor([[*widths, HEADER_SPREAD]], dtype=torch.float32, device=device),)
             output = normalisation.invert(network(frames, *given)[0, 0].float().cpu().numpy())
             gain = _scores(output, pair.truth, edges) - before

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from DSADeblurLib.restoration.architecture import UNetArchitecture
-from DSADeblurLib.restoration.network import RestorationNetwork, build_network
+from DSADeblurLib.restoration.build_network import build_network
+from DSADeblurLib.restoration.network import RestorationNetwork
 
 
 class PooledAttention(nn.Module):
@@ -61,14 +62,14 @@ class UnrolledNetwork(nn.Module):
         self.networks = nn.ModuleList(build_network(architecture) for _ in range(stages))
         self.steps = nn.Parameter(torch.full((stages,), 0.5))
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        """(B, 1, H, W) and what is told (B, TOLD), see `network.Modulation`, to (B, 1, H, W)."""
+    def forward(self, x: Tensor, blur_condition: Tensor) -> Tensor:
+        """(B, 1, H, W) and what is told (B, CONDITION_SIZE), see `network.Modulation`, to (B, 1, H, W)."""
         y = x
         for network, step in zip(self.networks, self.steps, strict=True):
             with torch.autocast(x.device.type, enabled=False):
                 y = y.float()
                 # The rectangle is symmetric: its adjoint is itself.
-                residual = rectangle_blur(rectangle_blur(y, told[:, :2]) - x, told[:, :2])
+                residual = rectangle_blur(rectangle_blur(y, blur_condition[:, :2]) - x, blur_condition[:, :2])
                 y = y - step * residual
             y = network(y)
         return y

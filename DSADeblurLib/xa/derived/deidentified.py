@@ -173,12 +173,13 @@ def _fill_gaps(copy: Dataset) -> None:
 
 
 def _attach_pixels(copy: Dataset, stored: StoredPixels) -> None:
-    if stored.fragments is None:
+    fragments = stored.fragments
+    if fragments is None:
         attach_native_pixels(copy, FrameStack(stored).raw, stored.frames, stored.frame_bytes, stored.bits_allocated)
         return
 
     def fragment(index: int) -> bytes:
-        return b"".join(stored.file.read_at(start, length) for start, length in stored.fragments[index])
+        return b"".join(stored.file.read_at(start, length) for start, length in fragments[index])
 
     attach_compressed_pixels(copy, fragment, stored.frames)
 

@@ -210,8 +210,7 @@ def add_motion(dataset: Dataset, source: Dataset, header: RunHeader, numbers: Se
             continue
         first = values[numbers[0] - 1]
         chosen = [values[number - 1] - first for number in numbers]
-        start = numbers_of(source, angle) if angle else None
-        if start:
+        if angle and (start := numbers_of(source, angle)):
             setattr(dataset, angle, format_number_as_ds(round(start[0] + first, 6)))
         steps = np.diff(chosen)
         # One value is the step from each frame to the next, several are offsets from the first frame.

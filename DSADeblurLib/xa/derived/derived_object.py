@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
 from DSADeblurLib.errors import XAReadError, XAWriteError
+from DSADeblurLib.lazy_frames import Frames
 from DSADeblurLib.xa.derived.attributes import copy_attributes, copy_item
 from DSADeblurLib.xa.derived.compression import fragment_encoder, transfer_syntax_of
 from DSADeblurLib.xa.derived.derived_header import (
@@ -61,7 +62,7 @@ class _Scale:
 def write_derived(
     path: str | os.PathLike,
     run: RunHeader,
-    frames: Sequence[np.ndarray],
+    frames: Frames,
     *,
     frame_numbers: Sequence[int],
     provenance: Provenance,
@@ -127,7 +128,7 @@ def write_derived(
         if not capture:
             add_motion(dataset, source, run, numbers)
             dataset.PixelIntensityRelationship = "DISP" if scale else run.relationship
-        if scale:
+        if scale is not None and plan is not None:
             _subtracted_display(dataset, scale, run, plan)
         else:
             _native_display(dataset, source, run, numbers, bool(capture))
@@ -150,7 +151,7 @@ def _using_source() -> Iterator[None]:
         raise XAWriteError(f"The source's header cannot be used: {error}") from error
 
 
-def _check(path: Path, run: RunHeader, frames, numbers: tuple[int, ...], bits: int) -> None:
+def _check(path: Path, run: RunHeader, frames: Frames, numbers: tuple[int, ...], bits: int) -> None:
     if bits not in (8, 12, 16):
         raise XAWriteError(f"Subtracted frames are stored in 16, 12 or 8 bits, not {bits}.")
     if tuple(frames.shape) != (len(numbers), run.image_rows, run.image_columns):
@@ -172,7 +173,7 @@ def _finite(frame: np.ndarray, number: int) -> np.ndarray:
     return frame
 
 
-def _fit_scale(frames, numbers: tuple[int, ...], bits: int, exposed: np.ndarray | None) -> _Scale:
+def _fit_scale(frames: Frames, numbers: tuple[int, ...], bits: int, exposed: np.ndarray | None) -> _Scale:
     """Return the finest symmetric scale that holds every value of the run; 0 is exactly mid-grey.
 
     The window for display is that of the `exposed` pixels: what lies behind shutters is not looked at.
@@ -190,7 +191,7 @@ def _fit_scale(frames, numbers: tuple[int, ...], bits: int, exposed: np.ndarray 
     return _Scale(slope, offset, bits, (offset + (low + high) / 2, max(high - low, 1.0)))
 
 
-def _subtracted_encoder(frames, scale: _Scale) -> Callable[[int], np.ndarray]:
+def _subtracted_encoder(frames: Frames, scale: _Scale) -> Callable[[int], np.ndarray]:
     dtype = np.uint8 if scale.bits == 8 else np.uint16
 
     def encode(index: int) -> np.ndarray:
@@ -200,13 +201,16 @@ def _subtracted_encoder(frames, scale: _Scale) -> Callable[[int], np.ndarray]:
     return encode
 
 
-def _native_encoder(frames, numbers: tuple[int, ...], run: RunHeader, allocated: int) -> Callable[[int], np.ndarray]:
-    largest = (1 << run.bits_stored) - 1
+def _native_encoder(
+    frames: Frames, numbers: tuple[int, ...], run: RunHeader, allocated: int
+) -> Callable[[int], np.ndarray]:
+    bits = run.stored_pixels.bits_stored
+    largest = (1 << bits) - 1
 
     def encode(index: int) -> np.ndarray:
         frame = _finite(np.asarray(frames[index]), numbers[index])
         if frame.dtype.kind not in "ui":
-            raise XAWriteError(f"Native frames are whole numbers of {run.bits_stored} bits, not {frame.dtype}.")
+            raise XAWriteError(f"Native frames are whole numbers of {bits} bits, not {frame.dtype}.")
         if frame.min() < 0 or frame.max() > largest:
             raise XAWriteError(f"Frame {numbers[index]} has values outside 0..{largest}.")
         return frame.astype(np.uint8 if allocated == 8 else np.uint16)
@@ -218,13 +222,14 @@ def _depth(run: RunHeader, scale: _Scale | None, capture: bool, frames: int) -> 
     """Return (bits allocated, bits stored): the source's where its object class allows that depth, else the next."""
     if scale is not None:
         return (8 if scale.bits == 8 else 16), scale.bits
+    source = run.stored_pixels
     if not capture:
         # XA and RF know 8, 10, 12 and 16 stored bits only (C.8.7.1). A wider field holds the same values.
-        stored = next(one for one in (8, 10, 12, 16) if one >= run.bits_stored)
-        return (8 if run.bits_allocated == 8 else 16), stored
+        stored = next(one for one in (8, 10, 12, 16) if one >= source.bits_stored)
+        return (8 if source.bits_allocated == 8 else 16), stored
     if frames > 1:
-        return (8, 8) if run.bits_stored <= 8 else (16, run.bits_stored)
-    return run.bits_allocated, run.bits_stored
+        return (8, 8) if source.bits_stored <= 8 else (16, source.bits_stored)
+    return source.bits_allocated, source.bits_stored
 
 
 def _plain(text: str, limit: int) -> str:
@@ -311,10 +316,10 @@ def _native_display(dataset: Dataset, source: Dataset, run: RunHeader, numbers: 
         for element in copy_attributes(source, frozenset(keep)):
             dataset.add(element)
     whole = numbers == tuple(range(1, run.number_of_frames + 1))
-    legal = run.mask is not None and all(one.operation != "NONE" and not one.problems for one in run.mask.items)
-    if whole and legal:
+    mask = run.mask
+    if whole and mask is not None and all(one.operation != "NONE" and not one.problems for one in mask.items):
         dataset.MaskSubtractionSequence = [copy_item(one) for one in items_of(source, "MaskSubtractionSequence")]
-        dataset.RecommendedViewingMode = run.mask.viewing_mode or None
+        dataset.RecommendedViewingMode = mask.viewing_mode or None
 
 
 def _subtracted_display(dataset: Dataset, scale: _Scale, run: RunHeader, plan: SubtractionPlan) -> None:

@@ -69,7 +69,7 @@ class FrameStream(_Computed):
     def _end(self) -> int:
         return self.size
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1) -> bytes:
         if self._position >= self._length:
             data = b"\0" if self._position < self.size and size != 0 else b""
         else:
@@ -78,7 +78,7 @@ class FrameStream(_Computed):
                 pixels = self._made(index)
                 self._index = index
                 self._data = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
-            data = self._data[start:] if size < 0 else self._data[start : start + size]
+            data = self._data[start:] if size is None or size < 0 else self._data[start : start + size]
         self._position += len(data)
         return data
 
@@ -109,14 +109,14 @@ class FragmentStream(_Computed):
     def _end(self) -> int:
         return self._start + len(self._pending)
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1) -> bytes:
         if self._position == self._start + len(self._pending) and len(self._offsets) < self._count:
             self._start = self._position
             self._pending = self._made(len(self._offsets))
         start = self._position - self._start
         if start < 0:
             raise io.UnsupportedOperation("compressed frames are made once and cannot be read again")
-        data = self._pending[start:] if size < 0 else self._pending[start : start + size]
+        data = self._pending[start:] if size is None or size < 0 else self._pending[start : start + size]
         self._position += len(data)
         return data
 

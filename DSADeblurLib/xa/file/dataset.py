@@ -1,6 +1,7 @@
 """Open a DICOM file that nobody vouches for: bounded reads, its syntax and class, and where its pixels lie."""
 
 import struct
+from typing import Any, BinaryIO, cast
 
 from pydicom import dcmread
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
@@ -83,7 +84,7 @@ def _check_sequences(dataset: Dataset) -> None:
     They are still bytes here. pydicom makes an item of every eight of them, whatever they are, which takes minutes.
     """
     for tag in dataset.keys():
-        raw = dataset.get_item(tag)
+        raw: Any = dataset.get_item(tag)  # pydicom's types do not say that it may be raw
         value = raw.value if isinstance(raw, RawDataElement) else None
         if not isinstance(value, bytes) or len(value) <= _UNCHECKED_SEQUENCE or not _is_sequence(raw):
             continue
@@ -111,7 +112,8 @@ def _transfer_syntax(stream: _BoundedFile) -> str:
     stream.seek(128)
     if stream.read(4) != b"DICM":
         raise XAReadError("Not a DICOM file.")
-    meta = parse_dataset(stream, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+    # pydicom reads, seeks and tells, no more.
+    meta = parse_dataset(cast(BinaryIO, stream), False, True, stop_when=lambda tag, vr, length: tag.group != 2)
     syntax = text_of(meta, "TransferSyntaxUID")
     if not syntax:
         raise XAReadError("The file does not name its transfer syntax; convert it to a DICOM file first.")

@@ -1,6 +1,7 @@
 """One compressed frame, decoded; what is seen to be damaged is refused."""
 
 import struct
+from typing import Any
 
 import numpy as np
 from pydicom.pixels import get_decoder
@@ -114,22 +115,20 @@ def decode(data: bytes, stored: StoredPixels, index: int) -> np.ndarray:
     plugins = [name for name in _PLUGINS.get(syntax, ()) if name in decoder.available_plugins]
     item = data + b"\0" * (len(data) % 2)
     single = b"\xfe\xff\x00\xe0\0\0\0\0" + b"\xfe\xff\x00\xe0" + struct.pack("<L", len(item)) + item
+    # pydicom's signature says of each of these that it is all of them.
+    form: dict[str, Any] = {
+        "number_of_frames": 1,
+        "rows": stored.rows,
+        "columns": stored.columns,
+        "samples_per_pixel": 1,
+        "photometric_interpretation": "MONOCHROME2",
+        "pixel_representation": 0,
+        "bits_allocated": stored.bits_allocated,
+        "bits_stored": bits,
+        "pixel_keyword": "PixelData",
+    }
     try:
-        array, _ = decoder.as_array(
-            single,
-            index=0,
-            raw=True,
-            decoding_plugin=plugins[0] if plugins else "",
-            number_of_frames=1,
-            rows=stored.rows,
-            columns=stored.columns,
-            samples_per_pixel=1,
-            photometric_interpretation="MONOCHROME2",
-            pixel_representation=0,
-            bits_allocated=stored.bits_allocated,
-            bits_stored=bits,
-            pixel_keyword="PixelData",
-        )
+        array, _ = decoder.as_array(single, index=0, raw=True, decoding_plugin=plugins[0] if plugins else "", **form)
     except Exception as error:
         raise XAReadError(_DAMAGED.format(index + 1)) from error
     return array.reshape(stored.rows, stored.columns)

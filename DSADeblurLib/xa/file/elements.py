@@ -3,7 +3,6 @@
 import math
 from decimal import Decimal
 
-from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
@@ -31,7 +30,7 @@ def texts_of(dataset: Dataset, keyword: str) -> tuple[str, ...]:
 
 def numbers_of(dataset: Dataset, keyword: str) -> tuple[float, ...] | None:
     """Return every value as a float: () when absent or empty, None when a value is not a finite number."""
-    if tag_for_keyword(keyword) not in dataset:
+    if keyword not in dataset:
         return ()
     try:
         value = dataset.get(keyword)
@@ -71,7 +70,7 @@ def printable(text: str, limit: int = 64) -> str:
 def raw_text(dataset: Dataset, keyword: str) -> str:
     """Return the value as it stands in the file, for messages about values that cannot be used."""
     try:
-        element = dataset.get_item(tag_for_keyword(keyword))
+        element = dataset.get_item(keyword)
         value = element.value
         if isinstance(value, bytes):
             value = value.decode("latin-1", "replace")
@@ -88,6 +87,6 @@ def as_written(value: float, coarsest: float) -> tuple[float, float]:
     Half a unit of the last digit written on either side. `coarsest` is the largest unit to think of, in that of the
     value: 1100 mm is whole millimetres, not hundreds.
     """
-    digits = Decimal(repr(float(value))).normalize().as_tuple().exponent
+    digits = int(Decimal(repr(float(value))).normalize().as_tuple().exponent)
     half = min(10.0**digits, coarsest) / 2
     return value - half, value + half

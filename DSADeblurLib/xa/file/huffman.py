@@ -19,6 +19,8 @@ _PADDING = (b"", b"\0", b"\xff", b"\0\0", b"\xff\xff")
 _CHUNK = 1 << 14
 _END_OF_BLOCK = 128
 
+_Tables = dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]
+
 
 def holds_image(data: bytes) -> bool:
     """Return False when the codes of a grey-scale JPEG frame are not those of exactly as many pixels as it has.
@@ -27,7 +29,9 @@ def holds_image(data: bytes) -> bool:
     no pixel is decoded. True also where this cannot be said: progressive or arithmetic coding, several scans. Changed
     bytes after which the rest still counts right are not seen.
     """
-    tables, interval, frame, position = {}, 0, None, 2
+    tables: _Tables = {}
+    frame: tuple[int, ...] | None = None
+    interval, position = 0, 2
     for marker, segment in segments(data):
         position += len(segment)
         if marker == _HUFFMAN_TABLES:
@@ -42,9 +46,11 @@ def holds_image(data: bytes) -> bool:
 
 
 def _scan_is_whole(
-    scan: bytes, tables: dict, selectors: int, interval: int, process: int, rows: int, columns: int
+    scan: bytes, tables: _Tables, selectors: int, interval: int, process: int, rows: int, columns: int
 ) -> bool:
     dc, ac = tables.get((0, selectors >> 4)), tables.get((1, selectors & 15))
+    walk: type[_Samples | _Blocks]
+    lookups: tuple[np.ndarray, ...]
     if process == _LOSSLESS and dc:
         units, walk = rows * columns, _Samples
         lookups = (_steps(*dc),)
@@ -62,26 +68,25 @@ def _scan_is_whole(
         return False
     codes, start = walk(b"".join(pieces), lookups), 0
     for piece in pieces:
-        end = codes.end_of(min(interval, units), start)
-        units, used, start = units - interval, (end + 7) // 8, start + len(piece)
-        if end < 0 or used > start or piece[len(piece) - (start - used) :] not in _PADDING:
+        bit = codes.end_of(min(interval, units), start)
+        units, used, start = units - interval, (bit + 7) // 8, start + len(piece)
+        if bit < 0 or used > start or piece[len(piece) - (start - used) :] not in _PADDING:
             return False
     return True
 
 
-def _tables(data: bytes) -> dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]:
+def _tables(data: bytes) -> _Tables:
     """Return {(0 for DC or 1 for AC, number): (code length, symbol)} for any next 16 bits; length 0: no code."""
-    found = {}
+    found: _Tables = {}
     while len(data) >= 17:
         counts = list(data[1:17])
         values = np.frombuffer(data[17 : 17 + sum(counts)], np.uint8)
         lengths = np.repeat(np.arange(1, 17, dtype=np.uint8), counts)[: len(values)]
         spans = 1 << (16 - lengths.astype(int))
         if spans.sum() <= 1 << 16:
-            unused = (1 << 16) - spans.sum()
-            found[data[0] >> 4, data[0] & 15] = tuple(
-                np.append(np.repeat(one, spans), np.zeros(unused, np.uint8)) for one in (lengths, values)
-            )
+            unused = np.zeros((1 << 16) - spans.sum(), np.uint8)
+            length, symbol = (np.append(np.repeat(one, spans), unused) for one in (lengths, values))
+            found[data[0] >> 4, data[0] & 15] = length, symbol
         data = data[17 + sum(counts) :]
     return found
 
@@ -100,8 +105,8 @@ def _coefficient_steps(length: np.ndarray, symbol: np.ndarray) -> tuple[np.ndarr
 
 def _by_bit(data: np.ndarray, lookups: tuple[np.ndarray, ...]) -> list[np.ndarray]:
     """Return what each table says of the 16 bits from every bit of `data` on, but for its last two bytes."""
-    three = data.astype(np.uint32)
-    three = (three[:-2] << 16) | (three[1:-1] << 8) | three[2:]
+    wide = data.astype(np.uint32)
+    three = (wide[:-2] << 16) | (wide[1:-1] << 8) | wide[2:]
     found = [np.empty((len(three), 8), np.uint8) for _ in lookups]
     for shift in range(8):
         bits = (three >> (8 - shift)) & 0xFFFF

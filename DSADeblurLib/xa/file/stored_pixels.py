@@ -3,9 +3,10 @@
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TypedDict
 
 from pydicom.dataset import Dataset
+from pydicom.filebase import ReadableBuffer
 from pydicom.uid import UID, RLELossless
 
 from DSADeblurLib.errors import XAReadError, XASkipped
@@ -115,8 +116,21 @@ class StoredPixels:
         return sum(length for pieces in self.fragments for _, length in pieces)
 
 
-def check_pixel_module(dataset: Dataset, choices: PixelChoices) -> dict[str, int | bool | PixelChoices]:
-    """Return the fields of `StoredPixels` that the Image Pixel module gives, of a grey-scale image that can be used.
+class PixelModule(TypedDict):
+    """The fields of `StoredPixels` that the Image Pixel module gives."""
+
+    declared_frames: int
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    signed: bool
+    inverted: bool
+    choices: PixelChoices
+
+
+def check_pixel_module(dataset: Dataset, choices: PixelChoices) -> PixelModule:
+    """Return what the Image Pixel module says of a grey-scale image that can be used.
 
     Raises:
         XASkipped: for colour.
@@ -150,9 +164,9 @@ def check_pixel_module(dataset: Dataset, choices: PixelChoices) -> dict[str, int
     size = [integers_of(dataset, name) for name in ("NumberOfFrames", "Rows", "Columns")]
     if size[0] == ():
         size[0] = (1,)
-    if not all(one and len(one) == 1 for one in size) or size[0][0] < 0 or min(size[1][0], size[2][0]) < 1:
+    frames, rows, columns = (one[0] if one and len(one) == 1 else -1 for one in size)
+    if frames < 0 or min(rows, columns) < 1:
         raise XAReadError("Invalid image size.")
-    frames, rows, columns = (one[0] for one in size)
     _check_size(frames, rows, columns, allocated)
     return {
         "declared_frames": frames,
@@ -173,7 +187,7 @@ def _check_size(frames: int, rows: int, columns: int, allocated: int) -> None:
 
 def locate_pixels(
     file: InputFile,
-    stream: BinaryIO,
+    stream: ReadableBuffer,
     file_size: int,
     dataset: Dataset,
     transfer_syntax: str,
@@ -255,7 +269,7 @@ def _frames_of_length(offset: int, length: int, file_size: int, declared: int, f
     return held
 
 
-def _fragments(stream: BinaryIO, file_size: int) -> list[tuple[int, int]]:
+def _fragments(stream: ReadableBuffer, file_size: int) -> list[tuple[int, int]]:
     """Return (offset, length) of every fragment behind the basic offset table."""
     found: list[tuple[int, int]] = []
     first = True
@@ -280,7 +294,7 @@ def _fragments(stream: BinaryIO, file_size: int) -> list[tuple[int, int]]:
 
 
 def _frames_of_fragments(
-    stream: BinaryIO, fragments: list[tuple[int, int]], syntax: UID
+    stream: ReadableBuffer, fragments: list[tuple[int, int]], syntax: UID
 ) -> tuple[tuple[tuple[int, int], ...], ...]:
     """Group fragments into frames by where a codestream starts; offset tables are not needed, and not trusted.
 

@@ -72,7 +72,9 @@ def make_classic(dataset: Dataset, frames: int) -> None:
         return
     for sequence, wanted in _GROUPS.items():
         first = next(_items(dataset, sequence, frames))
-        for keyword in map(keyword_for_tag, first.keys() if first is not None else ()):
+        if first is None:
+            continue
+        for keyword in map(keyword_for_tag, first.keys()):
             if keyword and (not wanted or keyword in wanted):
                 _copy_classic(first, keyword, dataset)
     _relationship(dataset, frames)
@@ -165,8 +167,9 @@ def _times(dataset: Dataset, frames: int) -> None:
     if frames == 1 or text_of(dataset, "FrameTime") or texts_of(dataset, "FrameTimeVector"):
         return
     for keyword in ("FrameAcquisitionDateTime", "FrameReferenceDateTime"):
-        moments = [_moment(item, keyword) for item in _items(dataset, "FrameContentSequence", frames)]
-        if None in moments:
+        items = list(_items(dataset, "FrameContentSequence", frames))
+        moments = [one for one in (_moment(item, keyword) for item in items) if one is not None]
+        if len(moments) < len(items):
             continue
         steps = [(two - one).total_seconds() * 1000 for one, two in zip(moments, moments[1:], strict=False)]
         if min(steps) > 0:
@@ -176,6 +179,8 @@ def _times(dataset: Dataset, frames: int) -> None:
 
 
 def _moment(item: Dataset | None, keyword: str) -> datetime | None:
+    if item is None:
+        return None
     try:
         return DT(text_of(item, keyword)).replace(tzinfo=None)
     except Exception:
@@ -185,11 +190,12 @@ def _moment(item: Dataset | None, keyword: str) -> datetime | None:
 def _motion(dataset: Dataset, frames: int) -> None:
     for sequence, position, increment in _MOTION:
         values = [numbers_of(item, position) if item is not None else () for item in _items(dataset, sequence, frames)]
-        if not all(one and len(one) == 1 for one in values):
+        positions = [one[0] for one in values if one and len(one) == 1]
+        if len(positions) < len(values):
             continue
         if position.startswith("Positioner"):
-            setattr(dataset, position, format_number_as_ds(round(values[0][0], 6)))
-        offsets = [one[0] - values[0][0] for one in values]
+            setattr(dataset, position, format_number_as_ds(round(positions[0], 6)))
+        offsets = [one - positions[0] for one in positions]
         moves = any(abs(one) > 1e-3 for one in offsets)
         stem = "PositionerMotion" if position.startswith("Positioner") else "TableMotion"
         if moves:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any, Generic, TypeVar
 
 from pydicom.dataset import Dataset
 
@@ -27,16 +28,18 @@ SID_RANGE_MM = (400.0, 2500.0)
 # How much sides of square pixels may differ when they are worked out from the field of view.
 _SQUARE_TOLERANCE = 0.01
 _ORIGINS = ("header", "user", "assumed", "unknown")
+Pair = tuple[float, float]
+Value = TypeVar("Value", float, Pair, tuple[float, ...])
 
 
 @dataclass(frozen=True)
-class Fact:
+class Fact(Generic[Value]):
     """One quantity and its origin: 'header', 'user', 'assumed' or 'unknown' (then the value is None).
 
     `interval` is the range that geometry and tolerances leave: (low, high), or one such pair for each of the values.
     """
 
-    value: float | tuple[float, ...] | None
+    value: Value | None
     unit: str
     origin: str
     note: str = ""
@@ -65,7 +68,7 @@ class Fact:
         return f"{self.text} ({' x '.join(f'{low:.3g}-{high:.3g}' for low, high in ranges)})"
 
 
-def unknown(unit: str, note: str = "") -> Fact:
+def unknown(unit: str, note: str = "") -> Fact[Any]:
     """Return a fact without a value."""
     return Fact(None, unit, "unknown", note)
 
@@ -81,18 +84,18 @@ class Acquisition:
     `pixel_aspect` is the height of a pixel over its width.
     """
 
-    focal_spots: Fact
-    focal_spot: Fact
-    sid: Fact
-    sod: Fact
-    ermf: Fact
-    imager_pixel_spacing: Fact
-    magnification: Fact
-    blur_detector_px: Fact
-    blur_object_mm: Fact
+    focal_spots: Fact[tuple[float, ...]]
+    focal_spot: Fact[float]
+    sid: Fact[float]
+    sod: Fact[float]
+    ermf: Fact[float]
+    imager_pixel_spacing: Fact[Pair]
+    magnification: Fact[float]
+    blur_detector_px: Fact[Pair]
+    blur_object_mm: Fact[float]
     warnings: tuple[str, ...] = ()
-    blur_length_px: Fact = Fact(None, "px", "unknown")
-    pixel_spacing: Fact = Fact(None, "mm", "unknown")
+    blur_length_px: Fact[Pair] = Fact(None, "px", "unknown")
+    pixel_spacing: Fact[Pair] = Fact(None, "mm", "unknown")
     calibration_type: str = ""
     magnifications: tuple[Magnification, ...] = ()
     pixel_aspect: float = 1.0
@@ -169,12 +172,13 @@ def read_acquisition(dataset: Dataset, user: UserFacts = UserFacts()) -> Acquisi
     """
     warnings: list[str] = []
     spots = _focal_spots(dataset, warnings)
+    spot: Fact[float]
     if user.focal_spot_mm is not None:
         spot = Fact(user.focal_spot_mm, "mm", "user")
     elif spots.value:
         spot = Fact(max(spots.value), "mm", "header")
         if len(set(spots.value)) > 1:
-            warnings.append(f"Several focal spots listed; using {spot.value:g}.")
+            warnings.append(f"Several focal spots listed; using {max(spots.value):g}.")
     else:
         spot = unknown("mm")
     spot = _with_actual_size(spot)
@@ -205,6 +209,7 @@ def read_acquisition(dataset: Dataset, user: UserFacts = UserFacts()) -> Acquisi
         found = (given_magnification(user.magnification), *found)
     factor = _magnification(found, sid)
     aspect = _pixel_aspect(dataset, spacing, calibrated)
+    blur_across, blur_along, blur_in_object = _blur(spot, factor, spacing, found, sid)
     facts = Acquisition(
         focal_spots=spots,
         focal_spot=spot,
@@ -217,7 +222,9 @@ def read_acquisition(dataset: Dataset, user: UserFacts = UserFacts()) -> Acquisi
         calibration_type=kind,
         magnifications=found,
         pixel_aspect=aspect,
-        **_blur(spot, factor, spacing, found, sid),
+        blur_detector_px=blur_across,
+        blur_length_px=blur_along,
+        blur_object_mm=blur_in_object,
     )
     assumed = [f"Assumed {', '.join(facts.assumed())}."] if facts.assumed() else []
     return replace(facts, warnings=(*warnings, *assumed))
@@ -227,7 +234,7 @@ def _unusable(name: str, dataset: Dataset, keyword: str) -> str:
     return f"{name} '{raw_text(dataset, keyword)}' unusable."
 
 
-def _focal_spots(dataset: Dataset, warnings: list[str]) -> Fact:
+def _focal_spots(dataset: Dataset, warnings: list[str]) -> Fact[tuple[float, ...]]:
     values = numbers_of(dataset, "FocalSpots")
     if values == ():
         return unknown("mm")
@@ -242,7 +249,7 @@ def _focal_spots(dataset: Dataset, warnings: list[str]) -> Fact:
     return Fact(good, "mm", "header", "nominal") if good else unknown("mm", "implausible value in the header")
 
 
-def _single(dataset: Dataset, keyword: str, name: str, unit: str, warnings: list[str]) -> Fact:
+def _single(dataset: Dataset, keyword: str, name: str, unit: str, warnings: list[str]) -> Fact[float]:
     values = numbers_of(dataset, keyword)
     if values == ():
         return unknown(unit)
@@ -252,7 +259,7 @@ def _single(dataset: Dataset, keyword: str, name: str, unit: str, warnings: list
     return Fact(values[0], unit, "header")
 
 
-def _pair(dataset: Dataset, keyword: str, name: str, limits: tuple[float, float] | None, warnings: list[str]) -> Fact:
+def _pair(dataset: Dataset, keyword: str, name: str, limits: Pair | None, warnings: list[str]) -> Fact[Pair]:
     values = numbers_of(dataset, keyword)
     if values == ():
         return unknown("mm")
@@ -264,20 +271,19 @@ def _pair(dataset: Dataset, keyword: str, name: str, limits: tuple[float, float]
             f"Geometry implausible: {name} {values[0]:g} x {values[1]:g} mm is outside {limits[0]:g}-{limits[1]:g} mm."
         )
         return unknown("mm", "implausible value in the header")
-    return Fact(values, "mm", "header")
+    return Fact((values[0], values[1]), "mm", "header")
 
 
-def _spacing_from_field_of_view(dataset: Dataset, warnings: list[str]) -> Fact | None:
+def _spacing_from_field_of_view(dataset: Dataset, warnings: list[str]) -> Fact[Pair] | None:
     """Return the field of view over the image size (PS3.3 C.8.7.3), or None unless the image shows all of it.
 
     No tag of XA tells of a zoom. An image counts as uncropped when it is ORIGINAL, its field of view is a rectangle, or
     a circle in a square image, and pixels come out square and plausible.
     """
     shape, sides = text_of(dataset, "FieldOfViewShape"), numbers_of(dataset, "FieldOfViewDimensions")
-    size = (integers_of(dataset, "Rows"), integers_of(dataset, "Columns"))
-    if not shape or not sides or not all(one and one[0] > 0 for one in size):
+    rows, columns = ((integers_of(dataset, name) or (0,))[0] for name in ("Rows", "Columns"))
+    if not shape or not sides or min(rows, columns) <= 0:
         return None
-    (rows,), (columns,) = size
     if shape == "ROUND" and len(sides) == 1:
         sides = sides * 2
     elif shape != "RECTANGLE" or len(sides) != 2:
@@ -290,7 +296,7 @@ def _spacing_from_field_of_view(dataset: Dataset, warnings: list[str]) -> Fact |
     return Fact(pair, "mm", "assumed", "field of view / image size, taken as uncropped")
 
 
-def _calibrated_spacing(dataset: Dataset, spacing: Fact, warnings: list[str]) -> tuple[Fact, str]:
+def _calibrated_spacing(dataset: Dataset, spacing: Fact[Pair], warnings: list[str]) -> tuple[Fact[Pair], str]:
     """Return Pixel Spacing, unknown where it is not calibrated, and Pixel Spacing Calibration Type (PS3.3 10.7.1)."""
     calibrated = _pair(dataset, "PixelSpacing", "Pixel Spacing", None, warnings)
     kind = text_of(dataset, "PixelSpacingCalibrationType")
@@ -308,12 +314,12 @@ def _calibrated_spacing(dataset: Dataset, spacing: Fact, warnings: list[str]) ->
     return replace(calibrated, note=kind or "calibration type not stated"), kind
 
 
-def _pixel_aspect(dataset: Dataset, spacing: Fact, calibrated: Fact) -> float:
+def _pixel_aspect(dataset: Dataset, spacing: Fact[Pair], calibrated: Fact[Pair]) -> float:
     pair = spacing.value or calibrated.value or numbers_of(dataset, "PixelAspectRatio")
     return pair[0] / pair[1] if pair and len(pair) == 2 and min(pair) > 0 else 1.0
 
 
-def _with_actual_size(spot: Fact) -> Fact:
+def _with_actual_size(spot: Fact[float]) -> Fact[float]:
     """Add what IEC 60336 allows an actual spot of this nominal value: from the least width to the greatest length."""
     if spot.value is None or not 0.1 <= spot.value <= 3.0:
         return spot
@@ -322,7 +328,7 @@ def _with_actual_size(spot: Fact) -> Fact:
     return replace(spot, note=note, interval=(width[0], length[1]))
 
 
-def _magnification(found: tuple[Magnification, ...], sid: Fact) -> Fact:
+def _magnification(found: tuple[Magnification, ...], sid: Fact[float]) -> Fact[float]:
     """Return the most trusted M, with its range for vessels within 50 mm of its plane."""
     if not found:
         return unknown("")
@@ -334,15 +340,17 @@ def _magnification(found: tuple[Magnification, ...], sid: Fact) -> Fact:
     return Fact(used.value, "", "header", "; ".join((used.source, *others)), interval)
 
 
-def _blur(spot: Fact, factor: Fact, spacing: Fact, found: tuple[Magnification, ...], sid: Fact) -> dict[str, Fact]:
+def _blur(
+    spot: Fact[float],
+    factor: Fact[float],
+    spacing: Fact[Pair],
+    found: tuple[Magnification, ...],
+    sid: Fact[float],
+) -> tuple[Fact[Pair], Fact[Pair], Fact[float]]:
     """Return the three facts on the predicted blur: across and along the spot at the detector, and in the object."""
     if spot.value is None or factor.value is None:
         missing = "needs focal spot and magnification"
-        return {
-            "blur_detector_px": unknown("px", missing),
-            "blur_length_px": unknown("px", missing),
-            "blur_object_mm": unknown("mm", missing),
-        }
+        return unknown("px", missing), unknown("px", missing), unknown("mm", missing)
     # Both formulas grow with the spot and with M, so the ends of the ranges give the ends of the blur's range.
     (far, near), used = factor.interval, factor.value
     width, length = iec_60336_limits(spot.value) if spot.interval else ((spot.value, spot.value),) * 2
@@ -355,30 +363,28 @@ def _blur(spot: Fact, factor: Fact, spacing: Fact, found: tuple[Magnification, .
         (in_mm(width[0], far), in_mm(length[1], near)),
     )
     if spacing.value is None:
-        missing = unknown("px", "needs the imager pixel spacing")
-        return {"blur_detector_px": missing, "blur_length_px": missing, "blur_object_mm": in_object}
+        unseen = unknown("px", "needs the imager pixel spacing")
+        return unseen, unseen, in_object
+    rows_mm, columns_mm = spacing.value
 
-    def at_detector(least: float, greatest: float, note: str = "") -> Fact:
+    def at_detector(least: float, greatest: float, note: str = "") -> Fact[Pair]:
         in_px = geometry.blur_in_pixels
-        ranges = tuple((in_px(least, far, one), in_px(greatest, near, one)) for one in spacing.value)
-        values = tuple(in_px(least, used, one) for one in spacing.value)
+        ranges = tuple((in_px(least, far, one), in_px(greatest, near, one)) for one in (rows_mm, columns_mm))
+        values = in_px(least, used, rows_mm), in_px(least, used, columns_mm)
         return Fact(values, "px", _origin(spot, factor, spacing), note, ranges)
 
-    return {
-        "blur_detector_px": at_detector(*width, _depth_note(spot, spacing, found, sid)),
-        "blur_length_px": at_detector(*length, "its direction on the frame is not told"),
-        "blur_object_mm": in_object,
-    }
+    across = at_detector(*width, _depth_note(spot.value, rows_mm, found, sid.value))
+    return across, at_detector(*length, "its direction on the frame is not told"), in_object
 
 
 def _origin(*facts: Fact) -> str:
     return max((fact.origin for fact in facts), key=_ORIGINS.index)
 
 
-def _depth_note(spot: Fact, spacing: Fact, found: tuple[Magnification, ...], sid: Fact) -> str:
+def _depth_note(spot_mm: float, rows_mm: float, found: tuple[Magnification, ...], sid_mm: float | None) -> str:
     """Tell how much the blur changes for vessels before and behind the isocentre, were spot and tags exact."""
-    if found[0].source != SID_SOD:
+    if found[0].source != SID_SOD or sid_mm is None:
         return ""
-    ends = geometry.magnification_in_depth(found[0].value, found[0].value, sid.value, OBJECT_DEPTH_MM)
-    far, near = (geometry.blur_in_pixels(spot.value, one, spacing.value[0]) for one in ends)
+    ends = geometry.magnification_in_depth(found[0].value, found[0].value, sid_mm, OBJECT_DEPTH_MM)
+    far, near = (geometry.blur_in_pixels(spot_mm, one, rows_mm) for one in ends)
     return f"{far:.2f} to {near:.2f} px for objects within {OBJECT_DEPTH_MM:g} mm of the isocentre"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import Dataset
 
 from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.request import RELATIONSHIPS, UserFacts
@@ -66,7 +66,8 @@ class RunHeader:
         times: seconds since the first frame, float64 (n,), or None.
         moved: whether C-arm or table moved.
         subtracted: the frames are differences already.
-        stored_pixels: where and how the frames lie in the file.
+        bits_allocated, bits_stored: of a pixel; None without a file.
+        in_file: see `stored_pixels`; None without a file.
         to_linear: the header's table from frame values to linear intensity, for LOG and DISP. Like `log_slope` it is
             never applied to frames here.
         playback_fps: how fast to show the frames: by their times, else by the Cine Rate or the recommended rate, which
@@ -79,7 +80,7 @@ class RunHeader:
     number_of_frames: int
     image_rows: int
     image_columns: int
-    bits_allocated: int
+    bits_allocated: int | None
     bits_stored: int | None
     relationship: str | None
     log_slope: float | None
@@ -88,7 +89,7 @@ class RunHeader:
     moved: bool
     subtracted: bool
     acquisition: Acquisition
-    stored_pixels: StoredPixels | None
+    in_file: StoredPixels | None
     warnings: tuple[str, ...] = ()
     to_linear: LookupTable | None = None
     playback_fps: float | None = None
@@ -99,7 +100,18 @@ class RunHeader:
     @property
     def has_file(self) -> bool:
         """Whether a header of a file says this; else the user alone does."""
-        return self.stored_pixels is not None
+        return self.in_file is not None
+
+    @property
+    def stored_pixels(self) -> StoredPixels:
+        """Where and how the frames lie in the file.
+
+        Raises:
+            XAReadError: one sentence: they come from no file.
+        """
+        if self.in_file is None:
+            raise XAReadError("These frames come without a DICOM file; open their file.")
+        return self.in_file
 
     def exposed(self) -> np.ndarray | None:
         """Return the pixels that shutter and collimator leave open, bool (rows, columns); None when that is all."""
@@ -153,7 +165,7 @@ def header_in(file: InputFile, user_facts: UserFacts) -> RunHeader:
     return header_of(dataset, stored, user_facts)
 
 
-def header_of(dataset: FileDataset, stored: StoredPixels, user_facts: UserFacts = UserFacts()) -> RunHeader:
+def header_of(dataset: Dataset, stored: StoredPixels, user_facts: UserFacts = UserFacts()) -> RunHeader:
     """Return the header facts of a data set that was read with `read_dataset`."""
     source = _source(dataset, stored)
     warnings = [*stored.remarks, *differences(dataset, stored.frames)]
@@ -191,7 +203,7 @@ def header_of(dataset: FileDataset, stored: StoredPixels, user_facts: UserFacts 
         moved=motion.moved,
         subtracted=subtracted,
         acquisition=acquisition,
-        stored_pixels=stored,
+        in_file=stored,
         to_linear=to_linear,
         playback_fps=_playback_fps(dataset, times),
         windows=windows,
@@ -217,11 +229,11 @@ def headerless(frame_count: int, rows: int, columns: int, user_facts: UserFacts)
         "moved": False,
         "subtracted": False,
         "acquisition": read_acquisition(Dataset(), user_facts),
-        "stored_pixels": None,
+        "in_file": None,
     }
 
 
-def _source(dataset: FileDataset, stored: StoredPixels) -> Source:
+def _source(dataset: Dataset, stored: StoredPixels) -> Source:
     return Source(
         path=stored.path,
         sop_class_uid=text_of(dataset, "SOPClassUID"),
@@ -268,7 +280,7 @@ def _relationship(
     return None
 
 
-def _times(dataset: FileDataset, frames: int, warnings: list[str]) -> np.ndarray | None:
+def _times(dataset: Dataset, frames: int, warnings: list[str]) -> np.ndarray | None:
     """Return seconds per frame from Frame Time or Frame Time Vector (PS3.3 C.7.6.5, C.7.6.6), in milliseconds there."""
     if frames == 1:
         return np.zeros(1)
@@ -315,7 +327,7 @@ def _remarks_on_values(dataset: Dataset, source: Source) -> list[str]:
     return remarks
 
 
-def _is_subtracted(dataset: FileDataset) -> bool:
+def _is_subtracted(dataset: Dataset) -> bool:
     """Tell from codes and descriptions whether a device subtracted already (PS3.3 C.7.6.1.1.3, C.8.7.1.1.3)."""
     codes = [text_of(item, "CodeValue") for item in items_of(dataset, "DerivationCodeSequence")]
     texts = [text_of(dataset, name) for name in ("DerivationDescription", "AcquisitionDeviceProcessingDescription")]

@@ -98,7 +98,8 @@ def read_mask_module(dataset: Dataset, frames: int) -> tuple[MaskModule | None, 
     warnings = list(module.problems)
     if len(sequence) > _MOST_ITEMS:
         warnings.append(f"The header has {len(sequence)} mask items; only the first {_MOST_ITEMS} are used.")
-    covered, overlap = set(), False
+    covered: set[int] = set()
+    overlap = False
     for item in module.usable:
         contrast = item.contrast_frames(frames)
         overlap = overlap or not covered.isdisjoint(contrast)
@@ -141,8 +142,8 @@ def _read_item(item: Dataset, frames: int) -> MaskItem:
             problems.append("Mask operation REV_TID needs a frame range.")
         elif starts != sorted(set(starts)):
             problems.append("Mask ranges of REV_TID are not in increasing order.")
-    averaging = integers_of(item, "ContrastFrameAveraging")
-    averaging = 1 if averaging == () else (averaging or (0,))[0]
+    counts = integers_of(item, "ContrastFrameAveraging")
+    averaging = 1 if counts == () else (counts or (0,))[0]
     if not 1 <= averaging <= frames:
         problems.append(f"Contrast frame averaging '{raw_text(item, 'ContrastFrameAveraging')}' unusable.")
         averaging = 1

@@ -68,9 +68,9 @@ def read_exposed_areas(dataset: Dataset) -> tuple[tuple[ExposedArea, ...], tuple
 def _values(dataset: Dataset, device: str, shape: str) -> tuple[float, ...] | None:
     if shape == "RECTANGULAR":
         edges = [numbers_of(dataset, f"{device}{side}") for side in _SIDES]
-        if not all(one is not None and len(one) == 1 for one in edges):
+        values = tuple(one[0] for one in edges if one is not None and len(one) == 1)
+        if len(values) < len(edges):
             return None
-        values = tuple(one[0] for one in edges)
         usable = values[0] < values[1] and values[2] < values[3]
     elif shape == "CIRCULAR":
         center = numbers_of(dataset, f"CenterOfCircular{device}") or ()

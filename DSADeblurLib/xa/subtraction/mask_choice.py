@@ -1,12 +1,12 @@
 """Find mask frames in the pixels of a run: the frames before the contrast agent arrives."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
 from DSADeblurLib.errors import XAReadError
+from DSADeblurLib.lazy_frames import Frames
 from DSADeblurLib.xa.subtraction.registration import find_shift, image_area, needing_skimage
 from DSADeblurLib.xa.subtraction.subtract import log_mean
 
@@ -38,7 +38,7 @@ class FoundMask:
 
 
 def find_mask_frames(
-    frames: Sequence[np.ndarray], relationship: str, log_slope: float | None = None, most: int = MOST_MASK_FRAMES
+    frames: Frames, relationship: str | None, log_slope: float | None = None, most: int = MOST_MASK_FRAMES
 ) -> FoundMask:
     """Return the last frames before contrast arrives.
 

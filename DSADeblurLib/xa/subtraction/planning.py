@@ -1,11 +1,10 @@
 """Decide whether and how a run is subtracted: what the header says, what the user says, what the frames show."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
-import numpy as np
-
 from DSADeblurLib.errors import XAReadError
+from DSADeblurLib.lazy_frames import Frames
 from DSADeblurLib.request import REGISTRATIONS, SUBTRACTION_MODES
 from DSADeblurLib.xa.header.header import RELATIONSHIP_MISSING, RunHeader
 from DSADeblurLib.xa.header.mask_module import MOVED, MaskItem
@@ -23,7 +22,7 @@ def plan_subtraction(
     mode: str = "auto",
     mask_frames: Iterable[int] | None = None,
     *,
-    frames: Sequence[np.ndarray] | None = None,
+    frames: Frames | None = None,
     mask_shift: tuple[float, float] | None = None,
     flip_shift: bool = False,
     registration: str = "none",
@@ -90,7 +89,7 @@ def plan_subtraction(
     return plan
 
 
-def doubtful_shift(frames: Sequence[np.ndarray], plan: SubtractionPlan, relationship: str) -> str:
+def doubtful_shift(frames: Frames, plan: SubtractionPlan, relationship: str | None) -> str:
     """Return a sentence when the mask's shift with the other sign leaves less anatomy, '' when all is well.
 
     Devices do not agree on the signs of the Mask Sub-pixel Shift. The middle contrast frame of the first shifted mask

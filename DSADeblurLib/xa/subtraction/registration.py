@@ -84,7 +84,7 @@ def find_shift(
     log_mask, log_contrast = np.asarray(log_mask, np.float32), np.asarray(log_contrast, np.float32)
     area = image_area(log_mask, log_contrast) if area is None else np.asarray(area, bool)
     if min(area.shape) < SMALLEST_SIDE or area.sum() < SMALLEST_SIDE**2 / 4:
-        return tuple(map(float, start))
+        return float(start[0]), float(start[1])
     mask, contrast = _band(log_mask), _band(log_contrast)
     with needing_skimage():
         from skimage.filters import window
@@ -92,7 +92,7 @@ def find_shift(
     weight = ndimage.gaussian_filter(area.astype(np.float32), _BAND_PX[0] * 2) * window("tukey", area.shape)
     peak, _, _ = phase_cross_correlation(contrast * weight, mask * weight, upsample_factor=20, normalization=None)
     limit = min(area.shape) / 4
-    found = []
+    found: list[tuple[np.ndarray, float]] = []
     for guess in np.array((start, (0.0, 0.0), peak), float):
         if np.abs(guess).max() < limit and all(np.abs(guess - known).max() > _SAME_PX for known, _ in found):
             found.append(_refined(mask, contrast, area, guess))
@@ -122,10 +122,8 @@ def find_deformation(
         from skimage.transform import downscale_local_mean, resize
     factor = round(min(area.shape) / _FLOW_SIDE)
     if factor > 1:
-        field = find_deformation(
-            *(downscale_local_mean(one, (factor, factor)) for one in (log_mask, log_contrast)),
-            downscale_local_mean(area, (factor, factor)) == 1,
-        )
+        mask, contrast, inside = (downscale_local_mean(one, (factor, factor)) for one in (log_mask, log_contrast, area))
+        field = find_deformation(mask, contrast, inside == 1)
         return None if field is None else factor * resize(field, (2, *area.shape), order=1)
     contrast = _band(log_contrast)
     before = _scale((contrast - _band(log_mask))[area])

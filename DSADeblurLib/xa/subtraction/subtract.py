@@ -1,12 +1,12 @@
 """Digital subtraction in log intensity (PS3.3 C.7.6.10, PS3.4 N.2.5): differences computed one frame at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from scipy import ndimage
 
 from DSADeblurLib.errors import XAReadError
-from DSADeblurLib.lazy_frames import LazyFrames, MappedFrames
+from DSADeblurLib.lazy_frames import Frames, LazyFrames, MappedFrames
 from DSADeblurLib.request import RELATIONSHIPS
 from DSADeblurLib.xa.header.header import RELATIONSHIP_MISSING, RunHeader
 from DSADeblurLib.xa.subtraction import registration
@@ -25,7 +25,7 @@ class SubtractedFrames(LazyFrames):
     most two masks are kept in memory: the mean used last, and it moved.
     """
 
-    def __init__(self, frames: Sequence[np.ndarray], plan: SubtractionPlan, relationship: str) -> None:
+    def __init__(self, frames: Frames, plan: SubtractionPlan, relationship: str | None) -> None:
         if relationship not in RELATIONSHIPS:
             raise XAReadError(RELATIONSHIP_MISSING)
         count, rows, columns = frames.shape
@@ -93,7 +93,7 @@ class SubtractedFrames(LazyFrames):
         return log_mean(self._frames, numbers, self.relationship, slope)
 
 
-def for_subtraction(header: RunHeader, frames: Sequence[np.ndarray]) -> tuple[Sequence[np.ndarray], str | None]:
+def for_subtraction(header: RunHeader, frames: Frames) -> tuple[Frames, str | None]:
     """Return the frames (n, rows, columns) to be subtracted, and their Pixel Intensity Relationship.
 
     Display values go through the Modality LUT, which leads back to linear intensity, where the header has one, and are
@@ -119,7 +119,7 @@ def is_quantitative(header: RunHeader, plan: SubtractionPlan) -> bool:
 
 
 def log_mean(
-    frames: Sequence[np.ndarray], numbers: Iterable[int], relationship: str, log_slope: float | None = None
+    frames: Frames, numbers: Iterable[int], relationship: str | None, log_slope: float | None = None
 ) -> np.ndarray:
     """Return ln of the mean of some frames, float64 (rows, columns).
 
@@ -141,7 +141,7 @@ def log_mean(
     return total if relationship != "LOG" or log_slope is None else total * log_slope
 
 
-def subtract(frames: Sequence[np.ndarray], plan: SubtractionPlan, relationship: str) -> SubtractedFrames:
+def subtract(frames: Frames, plan: SubtractionPlan, relationship: str | None) -> SubtractedFrames:
     """Return the lazily subtracted frames of a native run, float32 (len(plan.contrast_frames), rows, columns).
 
     Args:

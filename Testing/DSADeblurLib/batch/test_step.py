@@ -13,10 +13,10 @@ from DSADeblurLib.batch import DeblurStep
 from DSADeblurLib.batch import step as step_module
 from DSADeblurLib.batch.folder import is_disk_full
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
-from DSADeblurLib.pipeline import Used
 from DSADeblurLib.request import DeblurRequest
 from DSADeblurLib.restoration import package
 from DSADeblurLib.restoration.package import load_model
+from DSADeblurLib.used import Used
 from DSADeblurLib.xa import XAWriteError
 
 FAST = DeblurRequest.of(device="cpu", engine="torch", precision="float32", frame_range=(1, 2))

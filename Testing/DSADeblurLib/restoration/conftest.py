@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from DSADeblurLib.restoration.architecture import ARCHITECTURES
+from DSADeblurLib.restoration.build_network import build_network
 from DSADeblurLib.restoration.card import ModelCard
-from DSADeblurLib.restoration.network import RestorationNetwork, build_network
+from DSADeblurLib.restoration.network import RestorationNetwork
 from DSADeblurLib.restoration.package import Model
 
 _SMALL = {

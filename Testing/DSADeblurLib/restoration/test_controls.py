@@ -8,20 +8,20 @@ from scipy import ndimage
 
 from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.restoration.controls import apply_controls, reblurred
-from DSADeblurLib.restoration.normalisation import Opening
+from DSADeblurLib.restoration.normalisation import Aperture
 
 SHARES = st.floats(0, 1)
 RNG = np.random.default_rng(3)
 FRAME, OUTPUT = (RNG.normal(size=(40, 50)).astype(np.float32) for _ in range(2))
 
 
-def controlled(s, n, frame=FRAME, output=OUTPUT, blur=(3.0, 2.0), opening=None):
-    return apply_controls(frame, output, DeblurSettings(sharpness=s, noise_reduction=n), blur, opening or Opening())
+def controlled(s, n, frame=FRAME, output=OUTPUT, blur=(3.0, 2.0), aperture=None):
+    return apply_controls(frame, output, DeblurSettings(sharpness=s, noise_reduction=n), blur, aperture or Aperture())
 
 
 @given(s=SHARES, n=SHARES)
 def test_the_result_is_the_formula(s, n):
-    blurred = reblurred(OUTPUT, (3.0, 2.0), Opening())
+    blurred = reblurred(OUTPUT, (3.0, 2.0), Aperture())
     expected = blurred + s * (OUTPUT - blurred) + (1 - n) * (FRAME - blurred)
     np.testing.assert_allclose(controlled(s, n), expected, atol=1e-5)
 
@@ -29,7 +29,7 @@ def test_the_result_is_the_formula(s, n):
 def test_the_ends():
     np.testing.assert_array_equal(controlled(1, 1), OUTPUT)
     np.testing.assert_array_equal(controlled(0, 0), FRAME)
-    np.testing.assert_allclose(controlled(0, 1), reblurred(OUTPUT, (3.0, 2.0), Opening()), atol=1e-6)
+    np.testing.assert_allclose(controlled(0, 1), reblurred(OUTPUT, (3.0, 2.0), Aperture()), atol=1e-6)
 
 
 def test_equal_controls_need_no_blur():
@@ -45,7 +45,7 @@ def test_a_flat_frame_stays(s, n, level):
 @given(n=SHARES)
 def test_where_the_network_explains_the_frame_noise_reduction_changes_nothing(n):
     """Then there is no rest to be given back, and the picture is the network's at any noise reduction."""
-    frame = reblurred(OUTPUT, (3.0, 2.0), Opening())
+    frame = reblurred(OUTPUT, (3.0, 2.0), Aperture())
     np.testing.assert_allclose(controlled(1, n, frame), OUTPUT, atol=1e-5)
 
 
@@ -61,7 +61,7 @@ def test_what_the_network_dropped_comes_back():
 def test_the_width_along_rows_is_not_that_along_columns():
     point = np.zeros((41, 41), np.float32)
     point[20, 20] = 1
-    spread = reblurred(point, (6.0, 0.0), Opening())
+    spread = reblurred(point, (6.0, 0.0), Aperture())
     assert np.count_nonzero(spread[20]) == 1 and spread[:, 20].sum() == pytest.approx(1, abs=1e-5)
     rows = np.arange(41) - 20
     # A uniform spot of width 6 has the variance 6^2 / 12 = 3.
@@ -72,7 +72,7 @@ def test_a_shutter_leaves_no_mark_in_the_rest():
     exposed = np.zeros((40, 50), bool)
     exposed[10:30, 10:40] = True
     frame, output = np.where(exposed, FRAME, 100), np.where(exposed, OUTPUT, 100)
-    result = controlled(1, 0.5, frame.astype(np.float32), output.astype(np.float32), opening=Opening(exposed))
+    result = controlled(1, 0.5, frame.astype(np.float32), output.astype(np.float32), aperture=Aperture(exposed))
     assert np.abs(result[exposed]).max() < 20
     np.testing.assert_allclose(result[~exposed], 100)
     # Well inside it is as without the shutter.

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
-from DSADeblurLib.restoration import fit_normalisation
 from DSADeblurLib.restoration.controls import apply_controls
 from DSADeblurLib.restoration.deblur import DeblurCancelled, DeblurError, deblur
 from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngine
-from DSADeblurLib.restoration.normalisation import Opening
+from DSADeblurLib.restoration.normalisation import Aperture, fit_normalisation
 from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.restoration.selection import Engines
 
@@ -97,17 +96,17 @@ def test_a_modulated_network_is_told_what_its_estimator_sees_or_the_user_says(ma
     part = deblur(frames, model, DeblurSettings(frame_range=(4, 4), **CPU))
     assert part.blur_px == whole.blur_px
     np.testing.assert_array_equal(part.frames[0], whole.frames[3])
-    assert whole.blur_seen_px == whole.blur_px
+    assert whole.blur_estimated_px == whole.blur_px
     other = deblur(frames, model, DeblurSettings(blur=(9.0, 0.0), **CPU))
     assert other.blur_px[0] > whole.blur_px[0] and other.blur_px[1] < whole.blur_px[1]
-    assert other.blur_seen_px == whole.blur_px and (other.frames != whole.frames).any()
+    assert other.blur_estimated_px == whole.blur_px and (other.frames != whole.frames).any()
 
 
 def test_a_network_that_is_not_told_needs_no_blur(make_model):
     model, frames = make_model(), run_of(dtype=np.float32)
-    plain, told = (deblur(frames, model, DeblurSettings(blur=blur, **CPU)) for blur in ("auto", (3.0, 3.0)))
-    assert plain.blur_px is told.blur_px is None
-    np.testing.assert_array_equal(told.frames, plain.frames)
+    plain, blur_condition = (deblur(frames, model, DeblurSettings(blur=blur, **CPU)) for blur in ("auto", (3.0, 3.0)))
+    assert plain.blur_px is blur_condition.blur_px is None
+    np.testing.assert_array_equal(blur_condition.frames, plain.frames)
 
 
 @pytest.mark.parametrize("numbers", [{}, {"kind": "unet", "modulated": True}])
@@ -119,7 +118,7 @@ def test_controls_act_on_the_networks_output_with_the_blur_of_the_run(make_model
     # A network that is told nothing leaves the width as it was given; another one is told its own mean as well.
     assert result.blur_px == (full.blur_px if numbers else (3.0, 2.0))
     expected = [
-        apply_controls(frame, output, chosen, result.blur_px, Opening())
+        apply_controls(frame, output, chosen, result.blur_px, Aperture())
         for frame, output in zip(frames, full.frames, strict=True)
     ]
     np.testing.assert_allclose(result.frames, expected, atol=1e-5)
@@ -136,9 +135,9 @@ def test_equal_controls_blend_between_input_and_output(make_model):
 def test_a_network_that_is_not_told_takes_the_blur_that_the_default_model_sees(make_model):
     frames = run_of((2, 64, 64), np.float32)
     # The precision is that of the networks; the estimator looks at the same frames in both.
-    seen = deblur(frames, load_model(DEFAULT_MODEL), DeblurSettings(**CPU)).blur_seen_px
+    seen = deblur(frames, load_model(DEFAULT_MODEL), DeblurSettings(**CPU)).blur_estimated_px
     result = deblur(frames, make_model(), DeblurSettings(device="cpu"))
-    assert result.blur_px == result.blur_seen_px == seen
+    assert result.blur_px == result.blur_estimated_px == seen
 
 
 def test_integers_stay_within_the_bits_stored(make_model):
@@ -216,10 +215,10 @@ def test_reading_goes_on_while_the_network_runs(make_model):
             return super().__getitem__(index)
 
     class Watching(TorchEngine):
-        def run(self, tile, told=None):
+        def run(self, tile, blur_condition=None):
             if not seen:
                 seen.extend([begun[1].wait(5), begun[2].wait(0.05)])
-            return super().run(tile, told)
+            return super().run(tile, blur_condition)
 
     def build(network, device, precision):
         source.counting = True  # the scale was fitted before
@@ -333,10 +332,10 @@ class SmallMemory:
         self._limit = limits[device]
         self._engine = TorchEngine(network)
 
-    def run(self, tile, told=None):
+    def run(self, tile, blur_condition=None):
         if tile.size > self._limit:
             raise OutOfMemory("8 GiB asked for")
-        return self._engine.run(tile, told)
+        return self._engine.run(tile, blur_condition)
 
     def memory_budget(self):
         return 2**40
@@ -394,10 +393,10 @@ def test_a_cuda_error_of_memory_reaches_the_way_out(make_model):
             super().__init__()
             self.network = network
 
-        def forward(self, x, told=None):
+        def forward(self, x, blur_condition=None):
             if x.numel() > 110 * 110:
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
-            return self.network(x, told)
+            return self.network(x, blur_condition)
 
     model, frames = make_model(), run_of((1, 256, 256), np.float32)
     engines = Engines(probe=lambda: "Some GPU", build=lambda network, device, precision: TorchEngine(Greedy(network)))
@@ -414,8 +413,8 @@ def test_half_precision_that_overflows_gives_way_to_float32(make_model):
             super().__init__(network)
             self.ends = precision == "float16"
 
-        def run(self, tile, told=None):
-            result = super().run(tile, told)
+        def run(self, tile, blur_condition=None):
+            result = super().run(tile, blur_condition)
             return np.where(np.abs(result) > 65504, np.inf, result) if self.ends else result
 
     model, frames = make_model(), run_of((3, 48, 48), np.float32)

@@ -14,7 +14,7 @@ from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.restoration.card import ModelCard
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.architecture import RDNArchitecture
-from DSADeblurLib.restoration.network import build_network
+from DSADeblurLib.restoration.build_network import build_network
 from DSADeblurLib.restoration.package import Model
 
 torch.set_num_threads(1)

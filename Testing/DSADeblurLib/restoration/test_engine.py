@@ -113,7 +113,7 @@ class Failing(nn.Module):
         super().__init__()
         self.error = error
 
-    def forward(self, x, told=None):
+    def forward(self, x, blur_condition=None):
         raise self.error
 
 
@@ -167,7 +167,7 @@ def test_what_pytorch_keeps_of_a_gpu_is_free(make_network, monkeypatch):
 
 def test_a_real_lack_of_memory_is_recognised():
     class Huge(nn.Module):
-        def forward(self, x, told=None):
+        def forward(self, x, blur_condition=None):
             return torch.empty(2**60, dtype=torch.uint8)
 
     with pytest.raises(OutOfMemory):

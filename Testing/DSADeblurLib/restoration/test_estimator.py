@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from DSADeblurLib.restoration.estimator import BlurEstimator
-from DSADeblurLib.restoration.network import TOLD, TOLD_SPREADS
+from DSADeblurLib.restoration.network import CONDITION_SIZE, CONDITION_SPREADS
 
 
 @pytest.fixture(scope="module")
@@ -15,9 +15,13 @@ def estimator():
 
 @pytest.mark.parametrize("shape", [(16, 16), (61, 67), (128, 48)])
 def test_any_size_gives_what_a_network_is_told(estimator, shape):
-    told = estimator(torch.randn(3, 1, *shape))
-    assert told.shape == (3, TOLD) and (told >= 0).all() and torch.isfinite(told).all()
-    assert (told[:, 2] >= TOLD_SPREADS[0]).all() and (told[:, 2] <= TOLD_SPREADS[1]).all()
+    blur_condition = estimator(torch.randn(3, 1, *shape))
+    assert (
+        blur_condition.shape == (3, CONDITION_SIZE)
+        and (blur_condition >= 0).all()
+        and torch.isfinite(blur_condition).all()
+    )
+    assert (blur_condition[:, 2] >= CONDITION_SPREADS[0]).all() and (blur_condition[:, 2] <= CONDITION_SPREADS[1]).all()
 
 
 def test_a_transposed_frame_has_rows_and_columns_swapped(estimator):

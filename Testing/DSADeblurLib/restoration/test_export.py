@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
 from DSADeblurLib.request import DeblurSettings
-from DSADeblurLib.restoration import export, package
+from DSADeblurLib.restoration import export, export_packages, package
 from DSADeblurLib.restoration.card import EXPORT_FILES, list_models, read_card
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.engine import EngineError
@@ -107,11 +107,11 @@ def test_packages_are_exported_again_from_the_shell(folder, monkeypatch, capsys)
     change_card(folder, openvino={})
     for name in EXPORT_FILES:
         (folder / name).unlink()
-    assert export.main([str(folder)]) == 0
+    assert export_packages.main([str(folder)]) == 0
     assert load_model(folder).export is not None and "tiny" in capsys.readouterr().out
-    assert export.main([]) == 2
-    monkeypatch.setattr(export, "openvino_is_installed", lambda: False)
-    assert export.main([str(folder)]) == 2
+    assert export_packages.main([]) == 2
+    monkeypatch.setattr(export_packages, "openvino_is_installed", lambda: False)
+    assert export_packages.main([str(folder)]) == 2
 
 
 @pytest.mark.parametrize("name", [card.name for card in list_models()])

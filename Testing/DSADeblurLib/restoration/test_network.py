@@ -7,13 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from DSADeblurLib.restoration.architecture import Architecture, RDNArchitecture, UNetArchitecture
-from DSADeblurLib.restoration.network import (
-    Attention,
-    Modulation,
-    RestorationNetwork,
-    build_network,
-    operations_per_pixel,
-)
+from DSADeblurLib.restoration.build_network import build_network
+from DSADeblurLib.restoration.network import Attention, Modulation, RestorationNetwork, operations_per_pixel
 
 SMALL = {"features": 4, "growth": 2, "blocks": 1}
 BOTH = [RDNArchitecture(**SMALL, layers=2), UNetArchitecture(**SMALL, levels=2)]
@@ -135,9 +130,9 @@ def test_what_is_told_is_not_rounded_under_autocast():
     modulation = Modulation(8)
     for parameter in modulation.parameters():
         torch.nn.init.normal_(parameter)
-    told = torch.tensor([[4.0, 4.0, 0.24]])
+    blur_condition = torch.tensor([[4.0, 4.0, 0.24]])
     with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
-        results = [modulation(torch.zeros(1, 8, 1, 1), told * factor) for factor in (1.0, 1.001)]
+        results = [modulation(torch.zeros(1, 8, 1, 1), blur_condition * factor) for factor in (1.0, 1.001)]
     assert results[0].dtype == torch.float32 and (results[0] != results[1]).all()
 
 

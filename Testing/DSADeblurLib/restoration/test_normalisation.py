@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from DSADeblurLib.restoration.normalisation import (
+    Aperture,
     Normalisation,
-    Opening,
     fit_normalisation,
     from_working,
     stored_limits,
@@ -119,7 +119,7 @@ def shuttered():
 
 def test_what_a_shutter_covers_does_not_count(shuttered):
     frame, covered, exposed = shuttered
-    expected, found = fit_normalisation(frame[None]), fit_normalisation(covered[None], opening=Opening(exposed))
+    expected, found = fit_normalisation(frame[None]), fit_normalisation(covered[None], aperture=Aperture(exposed))
     assert found.offset == pytest.approx(expected.offset, abs=0.1)
     assert found.scale == pytest.approx(expected.scale, rel=0.05)
     assert fit_normalisation(covered[None]).scale > 10 * expected.scale
@@ -127,14 +127,14 @@ def test_what_a_shutter_covers_does_not_count(shuttered):
 
 def test_a_cover_leaves_no_edge(shuttered):
     _, covered, exposed = shuttered
-    opening = Opening(exposed)
-    filled = opening.filled(covered)
+    aperture = Aperture(exposed)
+    filled = aperture.filled(covered)
     np.testing.assert_array_equal(filled[exposed], covered[exposed])
     assert set(np.unique(filled)) <= set(np.unique(covered[exposed]))
-    assert filled[0, 100] == covered[30, 100] and opening.inside(covered).size == exposed.sum()
+    assert filled[0, 100] == covered[30, 100] and aperture.inside(covered).size == exposed.sum()
 
 
 @pytest.mark.parametrize("exposed", [None, np.ones((4, 5), bool), np.zeros((4, 5), bool)])
 def test_nothing_is_left_out_where_all_or_nothing_is_exposed(exposed):
     frame = np.arange(20.0).reshape(4, 5)
-    assert Opening(exposed).inside(frame) is frame and Opening(exposed).filled(frame) is frame
+    assert Aperture(exposed).inside(frame) is frame and Aperture(exposed).filled(frame) is frame

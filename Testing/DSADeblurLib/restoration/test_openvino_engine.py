@@ -76,9 +76,9 @@ def test_a_modulated_network_is_told_the_blur(make_network):
     engine, pytorch = OpenVINOEngine(export_network(network), network.architecture), TorchEngine(network)
     tile = np.random.default_rng(7).normal(size=(64, 48)).astype(np.float32)
     results = []
-    for told in ((0.5, 6.0, 0.2), (6.0, 0.5, 0.2)):
-        results.append(engine.run(tile, np.array(told)))
-        np.testing.assert_allclose(results[-1], pytorch.run(tile, np.array(told)), atol=1e-4)
+    for blur_condition in ((0.5, 6.0, 0.2), (6.0, 0.5, 0.2)):
+        results.append(engine.run(tile, np.array(blur_condition)))
+        np.testing.assert_allclose(results[-1], pytorch.run(tile, np.array(blur_condition)), atol=1e-4)
     assert np.abs(results[0] - results[1]).max() > 1e-2
     with pytest.raises(ValueError, match="needs to be told"):
         engine.run(tile)

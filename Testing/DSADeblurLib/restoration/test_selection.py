@@ -27,10 +27,10 @@ class Fake:
         self._engine, self.precision = TorchEngine(network), precision
         self.runs = 0
 
-    def run(self, tile, told=None):
+    def run(self, tile, blur_condition=None):
         self.runs += 1
         self._clock.now += self._seconds
-        values = self._engine.run(tile, told)
+        values = self._engine.run(tile, blur_condition)
         values[self.wrong] += self._error * np.ptp(values)
         return values
 
@@ -199,7 +199,7 @@ def test_a_gpu_is_for_pytorch(bench, make_model):
 
 def test_without_memory_for_a_trial_pytorch_is_used(make_model):
     class Small(TorchEngine):
-        def run(self, tile, told=None):
+        def run(self, tile, blur_condition=None):
             raise OutOfMemory("8 GiB asked for")
 
     engines = Engines(build=Small, fast_bfloat16=lambda: True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from DSADeblurLib.restoration.architecture import RDNArchitecture
-from DSADeblurLib.restoration.network import build_network
+from DSADeblurLib.restoration.build_network import build_network
 from DSADeblurLib.restoration.weights import read_weights
 
 SOUND = safetensors.numpy.save({"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(2, np.float32)})

@@ -34,7 +34,9 @@ def test_times_of_another_number_of_frames_are_not_believed(make_run):
 def test_frames_without_a_header_are_what_the_user_says():
     frames = np.zeros((3, 20, 30), np.float32)
     run = Run.from_frames(frames, None, UserFacts(relationship="LOG", magnification=1.4, focal_spot_mm=1.2))
-    assert not run.has_file and run.stored_pixels is None and run.bits_stored is None and run.frames is frames
+    assert not run.has_file and run.bits_stored is None and run.frames is frames
+    with pytest.raises(XAReadError, match="These frames come without a DICOM file; open their file.$"):
+        _ = run.stored_pixels
     assert (run.number_of_frames, run.image_rows, run.image_columns) == (3, 20, 30)
     assert run.relationship == "LOG" and not run.subtracted and run.mask is None and run.times is None
     assert run.acquisition.focal_spot.origin == run.acquisition.magnification.origin == "user"

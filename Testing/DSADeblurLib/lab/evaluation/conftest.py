@@ -23,8 +23,8 @@ def small_plan():
 def untrained(tmp_path_factory) -> str:
     """Folder of a package whose network gives its input back."""
     from DSADeblurLib.restoration.architecture import RDNArchitecture
+    from DSADeblurLib.restoration.build_network import build_network
     from DSADeblurLib.restoration.card import ModelCard
-    from DSADeblurLib.restoration.network import build_network
     from DSADeblurLib.restoration.package import save_model
 
     torch.manual_seed(0)

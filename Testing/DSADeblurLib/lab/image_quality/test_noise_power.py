@@ -34,24 +34,10 @@ def test_shading_and_offset_are_not_noise(white):
     y, x = np.indices(white.shape[1:]) / 256
     found = noise_power(white + 5 + 0.2 * x - 0.1 * y**2)
     np.testing.assert_allclose(found.power, noise_power(white).power, rtol=1e-6)
+    np.testing.assert_allclose(noise_power(3 * white).power, 9 * found.power, rtol=1e-6)
 
 
-def test_the_unit_is_squared(white):
-    np.testing.assert_allclose(noise_power(3 * white).power, 9 * noise_power(white).power)
-
-
-def test_one_frame_and_another_region(white):
-    found = noise_power(white[0], roi=128)
-    assert found.spectrum.shape == (128, 128) and found.variance == pytest.approx(0.03**2, rel=0.03)
-
-
-@pytest.mark.parametrize("bad", [np.zeros(5), np.full((64, 64), np.nan), np.zeros((0, 64, 64))])
+@pytest.mark.parametrize("bad", [np.zeros((70, 70)), np.full((1, 64, 64), np.nan), np.zeros((1, 63, 64))])
 def test_unusable_frames_are_refused(bad):
     with pytest.raises(ValueError, match="finite frames"):
         noise_power(bad)
-
-
-def test_unusable_regions_are_refused(white):
-    for roi in (8, 300):
-        with pytest.raises(ValueError, match="fit into the frame"):
-            noise_power(white, roi=roi)

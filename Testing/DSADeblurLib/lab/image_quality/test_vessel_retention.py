@@ -12,8 +12,8 @@ RNG = np.random.default_rng(1)
 FRAME = RNG.normal(size=(200, 220)).astype(np.float32)
 
 
-def vessels(seed=0, count=3, shape=FRAME.shape, **numbers):
-    return bent_vessels(np.random.default_rng(seed), shape, count, **numbers)
+def vessels(seed=0, count=3, shape=FRAME.shape):
+    return bent_vessels(np.random.default_rng(seed), shape, count)
 
 
 @settings(max_examples=10)

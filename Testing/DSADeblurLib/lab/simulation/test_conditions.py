@@ -10,9 +10,9 @@ from DSADeblurLib.lab.simulation.conditions import (
     Conditions,
     blur_px,
     foreign_spot,
+    header_blur_px,
     random_conditions,
     removable_blur_px,
-    told_blur_px,
 )
 from DSADeblurLib.lab.simulation.effects import Effects
 from DSADeblurLib.lab.simulation.scene import Scene
@@ -62,13 +62,13 @@ def test_zoom_counts_as_blur(scene):
         assert 3 <= np.sqrt(rows * columns) * 1.0001 and np.sqrt(rows * columns) <= 5.0001
         spacing = scene.view.spacing_mm / zoom
         usual = np.sqrt((1.4 * conditions.nominal_spot_mm) ** 2 - 0.3**2)
-        assert told_blur_px(conditions, scene) == pytest.approx((usual * 0.5 / spacing,) * 2)
+        assert header_blur_px(conditions, scene) == pytest.approx((usual * 0.5 / spacing,) * 2)
 
 
 def test_headers_are_right_on_average(scene):
     """What follows from the nominal spot is the true removable width but for the tolerances of IEC 60336."""
     found = drawn(scene, 600, effects=False)
-    told = np.log([told_blur_px(c, scene) for c in found])
+    told = np.log([header_blur_px(c, scene) for c in found])
     true = np.log([removable_blur_px(c.spot, scene) for c in found])
     assert abs(np.mean(told - true)) < 0.05 and np.abs(told - true).mean() == pytest.approx(HEADER_SPREAD, abs=0.05)
 
@@ -131,4 +131,4 @@ def test_foreign_spots_are_as_wide_and_of_two_kinds(scene):
 def test_without_a_header_there_is_no_nominal_blur(scene):
     conditions = drawn(scene, 1)[0]
     with pytest.raises(ValueError, match="no nominal focal spot"):
-        told_blur_px(Conditions(conditions.spot, conditions.detector, 1e4), scene)
+        header_blur_px(Conditions(conditions.spot, conditions.detector, 1e4), scene)

@@ -14,8 +14,8 @@ def error(estimator: BlurEstimator, pool) -> float:
     """Mean error of the logarithms on patches that it has not learned from."""
     inputs, _, widths, _ = pool.patches(np.random.default_rng(99), 64, 64)
     with torch.no_grad():
-        seen, _ = estimator.logarithms(torch.from_numpy(inputs))
-    return float(np.abs(seen.numpy() - np.log(widths + SMALLEST_PX)).mean())
+        estimated, _ = estimator.logarithms(torch.from_numpy(inputs))
+    return float(np.abs(estimated.numpy() - np.log(widths + SMALLEST_PX)).mean())
 
 
 def test_learned_once_and_kept(small_pool):

@@ -26,7 +26,8 @@ from DSADeblurLib.lab.training.recipes import LARGE, RECIPES, OnlineRecipe
 from DSADeblurLib.lab.training.scene_ring import SceneRing
 from DSADeblurLib.lab.training.trainer import CHECKPOINT, LOG, Session
 from DSADeblurLib.restoration.architecture import UNetArchitecture
-from DSADeblurLib.restoration.network import build_network, operations_per_pixel
+from DSADeblurLib.restoration.build_network import build_network
+from DSADeblurLib.restoration.network import operations_per_pixel
 from DSADeblurLib.restoration.package import load_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -72,9 +73,9 @@ def rates(monkeypatch) -> list[float]:
     used = []
 
     class Watched(Session):
-        def descend(self, frames, truths, told, rate):
+        def descend(self, frames, truths, blur_condition, rate):
             used.append(rate)
-            return super().descend(frames, truths, told, rate)
+            return super().descend(frames, truths, blur_condition, rate)
 
     monkeypatch.setattr(online, "Session", Watched)
     return used
@@ -118,8 +119,12 @@ def test_batches_are_normalised_turned_and_told(full_ring):
     for batch in batches:
         assert batch.frames.shape == (8, 3, 16, 16) and batch.truths.shape == (8, 1, 16, 16)
         assert torch.isfinite(batch.frames).all() and torch.isfinite(batch.truths).all()
-        told = batch.told()
-        assert told.shape == (8, 3) and told.dtype == torch.float32 and (told[:, 2] > 0).all()
+        blur_condition = batch.blur_condition()
+        assert (
+            blur_condition.shape == (8, 3)
+            and blur_condition.dtype == torch.float32
+            and (blur_condition[:, 2] > 0).all()
+        )
     frames = torch.cat([batch.frames for batch in batches]).numpy()
     truths = torch.cat([batch.truths for batch in batches]).numpy()
     blurs = np.concatenate([batch.blur_px for batch in batches])
@@ -138,9 +143,9 @@ def test_rows_and_columns_are_told_as_the_patch_lies(full_ring):
 
     batch = BatchMaker(TINY, full_ring, estimator).batch(0)
     rows = np.where(batch.turned, 10.0, 1.0)
-    seen = np.isclose(batch.told()[:, 2], 0.3)
-    assert seen.any() and batch.turned.any() and not batch.turned.all()
-    np.testing.assert_allclose(batch.told()[seen, 0], rows[seen])
+    estimated = np.isclose(batch.blur_condition()[:, 2], 0.3)
+    assert estimated.any() and batch.turned.any() and not batch.turned.all()
+    np.testing.assert_allclose(batch.blur_condition()[estimated, 0], rows[estimated])
 
 
 @pytest.mark.slow

@@ -26,23 +26,23 @@ def test_shares_make_up_the_batch(small_pool):
 
 
 def test_shapes_and_scale(small_pool):
-    inputs, truths, blur, told = small_pool.patches(np.random.default_rng(0), 16, 48)
+    inputs, truths, blur, blur_condition = small_pool.patches(np.random.default_rng(0), 16, 48)
     assert inputs.shape == truths.shape == (16, 1, 48, 48) and inputs.dtype == np.float32
     assert np.isfinite(inputs).all() and np.abs(truths).max() < 20
     assert blur.shape == (16, 2) and (blur >= 0).all() and blur.max() > 0
-    assert told.shape == (16, 3) and (told > 0).all() and told.dtype == np.float32
+    assert blur_condition.shape == (16, 3) and (blur_condition > 0).all() and blur_condition.dtype == np.float32
 
 
 def test_what_an_estimator_sees_is_turned_with_the_patch(small_pool):
     """Without it, and apart from it, batches stay the same."""
-    seen = np.tile(np.array([1.0, 10.0, 0.3], np.float32), (small_pool.options.regions, 1))
-    with_it, without = (small_pool.patches(np.random.default_rng(0), 32, 48, seen=s) for s in (seen, None))
+    estimated = np.tile(np.array([1.0, 10.0, 0.3], np.float32), (small_pool.options.regions, 1))
+    with_it, without = (small_pool.patches(np.random.default_rng(0), 32, 48, estimated=s) for s in (estimated, None))
     for name in ("inputs", "truths", "blur_px"):
         np.testing.assert_array_equal(getattr(with_it, name), getattr(without, name))
-    alone = with_it.told[np.isclose(with_it.told[:, 2], 0.3)]
+    alone = with_it.blur_condition[np.isclose(with_it.blur_condition[:, 2], 0.3)]
     assert {tuple(widths) for widths in alone[:, :2].tolist()} == {(1.0, 10.0), (10.0, 1.0)}
-    share = small_pool.patches(np.random.default_rng(0), 32, 48, slice(8, 16), seen=seen)
-    np.testing.assert_array_equal(share.told, with_it.told[8:16])
+    share = small_pool.patches(np.random.default_rng(0), 32, 48, slice(8, 16), estimated=estimated)
+    np.testing.assert_array_equal(share.blur_condition, with_it.blur_condition[8:16])
 
 
 def test_some_patches_are_at_an_end_of_their_run(tmp_path):
@@ -60,11 +60,11 @@ def test_some_patches_are_at_an_end_of_their_run(tmp_path):
 
 
 def test_a_batch_has_every_class(small_pool, monkeypatch):
-    seen = []
+    estimated = []
     read = small_pool._shard
-    monkeypatch.setattr(small_pool, "_shard", lambda number: seen.append(number) or read(number))
+    monkeypatch.setattr(small_pool, "_shard", lambda number: estimated.append(number) or read(number))
     small_pool.patches(np.random.default_rng(0), CLASSES, 32)
-    assert len(seen) == CLASSES
+    assert len(estimated) == CLASSES
 
 
 def test_what_is_missing_is_rendered_the_same(small_pool, tmp_path):

@@ -68,9 +68,9 @@ def test_a_signal_within_a_step_keeps_every_step_and_resumes_exactly(
         patched.setattr(trainer, "Session", Interrupted)
         assert command(tmp_path / "halves") == SOME_FAILED
     assert steps_kept(tmp_path / "halves") == 7
-    told = capsys.readouterr()
-    assert f"Stopped early, after step 7 of 12, because {number.name} came; --resume goes on." in told.err
-    stopped = load_model(json.loads(told.out.splitlines()[-1])["model"]).card
+    captured = capsys.readouterr()
+    assert f"Stopped early, after step 7 of 12, because {number.name} came; --resume goes on." in captured.err
+    stopped = load_model(json.loads(captured.out.splitlines()[-1])["model"]).card
     assert stopped.training["validation_psnr_gain_db"] == {}  # whoever sent a signal waits
     assert stopped.training["stopped_early"] == f"after step 7 of 12, because {number.name} came"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -158,8 +158,8 @@ def test_the_estimator_ends_with_the_time(tmp_path, quick, small_pool, held_out,
     # The clock goes on by a second whenever it is asked.
     clock = iter(range(1000))
     monkeypatch.setattr(stopping, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    told = UNetArchitecture(features=4, growth=4, levels=1, attention_reduction=0, modulated=True)
-    recipe = replace(quick, architecture=told, estimator_steps=999)
+    architecture = UNetArchitecture(features=4, growth=4, levels=1, attention_reduction=0, modulated=True)
+    recipe = replace(quick, architecture=architecture, estimator_steps=999)
     with pytest.raises(TrainingStopped):
         train(recipe, tmp_path, pool=small_pool.folder, held_out=held_out, minutes=0.1, show_progress=False)
 

@@ -39,7 +39,7 @@ def test_runs_once_and_goes_on(tmp_path, small_pool, monkeypatch):
         study.Variant("loss", "base", tiny),
         study.Variant("again", "the same", tiny),
         study.Variant("loss", "l1", replace(tiny, loss="l1")),
-        study.Variant("told", "modulated", tiny, told=(1.0, 0.5)),
+        study.Variant("told", "modulated", tiny, blur_factors=(1.0, 0.5)),
         study.Variant("told", "not told", replace(tiny, architecture=replace(network, modulated=False))),
         study.Variant("noise", "much", tiny, quanta=(0, np.inf)),
     ]

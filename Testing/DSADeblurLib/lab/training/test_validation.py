@@ -5,7 +5,7 @@ import torch
 
 from DSADeblurLib.lab.training.validation import HeldOut
 from DSADeblurLib.restoration.architecture import UNetArchitecture
-from DSADeblurLib.restoration.network import build_network
+from DSADeblurLib.restoration.build_network import build_network
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from DSADeblurLib.lab.training.variants import (
     without_biases,
 )
 from DSADeblurLib.restoration.architecture import UNetArchitecture
-from DSADeblurLib.restoration.network import build_network
+from DSADeblurLib.restoration.build_network import build_network
 
 SMALL = UNetArchitecture(features=8, growth=4, levels=1, attention_reduction=1)
 
@@ -60,9 +60,9 @@ def test_untrained_unrolled_steps_agree_better_with_what_was_seen():
     sharp = torch.zeros(1, 1, 64, 64)
     sharp[..., 28:36] = 1
     blur = torch.tensor([[4.0, 4.0]])
-    seen = rectangle_blur(sharp, blur)
+    estimated = rectangle_blur(sharp, blur)
     with torch.no_grad():
-        output = UnrolledNetwork(SMALL)(seen, torch.tensor([[4.0, 4.0, 0.2]]))
-    left, before = ((rectangle_blur(frame, blur) - seen).square().mean() for frame in (output, seen))
+        output = UnrolledNetwork(SMALL)(estimated, torch.tensor([[4.0, 4.0, 0.2]]))
+    left, before = ((rectangle_blur(frame, blur) - estimated).square().mean() for frame in (output, estimated))
     assert left < 0.8 * before
-    assert (output - sharp).square().mean() < (seen - sharp).square().mean()
+    assert (output - sharp).square().mean() < (estimated - sharp).square().mean()

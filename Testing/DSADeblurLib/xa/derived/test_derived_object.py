@@ -9,7 +9,17 @@ import pytest
 from pydicom.uid import JPEGLSLossless
 
 from DSADeblurLib.lazy_frames import LazyFrames
-from DSADeblurLib.xa import Provenance, XAWriteError, plan_subtraction, read_header, read_run, subtract, write_derived
+from DSADeblurLib.request import UserFacts
+from DSADeblurLib.xa import (
+    Provenance,
+    Run,
+    XAWriteError,
+    plan_subtraction,
+    read_header,
+    read_run,
+    subtract,
+    write_derived,
+)
 from DSADeblurLib.xa.derived import derived_object as derived
 
 
@@ -145,6 +155,14 @@ def test_flat_difference_is_mid_grey(make_run, provenance, tmp_path):
         provenance=provenance,
     )
     assert np.unique(np.asarray(read_run(path).frames)).tolist() == [32768]
+
+
+def test_frames_without_a_file_are_not_written(provenance, tmp_path):
+    frames = np.zeros((2, 20, 30), np.uint16)
+    run = Run.from_frames(frames, None, UserFacts())
+    with pytest.raises(XAWriteError, match="These frames come without a DICOM file; open their file."):
+        write_derived(tmp_path / "out.dcm", run, frames, frame_numbers=[1, 2], provenance=provenance)
+    assert not any(tmp_path.iterdir())
 
 
 def _frames(dtype=np.uint16, count=6):
