@@ -98,7 +98,7 @@ def test_stages_are_bounded_by_what_is_left(driver, stages):
 def test_a_missing_recipe_is_the_failure_of_the_training(stages, tmp_path, monkeypatch):
     stages.size = stages.size.__class__(gains=("--help",))
     ended, words = stages.training()
-    assert ended == "failed (1)" and "Unknown recipe 'none of this name'" in words[0]
+    assert ended == "failed (2)" and "Unknown recipe 'none of this name'" in words[0]
     assert not list(tmp_path.glob("model*"))
 
 
