@@ -101,6 +101,11 @@ class MappedFrames(ComputedFrames):
         super().__init__(frames.shape, dtype, lambda index: function(frames[index]))
 
 
+def chosen_frames(frames: Frames, indices: Sequence[int]) -> ComputedFrames:
+    """Some of `frames`, (n, rows, columns), in the order of their `indices`."""
+    return ComputedFrames((len(indices), *frames.shape[1:]), frames.dtype, lambda index: frames[indices[index]])
+
+
 def is_several(key) -> bool:
     """Whether an index is one of several frames."""
     return isinstance(key, slice | list | tuple | range | np.ndarray)

@@ -14,7 +14,7 @@ import numpy as np
 
 from DSADeblurLib import __version__
 from DSADeblurLib.frame_file import FrameFile
-from DSADeblurLib.lazy_frames import ComputedFrames, Frames, LazyFrames, MappedFrames
+from DSADeblurLib.lazy_frames import Frames, LazyFrames, MappedFrames, chosen_frames
 from DSADeblurLib.request import DeblurRequest, DeblurSettings, RequestError, with_header_blur
 from DSADeblurLib.used import Used
 from DSADeblurLib.xa import (
@@ -318,8 +318,7 @@ def deblur_loaded(
 def _originals(run: Run, numbers: Sequence[int], plan: SubtractionPlan | None) -> LazyFrames:
     """The original frames that belong to restored ones, subtracted where those are."""
     if plan is None:
-        shape = (len(numbers), *run.frames.shape[1:])
-        return ComputedFrames(shape, run.frames.dtype, lambda index: run.frames[numbers[index] - 1])
+        return chosen_frames(run.frames, [number - 1 for number in numbers])
     frames, relationship = for_subtraction(run, run.frames)
     return subtract(frames, plan.between(numbers[0], numbers[-1]), relationship)
 

@@ -168,5 +168,5 @@ def _choice(name: str, option: Option, value):
     if isinstance(option, OneOf):
         return value.value or None
     if isinstance(option, Number):
-        return value or (None if option.optional else value)
+        return None if option.optional and not value else value
     return value if isinstance(option, Flag) else option.parsed(name, value)

@@ -10,7 +10,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from DSADeblurLib.lazy_frames import ComputedFrames
+from DSADeblurLib.lazy_frames import ComputedFrames, chosen_frames
 from DSADeblurLib.request import DeblurRequest
 from DSADeblurScene.derived import ATTRIBUTE, addDerived, putFrame, sampleFrames, setWindow, sourceOf
 from DSADeblurScene.input import InputRun, readInput, shownVolume
@@ -130,11 +130,9 @@ def originalFrames(derived) -> ComputedFrames:
     """The source's frames that a derived node was made from, one for one, subtracted alike when it is subtracted."""
     run, numbers = readInput(sourceOf(derived)), frameNumbersOf(derived)
     if derived.GetAttribute(ATTRIBUTE + "Subtraction") is None:
-        shape = (len(numbers), *run.frames.shape[1:])
-        return ComputedFrames(shape, run.frames.dtype, lambda i: run.frames[numbers[i] - 1])
+        return chosen_frames(run.frames, [number - 1 for number in numbers])
     frames = subtractedSource(derived)
-    shape = (len(numbers), *frames.shape[1:])
-    return ComputedFrames(shape, frames.dtype, lambda i: frames[frames.frame_numbers.index(numbers[i])])
+    return chosen_frames(frames, [frames.frame_numbers.index(number) for number in numbers])
 
 
 def subtractedSource(derived) -> SubtractedFrames:

@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -110,42 +110,15 @@ def fileStem(name: str) -> str:
     return re.sub(r"[^\w.\- ]+", "_", name).strip(" ._")[:80].rstrip(" .") or "deblurred"
 
 
-def freePath(folder: Path, stem: str, suffix: str) -> Path:
-    """A path in the folder that does not exist yet."""
-    number, path = 2, folder / f"{stem}{suffix}"
-    while os.path.lexists(path):
-        number, path = number + 1, folder / f"{stem} {number}{suffix}"
-    return path
-
-
 def writeNew(folder: Path, stem: str, suffix: str, write: Callable[[Path], Returned]) -> tuple[Path, Returned]:
-    """Let `write` make a file, and put it in the folder under a name that nothing has by then.
+    """As DSADeblurLib.atomic_write.write_new, but a file that cannot be put there is a RuntimeError, one sentence."""
+    from DSADeblurLib.atomic_write import write_new
 
-    Returns its path and what `write` returned. Raises what that raises, and RuntimeError, one sentence, if the file
-    cannot be put there; then nothing is left.
-    """
-    from DSADeblurLib.atomic_write import put_in_place
-
-    name = f"{stem}{suffix}"
-    with ExitStack() as stack:
-        with _writing(name):
-            # In the folder itself, for only within one file system files appear in one step.
-            aside = stack.enter_context(tempfile.TemporaryDirectory(prefix=".dsadeblur-", dir=folder))
-        finished = Path(aside) / name
-        returned = write(finished)
-        while True:
-            path = freePath(folder, stem, suffix)
-            with _writing(name), suppress(FileExistsError):
-                put_in_place(finished, path, replace=False)
-                return path, returned
-
-
-@contextmanager
-def _writing(name: str) -> Iterator[None]:
     try:
-        yield
+        return write_new(folder, stem, suffix, write)
     except OSError as error:
-        raise RuntimeError(_("Cannot write {name}: {reason}.").format(name=name, reason=error.strerror)) from error
+        text = _("Cannot write {name}: {reason}.").format(name=f"{stem}{suffix}", reason=error.strerror)
+        raise RuntimeError(text) from error
 
 
 @contextmanager

@@ -88,21 +88,24 @@ def loaded_run(
     Returns:
         The run. Where the file does not go with the frames, or cannot be read, they are taken as they are.
     """
-    if not path:
+
+    def as_they_are(note: str) -> LoadedRun:
         return LoadedRun(Run.from_frames(frames, None, facts), None, note)
+
+    if not path:
+        return as_they_are(note)
     try:
         header = read_header(path, facts)
     except XAReadError as error:
-        return LoadedRun(Run.from_frames(frames, None, facts), None, str(error))
+        return as_they_are(str(error))
     if header.number_of_frames != len(frames) and not several_files:
-        note = f"The node has {len(frames)} frames, its DICOM file {header.number_of_frames}: the header is not used."
-        return LoadedRun(Run.from_frames(frames, None, facts), None, note)
+        held = header.number_of_frames
+        return as_they_are(f"The node has {len(frames)} frames, its DICOM file {held}: the header is not used.")
     rule = reader_rule(header)
     if rule is None:
         return LoadedRun(Run.from_frames(frames, header, facts), None)
     if not rule.fits(frames):
-        note = "The node's pixel values are not those of its DICOM file: they are taken as they are."
-        return LoadedRun(Run.from_frames(frames, None, facts), None, note)
+        return as_they_are("The node's pixel values are not those of its DICOM file: they are taken as they are.")
     return LoadedRun(Run.from_frames(stored_values(frames, rule), header, facts), rule)
 
 

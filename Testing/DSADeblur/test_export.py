@@ -236,10 +236,9 @@ def test_folder_that_takes_nothing_is_told(tmp_path, out, monkeypatch, format):
 
 @pytest.mark.parametrize("name", ["a/../b", "..", "", "a\x00b\n", "CON: *?", "x" * 300, "Jörg"])
 def test_names_of_nodes_become_names_of_files(tmp_path, name):
-    from DSADeblurScene.export_dicom import fileStem, freePath
+    from DSADeblurScene.export_dicom import fileStem, writeNew
 
-    path = freePath(tmp_path, fileStem(name), ".dcm")
-    path.write_bytes(b"")
+    path, _returned = writeNew(tmp_path, fileStem(name), ".dcm", lambda path: path.write_bytes(b""))
     assert path.parent == tmp_path and list(tmp_path.iterdir()) == [path]
 
 

@@ -92,7 +92,7 @@ def test_formats_are_those_of_the_export(gui):
 def test_only_what_applies_is_enabled(panel, monkeypatch, name, folder, dicom):
     from DSADeblurPanel import export_section
 
-    monkeypatch.setattr(export_section, "missingPackage", lambda *_: "")
+    monkeypatch.setattr(export_section, "missingPackage", lambda choice, dropIdentity: "")
     ui = panel.ui
     choose(panel, name)
     for checked in (False, True):

@@ -338,14 +338,14 @@ def test_model_folder_is_browsed(gui, monkeypatch, tiny_model, tmp_path):
     import qt
 
     widget = gui.openModule()
-    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda parent, caption, directory: str(tmp_path))
     widget.ui.browseModelButton.click()
     assert "card.json is missing" in widget.ui.modelInfoLabel.text and not widget.ui.applyButton.enabled
-    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: tiny_model)
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda parent, caption, directory: tiny_model)
     widget.ui.browseModelButton.click()
     assert widget._parameterNode.request.model == tiny_model and widget.ui.modelComboBox.currentText == tiny_model
     assert widget.ui.modelInfoLabel.text.startswith("Untrained")
-    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: "")
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda parent, caption, directory: "")
     widget.ui.browseModelButton.click()
     assert widget._parameterNode.request.model == tiny_model
 

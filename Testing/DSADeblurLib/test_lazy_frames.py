@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from DSADeblurLib.lazy_frames import LazyFrames, MappedFrames
+from DSADeblurLib.lazy_frames import LazyFrames, MappedFrames, chosen_frames
 
 ARRAY = np.arange(5 * 2 * 3, dtype=np.uint16).reshape(5, 2, 3)
 
@@ -55,6 +55,13 @@ def test_each_frame_goes_through_the_function_when_it_is_asked_for():
     assert (frames.shape, frames.dtype, asked) == (ARRAY.shape, np.float32, [])
     assert frames[3].dtype == np.float32 and len(asked) == 1
     np.testing.assert_array_equal(frames[[3, 0]], 2 * ARRAY[[3, 0]])
+
+
+def test_chosen_frames_come_in_the_order_of_their_indices():
+    frames = np.arange(24, dtype=np.uint16).reshape(4, 2, 3)
+    chosen = chosen_frames(frames, [3, 1])
+    assert chosen.shape == (2, 2, 3) and chosen.dtype == np.uint16
+    np.testing.assert_array_equal(chosen[:], frames[[3, 1]])
 
 
 def test_base_gives_no_frames():
