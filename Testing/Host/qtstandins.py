@@ -86,11 +86,21 @@ class ctkSliderWidget(QtWidgets.QWidget):
         self._box = QtWidgets.QDoubleSpinBox()
         row.addWidget(self._slider)
         row.addWidget(self._box)
-        self._slider.valueChanged.connect(lambda value: self._box.setValue(value))
+        self._slider.valueChanged.connect(lambda position: self._box.setValue(position / self._positions()))
         self._box.valueChanged.connect(self._onValue)
 
+    def _positions(self) -> int:
+        """Positions of the slider, which knows whole numbers only, in one unit."""
+        return 10 ** self._box.decimals()
+
+    def _fitSlider(self) -> None:
+        blocked = self._slider.blockSignals(True)
+        self._slider.setRange(*(round(self._positions() * one) for one in (self._box.minimum(), self._box.maximum())))
+        self._slider.setValue(round(self._positions() * self._box.value()))
+        self._slider.blockSignals(blocked)
+
     def _onValue(self, value: float) -> None:
-        self._slider.setValue(int(round(value)))
+        self._fitSlider()
         self.valueChanged.emit(value)
 
     def setValue(self, value: float) -> None:
@@ -98,17 +108,21 @@ class ctkSliderWidget(QtWidgets.QWidget):
 
     def _setMinimum(self, value: float) -> None:
         self._box.setMinimum(value)
-        self._slider.setMinimum(int(value))
+        self._fitSlider()
 
     def _setMaximum(self, value: float) -> None:
         self._box.setMaximum(value)
-        self._slider.setMaximum(int(value))
+        self._fitSlider()
+
+    def _setDecimals(self, count: int) -> None:
+        self._box.setDecimals(count)
+        self._fitSlider()
 
     value = _Property(float, lambda self: self._box.value(), setValue)
     minimum = _Property(float, lambda self: self._box.minimum(), _setMinimum)
     maximum = _Property(float, lambda self: self._box.maximum(), _setMaximum)
     singleStep = _Property(float, lambda self: self._box.singleStep(), lambda self, v: self._box.setSingleStep(v))
-    decimals = _Property(int, lambda self: self._box.decimals(), lambda self, v: self._box.setDecimals(v))
+    decimals = _Property(int, lambda self: self._box.decimals(), _setDecimals)
     suffix = _Property(str, lambda self: self._box.suffix(), lambda self, v: self._box.setSuffix(v))
 
 

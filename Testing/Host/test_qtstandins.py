@@ -1,4 +1,4 @@
-"""The group that folds leaves hidden what the panel hid, as CTK's does."""
+"""Stand-ins of CTK: what the panel hid stays hidden in a group that folds, and a slider has parts of a unit."""
 
 from __future__ import annotations
 
@@ -30,3 +30,20 @@ def test_what_was_hidden_stays_hidden(hiddenWhileFolded):
     for folded in (True, False):
         group.setProperty("collapsed", folded)
         assert seen.isVisible() is hidden.isVisible() is not folded
+
+
+def test_slider_holds_parts_of_a_unit():
+    qtemu = pytest.importorskip("qtemu", reason="PySide6 or slicer-core is not installed")
+    from qtstandins import ctkSliderWidget
+
+    qtemu.install()
+    slider, told = ctkSliderWidget(), []
+    slider.setProperty("decimals", 2)
+    slider.setProperty("maximum", 1.0)
+    slider.valueChanged.connect(told.append)
+    for value in (1.0, 0.3, 0.55):
+        slider.setValue(value)
+        assert slider.property("value") == value and slider._slider.value() == round(100 * value)
+    assert told == [1.0, 0.3, 0.55]
+    slider._slider.setValue(25)
+    assert slider.property("value") == told[-1] == 0.25
