@@ -236,9 +236,10 @@ def test_panel_left_in_an_export(gui, panel, out, monkeypatch):
     assert panel.ui.exportButton.enabled
 
 
+@pytest.mark.slow
 def test_export_waits_for_a_job(gui, panel, out, slow_model, tmp_path):
     panel._parameterNode.inputNode = load(tmp_path / "slow.dcm", samples.vessel_frames(60, 128, 128), frame_time=100)
-    panel._parameterNode.model = slow_model
+    panel._parameterNode.request.model = slow_model
     panel.ui.deviceComboBox.currentIndex = 1
     panel.ui.applyButton.click()
     assert not panel.ui.exportButton.enabled

@@ -223,6 +223,7 @@ def test_a_new_choice_is_checked_and_named():
         DeblurRequest.of(reader="Ada")
 
 
+@pytest.mark.slow
 def test_a_new_choice_is_in_manifest_and_object(tmp_path, small_model):
     frames = np.random.default_rng(0).integers(500, 3000, (2, 32, 32)).astype(np.uint16)
     nothing = dict.fromkeys(("focal_spot_mm", "sid_mm", "sod_mm", "imager_pixel_spacing_mm"))

@@ -18,6 +18,8 @@ from DSADeblurLib.restoration.engine import EngineError
 from DSADeblurLib.restoration.package import load_model, save_model
 from DSADeblurLib.restoration.selection import Engines
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def package_as_saved(tmp_path_factory, make_network, make_card):

@@ -39,6 +39,7 @@ def _settling(frames):
     return np.concatenate([frames[:1] * 0.3, frames[1:]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [_as_they_are, _moving, _flickering, _settling])
 @pytest.mark.parametrize("seed", [2, 3, 5])
 def test_frames_before_the_contrast_agent_are_found(seed, change):
