@@ -15,10 +15,9 @@ import torch
 
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.request import DeblurSettings
-from DSADeblurLib.restoration import fit_normalisation
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.network import RestorationNetwork
-from DSADeblurLib.restoration.normalisation import from_working, to_working
+from DSADeblurLib.restoration.normalisation import fit_normalisation, from_working, to_working
 from DSADeblurLib.restoration.package import Model, load_model
 from DSADeblurLib.restoration.selection import Engines
 
