@@ -152,6 +152,7 @@ def test_frame_range_counts_the_runs_frames(tmp_path, small_model):
     )
 
 
+@pytest.mark.slow
 def test_a_modulated_model_is_told_what_the_header_says(tmp_path, modulated_model):
     """Unless the user says what to believe; the width and where it came from are in the derived object."""
     run = read_run(write_run(tmp_path / "run.dcm"))

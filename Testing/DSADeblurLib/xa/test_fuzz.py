@@ -54,6 +54,7 @@ def test_the_same_number_gives_the_same_file(fuzz, seeds):
     assert fuzz[0].mutate(*data, 7) == fuzz[0].mutate(*data, 7) != fuzz[0].mutate(*data, 8)
 
 
+@pytest.mark.slow
 def test_the_script_counts_and_finds(tmp_path):
     command = [sys.executable, _FUZZ / "run.py", "--without-real", "--keep", tmp_path / "kept", "--files"]
     done = subprocess.run([*command, "25"], capture_output=True, text=True, timeout=600)
