@@ -7,7 +7,7 @@ import torch
 from DSADeblurLib.lab.training.estimator_training import estimator_of
 from DSADeblurLib.restoration.estimator import SMALLEST_PX, BlurEstimator
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 
 def error(estimator: BlurEstimator, pool) -> float:
@@ -28,7 +28,6 @@ def test_learned_once_and_kept(small_pool):
         assert torch.equal(a, b) and not a.requires_grad
 
 
-@pytest.mark.slow
 def test_learns(small_pool):
     untrained, trained = (estimator_of(small_pool, steps, show_progress=False) for steps in (1, 120))
     assert error(trained, small_pool) < 0.7 * error(untrained, small_pool)
