@@ -21,6 +21,8 @@ from DSADeblurLib.used import Used
 from DSADeblurLib.xa import Run, plan_subtraction, read_run, subtract
 from DSADeblurLib.xa.loaded_frames import loaded_run
 
+pytestmark = pytest.mark.slow
+
 # What the network says by itself; what is given back of the frame has a test of its own.
 FAST = DeblurRequest.of(device="cpu", engine="torch", precision="float32", noise_reduction=1.0)
 NATIVE = FAST.with_choices(subtract="never")
@@ -152,7 +154,6 @@ def test_frame_range_counts_the_runs_frames(tmp_path, small_model):
     )
 
 
-@pytest.mark.slow
 def test_a_modulated_model_is_told_what_the_header_says(tmp_path, modulated_model):
     """Unless the user says what to believe; the width and where it came from are in the derived object."""
     run = read_run(write_run(tmp_path / "run.dcm"))

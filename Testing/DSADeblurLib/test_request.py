@@ -25,6 +25,7 @@ from DSADeblurLib.request import (
 )
 
 
+@pytest.mark.slow
 @given(requests())
 def test_requests_survive_json(request):
     assert DeblurRequest.from_dict(json.loads(json.dumps(request.as_dict()))) == request

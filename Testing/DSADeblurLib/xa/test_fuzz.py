@@ -36,6 +36,7 @@ def test_every_seed_goes_all_the_way(fuzz, seeds, tmp_path):
     assert sum(one == "written, subtracted" for one in ways.values()) > len(ways) / 2
 
 
+@pytest.mark.slow
 def test_damaged_files_give_a_run_or_a_sentence(fuzz, seeds, tmp_path):
     mutations, _, target = fuzz
     path, outcomes = tmp_path / "damaged.dcm", []

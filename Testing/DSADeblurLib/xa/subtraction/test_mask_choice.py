@@ -10,6 +10,8 @@ from DSADeblurLib.physics.acquisition import shift_frame
 from DSADeblurLib.xa import XAReadError, read_run
 from DSADeblurLib.xa.subtraction.mask_choice import MOST_MASK_FRAMES, find_mask_frames
 
+pytestmark = pytest.mark.slow
+
 _MASKS = 3
 
 
@@ -39,7 +41,6 @@ def _settling(frames):
     return np.concatenate([frames[:1] * 0.3, frames[1:]])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("change", [_as_they_are, _moving, _flickering, _settling])
 @pytest.mark.parametrize("seed", [2, 3, 5])
 def test_frames_before_the_contrast_agent_are_found(seed, change):
