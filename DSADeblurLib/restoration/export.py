@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import tempfile
 import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import nn
@@ -42,6 +44,21 @@ def openvino_is_installed() -> bool:
     return find_spec("openvino") is not None
 
 
+def import_openvino() -> ModuleType:
+    """OpenVINO without its telemetry, for which it would send each use over the network, from a fork of this process.
+
+    The fork closes stdin first, and if a thread of this process reads that, the fork waits for its lock for ever.
+
+    Raises:
+        ImportError: OpenVINO is not installed.
+    """
+    # None is how Python itself marks a module that cannot be found; OpenVINO then does without.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
 class _Correction(nn.Module):
     """What the network adds to the middle frame; the sum is left to the engine, which does it in float32."""
 
@@ -62,7 +79,7 @@ def export_network(network: RestorationNetwork) -> Export:
     Raises:
         ImportError: OpenVINO is not installed.
     """
-    import openvino
+    openvino = import_openvino()
 
     frames, side = network.architecture.frames, 8 * network.multiple
     with warnings.catch_warnings():
@@ -88,7 +105,7 @@ def _keep_in_float32(graph) -> None:
     OpenVINO heeds the mark in what it reads from files: https://github.com/openvinotoolkit/openvino/pull/21440. It
     loses that of a padding of the newer operation set, because it converts it into one of the first.
     """
-    import openvino
+    openvino = import_openvino()
 
     for operation in graph.get_ordered_ops():
         if operation.get_type_name() == "Pad":

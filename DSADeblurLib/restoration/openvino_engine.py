@@ -7,7 +7,7 @@ import torch
 
 from DSADeblurLib.restoration.architecture import Architecture
 from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, free_memory_budget
-from DSADeblurLib.restoration.export import Export
+from DSADeblurLib.restoration.export import Export, import_openvino
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 # How OpenVINO and oneDNN say it; there is no class of its own.
@@ -42,8 +42,7 @@ class OpenVINOEngine:
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         }
         try:
-            import openvino
-
+            openvino = import_openvino()
             core = openvino.Core()
             self._graph = core.read_model(export.graph, export.weights)
             self._compile = lambda graph: core.compile_model(graph, "CPU", hints)

@@ -57,6 +57,7 @@ def test_kinds_are_those_of_the_header(panel, tmp_path, run):
     assert entries(ui) == [] and ui.calibrationLabel.text == "" == ui.lengthsLabel.text
 
 
+@pytest.mark.slow
 def test_lengths_are_listed_and_follow_the_calibration(panel, run, tmp_path):
     ui, volume = run
     line = drawLine(volume, (10, 10), (30, 25), "<stenosis>")

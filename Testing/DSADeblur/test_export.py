@@ -23,7 +23,7 @@ from scenes import allFrames, fingerprint
 
 from DSADeblurLib.request import UserFacts
 
-pytestmark = pytest.mark.usefixtures("host")
+pytestmark = [pytest.mark.usefixtures("host"), pytest.mark.slow]
 
 MASKED = {"mask_frames": (1, 2), "contrast_range": (3, 6)}
 RESCALED = {"RescaleSlope": "2", "RescaleIntercept": "-100", "RescaleType": "US"}

@@ -16,6 +16,8 @@ import viewhost
 from results import deblurred
 from scenes import load
 
+pytestmark = pytest.mark.slow
+
 FORMATS = ["DICOM file", "DICOM database", "PNG picture", "GIF film", "MP4 film"]
 
 
@@ -238,7 +240,7 @@ def test_panel_left_in_an_export(gui, panel, out, monkeypatch):
 
 def test_export_waits_for_a_job(gui, panel, out, slow_model, tmp_path):
     panel._parameterNode.inputNode = load(tmp_path / "slow.dcm", samples.vessel_frames(60, 128, 128), frame_time=100)
-    panel._parameterNode.model = slow_model
+    panel._parameterNode.request.model = slow_model
     panel.ui.deviceComboBox.currentIndex = 1
     panel.ui.applyButton.click()
     assert not panel.ui.exportButton.enabled

@@ -180,7 +180,7 @@ def test_panel_shows_the_result_and_scripts_leave_the_layout_alone(gui, tmp_path
     before = arrangement(gui)
     widget.logic.process(source, tiny_model, device="cpu")
     assert arrangement(gui) == before and selected(source) == 0
-    widget._parameterNode.inputNode, widget._parameterNode.model = source, tiny_model
+    widget._parameterNode.inputNode, widget._parameterNode.request.model = source, tiny_model
     widget.ui.deviceComboBox.currentIndex = 1
     widget.ui.applyButton.click()
     assert gui.processEvents(lambda: widget.runSection.state.name == "IDLE")

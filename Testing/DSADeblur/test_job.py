@@ -97,6 +97,7 @@ def modalityLut() -> Dataset:
     return lut
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("written", "options"),
     [

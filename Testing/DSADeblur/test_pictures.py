@@ -11,6 +11,8 @@ import pytest
 import samples
 from matplotlib import pyplot
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def deblurred(tmp_path, tiny_model):

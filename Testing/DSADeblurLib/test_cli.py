@@ -60,6 +60,7 @@ def test_unreadable_file_is_one_sentence(tmp_path, capsys):
     assert capsys.readouterr().err == "dsadeblur: Not a DICOM file.\n"
 
 
+@pytest.mark.slow
 def test_deblur_exit_codes(run_file, tmp_path, small_model, capsys):
     model = ["--model", str(small_model.card.folder), "--device", "cpu"]
     assert main(["deblur", str(run_file), "--output", str(tmp_path / "a"), *model]) == FINE
@@ -71,6 +72,7 @@ def test_deblur_exit_codes(run_file, tmp_path, small_model, capsys):
     assert (tmp_path / "b" / "manifest.json").exists()
 
 
+@pytest.mark.slow
 def test_two_patients_with_files_of_one_name(run_file, tmp_path, small_model, capsys):
     other = tmp_path / "p2" / run_file.name
     other.parent.mkdir()
@@ -337,6 +339,7 @@ def test_wrong_use(arguments, capsys):
     assert "usage:" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_controls_reach_the_manifest_and_the_object(run_file, tmp_path, small_model):
     model = ["--model", str(small_model.card.folder)]
     for number, (options, s, n) in enumerate(
@@ -428,6 +431,7 @@ def test_module_is_the_command():
     assert done.returncode == 0 and done.stdout.strip() == f"dsadeblur {__version__}"
 
 
+@pytest.mark.slow
 def test_help_and_info_do_not_load_torch(run_file):
     code = (
         "import sys; from DSADeblurLib.cli import main; main(['info', sys.argv[1]]);"

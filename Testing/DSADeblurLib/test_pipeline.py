@@ -21,6 +21,8 @@ from DSADeblurLib.used import Used
 from DSADeblurLib.xa import Run, plan_subtraction, read_run, subtract
 from DSADeblurLib.xa.loaded_frames import loaded_run
 
+pytestmark = pytest.mark.slow
+
 # What the network says by itself; what is given back of the frame has a test of its own.
 FAST = DeblurRequest.of(device="cpu", engine="torch", precision="float32", noise_reduction=1.0)
 NATIVE = FAST.with_choices(subtract="never")

@@ -25,6 +25,7 @@ from DSADeblurLib.request import (
 )
 
 
+@pytest.mark.slow
 @given(requests())
 def test_requests_survive_json(request):
     assert DeblurRequest.from_dict(json.loads(json.dumps(request.as_dict()))) == request
@@ -223,6 +224,7 @@ def test_a_new_choice_is_checked_and_named():
         DeblurRequest.of(reader="Ada")
 
 
+@pytest.mark.slow
 def test_a_new_choice_is_in_manifest_and_object(tmp_path, small_model):
     frames = np.random.default_rng(0).integers(500, 3000, (2, 32, 32)).astype(np.uint16)
     nothing = dict.fromkeys(("focal_spot_mm", "sid_mm", "sod_mm", "imager_pixel_spacing_mm"))

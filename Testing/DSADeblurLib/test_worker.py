@@ -185,6 +185,7 @@ def test_progress_counts_to_the_end_and_estimates_the_rest(shared, tmp_path, mod
     assert all(one["seconds_left"] is None or one["seconds_left"] >= 0 for one in seen)
 
 
+@pytest.mark.slow
 def test_cancel_within_a_job_leaves_nothing_and_the_process_goes_on(worker, tmp_path, model):
     many = dict(shape=(200, 128, 128), tile=16)
     worker.tell(**message_for(tmp_path, model, **many))
@@ -200,6 +201,7 @@ def test_cancel_within_a_job_leaves_nothing_and_the_process_goes_on(worker, tmp_
     assert worker.hear("finished", "cancelled", "error") == {"type": "cancelled", "job": "c"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["shutdown", "close"])
 def test_ends_within_a_job_when_nobody_listens(worker, tmp_path, model, how):
     worker.tell(**message_for(tmp_path, model, shape=(200, 128, 128), tile=16))
@@ -291,6 +293,7 @@ def test_torch_missing_or_half_installed(tmp_path, name, text, words):
     assert process.end() == 1
 
 
+@pytest.mark.slow
 def test_needs_no_package_that_slicer_lacks(small_model):
     """Slicer 5.12 bundles numpy, scipy and pydicom; PyTorch's extension brings torch. Nothing else may be needed."""
     code = (

@@ -8,6 +8,8 @@ import pytest
 
 from DSADeblurLib import paths
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(not (paths.models_folder() / "compact").is_dir(), reason="the model is not bundled yet")
 @pytest.mark.skipif(importlib.util.find_spec("slicer_core") is None, reason="slicer-core is not installed")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("hiddenWhileFolded", [False, True])
 def test_what_was_hidden_stays_hidden(hiddenWhileFolded):

@@ -133,8 +133,9 @@ def _torch_stack(stack: nn.Sequential, x: torch.Tensor, precision: str) -> Calla
 
 
 def _openvino_stack(stack: nn.Sequential, x: torch.Tensor, precision: str) -> Callable[[], float]:
-    import openvino
+    from DSADeblurLib.restoration.export import import_openvino
 
+    openvino = import_openvino()
     graph = openvino.convert_model(stack, example_input=x)
     hints = {"INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision]}
     hints["INFERENCE_NUM_THREADS"] = torch.get_num_threads()

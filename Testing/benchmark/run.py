@@ -25,7 +25,7 @@ from rows import Row, floor_rows, frame_rows, models
 from runs import batches, peak_memory, scaling, stages
 
 from DSADeblurLib import __version__
-from DSADeblurLib.restoration.export import openvino_is_installed
+from DSADeblurLib.restoration.export import import_openvino, openvino_is_installed
 
 
 def main() -> int:
@@ -74,9 +74,7 @@ def machine() -> dict:
     names = [line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")]
     versions = {"torch": str(torch.__version__), "dsadeblur": __version__}
     if openvino_is_installed():
-        import openvino
-
-        versions["openvino"] = openvino.get_version()
+        versions["openvino"] = import_openvino().get_version()
     return {
         "processor": names[0] if names else platform.processor(),
         "threads": torch.get_num_threads(),

@@ -9,6 +9,8 @@ import run
 from judges import JUDGES
 from variants import VARIANTS, make
 
+pytestmark = pytest.mark.slow
+
 # One of each kind; `make conformance` judges all.
 SOME = (
     "native 12 bit",

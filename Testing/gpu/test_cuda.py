@@ -24,7 +24,7 @@ from DSADeblurLib.restoration.engine import Choice, TorchEngine, choose_device, 
 from DSADeblurLib.restoration.package import vessels_on_a_slope
 from DSADeblurLib.restoration.selection import TOLERANCES, trial_tile
 
-pytestmark = pytest.mark.cuda
+pytestmark = [pytest.mark.cuda, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
 # The network's own output, so that nothing hides how far off it is.
 ON_GPU = DeblurSettings(device="cuda", engine="torch", noise_reduction=1.0)

@@ -11,6 +11,8 @@ from batchsteps import Backwards
 from DSADeblurLib.batch import HIDDEN, MANIFEST, Batch, run_batch
 from DSADeblurLib.cli import SOME_FAILED, main
 
+pytestmark = pytest.mark.slow
+
 FOLDERS = ("processes", "claims", "work", "runs")
 
 

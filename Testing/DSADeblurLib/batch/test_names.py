@@ -13,6 +13,8 @@ from batchsteps import PATIENCE, Backwards, notes, until
 from DSADeblurLib.batch import HIDDEN, MANIFEST, Batch, run_batch
 from DSADeblurLib.batch import folder as folder_module
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def out(tmp_path):

@@ -29,8 +29,9 @@ from DSADeblurLib.batch import HIDDEN, MANIFEST, Batch, OutputFull, run_batch
 from DSADeblurLib.batch import manifest as manifest_module
 from DSADeblurLib.batch.outcome import Outcome
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_killed_at_any_moment(tmp_path, inputs):
     """What is visible is whole, and the next call does only what nothing says is done."""
     source, out, log = inputs(400), tmp_path / "out", tmp_path / "log"

@@ -91,6 +91,7 @@ def test_outcome_tells_what_was_asked_and_what_was_used(tmp_path, source, small_
     assert used.frame_numbers == (1, 2) and used.mask_frames == () and used.as_dict() == again["used"]
 
 
+@pytest.mark.slow
 def test_threads_are_as_told(tmp_path, source, small_model):
     """In a process of its own, for PyTorch keeps the number."""
     code = (

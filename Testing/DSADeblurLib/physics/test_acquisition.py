@@ -19,6 +19,8 @@ from DSADeblurLib.physics.blur import detector_blur, focal_spot_blur
 from DSADeblurLib.physics.detector import Detector
 from DSADeblurLib.physics.focal_spot import SHAPES, FocalSpot
 
+pytestmark = pytest.mark.slow
+
 SPACING = 0.15
 SIZE = 128
 

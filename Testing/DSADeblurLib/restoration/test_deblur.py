@@ -47,6 +47,7 @@ NETWORKS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(rows=st.integers(16, 90), cols=st.integers(16, 90), tile=st.integers(16, 100), numbers=NETWORKS)
 def test_tiled_equals_whole(make_model, rows, cols, tile, numbers):
@@ -132,6 +133,7 @@ def test_equal_controls_blend_between_input_and_output(make_model):
     assert quarter.blur_px is None
 
 
+@pytest.mark.slow
 def test_a_network_that_is_not_told_takes_the_blur_that_the_default_model_sees(make_model):
     frames = run_of((2, 64, 64), np.float32)
     # The precision is that of the networks; the estimator looks at the same frames in both.

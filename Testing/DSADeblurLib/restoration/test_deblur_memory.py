@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # One process does the work alone, so that its peak is the peak of the work; 40 frames of 1024 x 1024 in 16 bits
 # are 84 MB in and 84 MB out, and a part that held the run in float32 or in half a dozen copies would show.
 SCRIPT = """

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.engine import EngineError
 from DSADeblurLib.restoration.package import load_model, save_model
 from DSADeblurLib.restoration.selection import Engines
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +130,13 @@ def test_a_malformed_card_entry_is_refused(folder, value):
     change_card(folder, openvino=value)
     with pytest.raises(package.ModelError, match="must give 'openvino' as the SHA-256"):
         load_model(folder)
+
+
+def test_openvino_sends_nothing_over_the_network():
+    code = (
+        "import sys; from DSADeblurLib.restoration.export import import_openvino\n"
+        "import_openvino().convert_model\n"
+        "print([name for name, module in sys.modules.items() if module and name.startswith('openvino_telemetry')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr

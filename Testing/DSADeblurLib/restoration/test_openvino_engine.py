@@ -11,6 +11,8 @@ from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngin
 from DSADeblurLib.restoration.export import Export, export_network
 from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {
     "rdn": {"factor": 2},
     "rdn, 3 frames, full size": {"factor": 1, "frames": 3},
@@ -40,7 +42,6 @@ def plain(make_network):
     return export_network(network), network.architecture
 
 
-@pytest.mark.slow
 @settings(max_examples=6)
 @given(rows=st.integers(1, 5), cols=st.integers(1, 5), seed=st.integers(0, 99))
 def test_float32_agrees_with_pytorch(network, engines, rows, cols, seed):

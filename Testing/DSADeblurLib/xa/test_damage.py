@@ -19,6 +19,8 @@ from DSADeblurLib.xa.file.huffman import holds_image
 from DSADeblurLib.xa.file.input_file import InputFile
 from DSADeblurLib.xa.file.jpeg2000 import looks_whole
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("gdcm", reason="python-gdcm decodes JPEG Lossless and Extended")
 pytest.importorskip("openjpeg", reason="pylibjpeg-openjpeg encodes JPEG 2000")
 _REFUSED = r"^Compressed frame 1 (is damaged and cannot be decoded.|decodes to more than the image it should hold.)$"

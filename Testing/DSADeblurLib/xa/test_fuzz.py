@@ -36,6 +36,7 @@ def test_every_seed_goes_all_the_way(fuzz, seeds, tmp_path):
     assert sum(one == "written, subtracted" for one in ways.values()) > len(ways) / 2
 
 
+@pytest.mark.slow
 def test_damaged_files_give_a_run_or_a_sentence(fuzz, seeds, tmp_path):
     mutations, _, target = fuzz
     path, outcomes = tmp_path / "damaged.dcm", []
@@ -54,6 +55,7 @@ def test_the_same_number_gives_the_same_file(fuzz, seeds):
     assert fuzz[0].mutate(*data, 7) == fuzz[0].mutate(*data, 7) != fuzz[0].mutate(*data, 8)
 
 
+@pytest.mark.slow
 def test_the_script_counts_and_finds(tmp_path):
     command = [sys.executable, _FUZZ / "run.py", "--without-real", "--keep", tmp_path / "kept", "--files"]
     done = subprocess.run([*command, "25"], capture_output=True, text=True, timeout=600)

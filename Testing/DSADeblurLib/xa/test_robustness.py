@@ -16,6 +16,8 @@ from DSADeblurLib.xa import Provenance, Run, XAReadError, XAWriteError, plan_sub
 from DSADeblurLib.xa.derived.derived_object import write_derived
 from DSADeblurLib.xa.file.frame_stack import FrameStack
 
+pytestmark = pytest.mark.slow
+
 _KEYWORDS = (
     "SOPClassUID",
     "SOPInstanceUID",

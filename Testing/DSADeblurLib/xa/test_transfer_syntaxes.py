@@ -9,6 +9,8 @@ from pydicom.uid import UID, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, 
 from DSADeblurLib.xa import XAReadError, read_run
 from DSADeblurLib.xa.file.decoding import check_decoder
 
+pytestmark = pytest.mark.slow
+
 _BITS = (8, 10, 12, 16)
 # (encoder, syntax of the result, DCMTK's decoder or None where it has none).
 _ENCODERS = {

@@ -19,6 +19,8 @@ from DSADeblurLib.lab.simulation.sets import NOISE
 from DSADeblurLib.lab.training.packaging import write_metrics
 from DSADeblurLib.restoration.card import read_card
 
+pytestmark = pytest.mark.slow
+
 CLASSICAL = tuple(family.name for family in FAMILIES)
 RESTORING = (INPUT, *CLASSICAL, "untrained", "tiny")
 
@@ -124,7 +126,6 @@ def test_files_hold_the_whole_table(evaluation, tmp_path):
         pd.testing.assert_frame_equal(one, evaluation.figures, check_dtype=False, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_two_processes_find_the_same_as_one(untrained, tiny_model, small_plan):
     scores, settings = [], None
     chosen = dict.fromkeys([*((kind, noise) for kind in KINDS for noise in NOISE), run._PAPER], ())

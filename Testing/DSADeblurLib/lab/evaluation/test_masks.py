@@ -1,6 +1,7 @@
 """Pictures of remasking and registration: drawn for a run without a device's mask, never into a repository."""
 
 import numpy as np
+import pytest
 from skimage import io
 
 from DSADeblurLib.lab.evaluation import masks
@@ -8,6 +9,8 @@ from DSADeblurLib.lab.simulation.runs import SimulationOptions, simulate_run
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.physics.acquisition import shift_frame
 from DSADeblurLib.xa import read_run
+
+pytestmark = pytest.mark.slow
 
 
 def _write(path, mask):

@@ -10,6 +10,8 @@ from DSADeblurLib.lab.image_quality.quality import psnr
 from DSADeblurLib.request import ORDERS, DeblurRequest
 from DSADeblurLib.xa import subtract
 
+pytestmark = pytest.mark.slow
+
 
 def test_runs_are_the_same_wherever_they_are_drawn():
     one, other = (order.draw_run("validation", 0, "clinical", 96) for _ in range(2))

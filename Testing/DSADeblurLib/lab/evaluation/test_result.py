@@ -15,6 +15,8 @@ from DSADeblurLib.lab.evaluation.printed_tables import print_tables
 from DSADeblurLib.lab.evaluation.real import PICTURE
 from DSADeblurLib.lab.evaluation.sheet import interesting_crop
 
+pytestmark = pytest.mark.slow
+
 
 def test_tables_show_models_targets_and_that_it_is_simulated(evaluation, capsys):
     print_tables(evaluation)

@@ -12,6 +12,8 @@ from DSADeblurLib.paths import models_folder
 from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.restoration.package import load_model
 
+pytestmark = pytest.mark.slow
+
 # At 1, 2, 3 and 8 times the noise.
 LEAST = (0.75, 0.80, 0.88, 1.00)
 FRAMES = 3

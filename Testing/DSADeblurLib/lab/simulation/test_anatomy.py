@@ -10,6 +10,8 @@ from DSADeblurLib.lab.simulation.scene import SLAB_EDGES_MM
 from DSADeblurLib.lab.simulation.tubes import View, draw_tubes
 from DSADeblurLib.lab.simulation.vessels import random_arteries
 
+pytestmark = pytest.mark.slow
+
 VIEW = View((200, 240), 0.6, 1100.0, 750.0)
 
 

@@ -13,6 +13,8 @@ from DSADeblurLib.lab.simulation.paper_dose import (
 )
 from DSADeblurLib.lab.simulation.sets import PAPER_DATA_RANGE, PAPER_NOMINAL_SPOTS_MM, PAPER_QUANTA, paper_pair
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pairs():

@@ -18,6 +18,8 @@ from DSADeblurLib.lab.simulation.runs import (
 from DSADeblurLib.measurement.width import vessel_width
 from DSADeblurLib.xa import plan_subtraction, read_run, subtract
 
+pytestmark = pytest.mark.slow
+
 SMALL = SimulationOptions(seed=2, frames=4)
 
 

@@ -12,6 +12,8 @@ from DSADeblurLib.lab.simulation.scene import (
     random_view,
 )
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (96, 128)
 
 

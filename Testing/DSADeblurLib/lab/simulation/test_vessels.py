@@ -7,6 +7,8 @@ from DSADeblurLib.lab.simulation import vessels
 from DSADeblurLib.lab.simulation.tubes import View
 from DSADeblurLib.lab.simulation.veins import random_veins
 
+pytestmark = pytest.mark.slow
+
 VIEW = View((256, 256), 0.6, 1100.0, 750.0)
 
 

@@ -10,6 +10,7 @@ from DSADeblurLib.lab.training.validation import BLURS_PX
 from DSADeblurLib.restoration.estimator import SMALLEST_PX
 
 
+@pytest.mark.slow
 def test_every_range_and_noise_is_looked_at(modulated_model):
     found = look(modulated_model, scenes=1, size=96)
     assert len(found) == len(BLURS_PX) * len(KINDS) * len(NOISE)

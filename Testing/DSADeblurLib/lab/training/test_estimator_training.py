@@ -7,7 +7,7 @@ import torch
 from DSADeblurLib.lab.training.estimator_training import estimator_of
 from DSADeblurLib.restoration.estimator import SMALLEST_PX, BlurEstimator
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 
 def error(estimator: BlurEstimator, pool) -> float:

@@ -30,7 +30,7 @@ from DSADeblurLib.restoration.build_network import build_network
 from DSADeblurLib.restoration.network import operations_per_pixel
 from DSADeblurLib.restoration.package import load_model
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 TINY = OnlineRecipe(
     name="tiny",
@@ -148,7 +148,6 @@ def test_rows_and_columns_are_told_as_the_patch_lies(full_ring):
     np.testing.assert_allclose(batch.blur_condition()[estimated, 0], rows[estimated])
 
 
-@pytest.mark.slow
 def test_annealed_and_resumed(tmp_path, rates, monkeypatch):
     """A call of a minute, by a clock that is read a few times a step, and a later one that is interrupted."""
     monkeypatch.setattr(online, "COMPARED", ("quality",))

@@ -9,6 +9,8 @@ import pytest
 from DSADeblurLib.lab.training.pool import CLASSES, Pool, PoolOptions, training_pair
 from DSADeblurLib.restoration.normalisation import fit_normalisation
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_generator_decides_the_batch(small_pool):
     one, same, other = (small_pool.patches(np.random.default_rng(seed), 8, 32) for seed in (1, 1, 2))

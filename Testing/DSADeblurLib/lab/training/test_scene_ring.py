@@ -19,6 +19,8 @@ from DSADeblurLib.lab.training.scene_ring import (
     style_of,
 )
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = PoolOptions(scenes=4, side=8, frames=3, size=16)
 
 

@@ -18,7 +18,7 @@ from DSADeblurLib.lab.training.validation import HeldOut
 from DSADeblurLib.restoration.architecture import RDNArchitecture, UNetArchitecture
 from DSADeblurLib.restoration.package import load_model
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 STEPS = 12
 
 

@@ -10,7 +10,7 @@ from DSADeblurLib.lab.training import study
 from DSADeblurLib.lab.training.validation import HeldOut
 from DSADeblurLib.restoration.architecture import UNetArchitecture
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 
 def test_variants_have_names_of_their_own_and_each_question_a_rival():

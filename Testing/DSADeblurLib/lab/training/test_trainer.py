@@ -19,7 +19,7 @@ from DSADeblurLib.lab.training.trainer import CHECKPOINT, LOG, train
 from DSADeblurLib.lab.training.validation import NOISE_FREE, HeldOut
 from DSADeblurLib.restoration.architecture import RDNArchitecture, UNetArchitecture
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

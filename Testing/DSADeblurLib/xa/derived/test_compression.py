@@ -107,6 +107,7 @@ def test_frame_that_no_encoder_takes():
         encode(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["jpeg-ls", "jpeg-2000", "rle"])
 def test_memory_stays_at_a_few_frames(make_run, derive, name):
     path = make_run(count=40, rows=256, columns=256, transfer_syntax=JPEGLSLossless).path

@@ -167,6 +167,7 @@ def test_disk_that_is_full_only_when_flushed(make_run, tmp_path, monkeypatch, nu
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_really_full_file_system(make_run, tmp_path):
     """A file system of 1 MiB in memory, where one may be mounted without being the administrator."""
     script = f"""

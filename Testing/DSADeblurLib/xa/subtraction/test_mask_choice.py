@@ -10,6 +10,8 @@ from DSADeblurLib.physics.acquisition import shift_frame
 from DSADeblurLib.xa import XAReadError, read_run
 from DSADeblurLib.xa.subtraction.mask_choice import MOST_MASK_FRAMES, find_mask_frames
 
+pytestmark = pytest.mark.slow
+
 _MASKS = 3
 
 

@@ -16,6 +16,8 @@ from DSADeblurLib.physics.acquisition import optical_density, shift_frame
 from DSADeblurLib.xa import SubtractionPlan, subtract
 from DSADeblurLib.xa.subtraction import registration
 
+pytestmark = pytest.mark.slow
+
 _SIZE = 320
 _SHIFTS = ((0.0, 0.0), (0.4, -0.7), (2.3, 1.6), (-5.2, 7.7))
 _BLADES = Aperture(((0.0, 0.85), (90.0, 0.8), (180.0, 0.9)), None, 20.0, 0.03)
@@ -44,7 +46,6 @@ def _exposed(index, still_to_mask, aperture=None):
     return mask, contrast, optical_density(camera.exact(beam), camera.exact(still))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("aperture", [None, _BLADES, _IRIS], ids=["open", "blades", "iris"])
 @pytest.mark.parametrize("index", range(3))
 def test_a_simulated_shift_is_recovered_to_a_tenth_of_a_pixel(index, aperture):
@@ -70,7 +71,6 @@ def test_less_anatomy_is_left(index):
 
 
 # Scene 1 is full of vessels and noise, with nothing to hold on to: there a deformation may only do no harm.
-@pytest.mark.slow
 @pytest.mark.parametrize(("index", "gain"), [(0, 0.75), (1, 1.0), (2, 0.75), (3, 0.75)])
 def test_a_smooth_deformation_leaves_less_than_a_shift(index, gain):
     y, x = np.mgrid[:_SIZE, :_SIZE] / _SIZE
@@ -89,7 +89,6 @@ def test_a_smooth_deformation_leaves_less_than_a_shift(index, gain):
     assert errors["deformation"] < gain * errors["shift"] + 1e-6
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("index", range(3))
 def test_a_still_patient_is_not_deformed(index):
     mask, contrast, _ = _exposed(index, lambda still: still)
