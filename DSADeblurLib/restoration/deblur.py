@@ -49,9 +49,9 @@ class DeblurResult:
         device_reason, engine_reason, precision_reason: why they were chosen, in a sentence or two.
         model_name, model_sha256: the model that did it.
         normalisation: the scale of the run; None where nothing was to be changed.
-        blur_px: width of the blur in rows and columns that the model was told, see `blur_condition`, and that the
-            controls took; None where neither needed it.
-        blur_estimated_px: the same as an estimator sees it in the frames; None where none was asked.
+        blur_px: width of the blur in rows and columns, in pixels, of the model's blur condition, and that the controls
+            took; None where neither needed it.
+        blur_estimated_px: the same as an estimator finds it in the frames; None where none was asked.
     """
 
     frames: Frames | None
@@ -97,7 +97,7 @@ def deblur(
         relationship: LIN, LOG, DISP, or None for optical density, see `normalisation.to_working`.
         bits_stored: integer results are clipped to this many bits; None for all bits of the type.
         exposed: bool (rows, cols), False where a shutter or collimator covers the frames; these pixels are restored
-            like others, but neither scale nor blur is told from them. None where nothing is covered.
+            like others, but neither scale nor blur is estimated from them. None where nothing is covered.
         progress: called with the tiles done and the tiles in all, at the start and after every tile. When memory
             runs short the frame is begun again with smaller tiles and the total changes.
         is_cancelled: asked before every tile.
@@ -135,17 +135,17 @@ def deblur(
     scale = normalisation or Normalisation(offset=0.0, scale=1.0)
     blur_condition = estimated = blur_px = None
 
-    def look(index: int) -> np.ndarray:
+    def normalised(index: int) -> np.ndarray:
         return scale.apply(aperture.filled(_working(frames, index, relationship)))
 
     if normalisation is not None and model.network.architecture.modulated:
-        estimated = estimate_blur(look, shape[0], model)
+        estimated = estimate_blur(normalised, shape[0], model)
         blur_condition = combine_header_and_estimate(estimated, settings.blur_px)
         blur_px = _widths(blur_condition)
     elif normalisation is not None and settings.needs_blur:
         blur_px = settings.blur_px
         if blur_px is None:
-            estimated = estimate_blur(look, shape[0], _estimating_model())
+            estimated = estimate_blur(normalised, shape[0], _estimating_model())
             blur_px = _widths(estimated)
     restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, blur_condition)
     if estimated is not None and settings.blur_px is not None and header_is_doubtful(estimated, settings.blur_px):
@@ -222,7 +222,7 @@ def _working(frames, index: int, relationship: str | None) -> np.ndarray:
 
 @functools.cache
 def _estimating_model() -> Model:
-    """The model that looks for the blur where the one at work does not."""
+    """The model whose estimator finds the blur where the one at work has none."""
     return load_model(DEFAULT_MODEL)
 
 

@@ -247,7 +247,7 @@ class TorchEngine:
 
         Args:
             tile: what to restore.
-            blur_condition: (CONDITION_SIZE,) for a modulated network; by default it takes what it sees in the tile.
+            blur_condition: (CONDITION_SIZE,) for a modulated network; by default it estimates it from the tile.
 
         Raises:
             OutOfMemory: the device has no memory for this tile; what it held is freed.

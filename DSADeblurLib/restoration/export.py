@@ -55,7 +55,7 @@ class _Correction(nn.Module):
 
 def export_network(network: RestorationNetwork) -> Export:
     """Convert a network with OpenVINO: float32 weights, an input (1, frames, H, W) of free height and width, and for a
-    modulated network a second one (1, CONDITION_SIZE), what it is told of the blur.
+    modulated network a second one (1, CONDITION_SIZE), the blur condition.
 
     The graph gives the network's correction (1, 1, H, W), without the global skip.
 
@@ -82,7 +82,7 @@ def export_network(network: RestorationNetwork) -> Export:
 
 
 def _keep_in_float32(graph) -> None:
-    """Nothing is rounded to bfloat16 up to and with the first convolution, nor in what is made of what is told:
+    """Nothing is rounded to bfloat16 up to and with the first convolution, nor in what is made of the blur condition:
     `network.EntryConvolution` and `network.Modulation` have it so.
 
     OpenVINO heeds the mark in what it reads from files: https://github.com/openvinotoolkit/openvino/pull/21440. It
