@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import ClassVar
 
+# Networks take no side of a frame that is shorter, in pixels.
+SMALLEST_SIDE = 16
 # Bounds keep a damaged card from asking for a network that no computer holds.
 _LARGEST = {
     "features": 512,

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from DSADeblurLib.lazy_frames import evenly_spaced
 from DSADeblurLib.restoration.estimator import SMALLEST_PX
 from DSADeblurLib.restoration.network import CONDITION_SPREADS, HEADER_SPREAD
-from DSADeblurLib.restoration.normalisation import evenly_spaced
 from DSADeblurLib.restoration.package import Model
 
 # An odd number, evenly spaced over the run.

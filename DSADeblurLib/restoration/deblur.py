@@ -12,6 +12,7 @@ import numpy as np
 
 from DSADeblurLib.lazy_frames import Frames
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
+from DSADeblurLib.restoration.architecture import SMALLEST_SIDE
 from DSADeblurLib.restoration.blur_condition import combine_header_and_estimate, estimate_blur, header_is_doubtful
 from DSADeblurLib.restoration.controls import apply_controls
 from DSADeblurLib.restoration.normalisation import (
@@ -26,7 +27,7 @@ from DSADeblurLib.restoration.package import Model, load_model
 from DSADeblurLib.restoration.restorer import DeblurCancelled, DeblurError, Restorer
 from DSADeblurLib.restoration.selection import Engines
 from DSADeblurLib.restoration.stream import WriteBehind, read_ahead
-from DSADeblurLib.restoration.tiles import SMALLEST_READ, pad_to_multiple
+from DSADeblurLib.restoration.tiles import pad_to_multiple
 
 __all__ = ["DeblurCancelled", "DeblurError", "DeblurResult", "deblur"]
 
@@ -234,8 +235,8 @@ def _checked_frames(frames, bits_stored: int | None) -> tuple[tuple[int, int, in
     shape = tuple(int(side) for side in getattr(frames, "shape", ()))
     if len(shape) != 3 or shape[0] < 1:
         raise ValueError(f"Frames must have the shape (n, rows, cols) with n at least 1, not {shape}.")
-    if min(shape[1:]) < SMALLEST_READ:
-        raise ValueError(f"Frames must have at least {SMALLEST_READ} rows and columns, not {shape[1]} x {shape[2]}.")
+    if min(shape[1:]) < SMALLEST_SIDE:
+        raise ValueError(f"Frames must have at least {SMALLEST_SIDE} rows and columns, not {shape[1]} x {shape[2]}.")
     dtype = np.dtype(frames.dtype)
     if dtype.kind not in "iuf":
         raise ValueError(f"Frames must hold whole or floating numbers, not {dtype}.")

@@ -54,10 +54,14 @@ class _Correction(nn.Module):
 
 
 def export_network(network: RestorationNetwork) -> Export:
-    """Convert a network with OpenVINO: float32 weights, an input (1, frames, H, W) of free height and width, and for a
-    modulated network a second one (1, CONDITION_SIZE), the blur condition.
+    """Convert a network with OpenVINO, its weights in float32.
 
-    The graph gives the network's correction (1, 1, H, W), without the global skip.
+    Args:
+        network: on the CPU.
+
+    Returns:
+        A graph from (1, frames, H, W), height and width free, and for a modulated network a second input
+        (1, CONDITION_SIZE), the blur condition, to the network's correction (1, 1, H, W), without the global skip.
 
     Raises:
         ImportError: OpenVINO is not installed.
@@ -108,7 +112,14 @@ def _keep_in_float32(graph) -> None:
 
 
 def read_export(folder: Path, card: ModelCard) -> Export | None:
-    """The export of a package; None if its card names none.
+    """The export of a package.
+
+    Args:
+        folder: of the package.
+        card: of the package.
+
+    Returns:
+        The export, verified; None if the card names none.
 
     Raises:
         ExportError: one sentence: a file is missing or changed, or was made from other weights.

@@ -7,9 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from DSADeblurLib.restoration.architecture import Architecture
+from DSADeblurLib.restoration.architecture import SMALLEST_SIDE, Architecture
 
-SMALLEST_SIDE = 16
 # Normalised frames have a range of about 1 and blur changes them by hundredths; convolutions learn far faster on
 # numbers of order 1. The gain is taken back at the end.
 SIGNAL_GAIN = 8.0

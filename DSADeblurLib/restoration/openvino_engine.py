@@ -55,11 +55,14 @@ class OpenVINOEngine:
         self._requests: dict = {}
 
     def run(self, tile: np.ndarray, blur_condition: np.ndarray | None = None) -> np.ndarray:
-        """(h, w) or (frames, h, w) float32, normalised, sides multiples of the network's, to a new (h, w) float32.
+        """Restore one tile.
 
         Args:
-            tile: what to restore.
+            tile: (frames, h, w) float32, normalised, or (h, w) for one frame; sides are multiples of the network's.
             blur_condition: (CONDITION_SIZE,) for a modulated network, whose estimator is not part of the export.
+
+        Returns:
+            (h, w) float32, normalised, a new array.
 
         Raises:
             OutOfMemory: there is no memory for this tile.
