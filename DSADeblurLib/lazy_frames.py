@@ -109,3 +109,8 @@ def chosen_frames(frames: Frames, indices: Sequence[int]) -> ComputedFrames:
 def is_several(key) -> bool:
     """Whether an index is one of several frames."""
     return isinstance(key, slice | list | tuple | range | np.ndarray)
+
+
+def evenly_spaced(count: int, most: int) -> list[int]:
+    """Return at most so many indices of `count` frames, in order, the first and the last among them; [] of none."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()

@@ -7,6 +7,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from DSADeblurLib.lazy_frames import evenly_spaced
 from DSADeblurScene.input import InputRun, browserForSequence, shownVolume
 
 ATTRIBUTE = "DSADeblur."
@@ -94,10 +95,9 @@ def vesselWindow(frames) -> tuple[float, float]:
 
 def sampleFrames(frames) -> np.ndarray:
     """Values of up to eight evenly spaced frames, one after the other; of large frames every few rows and columns."""
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(8, len(frames))).round().astype(int))
     sampled = []
-    for i in chosen:
-        frame = np.asarray(frames[int(i)])
+    for i in evenly_spaced(len(frames), 8):
+        frame = np.asarray(frames[i])
         step = max(1, min(frame.shape) // _SAMPLED_SIDE)
         sampled.append(frame[::step, ::step].astype(np.float64).ravel())
     return np.concatenate(sampled)

@@ -5,6 +5,7 @@ expected_intensity(slabs, spot, spacing_mm, detector=None, padding='symmetric') 
 expected_intensities(slabs, spots, spacing_mm, ...) -> one of them for each spot, at little more cost
 expose(intensity, detector, quanta, rng, digital=False) -> float32 quanta or uint16 DN
 acquire(slabs, spot, detector, quanta, rng, digital=False) -> the two in a row
+log_intensity(intensity) -> ln max(I, 1) of the same dtype
 optical_density(contrast, mask, floor=None) -> float32 ln Ic - ln Im
 shift_frame(frame, (rows, cols), rotation_deg=0.0) -> float32
 """
@@ -124,6 +125,18 @@ def acquire(
     """Return one native frame of the object: `expected_intensity`, then `expose`. For several frames of one still
     object call the two yourself, so that the blur is done once."""
     return expose(expected_intensity(slabs, spot, detector.spacing_mm), detector, quanta, rng, digital)
+
+
+def log_intensity(intensity: np.ndarray) -> np.ndarray:
+    """Return ln of an intensity, in which absorbers add up.
+
+    Args:
+        intensity: quanta or DN of any shape, floating; what is below 1 counts as 1.
+
+    Returns:
+        The same shape and dtype.
+    """
+    return np.log(np.maximum(intensity, 1, dtype=intensity.dtype))
 
 
 def optical_density(contrast: np.ndarray, mask: np.ndarray, floor: float | None = None) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from DSADeblurLib.errors import PictureError
-from DSADeblurLib.lazy_frames import Frames
+from DSADeblurLib.lazy_frames import Frames, evenly_spaced
 
 LABEL = "AI-DEBLURRED, RESEARCH USE ONLY"
 # Narrower panels are enlarged by a whole factor, or the label could not be read; larger ones are made smaller.
@@ -24,8 +24,7 @@ def display_window(frames: Frames) -> tuple[float, float]:
     Raises:
         PictureError: one sentence, when there is no frame or no finite value.
     """
-    count = len(frames)
-    chosen = sorted({round(one) for one in np.linspace(0, count - 1, min(count, _SAMPLED_FRAMES))}) if count else []
+    chosen = evenly_spaced(len(frames), _SAMPLED_FRAMES)
     samples = []
     for index in chosen:
         values = np.asarray(frames[index]).ravel()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import ClassVar
 
+# Networks take no side of a frame that is shorter, in pixels.
+SMALLEST_SIDE = 16
 # Bounds keep a damaged card from asking for a network that no computer holds.
 _LARGEST = {
     "features": 512,
@@ -70,7 +72,7 @@ class Architecture:
 
     @property
     def modulated(self) -> bool:
-        """Whether the network is told the width of the blur."""
+        """Whether the network takes the width of the blur as a condition."""
         return False
 
     @property
@@ -149,7 +151,7 @@ class UNetArchitecture(Architecture):
         blocks: residual blocks on each level on the way down and again on the way up, and at the bottom.
         growth: channels that every level has more than the one above.
         levels: how often the low-resolution frame is halved again.
-        modulated: the network is told the width of the blur, and brings an estimator for it.
+        modulated: the network takes the width of the blur as a condition, and brings an estimator for it.
     """
 
     kind: ClassVar[str] = "unet"

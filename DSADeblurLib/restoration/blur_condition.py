@@ -1,4 +1,4 @@
-"""The blur as a modulated network is told it: header and frames, each weighed by how far it can be trusted."""
+"""The blur condition of a modulated network: header and frames, each weighed by how far it can be trusted."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from DSADeblurLib.lazy_frames import evenly_spaced
 from DSADeblurLib.restoration.estimator import SMALLEST_PX
 from DSADeblurLib.restoration.network import CONDITION_SPREADS, HEADER_SPREAD
-from DSADeblurLib.restoration.normalisation import evenly_spaced
 from DSADeblurLib.restoration.package import Model
 
 # An odd number, evenly spaced over the run.
@@ -23,14 +23,17 @@ _DEVIATION = math.sqrt(math.pi / 2)
 
 
 def estimate_blur(read: Callable[[int], np.ndarray], count: int, model: Model) -> np.ndarray:
-    """What the model's estimator sees in a run, the median of some frames: (CONDITION_SIZE,) float32, as `Modulation`.
+    """The blur of a run as the model's estimator finds it, the median of some frames.
 
     One for the whole run and all tiles: spot and geometry do not change between frames.
 
     Args:
-        read: gives the normalised frame (rows, columns) of an index.
-        count: number of frames.
+        read: gives the normalised frame (rows, columns) float32 of an index from 0.
+        count: number of frames, at least 1.
         model: with a modulated network.
+
+    Returns:
+        (CONDITION_SIZE,) float32, see `network.Modulation`.
     """
     estimated = []
     for index in evenly_spaced(count, _FRAMES):
@@ -39,17 +42,21 @@ def estimate_blur(read: Callable[[int], np.ndarray], count: int, model: Model) -
     return np.median(estimated, axis=0).astype(np.float32)
 
 
-def combine_header_and_estimate(estimated: np.ndarray, given_px: tuple[float, float] | None) -> np.ndarray:
-    """What a modulated network is told, (CONDITION_SIZE,) float32, see `network.Modulation`.
+def combine_header_and_estimate(estimated: np.ndarray, header_px: tuple[float, float] | None) -> np.ndarray:
+    """The blur condition of a run from its header and its estimate, averaged, each by its error.
+
+    A tag can be wrong: the more the two differ, the more likely that is, and the less the header counts.
 
     Args:
-        estimated: widths (rows, columns) in pixels and the mean error of their logarithms, as the estimator says.
-        given_px: widths by the header or the user, or None. Given and seen are averaged, each by its error. A tag can
-            be wrong: the more the two differ, the more likely that is, and the less it counts.
+        estimated: (CONDITION_SIZE,) widths (rows, columns) in pixels and the mean error of their logarithms.
+        header_px: widths (rows, columns) in pixels by the header or the user; None for the estimate alone.
+
+    Returns:
+        (CONDITION_SIZE,) float32, see `network.Modulation`.
     """
-    if given_px is None:
+    if header_px is None:
         return np.asarray(estimated, np.float32)
-    right, wrong, trust = _either(estimated, given_px)
+    right, wrong, trust = _hypotheses(estimated, header_px)
     logarithms = trust * right.logarithms + (1 - trust) * wrong.logarithms
     between = float(np.mean(right.logarithms - wrong.logarithms))
     variance = trust * right.variance + (1 - trust) * wrong.variance + trust * (1 - trust) * between**2
@@ -57,22 +64,26 @@ def combine_header_and_estimate(estimated: np.ndarray, given_px: tuple[float, fl
     return np.array((*np.maximum(np.exp(logarithms) - SMALLEST_PX, 0), spread), np.float32)
 
 
-def header_is_doubtful(estimated: np.ndarray, given_px: tuple[float, float]) -> bool:
-    """Whether what is given is more likely wrong than right, by what is seen."""
-    return _either(estimated, given_px)[2] < 0.5
+def header_is_doubtful(estimated: np.ndarray, header_px: tuple[float, float]) -> bool:
+    """Whether the header is more likely wrong than right, by the estimate.
+
+    Args:
+        estimated, header_px: as for `combine_header_and_estimate`.
+    """
+    return _hypotheses(estimated, header_px)[2] < 0.5
 
 
 class _Mean(NamedTuple):
-    """Given and seen averaged: ln(width + SMALLEST_PX), (2,), and their variance."""
+    """Header and estimate averaged: ln(width + SMALLEST_PX), (2,), and their variance."""
 
     logarithms: np.ndarray
     variance: float
 
 
-def _either(estimated: np.ndarray, given_px: tuple[float, float]) -> tuple[_Mean, _Mean, float]:
+def _hypotheses(estimated: np.ndarray, header_px: tuple[float, float]) -> tuple[_Mean, _Mean, float]:
     """The mean if the header is right, the mean if it is wrong, and the probability that it is right."""
     widths, error = np.asarray(estimated[:2], float), (_DEVIATION * float(estimated[2])) ** 2
-    in_frames, in_header = (np.log(np.asarray(width, float) + SMALLEST_PX) for width in (widths, given_px))
+    in_frames, in_header = (np.log(np.asarray(width, float) + SMALLEST_PX) for width in (widths, header_px))
     difference = float(np.mean(in_header - in_frames))
     means, likelihoods = [], []
     for spread, share in ((HEADER_SPREAD, 1 - WRONG), (WRONG_SPREAD, WRONG)):

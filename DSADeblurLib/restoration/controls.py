@@ -31,7 +31,7 @@ def reblurred(restored: np.ndarray, blur_px: tuple[float, float], aperture: Aper
 
     Args:
         restored: (rows, columns) float32.
-        blur_px: widths in pixels along rows and columns, as networks are told them.
+        blur_px: widths in pixels along rows and columns, as in the condition of `network.Modulation`.
         aperture: of the run.
 
     Returns:

@@ -12,6 +12,7 @@ import numpy as np
 
 from DSADeblurLib.lazy_frames import Frames
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
+from DSADeblurLib.restoration.architecture import SMALLEST_SIDE
 from DSADeblurLib.restoration.blur_condition import combine_header_and_estimate, estimate_blur, header_is_doubtful
 from DSADeblurLib.restoration.controls import apply_controls
 from DSADeblurLib.restoration.normalisation import (
@@ -26,7 +27,7 @@ from DSADeblurLib.restoration.package import Model, load_model
 from DSADeblurLib.restoration.restorer import DeblurCancelled, DeblurError, Restorer
 from DSADeblurLib.restoration.selection import Engines
 from DSADeblurLib.restoration.stream import WriteBehind, read_ahead
-from DSADeblurLib.restoration.tiles import SMALLEST_READ, pad_to_multiple
+from DSADeblurLib.restoration.tiles import pad_to_multiple
 
 __all__ = ["DeblurCancelled", "DeblurError", "DeblurResult", "deblur"]
 
@@ -49,9 +50,9 @@ class DeblurResult:
         device_reason, engine_reason, precision_reason: why they were chosen, in a sentence or two.
         model_name, model_sha256: the model that did it.
         normalisation: the scale of the run; None where nothing was to be changed.
-        blur_px: width of the blur in rows and columns that the model was told, see `blur_condition`, and that the
-            controls took; None where neither needed it.
-        blur_estimated_px: the same as an estimator sees it in the frames; None where none was asked.
+        blur_px: width of the blur in rows and columns, in pixels, of the model's blur condition, and that the controls
+            took; None where neither needed it.
+        blur_estimated_px: the same as an estimator finds it in the frames; None where none was asked.
     """
 
     frames: Frames | None
@@ -97,7 +98,7 @@ def deblur(
         relationship: LIN, LOG, DISP, or None for optical density, see `normalisation.to_working`.
         bits_stored: integer results are clipped to this many bits; None for all bits of the type.
         exposed: bool (rows, cols), False where a shutter or collimator covers the frames; these pixels are restored
-            like others, but neither scale nor blur is told from them. None where nothing is covered.
+            like others, but neither scale nor blur is estimated from them. None where nothing is covered.
         progress: called with the tiles done and the tiles in all, at the start and after every tile. When memory
             runs short the frame is begun again with smaller tiles and the total changes.
         is_cancelled: asked before every tile.
@@ -135,17 +136,17 @@ def deblur(
     scale = normalisation or Normalisation(offset=0.0, scale=1.0)
     blur_condition = estimated = blur_px = None
 
-    def look(index: int) -> np.ndarray:
+    def normalised(index: int) -> np.ndarray:
         return scale.apply(aperture.filled(_working(frames, index, relationship)))
 
     if normalisation is not None and model.network.architecture.modulated:
-        estimated = estimate_blur(look, shape[0], model)
+        estimated = estimate_blur(normalised, shape[0], model)
         blur_condition = combine_header_and_estimate(estimated, settings.blur_px)
         blur_px = _widths(blur_condition)
     elif normalisation is not None and settings.needs_blur:
         blur_px = settings.blur_px
         if blur_px is None:
-            estimated = estimate_blur(look, shape[0], _estimating_model())
+            estimated = estimate_blur(normalised, shape[0], _estimating_model())
             blur_px = _widths(estimated)
     restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, blur_condition)
     if estimated is not None and settings.blur_px is not None and header_is_doubtful(estimated, settings.blur_px):
@@ -222,7 +223,7 @@ def _working(frames, index: int, relationship: str | None) -> np.ndarray:
 
 @functools.cache
 def _estimating_model() -> Model:
-    """The model that looks for the blur where the one at work does not."""
+    """The model whose estimator finds the blur where the one at work has none."""
     return load_model(DEFAULT_MODEL)
 
 
@@ -234,8 +235,8 @@ def _checked_frames(frames, bits_stored: int | None) -> tuple[tuple[int, int, in
     shape = tuple(int(side) for side in getattr(frames, "shape", ()))
     if len(shape) != 3 or shape[0] < 1:
         raise ValueError(f"Frames must have the shape (n, rows, cols) with n at least 1, not {shape}.")
-    if min(shape[1:]) < SMALLEST_READ:
-        raise ValueError(f"Frames must have at least {SMALLEST_READ} rows and columns, not {shape[1]} x {shape[2]}.")
+    if min(shape[1:]) < SMALLEST_SIDE:
+        raise ValueError(f"Frames must have at least {SMALLEST_SIDE} rows and columns, not {shape[1]} x {shape[2]}.")
     dtype = np.dtype(frames.dtype)
     if dtype.kind not in "iuf":
         raise ValueError(f"Frames must hold whole or floating numbers, not {dtype}.")

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import ctypes
 import math
-import re
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -19,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from DSADeblurLib.errors import DSADeblurError
+from DSADeblurLib.free_memory import available_bytes
 from DSADeblurLib.restoration.architecture import Architecture
 
 MEBIBYTE = 2**20
@@ -55,9 +52,17 @@ class Engine(Protocol):
     precision: str
 
     def run(self, tile: np.ndarray, blur_condition: np.ndarray | None = None) -> np.ndarray:
-        """(frames, h, w) float32, normalised, or (h, w) for one frame, to (h, w) float32; raises OutOfMemory.
+        """Restore one tile.
 
-        `blur_condition` (CONDITION_SIZE,) is for a modulated network, see `network.Modulation`.
+        Args:
+            tile: (frames, h, w) float32, normalised, or (h, w) for one frame.
+            blur_condition: (CONDITION_SIZE,) for a modulated network, see `network.Modulation`.
+
+        Returns:
+            (h, w) float32, normalised.
+
+        Raises:
+            OutOfMemory: there is no memory for this tile.
         """
 
     def memory_budget(self) -> int:
@@ -174,28 +179,24 @@ def choose_precision(request: str, device: str, fast_bfloat16: Callable[[], bool
     return Choice("float32", "This processor has no fast bfloat16.")
 
 
-def free_memory() -> int | None:
-    """Bytes that programs may take without swapping; None where the system does not say (macOS)."""
-    if sys.platform == "win32":
-        # MEMORYSTATUSEX: two 32-bit and seven 64-bit numbers, of which the third is the free physical memory.
-        status = (ctypes.c_uint64 * 8)(64)
-        return status[2] if ctypes.windll.kernel32.GlobalMemoryStatusEx(status) else None
-    with contextlib.suppress(OSError):
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
-        return int(found[1]) * 1024 if found else None
-    return None
+def free_memory_budget(free: Callable[[], int | None] = available_bytes) -> int:
+    """Bytes that one tile may take on the CPU: half of what is free, at most 4 GiB; 768 MiB where nobody knows.
 
-
-def free_memory_budget(free: Callable[[], int | None] = free_memory) -> int:
-    """Bytes that one tile may take on the CPU: half of what is free, at most 4 GiB; 768 MiB where nobody knows."""
+    Args:
+        free: bytes that are free, or None; tests hand in their own.
+    """
     available = free()
     return _CPU_BUDGET if available is None else min(available // 2, _LARGEST_CPU_BUDGET)
 
 
 def bytes_per_pixel(architecture: Architecture, precision: str) -> int:
-    """Memory that one input pixel takes at the widest place of the network.
+    """Memory that one input pixel takes at the widest place of the network, in bytes.
 
     Some full-resolution float32 copies come on top.
+
+    Args:
+        architecture: of the network.
+        precision: of its convolutions, 'float32', 'bfloat16' or 'float16'.
     """
     width = 4 if precision == "float32" else 2
     return math.ceil(architecture.channels_alive * width) + 4 * 8
@@ -204,7 +205,18 @@ def bytes_per_pixel(architecture: Architecture, precision: str) -> int:
 def automatic_tile(
     shape: tuple[int, int], architecture: Architecture, precision: str, budget: int, halo: int
 ) -> int | None:
-    """None if a whole frame (rows, cols) fits into `budget` bytes, else a side that does; at least 64 pixels."""
+    """The side of the tiles that fit into memory.
+
+    Args:
+        shape: (rows, cols) of the frame.
+        architecture: of the network.
+        precision: of its convolutions.
+        budget: bytes that one tile may take.
+        halo: pixels that a tile reads beyond its core.
+
+    Returns:
+        Pixels, a multiple of 64, at least 64; None where the whole frame fits.
+    """
     cost = bytes_per_pixel(architecture, precision)
     if shape[0] * shape[1] * cost <= budget:
         return None
@@ -243,11 +255,14 @@ class TorchEngine:
         raise OutOfMemory(message)
 
     def run(self, tile: np.ndarray, blur_condition: np.ndarray | None = None) -> np.ndarray:
-        """(frames, h, w) float32, normalised, or (h, w) for one frame, to a new (h, w) float32.
+        """Restore one tile.
 
         Args:
-            tile: what to restore.
-            blur_condition: (CONDITION_SIZE,) for a modulated network; by default it takes what it sees in the tile.
+            tile: (frames, h, w) float32, normalised, or (h, w) for one frame.
+            blur_condition: (CONDITION_SIZE,) for a modulated network; by default it estimates it from the tile.
+
+        Returns:
+            (h, w) float32, normalised, a new array.
 
         Raises:
             OutOfMemory: the device has no memory for this tile; what it held is freed.

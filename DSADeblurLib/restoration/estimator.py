@@ -1,4 +1,4 @@
-"""How wide the blur of a frame is, seen from the frame itself: headers have wrong tags, and no tag knows the depth."""
+"""How wide the blur of a frame is, estimated from the frame: headers have wrong tags, and no tag knows the depth."""
 
 from __future__ import annotations
 

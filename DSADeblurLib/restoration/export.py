@@ -71,10 +71,14 @@ class _Correction(nn.Module):
 
 
 def export_network(network: RestorationNetwork) -> Export:
-    """Convert a network with OpenVINO: float32 weights, an input (1, frames, H, W) of free height and width, and for a
-    modulated network a second one (1, CONDITION_SIZE), what it is told of the blur.
+    """Convert a network with OpenVINO, its weights in float32.
 
-    The graph gives the network's correction (1, 1, H, W), without the global skip.
+    Args:
+        network: on the CPU.
+
+    Returns:
+        A graph from (1, frames, H, W), height and width free, and for a modulated network a second input
+        (1, CONDITION_SIZE), the blur condition, to the network's correction (1, 1, H, W), without the global skip.
 
     Raises:
         ImportError: OpenVINO is not installed.
@@ -99,7 +103,7 @@ def export_network(network: RestorationNetwork) -> Export:
 
 
 def _keep_in_float32(graph) -> None:
-    """Nothing is rounded to bfloat16 up to and with the first convolution, nor in what is made of what is told:
+    """Nothing is rounded to bfloat16 up to and with the first convolution, nor in what is made of the blur condition:
     `network.EntryConvolution` and `network.Modulation` have it so.
 
     OpenVINO heeds the mark in what it reads from files: https://github.com/openvinotoolkit/openvino/pull/21440. It
@@ -125,7 +129,14 @@ def _keep_in_float32(graph) -> None:
 
 
 def read_export(folder: Path, card: ModelCard) -> Export | None:
-    """The export of a package; None if its card names none.
+    """The export of a package.
+
+    Args:
+        folder: of the package.
+        card: of the package.
+
+    Returns:
+        The export, verified; None if the card names none.
 
     Raises:
         ExportError: one sentence: a file is missing or changed, or was made from other weights.

@@ -7,15 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from DSADeblurLib.restoration.architecture import Architecture
+from DSADeblurLib.restoration.architecture import SMALLEST_SIDE, Architecture
 
-SMALLEST_SIDE = 16
 # Normalised frames have a range of about 1 and blur changes them by hundredths; convolutions learn far faster on
 # numbers of order 1. The gain is taken back at the end.
 SIGNAL_GAIN = 8.0
 CONDITION_SIZE = 3
 CONDITION_SCALE = (8.0, 8.0, 1.0)
-# Mean errors of the logarithms of widths: what networks have been told in training, and that of a right header on
+# Mean errors of the logarithms of widths: the range that networks have met in training, and that of a right header on
 # validation frames, because IEC 60336 allows a nominal spot that much.
 CONDITION_SPREADS = 0.05, 1.0
 HEADER_SPREAD = 0.15
@@ -126,7 +125,7 @@ class RestorationNetwork(nn.Module):
         raise NotImplementedError
 
     def estimated(self, x: Tensor) -> Tensor | None:
-        """The condition (B, CONDITION_SIZE) of the middle ones of frames (B, frames, H, W), as the estimator sees it;
+        """The condition (B, CONDITION_SIZE) of the middle ones of frames (B, frames, H, W), by the estimator;
         None for a network without one."""
         if not self.architecture.modulated:
             return None
@@ -145,8 +144,8 @@ class RestorationNetwork(nn.Module):
         Args:
             x: (B, frames, H, W) floating, H and W at least 16 and otherwise free. Sides that `multiple` does not
                 divide are padded by reflection at the bottom and right, and cropped again.
-            blur_condition: (B, CONDITION_SIZE), see `Modulation`, for a network that is told the blur; by default what
-                it estimates from `x`.
+            blur_condition: (B, CONDITION_SIZE), see `Modulation`, for a modulated network; by default what it
+                estimates from `x`.
 
         Returns:
             (B, 1, H, W). Under autocast the convolutions run in half precision, and the global skip adds their
@@ -171,7 +170,7 @@ class RestorationNetwork(nn.Module):
 
 
 def operations_per_pixel(network: RestorationNetwork) -> float:
-    """Multiplications and additions for one pixel of a frame, as PyTorch counts them; without looking for the blur."""
+    """Multiplications and additions for one pixel of a frame, as PyTorch counts them, without the blur estimator."""
     architecture, side = network.architecture, 128
     blur_condition = (torch.ones(1, CONDITION_SIZE),) if architecture.modulated else ()
     with FlopCounterMode(display=False) as counter, torch.no_grad():

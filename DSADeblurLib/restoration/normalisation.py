@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 from scipy import ndimage
 
-from DSADeblurLib.lazy_frames import Frames
+from DSADeblurLib.lazy_frames import Frames, evenly_spaced
+from DSADeblurLib.physics.acquisition import log_intensity
 
 RELATIONSHIPS = ("LIN", "LOG", "DISP", None)
 _FITTED_FRAMES = 8
@@ -53,7 +54,7 @@ def to_working(frame: np.ndarray, relationship: str | None) -> np.ndarray:
     _check_relationship(relationship)
     values = np.asarray(frame, dtype=np.float32)
     if relationship == "LIN":
-        return np.log(np.maximum(values, np.float32(1)))
+        return log_intensity(values)
     return values
 
 
@@ -96,11 +97,6 @@ def stored_limits(dtype: DTypeLike, bits_stored: int | None) -> tuple[int, int]:
     if dtype.kind == "i":
         return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     return 0, 2**bits - 1
-
-
-def evenly_spaced(count: int, most: int) -> list[int]:
-    """At most so many indices of `count` frames, the first and the last among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
 
 
 class Aperture:

@@ -21,7 +21,8 @@ class OpenVINOEngine:
 
     The graph is compiled for the first shapes it meets, which takes a few hundredths less time and a third less memory,
     and once more with free sides for all others: tiles at a border are of many shapes. As many threads as PyTorch
-    has; nothing is written to disk.
+    has; nothing is written to disk. Inputs are handed over by position: the names that tracing gives them, such as
+    `told` for the blur condition in older exports, do not matter.
     """
 
     name = "openvino"
@@ -53,15 +54,18 @@ class OpenVINOEngine:
         self._requests: dict = {}
 
     def run(self, tile: np.ndarray, blur_condition: np.ndarray | None = None) -> np.ndarray:
-        """(h, w) or (frames, h, w) float32, normalised, sides multiples of the network's, to a new (h, w) float32.
+        """Restore one tile.
 
         Args:
-            tile: what to restore.
+            tile: (frames, h, w) float32, normalised, or (h, w) for one frame; sides are multiples of the network's.
             blur_condition: (CONDITION_SIZE,) for a modulated network, whose estimator is not part of the export.
+
+        Returns:
+            (h, w) float32, normalised, a new array.
 
         Raises:
             OutOfMemory: there is no memory for this tile.
-            ValueError: one sentence, if the shape does not fit or nothing is told.
+            ValueError: one sentence, if the shape does not fit or the blur condition is missing.
         """
         frames, multiple = self._architecture.frames, self._architecture.multiple
         stack = np.ascontiguousarray(tile, dtype=np.float32).reshape(-1, *tile.shape[-2:])

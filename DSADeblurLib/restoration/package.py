@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from DSADeblurLib.atomic_write import atomic_folder
-from DSADeblurLib.restoration.architecture import Architecture
+from DSADeblurLib.restoration.architecture import SMALLEST_SIDE, Architecture
 from DSADeblurLib.restoration.build_network import build_network
 from DSADeblurLib.restoration.card import (
     CARD_FILE,
@@ -196,7 +196,7 @@ def _read_test(path: Path, card: ModelCard) -> np.ndarray:
     except Exception as error:  # numpy parses the header with Python's tokenizer, which has its own errors
         raise ModelError(f"The self-test file {path} cannot be read; install the model again.") from error
     usable = isinstance(values, np.ndarray) and values.dtype == np.float32 and values.ndim in (2, 3)
-    if not usable or not 16 <= min(values.shape[-2:]) <= max(values.shape) <= _LARGEST_TEST_SIDE:
+    if not usable or not SMALLEST_SIDE <= min(values.shape[-2:]) <= max(values.shape) <= _LARGEST_TEST_SIDE:
         raise ModelError(f"The self-test file {path} must hold float32 frames; install the model again.")
     return values
 

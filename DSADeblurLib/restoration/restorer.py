@@ -74,7 +74,7 @@ class Restorer:
             self.engine, self.precision = selection.engine, selection.precision
             self.notices += [notice for notice in selection.notices if notice not in self.notices]
         else:
-            # No network is needed; device and precision are still checked, so that a wrong choice is told in any case.
+            # No network is needed; device and precision are checked all the same: wrong choices are always refused.
             self.engine = Choice("torch", "Sharpness and noise reduction 0 need no network.")
             self.precision = choose_precision(precision, device.value)
         self._use_tile(self._settings.tile or self._automatic_tile())

@@ -41,7 +41,7 @@ _TRIAL_SIDES = (64, 256)
 
 
 class Selection(NamedTuple):
-    """Engine and precision, each with one sentence why, and what a user should be told."""
+    """Engine and precision, each with one sentence why, and notices for the user."""
 
     engine: Choice
     precision: Choice

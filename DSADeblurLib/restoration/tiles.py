@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SMALLEST_READ = 16
-"""A network cannot take a side shorter than this."""
+from DSADeblurLib.restoration.architecture import SMALLEST_SIDE
 
 Window = tuple[slice, slice]
 
@@ -53,9 +52,9 @@ def plan_tiles(shape: tuple[int, int], tile: int | None, halo: int, multiple: in
     Raises:
         ValueError: one sentence, if the shape does not fit.
     """
-    if any(side % multiple or side < SMALLEST_READ for side in shape):
+    if any(side % multiple or side < SMALLEST_SIDE for side in shape):
         raise ValueError(
-            f"Tiles need frames with sides of at least {SMALLEST_READ} pixels that {multiple} divides, "
+            f"Tiles need frames with sides of at least {SMALLEST_SIDE} pixels that {multiple} divides, "
             f"not {shape[0]} x {shape[1]}."
         )
     halo = -(-halo // multiple) * multiple
@@ -70,8 +69,8 @@ def _spans(side: int, tile: int | None, halo: int, multiple: int) -> list[tuple[
     for start in range(0, side, step):
         stop = min(start + step, side)
         first, last = max(start - halo, 0), min(stop + halo, side)
-        if last - first < SMALLEST_READ:
-            last = min(max(last, first + SMALLEST_READ), side)
-            first = max(min(first, last - SMALLEST_READ), 0)
+        if last - first < SMALLEST_SIDE:
+            last = min(max(last, first + SMALLEST_SIDE), side)
+            first = max(min(first, last - SMALLEST_SIDE), 0)
         spans.append((slice(first, last), slice(start - first, stop - first), slice(start, stop)))
     return spans

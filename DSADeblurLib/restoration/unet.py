@@ -50,7 +50,7 @@ class UNet(RestorationNetwork):
         self.up_blocks = nn.ModuleList(_blocks(width, a.blocks) for width in widths[:-1])
         if a.modulated:
             self.modulations = nn.ModuleList(Modulation(width) for width in widths)
-            # Learned apart, from larger pieces of frames than the rest: see training.estimator.
+            # Learned apart, from larger pieces of frames than the rest: see lab/training/estimator_training.
             self.estimator = BlurEstimator().requires_grad_(False)
 
     def body(self, x: Tensor, blur_condition: Tensor | None = None) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from DSADeblurLib.lazy_frames import LazyFrames, MappedFrames, chosen_frames
+from DSADeblurLib.lazy_frames import LazyFrames, MappedFrames, chosen_frames, evenly_spaced
 
 ARRAY = np.arange(5 * 2 * 3, dtype=np.uint16).reshape(5, 2, 3)
 
@@ -67,3 +67,12 @@ def test_chosen_frames_come_in_the_order_of_their_indices():
 def test_base_gives_no_frames():
     with pytest.raises(NotImplementedError):
         LazyFrames().frame(0)
+
+
+@given(count=st.integers(0, 500), most=st.integers(2, 60))
+def test_evenly_spaced_indices_reach_from_the_first_to_the_last(count, most):
+    indices = evenly_spaced(count, most)
+    assert len(indices) == min(count, most)
+    assert indices[:1] + indices[-1:] == ([0, count - 1] if count else [])
+    steps = set(np.diff(indices).tolist())
+    assert all(step > 0 for step in steps) and len(steps) <= 2

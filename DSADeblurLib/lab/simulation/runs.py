@@ -17,6 +17,7 @@ from DSADeblurLib.lab.simulation.sets import generator
 from DSADeblurLib.lab.simulation.tubes import Tube, View, draw_tubes
 from DSADeblurLib.lab.simulation.vessels import random_arteries
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
+from DSADeblurLib.lazy_frames import evenly_spaced
 from DSADeblurLib.measurement.width import vessel_width
 from DSADeblurLib.physics.acquisition import acquire, expected_intensity, optical_density
 from DSADeblurLib.physics.detector import Detector
@@ -115,8 +116,7 @@ def measuring_sites(vessels: list[Tube], view: View, density: np.ndarray) -> tup
         if expected > 1.5 and np.isfinite(width) and abs(width - expected) < 0.35 * expected + 0.5:
             found.append((expected, site))
     found.sort(key=lambda pair: pair[0])
-    chosen = np.unique(np.linspace(0, len(found) - 1, min(MOST_SITES, len(found))).round().astype(int))
-    return tuple(found[index][1] for index in chosen)
+    return tuple(found[index][1] for index in evenly_spaced(len(found), MOST_SITES))
 
 
 def write_run(run: SimulatedRun, folder: Path, with_truth: bool = True) -> tuple[Path, ...]:

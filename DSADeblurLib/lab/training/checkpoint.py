@@ -36,7 +36,13 @@ def save_checkpoint(
 ) -> None:
     """Write all or nothing: an interrupted save leaves the former checkpoint as it was.
 
-    `notes` is what else a training has to remember, as JSON can hold it; see `notes_in`.
+    Args:
+        path: of the checkpoint.
+        network, average, optimizer: whose state is kept.
+        step: steps done.
+        seconds: that they took.
+        recipe: of the training; `load_checkpoint` refuses another one.
+        notes: what else a training has to remember, as JSON can hold it; see `notes_in`.
     """
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
@@ -63,7 +69,15 @@ def notes_in(path: Path) -> dict:
 def load_checkpoint(
     path: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Adam, recipe: Recipe
 ) -> tuple[int, float]:
-    """Fill the three from a checkpoint and return the steps done and the seconds they took.
+    """Fill network, average and optimiser from a checkpoint.
+
+    Args:
+        path: of the checkpoint.
+        network, average, optimizer: are filled.
+        recipe: of the training that goes on.
+
+    Returns:
+        The steps done and the seconds they took.
 
     Raises:
         CheckpointError: the file is damaged or belongs to another recipe.

@@ -1,4 +1,4 @@
-"""How well header and frames tell the blur, on validation frames: what `restoration.blur_condition` weighs them by.
+"""Errors of the blur by header and by frames, on validation frames: what `restoration.blur_condition` weighs them by.
 
 `python -m DSADeblurLib.lab.training.estimation_error MODEL` prints for each range of the blur and each noise the mean
 error of ln(width + SMALLEST_PX), its bias, and the error that the estimator claims, in the same unit.
@@ -21,9 +21,9 @@ from DSADeblurLib.restoration.package import Model, load_model
 
 
 @dataclass(frozen=True)
-class Found:
-    """One frame's widths (rows, columns) in pixels: the true ones, the header's, those seen and their error claimed,
-    and those told with a right header."""
+class Widths:
+    """One frame's widths (rows, columns) in pixels: the true ones, the header's, the estimate and the error that it
+    claims, and header and estimate combined."""
 
     blur: tuple[float, float]
     noise: str
@@ -34,8 +34,14 @@ class Found:
     combined: np.ndarray
 
 
-def look(model: Model, scenes: int = 8, size: int = 512) -> list[Found]:
-    """Validation frames of every kind, noise and range of the blur as the model's estimator sees them."""
+def measure_widths(model: Model, scenes: int = 8, size: int = 512) -> list[Widths]:
+    """The widths in validation frames of every kind, noise and range of the blur.
+
+    Args:
+        model: with an estimator.
+        scenes: number of scenes, each of which gives a frame of every kind, noise and range.
+        size: side of the frames in pixels.
+    """
     found = []
     for index in range(scenes):
         for blur in BLURS_PX:
@@ -48,11 +54,11 @@ def look(model: Model, scenes: int = 8, size: int = 512) -> list[Found]:
                     true = removable_blur_px(conditions.spot, scene)
                     widths = (np.asarray(w) for w in (true, header, estimated[:2]))
                     combined = combine_header_and_estimate(estimated, header)[:2]
-                    found.append(Found(blur, noise, *widths, float(estimated[2]), combined))
+                    found.append(Widths(blur, noise, *widths, float(estimated[2]), combined))
     return found
 
 
-def table(found: list[Found]) -> str:
+def table(found: list[Widths]) -> str:
     """Markdown: mean error and bias of the logarithms by blur, by noise, and of all."""
     lines = ["| frames | header | estimated | claimed | combined | bias estimated | bias combined |", "|---" * 7 + "|"]
     groups = {f"{low:g}-{high:g} px": [f for f in found if f.blur == (low, high)] for low, high in BLURS_PX}
@@ -75,4 +81,4 @@ def _logarithms(widths: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    print(table(look(load_model(sys.argv[1]))))
+    print(table(measure_widths(load_model(sys.argv[1]))))

@@ -17,7 +17,7 @@ from DSADeblurLib.lab.simulation.sets import generator, save_array
 from DSADeblurLib.lab.training.pool import Patches, Pool
 from DSADeblurLib.restoration.estimator import SMALLEST_PX, BlurEstimator
 
-# Whole regions: how sure a width is depends on how much is seen.
+# Whole regions: how sure a width is depends on how much of a frame there is.
 BATCH, SIDE = 4, 384
 LEARNING_RATE = 2e-3
 
@@ -25,9 +25,13 @@ LEARNING_RATE = 2e-3
 def estimator_of(
     pool: Pool, steps: int, show_progress: bool = True, check: Callable[[], None] = lambda: None
 ) -> BlurEstimator:
-    """The estimator that lies beside the pool, after so many steps of learning from it; the first call trains it.
+    """The estimator that lies beside the pool; the first call trains it.
 
-    `check` may raise between its steps.
+    Args:
+        pool: complete.
+        steps: of learning.
+        show_progress: whether to draw a progress bar.
+        check: called between the steps; what it raises ends the training.
     """
     path = Path(pool.folder) / f"estimator-{steps}.safetensors"
     if not path.exists():
@@ -39,10 +43,15 @@ def estimator_of(
     return estimator.requires_grad_(False)
 
 
-def estimated_in(
+def estimates_of(
     pool: Pool, steps: int, show_progress: bool = True, check: Callable[[], None] = lambda: None
 ) -> np.ndarray:
-    """What that estimator sees in each region of the pool, (regions, CONDITION_SIZE) float32; kept beside it too."""
+    """The estimates of that estimator, kept beside the pool too; arguments as for `estimator_of`.
+
+    Returns:
+        (regions, CONDITION_SIZE) float32.
+    """
+    # Pools on disk have files of this name.
     path = Path(pool.folder) / f"estimator-{steps}.seen.npy"
     regions = pool.options.regions
     if not path.exists() or len(np.load(path, mmap_mode="r", allow_pickle=False)) < regions:
@@ -50,7 +59,7 @@ def estimated_in(
         with torch.inference_mode():
             estimated = [
                 estimator(torch.from_numpy(pool.frame(region))[None, None])[0].numpy()
-                for region in tqdm(range(regions), desc="seen", unit="region", disable=not show_progress)
+                for region in tqdm(range(regions), desc="estimates", unit="region", disable=not show_progress)
             ]
         save_array(path, np.array(estimated, np.float32))
     return np.load(path, allow_pickle=False)[:regions]
@@ -74,7 +83,7 @@ def _learned(pool: Pool, steps: int, show_progress: bool, check: Callable[[], No
 
 
 def _error(estimator: BlurEstimator, patches: Patches, middle: int) -> torch.Tensor:
-    """Negative log-likelihood of Laplace distributions about the logarithms seen, of the mean errors that are claimed.
+    """Negative log-likelihood of Laplace distributions about the estimated logarithms, of the claimed mean errors.
 
     A factor counts the same for small and large widths, and a claim of too small or too large an error costs.
     """

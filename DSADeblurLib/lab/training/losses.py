@@ -11,15 +11,13 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 # Of the normalised range; keeps patches that hold neither blur nor noise from counting without bound.
 LEAST_ERROR = 5e-4
-GRADIENT_WEIGHT = 1.0
 
 
-def frame_errors(output: Tensor, truth: Tensor, gradient_weight: float = GRADIENT_WEIGHT) -> Tensor:
-    """For each frame (B,) the L1 distance of values plus `gradient_weight` times that of neighbours' differences."""
+def frame_errors(output: Tensor, truth: Tensor) -> Tensor:
+    """For each frame (B,) the L1 distance of values plus that of neighbours' differences."""
     error = (output - truth).abs().mean(dim=(1, 2, 3))
-    if gradient_weight:
-        for dim in (-2, -1):
-            error = error + gradient_weight * (output.diff(dim=dim) - truth.diff(dim=dim)).abs().mean(dim=(1, 2, 3))
+    for dim in (-2, -1):
+        error = error + (output.diff(dim=dim) - truth.diff(dim=dim)).abs().mean(dim=(1, 2, 3))
     return error
 
 

@@ -84,7 +84,7 @@ def restarted_peak(recipe: OnlineRecipe, notes: dict) -> float:
 
 @dataclass(frozen=True)
 class Batch:
-    """Patches on the device, see `pool.Patches`, and what is yet to be told of their blur.
+    """Patches on the device, see `pool.Patches`, and what their blur condition is made of.
 
     `estimated` (B, CONDITION_SIZE) on the CPU is valid when `ready` has happened.
     """
@@ -92,7 +92,7 @@ class Batch:
     frames: Tensor
     truths: Tensor
     blur_px: np.ndarray
-    chance: ConditionNoise
+    noise: ConditionNoise
     estimated: Tensor
     turned: np.ndarray
     ready: torch.cuda.Event | None
@@ -103,7 +103,7 @@ class Batch:
             self.ready.synchronize()
         estimated = self.estimated.numpy()
         estimated = np.where(self.turned[:, None], estimated[:, [1, 0, 2]], estimated)
-        return torch.from_numpy(self.chance.of(slice(None), self.blur_px, estimated))
+        return torch.from_numpy(self.noise.blur_condition(slice(None), self.blur_px, estimated))
 
 
 class BatchMaker:
@@ -239,7 +239,7 @@ def train_online(
         ending.enter_context(bar)
         stop = Stop(None, is_cancelled)
         ring = ending.enter_context(SceneRing(recipe.pool, workers or max(1, _cores() - 1), device, first_scene))
-        validation = ending.enter_context(_Aside(HeldOut, *recipe.validation, moments))
+        validation = ending.enter_context(_ProcessCall(HeldOut, *recipe.validation, moments))
         ring.wait(FIRST_SCENES)
         plan = Plan(recipe, peak, clock(), began + 60 * minutes, clock)
         if plan.begun >= plan.ends:
@@ -251,7 +251,7 @@ def train_online(
         try:
             while plan.fraction() < 1 and not (cause := stop.cause()):
                 batch, blur_condition = waiting, waiting.blur_condition().to(device, non_blocking=True)
-                # Ordered before the step, so that what it is told is there when the step is done.
+                # Ordered before the step, so that its blur condition is there when the step is done.
                 waiting = maker.batch(session.step + 1)
                 record.losses.append(session.descend(batch.frames, batch.truths, blur_condition, plan.rate()))
                 bar.update()
@@ -363,7 +363,7 @@ class _Record:
                 log.write(json.dumps({**entry, "seconds": round(made.seconds, 2)}) + "\n")
 
 
-class _Aside:
+class _ProcessCall:
     """A call in a process of its own; made here it would take the training's time. Leaving the context ends it."""
 
     def __init__(self, function: Callable, *arguments) -> None:
@@ -373,7 +373,7 @@ class _Aside:
         self._process.start()
         theirs.close()
 
-    def __enter__(self) -> _Aside:
+    def __enter__(self) -> _ProcessCall:
         return self
 
     def __exit__(self, *_) -> None:

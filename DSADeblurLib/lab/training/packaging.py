@@ -34,7 +34,19 @@ DESCRIPTIONS = {
 
 
 def package_model(folder: Path, network: RestorationNetwork, recipe: Recipe, summary: dict) -> ModelCard:
-    """Write the package of a network that `trainer.train` returned with `summary`."""
+    """Write the package of a trained network.
+
+    Args:
+        folder: of the package.
+        network, summary: what `trainer.train` or `online.train_online` returned.
+        recipe: that it was trained by.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        ModelError, OSError: as `package.save_model`.
+    """
     architecture = recipe.architecture
     started_from, stopped = summary.get("started_from"), summary["stopped_early"]
     frames = "one frame" if architecture.frames == 1 else f"{architecture.frames} successive frames"
@@ -77,7 +89,18 @@ def package_model(folder: Path, network: RestorationNetwork, recipe: Recipe, sum
 
 
 def write_metrics(name_or_folder: str | Path, figures: dict) -> ModelCard:
-    """Put the figures of `Evaluation.for_card` into this model's card, with the command that prints them again."""
+    """Put figures into a model's card, with the command that prints them again.
+
+    Args:
+        name_or_folder: of the model.
+        figures: of its evaluation, with the hash of the weights evaluated.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        ValueError: one sentence, if other weights were evaluated.
+    """
     model = load_model(name_or_folder)
     if figures["model_sha256"] != model.sha256:
         raise ValueError("The evaluation is of other weights than the model's; evaluate the model again.")

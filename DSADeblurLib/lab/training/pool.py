@@ -69,7 +69,7 @@ class PoolOptions:
 
 class Patches(NamedTuple):
     """A batch, float32: inputs (B, frames, P, P), truths (B, 1, P, P), the removable blur_px (B, 2), its rows and
-    columns, and what a network is told of it, `blur_condition` (B, 3), see `network.Modulation`."""
+    columns, and `blur_condition` (B, CONDITION_SIZE), see `network.Modulation`."""
 
     inputs: np.ndarray
     truths: np.ndarray
@@ -126,8 +126,8 @@ class Pool:
             side: of a patch in pixels.
             share: which of them are read, for trainings on several processes.
             among: (regions,) bool, the regions to choose from; by default all.
-            estimated: (regions, CONDITION_SIZE), what an estimator sees in each region, see `condition_noise`; by
-                default what is told is wrong by chance alone.
+            estimated: (regions, CONDITION_SIZE), the estimate of each region, see `condition_noise`; by default
+                conditions are wrong by chance alone.
         """
         o = self.options
         regions = self._choose(rng, np.arange(batch) % CLASSES, among)
@@ -155,7 +155,7 @@ class Pool:
             np.stack(inputs).astype(np.float32),
             np.stack(truths).astype(np.float32),
             blurs,
-            noise.of(share, blurs, np.array(views) if views else None),
+            noise.blur_condition(share, blurs, np.array(views) if views else None),
         )
 
     def _choose(self, rng: np.random.Generator, classes: np.ndarray, among: np.ndarray | None) -> np.ndarray:

@@ -20,7 +20,7 @@ class Recipe:
     `schedule` is 'cosine' (from `learning_rate` down to a hundredth of it after a warm-up) or 'step' (the rate falls
     to a tenth after `drop_at` of all steps). `loss` is a name in `losses.LOSSES`. For the last `wide_share` of the
     steps patches have `wide_patch` pixels: small ones teach more in the same time, large ones have fewer borders.
-    `estimator_steps` are those of the blur estimator of modulated networks, see `estimator`.
+    `estimator_steps` are those of the blur estimator of modulated networks, see `estimator_training`.
     """
 
     name: str

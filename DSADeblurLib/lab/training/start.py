@@ -16,6 +16,10 @@ def take_weights(network: RestorationNetwork, source: RestorationNetwork) -> Non
     The first convolution sees the middle frame as the source does and the others not at all yet, and new blocks add
     nothing: before any training both networks give the same.
 
+    Args:
+        network: gets the weights.
+        source: is left as it is.
+
     Raises:
         ValueError: one sentence, if the networks differ in anything else.
     """

@@ -48,7 +48,7 @@ class Variant:
     """One answer to one question.
 
     `change` alters the built network, `build` replaces it, `loss` replaces the recipe's, `blur_factors` are those by
-    which the blur is wrong that a modulated network is told when it is measured, `quanta` keeps regions of this dose
+    which the condition of a modulated network is wrong when it is measured, `quanta` keeps regions of this dose
     only. Variants that differ in question and name alone are trained once.
     """
 
@@ -258,7 +258,7 @@ def run(output: Path, data: Data, wanted: Sequence[str] = ("",)) -> list[dict]:
 
 
 def trained_variants() -> list[Variant]:
-    """The first variant of each work, measured with all that any of them is told."""
+    """The first variant of each work, measured with every blur factor of any of them."""
     found: dict[Variant, Variant] = {}
     for variant in variants():
         first = found.setdefault(variant.work, variant)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from DSADeblurLib.lab.simulation.sets import generator
 from DSADeblurLib.lab.training.checkpoint import learned_parameters, load_checkpoint, save_checkpoint
 from DSADeblurLib.lab.training.data_parallel import Process, this_process
-from DSADeblurLib.lab.training.estimator_training import estimated_in, estimator_of
+from DSADeblurLib.lab.training.estimator_training import estimates_of, estimator_of
 from DSADeblurLib.lab.training.losses import LOSSES, Loss
 from DSADeblurLib.lab.training.pool import Patches, Pool
 from DSADeblurLib.lab.training.recipes import Recipe
@@ -84,7 +84,7 @@ def train(
         if process.leads:
             regions.complete(workers, show_progress, stop.check)
             if recipe.architecture.modulated:
-                estimated_in(regions, recipe.estimator_steps, show_progress, stop.check)
+                estimates_of(regions, recipe.estimator_steps, show_progress, stop.check)
         process.together()
         session = Session(recipe, process)
         if start is not None:
@@ -107,7 +107,7 @@ def train(
         )
         gains, recent, cause = {}, [], None
         modulated = recipe.architecture.modulated
-        estimated = estimated_in(regions, recipe.estimator_steps, show_progress) if modulated else None
+        estimated = estimates_of(regions, recipe.estimator_steps, show_progress) if modulated else None
 
         def validate(**known) -> dict[str, float]:
             return validation.gains(session.average, process.device, is_cancelled=stop.signalled, **known)
@@ -134,9 +134,9 @@ def train(
                     break
             bar.close()
             if process.leads and modulated:
-                seeing = estimator_of(regions, recipe.estimator_steps, show_progress)
-                session.average.estimator.load_state_dict(seeing.state_dict())
-                gains = {}  # so far it had been told the true blur
+                estimator = estimator_of(regions, recipe.estimator_steps, show_progress)
+                session.average.estimator.load_state_dict(estimator.state_dict())
+                gains = {}  # so far its condition was the true blur
             if process.leads and not gains:
                 gains = validate(blur_factor=None)
         early = session.step < recipe.steps

@@ -44,12 +44,17 @@ class HeldOut:
         blur_factor: float | None = 1.0,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> dict[str, float]:
-        """Mean gain in PSNR over the input in dB for each kind and noise, and near edges ('... edge').
+        """Mean gains in PSNR over the input.
 
-        A network that is told the blur is told the true one times `blur_factor`, but that it may be wrong by
-        HEADER_SPREAD; or with None what it estimates. Of frames with more moments than it takes it sees those in the
-        middle.
-        `is_cancelled` is asked before each frame; then there are no gains.
+        Args:
+            network: on `device`; of frames with more moments than it takes it gets those in the middle.
+            device: where it runs.
+            blur_factor: the condition of a modulated network is the true blur times this, with HEADER_SPREAD for its
+                error; None for what the network estimates.
+            is_cancelled: asked before each frame; then there are no gains.
+
+        Returns:
+            dB for each kind and noise, and near edges ('... edge').
         """
         gains: dict[str, list[float]] = {}
         for number, (pair, edges, before) in enumerate(self._cases):

@@ -41,8 +41,8 @@ def without_attention(network: RestorationNetwork) -> RestorationNetwork:
 
 
 def without_biases(network: RestorationNetwork) -> RestorationNetwork:
-    """Without additive constants and gate, and not told anything, the network is scale-equivariant (Mohan et al., ICLR
-    2020)."""
+    """The network without additive constants and gate: scale-equivariant (Mohan et al., ICLR 2020) unless it takes a
+    blur condition."""
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             module.bias = None
@@ -52,7 +52,7 @@ def without_biases(network: RestorationNetwork) -> RestorationNetwork:
 class UnrolledNetwork(nn.Module):
     """Steps towards agreement with the blurred frame, each followed by a network of its own.
 
-    z = x - step * A'(A x - y), x = network(z), with A a blur by the rectangle of the told rows and columns, done by
+    z = x - step * A'(A x - y), x = network(z), with A a blur by the rectangle of the condition's rows and columns, by
     Fourier transform.
     """
 
@@ -63,7 +63,7 @@ class UnrolledNetwork(nn.Module):
         self.steps = nn.Parameter(torch.full((stages,), 0.5))
 
     def forward(self, x: Tensor, blur_condition: Tensor) -> Tensor:
-        """(B, 1, H, W) and what is told (B, CONDITION_SIZE), see `network.Modulation`, to (B, 1, H, W)."""
+        """(B, 1, H, W) and the condition (B, CONDITION_SIZE), see `network.Modulation`, to (B, 1, H, W)."""
         y = x
         for network, step in zip(self.networks, self.steps, strict=True):
             with torch.autocast(x.device.type, enabled=False):

@@ -1,6 +1,7 @@
 """Whether a run can be worked on in the memory that is free, decided from its header before anything is decoded."""
 
 from DSADeblurLib.errors import XAReadError
+from DSADeblurLib.free_memory import available_bytes
 from DSADeblurLib.xa.file.stored_pixels import StoredPixels
 
 # Reading, subtraction and registration hold up to eight frames of double precision, whatever the run's length.
@@ -11,28 +12,6 @@ def needed_bytes(stored: StoredPixels) -> int:
     """Return the memory that working on the run frame by frame takes: some decoded frames, and one compressed."""
     largest = max((sum(length for _, length in pieces) for pieces in stored.fragments or ()), default=0)
     return stored.rows * stored.columns * _WORKING_BYTES_PER_PIXEL + 2 * largest
-
-
-def available_bytes() -> int | None:
-    """Return the memory this process can still get: free memory of the machine or what is left of its own limit.
-
-    None where that cannot be told.
-    """
-    try:
-        import psutil
-    except ImportError:
-        return None
-    available = psutil.virtual_memory().available
-    try:
-        import resource
-
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if limit != resource.RLIM_INFINITY:
-            available = min(available, max(limit - psutil.Process().memory_info().vms, 0))
-    except ImportError:
-        # Windows has no such limits.
-        pass
-    return available
 
 
 def check_memory(stored: StoredPixels) -> None:

@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.lazy_frames import Frames, LazyFrames, MappedFrames
+from DSADeblurLib.physics.acquisition import log_intensity
 from DSADeblurLib.request import RELATIONSHIPS
 from DSADeblurLib.xa.header.header import RELATIONSHIP_MISSING, RunHeader
 from DSADeblurLib.xa.subtraction import registration
@@ -137,7 +138,7 @@ def log_mean(
         total += frames[number - 1]
     total /= len(numbers)
     if relationship == "LIN":
-        return np.log(np.maximum(total, 1.0))
+        return log_intensity(total)
     return total if relationship != "LOG" or log_slope is None else total * log_slope
 
 

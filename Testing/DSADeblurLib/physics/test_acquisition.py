@@ -12,6 +12,7 @@ from DSADeblurLib.physics.acquisition import (
     expected_intensities,
     expected_intensity,
     expose,
+    log_intensity,
     optical_density,
     shift_frame,
 )
@@ -193,6 +194,13 @@ def test_integers_and_empty_pixels_stay_finite():
     assert np.isfinite(optical_density(np.array([[-3.0, 5.0]]), np.array([[4.0, -1.0]]))).all()
     with pytest.raises(ValueError, match="floor"):
         optical_density(np.zeros((4, 4)), np.zeros((4, 4)))
+
+
+def test_log_intensity_keeps_the_precision_and_takes_empty_pixels_for_one():
+    for dtype in (np.float32, np.float64):
+        values = log_intensity(np.array([-3, 0, 1, 4095], dtype))
+        assert values.dtype == dtype
+        np.testing.assert_allclose(values, [0, 0, 0, np.log(4095)], rtol=1e-6)
 
 
 def test_misuse_is_refused():

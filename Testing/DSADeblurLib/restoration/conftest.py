@@ -16,7 +16,7 @@ _SMALL = {
 
 
 def make_network(seed: int = 0, kind: str = "rdn", **numbers) -> RestorationNetwork:
-    """A network whose last layer and modulations are not zero, so that it changes its input as it is told."""
+    """A network whose last layer and modulations are not zero, so that the blur condition changes its output."""
     torch.manual_seed(seed)
     network = build_network(ARCHITECTURES[kind](**{**_SMALL[kind], **numbers})).eval()
     for layer in (network, *getattr(network, "modulations", ())):

@@ -1,4 +1,4 @@
-"""What is told lies between header and frames, nearer to what is surer, and says how sure it is."""
+"""The blur condition lies between header and frames, nearer to what is surer, and says how sure it is."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def test_a_run_is_seen_by_the_median_of_some_frames(make_model):
         read.append(index)
         return frames[index]
 
-    seen = estimate_blur(take, len(frames), model)
+    estimated = estimate_blur(take, len(frames), model)
     each = np.array([estimate_blur(lambda _, index=index: frames[index], 1, model) for index in read])
     assert len(set(read)) == 3
-    np.testing.assert_allclose(seen, np.median(each, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(estimated, np.median(each, axis=0), rtol=1e-6)

@@ -116,7 +116,7 @@ def test_controls_act_on_the_networks_output_with_the_blur_of_the_run(make_model
     full = deblur(frames, model, DeblurSettings(blur=(3.0, 2.0), **CPU))
     chosen = DeblurSettings(device="cpu", precision="float32", sharpness=0.7, noise_reduction=0.4, blur=(3.0, 2.0))
     result = deblur(frames, model, chosen)
-    # A network that is told nothing leaves the width as it was given; another one is told its own mean as well.
+    # A network without a condition leaves the width as it was given; that of another one is a mean with its estimate.
     assert result.blur_px == (full.blur_px if numbers else (3.0, 2.0))
     expected = [
         apply_controls(frame, output, chosen, result.blur_px, Aperture())
@@ -134,12 +134,12 @@ def test_equal_controls_blend_between_input_and_output(make_model):
 
 
 @pytest.mark.slow
-def test_a_network_that_is_not_told_takes_the_blur_that_the_default_model_sees(make_model):
+def test_a_network_without_an_estimator_takes_the_blur_that_the_default_model_estimates(make_model):
     frames = run_of((2, 64, 64), np.float32)
     # The precision is that of the networks; the estimator looks at the same frames in both.
-    seen = deblur(frames, load_model(DEFAULT_MODEL), DeblurSettings(**CPU)).blur_estimated_px
+    estimated = deblur(frames, load_model(DEFAULT_MODEL), DeblurSettings(**CPU)).blur_estimated_px
     result = deblur(frames, make_model(), DeblurSettings(device="cpu"))
-    assert result.blur_px == result.blur_estimated_px == seen
+    assert result.blur_px == result.blur_estimated_px == estimated
 
 
 def test_integers_stay_within_the_bits_stored(make_model):

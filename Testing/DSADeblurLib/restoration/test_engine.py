@@ -1,7 +1,5 @@
 """Devices are taken only after they computed rightly, and a lack of memory has a name of its own."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -20,7 +18,6 @@ from DSADeblurLib.restoration.engine import (
     choose_device,
     choose_precision,
     cpu_has_fast_bfloat16,
-    free_memory,
     free_memory_budget,
     probe_cuda,
     probe_kernel,
@@ -183,12 +180,6 @@ def test_other_errors_pass_through():
 @pytest.mark.parametrize(("free", "budget"), [(2**30, 2**29), (2**40, 2**32), (None, 768 * 2**20)])
 def test_a_tile_may_take_half_of_what_is_free(free, budget):
     assert free_memory_budget(lambda: free) == budget
-
-
-@pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not say how much memory is free")
-def test_free_memory_is_what_the_system_says():
-    psutil = pytest.importorskip("psutil")
-    assert free_memory() == pytest.approx(psutil.virtual_memory().available, rel=0.2)
 
 
 @pytest.mark.parametrize("numbers", [{"frames": 3}, {"kind": "unet", "frames": 5}])

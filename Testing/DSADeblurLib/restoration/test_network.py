@@ -125,7 +125,7 @@ def test_attention_is_a_gate_between_zero_and_one():
 
 
 def test_what_is_told_is_not_rounded_under_autocast():
-    """Differences of what is told that bfloat16 would swallow reach the result."""
+    """Differences of the blur condition that bfloat16 would swallow reach the result."""
     torch.manual_seed(2)
     modulation = Modulation(8)
     for parameter in modulation.parameters():

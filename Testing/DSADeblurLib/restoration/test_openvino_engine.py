@@ -10,6 +10,7 @@ pytest.importorskip("openvino", reason="OpenVINO is not installed")
 from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngine
 from DSADeblurLib.restoration.export import Export, export_network
 from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
+from DSADeblurLib.restoration.package import load_model
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +72,7 @@ def test_a_large_offset_survives_bfloat16(make_network):
     np.testing.assert_allclose(engine.run(tile + 100) - 100, TorchEngine(network).run(tile), atol=4e-2)
 
 
-def test_a_modulated_network_is_told_the_blur(make_network):
+def test_a_modulated_network_takes_the_blur_condition(make_network):
     """The export takes it as a second input, and without it says what is missing."""
     network = make_network(kind="unet", modulated=True)
     engine, pytorch = OpenVINOEngine(export_network(network), network.architecture), TorchEngine(network)
@@ -83,6 +84,18 @@ def test_a_modulated_network_is_told_the_blur(make_network):
     assert np.abs(results[0] - results[1]).max() > 1e-2
     with pytest.raises(ValueError, match="needs to be told"):
         engine.run(tile)
+
+
+@pytest.mark.parametrize("name", ["compact", "quality", "sequence"])
+def test_bundled_exports_take_the_blur_condition_whatever_their_input_is_called(name):
+    model = load_model(name)
+    architecture = model.network.architecture
+    engine, pytorch = OpenVINOEngine(model.export, architecture), TorchEngine(model.network)
+    tile = np.random.default_rng(8).normal(size=(architecture.frames, 64, 64)).astype(np.float32)
+    narrow, wide = (np.array((width, width, 0.2), np.float32) for width in (1.0, 6.0))
+    expected = pytorch.run(tile, wide)
+    np.testing.assert_allclose(engine.run(tile, wide), expected, atol=1e-4)
+    assert np.abs(engine.run(tile, narrow) - expected).max() > 1e-2
 
 
 def test_results_are_the_callers_own(make_network):

@@ -1,13 +1,10 @@
 """Memory is asked for before anything is decoded, from what the header says."""
 
-import subprocess
-import sys
-
 import pytest
 
 from DSADeblurLib.xa import XAReadError, read_header
 from DSADeblurLib.xa.file import memory
-from DSADeblurLib.xa.file.memory import available_bytes, needed_bytes
+from DSADeblurLib.xa.file.memory import needed_bytes
 
 
 def test_too_little_memory_is_one_sentence(make_run, monkeypatch):
@@ -25,19 +22,3 @@ def test_too_little_memory_is_one_sentence(make_run, monkeypatch):
 def test_the_length_of_a_run_costs_nothing(make_run):
     few, many = (make_run(f"{count}.dcm", count=count).path for count in (3, 60))
     assert needed_bytes(read_header(few).stored_pixels) == needed_bytes(read_header(many).stored_pixels)
-
-
-def test_nothing_is_known_without_psutil(monkeypatch):
-    assert available_bytes() > 2**20
-    monkeypatch.setitem(sys.modules, "psutil", None)
-    assert available_bytes() is None
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no such limits there")
-def test_limits_of_the_process_count():
-    code = (
-        "import resource; from DSADeblurLib.xa.file.memory import available_bytes;"
-        "resource.setrlimit(resource.RLIMIT_AS, (4 * 2**30, 4 * 2**30)); print(available_bytes())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 4 * 2**30
