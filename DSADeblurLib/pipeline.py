@@ -138,7 +138,8 @@ def restore(
         result = _restore_then_subtract(ready, ready.plan, model, path, progress, is_cancelled)
     else:
         result = _restore(ready, model, path, progress, is_cancelled)
-    return _used(result, ready), result.notices
+    notes = ready.plan.notes if ready.plan is not None else ()
+    return _used(result, ready), (*notes, *result.notices)
 
 
 def _restore(
@@ -301,7 +302,6 @@ def deblur_loaded(
     """
     run, rule = loaded.run, loaded.rule
     ready = prepare(run, request)
-    notes = ready.plan.notes if ready.plan is not None else ()
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".dsadeblur-") as scratch:
         finished = Path(scratch) / "frames.npy"
         used, notices = restore(ready, model, finished, progress=progress, is_cancelled=is_cancelled)
@@ -312,7 +312,7 @@ def deblur_loaded(
                     out[index] = rule.shown(frame, frames.dtype)
         os.replace(finished, path)
     relationship = run.relationship if ready.plan is None else for_subtraction(run, run.frames)[1]
-    return Restored(used, tuple(filter(None, (loaded.note, *notes, *notices))), ready.plan, relationship)
+    return Restored(used, tuple(filter(None, (loaded.note, *notices))), ready.plan, relationship)
 
 
 def _originals(run: Run, numbers: Sequence[int], plan: SubtractionPlan | None) -> LazyFrames:

@@ -114,7 +114,8 @@ def reader_rule(header: RunHeader) -> ReaderRule | None:
     pixels = header.stored_pixels
     tags = ["PhotometricInterpretation", "RescaleSlope", "RescaleIntercept"]
     try:
-        dataset = pydicom.dcmread(pixels.path, stop_before_pixels=True, specific_tags=tags)
+        with pixels.file.opened() as file, file.at(0) as stream:
+            dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=tags)
         slope = float(dataset.get("RescaleSlope", None) or 1)
         intercept = float(dataset.get("RescaleIntercept", None) or 0)
         inverts = dataset.PhotometricInterpretation == "MONOCHROME1"

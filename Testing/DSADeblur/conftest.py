@@ -26,6 +26,14 @@ def pytest_collection_modifyitems(items) -> None:
 
 
 @pytest.fixture
+def out(tmp_path) -> Path:
+    """The folder that files go to."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
 def keep_modules():
     """The module forgets its own packages when it is reloaded; other tests must not notice."""
     own = ("DSADeblur", "DSADeblurLib", "DSADeblurScene", "DSADeblurPanel")
