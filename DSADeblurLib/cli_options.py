@@ -50,6 +50,11 @@ def _add_one(parser: Any, name: str, option: Option, default: Any) -> None:
     if isinstance(option, Flag):
         parser.add_argument(flag, **common, action="store_true", help=option.help)
         return
+    if isinstance(option, OneOf) and option.own_flags:
+        alternatives = parser.add_mutually_exclusive_group()
+        for word in option.choices:
+            alternatives.add_argument(f"--{word}", **common, action="store_const", const=word, help=option.help)
+        return
     shown = f"; default {option.text(default)}" if option.text(default) else ""
     words = {"choices": option.choices} if isinstance(option, OneOf) else {"metavar": option.metavar}
     parser.add_argument(flag, **common, **words, type=_reader(name, option), help=f"{option.help}{shown}")

@@ -101,9 +101,10 @@ class Text(Option):
 
 @dataclass(frozen=True)
 class OneOf(Option):
-    """One of some words."""
+    """One of some words; `own_flags` gives each word an option of its own in the shell: --native."""
 
     choices: tuple[str, ...] = ()
+    own_flags: bool = False
 
     def converted(self, value: Any) -> str:
         if value not in self.choices:

@@ -34,7 +34,8 @@ def print_info(run: Run, as_json: bool) -> None:
         table.add_column(heading)
     relationship = run.relationship or "unknown"
     table.add_row("Pixel intensity relationship", relationship, "", "header" if run.relationship else "unknown", "")
-    table.add_row("Already subtracted", "yes" if run.subtracted else "no", "", "", "")
+    subtracted = "perhaps" if run.subtraction_guessed else "yes" if run.subtracted else "no"
+    table.add_row("Already subtracted", subtracted, "", "", "")
     for row in run.acquisition.rows():
         table.add_row(*row)
     console.print(table)

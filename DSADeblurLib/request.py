@@ -43,6 +43,7 @@ REGISTRATIONS = ("none", "shift", "deformation")
 ORDERS = ("subtract-first", "deblur-first")
 RELATIONSHIPS = ("LIN", "LOG", "DISP")
 POLARITIES = ("keep", "invert")
+CONTENTS = ("native", "subtracted")
 COMPRESSIONS = ("none", "jpeg-ls", "jpeg-2000", "rle")
 PICTURES = ("png", "gif", "mp4")
 MAX_FOCAL_SPOT_MM = 3.0
@@ -175,8 +176,9 @@ class UserFacts(Choices):
     """What the user says of a run where its header is silent, wrong or not there; None leaves it to the header.
 
     `focal_spot_mm` is the nominal focal spot, `magnification` that of the vessels, `detector_spacing_mm` the side of a
-    square pixel at the detector (Imager Pixel Spacing), `relationship` the Pixel Intensity Relationship. `polarity`
-    and `frames_in_file`: without them files that need them are refused.
+    square pixel at the detector (Imager Pixel Spacing), `relationship` the Pixel Intensity Relationship, `content`
+    whether the device subtracted already. `polarity` and `frames_in_file`: without them files that need them are
+    refused.
     """
 
     focal_spot_mm: float | None = choice(
@@ -226,9 +228,19 @@ class UserFacts(Choices):
     polarity: str | None = choice(
         None,
         OneOf(
-            "of MONOCHROME1 and signed pixels: keep values that rise with the X-rays, invert those that fall",
+            "of MONOCHROME1, signed pixels, sign -1: keep values that rise with the X-rays, invert those that fall",
             optional=True,
             choices=POLARITIES,
+        ),
+    )
+    content: str | None = choice(
+        None,
+        OneOf(
+            "what the frames are, where the header is wrong or silent: native, or subtracted by the device",
+            optional=True,
+            choices=CONTENTS,
+            own_flags=True,
+            provenance="changed",
         ),
     )
     frames_in_file: bool = choice(False, Flag("where the file holds another number of frames than it says"))
@@ -273,6 +285,9 @@ class DeblurRequest(Choices):
         super().__post_init__()
         if self.restoration.blur == "frames" and self.facts.focal_spot_mm is not None:
             raise RequestError("A blur by the frames alone takes no notice of a focal spot; leave one of the two out.")
+        insists = self.subtraction.subtract in ("always", "find") or self.subtraction.mask_frames is not None
+        if self.facts.content == "subtracted" and insists:
+            raise RequestError("Frames that were subtracted already are not subtracted again; choose one of the two.")
 
     @classmethod
     def options(cls) -> Iterator[tuple[str, Option]]:

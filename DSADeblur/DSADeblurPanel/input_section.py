@@ -38,7 +38,7 @@ def describe(node, facts: UserFacts = UserFacts()) -> str:
     lines = [(_("Frames"), _("{count} of {cols} x {rows}").format(count=count, cols=cols, rows=rows), "")]
     if run.has_file:
         lines.append((_("Pixel values"), run.relationship or _("unknown"), ""))
-        lines.append((_("Subtracted"), _("yes") if run.subtracted else _("no"), ""))
+        lines.append((_("Subtracted"), _yesNo(run), ""))
     known = run.has_file or facts.say_geometry
     for label, value, unit, origin, note in run.acquisition.rows() if known else ():
         where = f"{origin}: {note}" if note else origin
@@ -50,3 +50,9 @@ def describe(node, facts: UserFacts = UserFacts()) -> str:
     )
     warnings = run.warnings if run.has_file else run.acquisition.warnings if known else ()
     return f"<table>{table}</table>" + "<br>".join(html.escape(note) for note in (loaded.note, *warnings) if note)
+
+
+def _yesNo(run) -> str:
+    if run.subtraction_guessed:
+        return _("perhaps: see below")
+    return _("yes") if run.subtracted else _("no")

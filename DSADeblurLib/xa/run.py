@@ -15,7 +15,7 @@ from DSADeblurLib.xa.file.decoding import check_decoder
 from DSADeblurLib.xa.file.frame_stack import FrameStack
 from DSADeblurLib.xa.file.input_file import InputFile
 from DSADeblurLib.xa.file.reading import reading
-from DSADeblurLib.xa.header.header import ALREADY_SUBTRACTED, RunHeader, header_in, headerless
+from DSADeblurLib.xa.header.header import LOOKS_SUBTRACTED, RunHeader, header_in, headerless
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,12 +75,13 @@ def read_run(path: str | os.PathLike, user_facts: UserFacts = UserFacts()) -> Ru
         warnings = list(header.warnings)
         if surplus:
             warnings.append(f"Bits above the {stored.bits_stored} stored ones are in use (overlay?) and were cleared.")
-        subtracted = header.subtracted
-        if not subtracted and _looks_subtracted(header, frames):
-            subtracted = True
-            warnings.insert(0, ALREADY_SUBTRACTED)
+        guessed = user_facts.content is None and not header.subtracted and _looks_subtracted(header, frames)
+        if guessed:
+            warnings.insert(0, LOOKS_SUBTRACTED.format("its values lie around mid-grey"))
         values = {field.name: getattr(header, field.name) for field in dataclasses.fields(header)}
-        run = Run(**{**values, "subtracted": subtracted, "warnings": tuple(warnings)}, frames=frames)
+        if guessed:
+            values |= {"subtracted": True, "subtraction_guessed": True}
+        run = Run(**{**values, "warnings": tuple(warnings)}, frames=frames)
         failed.pop_all()
         return run
 

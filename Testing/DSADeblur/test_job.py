@@ -242,8 +242,9 @@ def test_already_subtracted_run_is_not_subtracted_again(tmp_path, tiny_model):
     source = load(tmp_path / "a.dcm", extra={"DerivationDescription": "subtracted"}, **MASKED)
     derived, _ = deblurNode(source, tiny_model)
     assert allFrames(derived).dtype == np.uint16
-    with pytest.raises(RuntimeError, match="already subtracted"):
-        deblurNode(source, tiny_model, subtract="always")
+    assert allFrames(deblurNode(source, tiny_model, subtract="always")[0]).dtype == np.float32
+    with pytest.raises(ValueError, match="not subtracted again"):
+        deblurNode(source, tiny_model, subtract="always", content="subtracted")
 
 
 def test_a_mask_is_found_without_a_header_too(tiny_model):

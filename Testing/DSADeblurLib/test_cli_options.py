@@ -8,7 +8,7 @@ from hypothesis import given
 from requestvalues import requests
 
 from DSADeblurLib.cli_options import add_choices, add_request, chosen, count
-from DSADeblurLib.options import Flag, Text, choice
+from DSADeblurLib.options import Flag, OneOf, Text, choice
 from DSADeblurLib.request import DeblurRequest, DeblurSettings, ResultOptions, UserFacts
 
 
@@ -26,6 +26,8 @@ def words_of(request: DeblurRequest) -> list[str]:
         flag = "--" + (options[name].flag or name.replace("_", "-"))
         if isinstance(options[name], Flag):
             words += [flag] if value else []
+        elif value != default[name] and isinstance(options[name], OneOf) and options[name].own_flags:
+            words.append(f"--{value}")
         elif value != default[name]:
             words.append(f"{flag}={options[name].text(value)}")
     return words

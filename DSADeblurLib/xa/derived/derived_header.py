@@ -50,7 +50,7 @@ def why_not_xray(source: Dataset, header: RunHeader, subtracted: bool, frames: i
         return "the biplane source does not reference its other plane"
     if text_of(source, "RadiationSetting") not in ("SC", "GR"):
         return "the source has no Radiation Setting"
-    if not subtracted and header.relationship is None:
+    if not subtracted and header.relationship is None and not text_of(source, "PixelIntensityRelationship"):
         return "the source has no Pixel Intensity Relationship"
     if not subtracted and header.relationship == "LOG":
         if not _has_modality_lut(source):
@@ -117,7 +117,9 @@ def base_dataset(source: Dataset, header: RunHeader, subtracted: bool, frames: i
     # The new dates carry this computer's time zone, the copied ones do not know it.
     dataset.SOPInstanceUID, dataset.SeriesInstanceUID = generate_uid(prefix=None), generate_uid(prefix=None)
     number = header.source.series_number
-    dataset.SeriesNumber = 9000 + (int(number) % 1_000_000 if number.lstrip("-").isdigit() else 0)
+    # The two planes of a biplane run are of one series.
+    first = 9500 if header.source.plane == "BIPLANE B" else 9000
+    dataset.SeriesNumber = first + (int(number) % 1_000_000 if number.lstrip("-").isdigit() else 0)
     dataset.InstanceNumber = 1
     return dataset
 

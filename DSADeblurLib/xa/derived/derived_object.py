@@ -27,9 +27,10 @@ from DSADeblurLib.xa.derived.derived_header import (
 )
 from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, write_dicom
 from DSADeblurLib.xa.file.dataset import SC_CLASSES, read_dataset
-from DSADeblurLib.xa.file.elements import items_of, text_of
+from DSADeblurLib.xa.file.elements import items_of, numbers_of, text_of
+from DSADeblurLib.xa.file.mended import mend
 from DSADeblurLib.xa.file.reading import reading
-from DSADeblurLib.xa.header.header import RunHeader, header_of
+from DSADeblurLib.xa.header.header import RunHeader
 from DSADeblurLib.xa.subtraction.plan import SubtractionPlan
 from DSADeblurLib.xa.subtraction.subtract import is_quantitative
 
@@ -102,7 +103,8 @@ def write_derived(
     syntax = transfer_syntax_of(compression)
     try:
         with run.stored_pixels.file.opened() as file:
-            source, stored = read_dataset(file, run.stored_pixels.choices)
+            source, _ = read_dataset(file, run.stored_pixels.choices)
+            mend(source)
     except XAReadError as error:
         raise XAWriteError(str(error)) from error
     scale = _fit_scale(frames, numbers, bits, run.exposed()) if plan is not None else None
@@ -111,7 +113,7 @@ def write_derived(
     with _using_source():
         dataset = base_dataset(source, run, plan is not None, len(numbers), allocated)
         _describe(dataset, run, provenance, plan, capture, source)
-        if plan is None and header_of(source, stored).subtracted:
+        if plan is None and run.subtracted and not run.subtraction_guessed:
             # The device subtracted, and the next reader must not do it again.
             dataset.DerivationCodeSequence.insert(0, code_item(*_SUBTRACTION))
         add_sources(dataset, run, numbers, plan)
@@ -127,7 +129,8 @@ def write_derived(
         _image_pixel(dataset, run, allocated, bits_stored)
         if not capture:
             add_motion(dataset, source, run, numbers)
-            dataset.PixelIntensityRelationship = "DISP" if scale else run.relationship
+            # What is of a kind that DICOM does not name is for display, and so are differences.
+            dataset.PixelIntensityRelationship = "DISP" if scale else run.relationship or "DISP"
         if scale is not None and plan is not None:
             _subtracted_display(dataset, scale, run, plan)
         else:
@@ -253,18 +256,31 @@ def _describe(
 ) -> None:
     """Write the descriptions and codes. Results that are not differences never say 'subtract': readers look for it."""
     suffix = result_name(plan is not None)
+    plane = run.source.plane
+    if plane.startswith("BIPLANE"):
+        suffix = f"plane {plane[-1]} {suffix}"
     original = _plain(run.source.description, 63 - len(suffix))
     dataset.SeriesDescription = f"{original} {suffix}".strip()
     model = f"model {provenance.model_name}" if provenance.model_name else "no model"
     if provenance.model_sha256:
         model += f" (sha256 {provenance.model_sha256[:16]})"
     parts = [f"{RESEARCH_USE}. Focal-spot deblurring by DSADeblur {provenance.software_version}, {model}"]
+    if plane.startswith("BIPLANE"):
+        names = ("PositionerPrimaryAngle", "PositionerSecondaryAngle")
+        angles = [one for name in names for one in numbers_of(source, name) or ()]
+        parts.append(f"Plane {plane[-1]}, positioner angles {', '.join(f'{one:g}' for one in angles) or 'unknown'}")
+    if plan is None and run.subtraction_guessed:
+        # The next reader asks again.
+        parts.append("The source looks subtracted already")
     if plan is not None:
         parts.append(f"Subtracted: {plan.describe()}")
         parts += plan.notes
     facts = run.acquisition
     assumed = list(dict.fromkeys((*provenance.assumed, *facts.assumed())))
-    if run.relationship and text_of(source, "PixelIntensityRelationship") != run.relationship:
+    of_source = text_of(source, "PixelIntensityRelationship")
+    if of_source and run.relationship is None:
+        assumed.append(f"values for display (pixel intensity relationship {of_source[:16]})")
+    if run.relationship and of_source != run.relationship:
         assumed.append(f"pixel intensity relationship {run.relationship} (user)")
     if run.stored_pixels.choices.polarity:
         assumed.append(f"polarity of stored values: {run.stored_pixels.choices.polarity} (user)")

@@ -11,9 +11,10 @@ from pydicom.uid import UID, RLELossless
 
 from DSADeblurLib.errors import XAReadError, XASkipped
 from DSADeblurLib.request import POLARITIES
-from DSADeblurLib.xa.file.elements import integers_of, text_of
+from DSADeblurLib.xa.file.elements import integers_of, items_of, text_of
 from DSADeblurLib.xa.file.input_file import InputFile
 
+_FRAME_PIXELS = "FramePixelDataPropertiesSequence"
 MAX_FRAME_PIXELS = 8192 * 8192
 MAX_RUN_BYTES = 16 * 2**30
 MAX_FRAGMENTS = 1_000_000
@@ -32,9 +33,9 @@ _JPEG_START, _JPEG2000_START = b"\xff\xd8", b"\xff\x4f\xff\x51"
 class PixelChoices:
     """What the user decides about pixel data whose header is illegal or wrong; nothing of it is ever guessed.
 
-    `polarity` is asked for where MONOCHROME1 or signed pixels leave it open and has no effect on other files: 'keep'
-    where stored values rise with the X-rays, 'invert' where they fall. `frames_in_file` takes as many frames as the
-    file holds where Number of Frames says another count.
+    `polarity` is asked for where MONOCHROME1, signed pixels or a Pixel Intensity Relationship Sign of -1 leave it open
+    and has no effect on other files: 'keep' where stored values rise with the X-rays, 'invert' where they fall.
+    `frames_in_file` takes as many frames as the file holds where Number of Frames says another count.
     """
 
     polarity: str | None = None
@@ -149,17 +150,16 @@ def check_pixel_module(dataset: Dataset, choices: PixelChoices) -> PixelModule:
     if allocated not in (8, 16) or stored is None or not 1 <= stored <= allocated or high != stored - 1:
         raise XAReadError(f"Bit depth inconsistent: allocated {allocated}, stored {stored}, high bit {high}.")
     signed = integers_of(dataset, "PixelRepresentation") not in ((), (0,))
-    asked = signed or photometric == "MONOCHROME1"
+    reasons = {
+        "Signed pixels are not valid for XA; polarity unknown: ": signed,
+        "MONOCHROME1 image, never inverted silently: ": photometric == "MONOCHROME1",
+        "The header says that stored values fall with the X-rays, never inverted silently: ": _fall_with_xrays(dataset),
+    }
+    asked = any(reasons.values())
     if asked and choices.polarity is None:
         rising, falling = ("white", "black") if photometric == "MONOCHROME1" else ("black", "white")
-        raise XAReadError(
-            (
-                "Signed pixels are not valid for XA; polarity unknown: "
-                if signed
-                else "MONOCHROME1 image, never inverted silently: "
-            )
-            + _CHOOSE_POLARITY.format(rising=rising, falling=falling)
-        )
+        reason = next(reason for reason, applies in reasons.items() if applies)
+        raise XAReadError(reason + _CHOOSE_POLARITY.format(rising=rising, falling=falling))
 
     size = [integers_of(dataset, name) for name in ("NumberOfFrames", "Rows", "Columns")]
     if size[0] == ():
@@ -178,6 +178,13 @@ def check_pixel_module(dataset: Dataset, choices: PixelChoices) -> PixelModule:
         "inverted": asked and choices.polarity == "invert",
         "choices": choices if asked else PixelChoices(None, choices.frames_in_file),
     }
+
+
+def _fall_with_xrays(dataset: Dataset) -> bool:
+    """Tell whether a Pixel Intensity Relationship Sign is -1, also of single frames (PS3.3 C.8.11.3.1.2)."""
+    groups = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+    items = [one for name in groups for group in items_of(dataset, name) for one in items_of(group, _FRAME_PIXELS)]
+    return any(integers_of(one, "PixelIntensityRelationshipSign") == (-1,) for one in (dataset, *items))
 
 
 def _check_size(frames: int, rows: int, columns: int, allocated: int) -> None:

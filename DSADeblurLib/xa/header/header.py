@@ -13,6 +13,7 @@ from DSADeblurLib.request import RELATIONSHIPS, UserFacts
 from DSADeblurLib.xa.file.dataset import SC_CLASSES, read_dataset
 from DSADeblurLib.xa.file.elements import integers_of, items_of, numbers_of, printable, raw_text, text_of, texts_of
 from DSADeblurLib.xa.file.input_file import InputFile
+from DSADeblurLib.xa.file.mended import mend
 from DSADeblurLib.xa.file.reading import reading
 from DSADeblurLib.xa.file.stored_pixels import PixelChoices, StoredPixels
 from DSADeblurLib.xa.header.enhanced import differences
@@ -24,10 +25,18 @@ from DSADeblurLib.xa.header.shutters import ExposedArea, exposed_pixels, read_ex
 from DSADeblurLib.xa.header.voi import Window, read_windows
 
 PLANES = ("SINGLE PLANE", "BIPLANE A", "BIPLANE B")
-ALREADY_SUBTRACTED = "This series looks already subtracted; deblur without subtraction?"
+ALREADY_SUBTRACTED = "This series was subtracted already; it is deblurred without subtraction."
+LOOKS_SUBTRACTED = (
+    "This series looks already subtracted ({}): is it? Choose native if not, subtracted if it is; until then it is "
+    "subtracted only where you ask for it."
+)
 RELATIONSHIP_MISSING = "Pixel intensity relationship missing; choose linear or log."
-# "subtract" as an action done; "unsubtracted" and "not subtracted" say the opposite.
-_SUBTRACTED = re.compile(r"(?<!un)(?<!non)(?<!non-)(?<!not )(?<!without )subtract", re.IGNORECASE)
+# "subtract" as an action done to a mask; "unsubtracted" and "subtraction: none" say the opposite, scatter is another.
+_SUBTRACTED = re.compile(
+    r"(?<!un)(?<!non)(?<!non-)(?<!no )(?<!not )(?<!without )(?<!scatter )(?<!background )"
+    r"subtract[a-z]*\b(?!\W*(?:none|no|not|off|false|disabled|0)\b)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,8 @@ class RunHeader:
         log_slope: change of ln intensity per stored unit, known only for LOG with a Modality LUT.
         times: seconds since the first frame, float64 (n,), or None.
         moved: whether C-arm or table moved.
-        subtracted: the frames are differences already.
+        subtracted: the frames are differences already; `subtraction_guessed` that it only looks so, from words or
+            values: then they are not subtracted again unless the user insists.
         bits_allocated, bits_stored: of a pixel; None without a file.
         in_file: see `stored_pixels`; None without a file.
         to_linear: the header's table from frame values to linear intensity, for LOG and DISP. Like `log_slope` it is
@@ -90,6 +100,7 @@ class RunHeader:
     subtracted: bool
     acquisition: Acquisition
     in_file: StoredPixels | None
+    subtraction_guessed: bool = False
     warnings: tuple[str, ...] = ()
     to_linear: LookupTable | None = None
     playback_fps: float | None = None
@@ -134,6 +145,7 @@ class RunHeader:
             "playback_fps": self.playback_fps,
             "mask": mask,
             "subtracted": self.subtracted,
+            "subtraction_guessed": self.subtraction_guessed,
             "plane": self.source.plane,
             "motion": self.motion.as_dict(),
             "exposed_areas": [dict(vars(one)) for one in self.exposed_areas],
@@ -167,18 +179,21 @@ def header_in(file: InputFile, user_facts: UserFacts) -> RunHeader:
 
 def header_of(dataset: Dataset, stored: StoredPixels, user_facts: UserFacts = UserFacts()) -> RunHeader:
     """Return the header facts of a data set that was read with `read_dataset`."""
+    mended = mend(dataset)
     source = _source(dataset, stored)
-    warnings = [*stored.remarks, *differences(dataset, stored.frames)]
+    warnings = [*stored.remarks, *mended, *differences(dataset, stored.frames)]
     found = _relationship(dataset, source, stored, user_facts.relationship, warnings)
     warnings += _remarks_on_values(dataset, source)
     times = _times(dataset, stored.frames, warnings)
     mask, mask_warnings = read_mask_module(dataset, stored.frames)
     motion, motion_warnings = read_motion(dataset, stored.frames)
-    subtracted = _is_subtracted(dataset)
-    if subtracted:
-        warnings.append(ALREADY_SUBTRACTED)
-    else:
+    subtracted, words = _is_subtracted(dataset, user_facts.content)
+    if not subtracted:
         warnings += mask_warnings
+        if found is None and mask is not None and mask.usable and source.sop_class_uid not in SC_CLASSES:
+            warnings.append("Its mask is not subtracted before it is known what pixel values mean.")
+    else:
+        warnings.append(LOOKS_SUBTRACTED.format(f"its header says '{words}'") if words else ALREADY_SUBTRACTED)
     if "DEBLURRED" in source.image_type:
         warnings.append("This series was already deblurred.")
     if source.sop_class_uid in SC_CLASSES and source.modality not in ("XA", "RF"):
@@ -202,6 +217,7 @@ def header_of(dataset: Dataset, stored: StoredPixels, user_facts: UserFacts = Us
         mask=mask,
         moved=motion.moved,
         subtracted=subtracted,
+        subtraction_guessed=bool(words),
         acquisition=acquisition,
         in_file=stored,
         to_linear=to_linear,
@@ -227,7 +243,7 @@ def headerless(frame_count: int, rows: int, columns: int, user_facts: UserFacts)
         "times": None,
         "mask": None,
         "moved": False,
-        "subtracted": False,
+        "subtracted": user_facts.content == "subtracted",
         "acquisition": read_acquisition(Dataset(), user_facts),
         "in_file": None,
     }
@@ -274,8 +290,10 @@ def _relationship(
         value = "signed"
     if value in RELATIONSHIPS:
         return value
+    if value and value != "signed":
+        warnings.append(f"Pixel intensity relationship '{printable(value, 16)}' is of an unknown kind; choose one.")
     # Secondary Capture has no such attribute: nothing is missing there, there is just no physics.
-    if value or source.sop_class_uid not in SC_CLASSES:
+    elif value or source.sop_class_uid not in SC_CLASSES:
         warnings.append(RELATIONSHIP_MISSING)
     return None
 
@@ -284,8 +302,12 @@ def _times(dataset: Dataset, frames: int, warnings: list[str]) -> np.ndarray | N
     """Return seconds per frame from Frame Time or Frame Time Vector (PS3.3 C.7.6.5, C.7.6.6), in milliseconds there."""
     if frames == 1:
         return np.zeros(1)
-    pointer = integers_of(dataset, "FrameIncrementPointer")
+    # A pointer to (0000,0000) and times that stand still say nothing.
+    pointer = tuple(filter(None, integers_of(dataset, "FrameIncrementPointer") or ()))
     vector = numbers_of(dataset, "FrameTimeVector")
+    if vector and not any(vector):
+        warnings.append("Frame Time Vector holds zeros only and is not used.")
+        vector, pointer = (), ()
     if vector != () and pointer in ((), (0x00181065,)):
         if vector is not None and len(vector) != frames:
             warnings.append(f"Frame Time Vector has {len(vector)} values for {frames} frames.")
@@ -322,16 +344,22 @@ def _remarks_on_values(dataset: Dataset, source: Source) -> list[str]:
     rescale = (numbers_of(dataset, "RescaleSlope") or (1.0,), numbers_of(dataset, "RescaleIntercept") or (0.0,))
     if source.sop_class_uid not in SC_CLASSES and rescale != ((1.0,), (0.0,)):
         remarks.append("Rescale of an X-ray angiogram is not applied: stored values are used.")
-    if integers_of(dataset, "PixelIntensityRelationshipSign") == (-1,):
-        remarks.append("The header says that stored values fall with the X-rays; vessels are then brighter.")
     return remarks
 
 
-def _is_subtracted(dataset: Dataset) -> bool:
-    """Tell from codes and descriptions whether a device subtracted already (PS3.3 C.7.6.1.1.3, C.8.7.1.1.3)."""
+def _is_subtracted(dataset: Dataset, content: str | None) -> tuple[bool, str]:
+    """Tell whether a device subtracted already, and by which words where that is a guess.
+
+    The user knows, then the code does, and free text gives a hint (PS3.3 C.7.6.1.1.3, C.8.7.1.1.3).
+    """
     codes = [text_of(item, "CodeValue") for item in items_of(dataset, "DerivationCodeSequence")]
-    texts = [text_of(dataset, name) for name in ("DerivationDescription", "AcquisitionDeviceProcessingDescription")]
-    return "113062" in codes or any(_SUBTRACTED.search(one) for one in texts)
+    if content is not None or "113062" in codes:
+        return content != "native", ""
+    for name in ("DerivationDescription", "AcquisitionDeviceProcessingDescription"):
+        text = text_of(dataset, name)
+        if _SUBTRACTED.search(text):
+            return True, printable(text)
+    return False, ""
 
 
 def _to_linear(dataset: Dataset, stored: StoredPixels) -> LookupTable | None:

@@ -42,8 +42,8 @@ def plan_subtraction(
         registration: one of `plan.REGISTRATIONS`, done when the frames are computed.
 
     Raises:
-        XAReadError: one sentence: what was asked for cannot be done. A run that is subtracted already is never
-            subtracted again.
+        XAReadError: one sentence: what was asked for cannot be done. A run that was subtracted already is not
+            subtracted again; one that only looks so is where the user insists.
     """
     if mode not in SUBTRACTION_MODES:
         raise ValueError(f"mode must be one of {SUBTRACTION_MODES}, not {mode!r}")
@@ -53,9 +53,9 @@ def plan_subtraction(
     insists = mode in ("always", "find") or bool(chosen)
     if mode == "never":
         return None
-    if header.subtracted:
+    if header.subtracted and not (header.subtraction_guessed and insists):
         if insists:
-            raise XAReadError("This series looks already subtracted; deblur it without subtraction.")
+            raise XAReadError("This series was subtracted already; deblur it without subtraction.")
         return None
     items = header.mask.usable if header.mask is not None else ()
     if not insists:

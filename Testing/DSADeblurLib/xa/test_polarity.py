@@ -1,4 +1,4 @@
-"""MONOCHROME1 and signed pixels: asked about, decided by the user, and legal when they are written again."""
+"""MONOCHROME1, signed pixels and sign -1: asked about, decided by the user, and legal when they are written again."""
 
 import numpy as np
 import pydicom
@@ -50,6 +50,22 @@ def test_frames_mean_what_monochrome2_means(make_run, edit, polarity, relationsh
         np.asarray(subtract(plain.frames, plan_subtraction(plain), plain.relationship)),
         atol=1e-6,
     )
+
+
+@pytest.mark.parametrize("polarity", ["keep", "invert"])
+def test_values_that_fall_with_the_xrays_are_asked_about(make_run, edit, polarity):
+    made = make_run()
+
+    def change(dataset):
+        dataset.PixelIntensityRelationshipSign = -1
+        stored = _TOP - made.frames if polarity == "invert" else made.frames
+        dataset.PixelData = stored.astype("<u2").tobytes()
+
+    path = edit(made.path, touch=change)
+    with pytest.raises(XAReadError, match="^The header says that stored values fall with the X-rays, never inverted"):
+        read_run(path)
+    run = read_run(path, UserFacts(polarity=polarity))
+    np.testing.assert_array_equal(np.asarray(run.frames), made.frames)
 
 
 @pytest.mark.parametrize("polarity", ["keep", "invert"])

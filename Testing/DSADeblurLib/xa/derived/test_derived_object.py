@@ -21,6 +21,7 @@ from DSADeblurLib.xa import (
     write_derived,
 )
 from DSADeblurLib.xa.derived import derived_object as derived
+from DSADeblurLib.xa.file.dataset import XA_IMAGE
 
 
 @pytest.mark.parametrize("relationship", ["LIN", "LOG", "DISP"])
@@ -264,6 +265,31 @@ def test_a_difference_stays_a_difference(make_run, derive, judged):
     assert read_header(dataset.filename).subtracted
 
 
+def test_planes_of_a_biplane_run_are_told_apart(make_run, derive, edit, validate):
+    names = []
+    for plane in ("A", "B"):
+        path = edit(
+            make_run().path,
+            f"{plane}.dcm",
+            ImageType=["ORIGINAL", "PRIMARY", f"BIPLANE {plane}"],
+            PositionerPrimaryAngle="30",
+            PositionerSecondaryAngle="-10",
+        )
+        dataset = pydicom.dcmread(derive(path))
+        assert f"Plane {plane}, positioner angles 30, -10." in dataset.DerivationDescription
+        names.append((dataset.SeriesDescription, int(dataset.SeriesNumber)))
+    (text_a, number_a), (text_b, number_b) = names
+    assert text_a.replace("plane A", "plane B") == text_b != text_a and number_a != number_b
+
+
+def test_values_of_an_unknown_kind_are_written_for_display(make_run, derive, edit, validate):
+    target = derive(edit(make_run().path, PixelIntensityRelationship="DRM"), native=True)
+    dataset = pydicom.dcmread(target)
+    assert dataset.SOPClassUID == XA_IMAGE and dataset.PixelIntensityRelationship == "DISP"
+    assert "values for display (pixel intensity relationship DRM)" in dataset.DerivationDescription
+    assert validate(target) == []
+
+
 def test_what_the_device_subtracted_stays_marked(make_run, derive, edit, validate):
     path = edit(
         make_run(mask_frames=None, contrast_frames=None).path,
@@ -271,5 +297,8 @@ def test_what_the_device_subtracted_stays_marked(make_run, derive, edit, validat
         AcquisitionDeviceProcessingDescription="SUBTRACTED",
     )
     target = derive(path, native=True)
-    # As Secondary Capture it loses the device's text, which belongs to the X-ray modules; the code says the same.
-    assert validate(target) == [] and read_header(target).subtracted
+    # As Secondary Capture it loses the device's text, which belongs to the X-ray modules. That was a guess, so it is no
+    # code that says the same.
+    found = read_header(target)
+    assert validate(target) == [] and found.subtracted and found.subtraction_guessed
+    assert [item.CodeValue for item in pydicom.dcmread(target).DerivationCodeSequence] == ["113086"]

@@ -187,7 +187,7 @@ def test_other_values_with_a_table_to_intensity_are_display_values(make_run, enh
 
     asked = read_header(enhance(path, change, relationship="OTHER"))
     assert asked.relationship is None
-    assert asked.warnings == ("Pixel intensity relationship missing; choose linear or log.",)
+    assert asked.warnings[0] == "Pixel intensity relationship 'OTHER' is of an unknown kind; choose one."
 
 
 def test_relationships_that_differ_are_asked_about(make_run, enhance):

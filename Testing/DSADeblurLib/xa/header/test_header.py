@@ -7,7 +7,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from DSADeblurLib.request import RequestError, UserFacts
+from DSADeblurLib.request import DeblurRequest, RequestError, UserFacts
 from DSADeblurLib.xa import XAReadError, read_header, read_run
 from DSADeblurLib.xa.file import dataset as opening
 from DSADeblurLib.xa.file.dataset import SC_BYTE, SC_WORD, SECONDARY_CAPTURE, XRF_IMAGE
@@ -74,7 +74,11 @@ def test_secondary_capture_has_no_physics_and_no_complaint(make_run, edit):
 
 def test_relationship_of_an_angiogram_is_asked_for(make_run, edit):
     path = edit(make_run().path, PixelIntensityRelationship="OTHER")
-    assert "Pixel intensity relationship missing; choose linear or log." in read_header(path).warnings
+    warnings = read_header(path).warnings
+    assert "Pixel intensity relationship 'OTHER' is of an unknown kind; choose one." in warnings
+    assert "Its mask is not subtracted before it is known what pixel values mean." in warnings
+    missing = read_header(edit(path, "missing.dcm", PixelIntensityRelationship=None))
+    assert "Pixel intensity relationship missing; choose linear or log." in missing.warnings
     assert read_header(path, UserFacts(relationship="LOG")).relationship == "LOG"
     with pytest.raises(RequestError, match="Relationship must be one of LIN, LOG, DISP, not 'CUBIC'."):
         UserFacts(relationship="CUBIC")
@@ -175,11 +179,6 @@ def test_rescale_of_an_angiogram_is_not_applied(make_run, edit):
     assert read_header(edit(path, "capture.dcm", SOPClassUID=SC_WORD)).warnings == ()
 
 
-def test_values_that_fall_with_the_rays_are_reported(make_run, edit):
-    facts = read_header(edit(make_run().path, PixelIntensityRelationshipSign=-1))
-    assert facts.warnings == ("The header says that stored values fall with the X-rays; vessels are then brighter.",)
-
-
 def test_single_frame_needs_no_timing(make_run):
     facts = read_header(make_run(count=1, mask_frames=None, contrast_frames=None).path)
     assert facts.warnings == () and facts.times.tolist() == [0.0]
@@ -189,8 +188,25 @@ def test_subtraction_code(make_run, edit):
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "113062", "DCM", "Pixel by pixel subtraction"
     facts = read_header(edit(make_run().path, DerivationCodeSequence=[item]))
-    assert facts.subtracted
-    assert facts.warnings == ("This series looks already subtracted; deblur without subtraction?",)
+    assert facts.subtracted and not facts.subtraction_guessed
+    assert facts.warnings == ("This series was subtracted already; it is deblurred without subtraction.",)
+    assert not read_header(facts.source.path, UserFacts(content="native")).subtracted
+
+
+def test_what_the_user_says_of_the_content_is_no_guess(make_run, edit):
+    path = edit(make_run().path, DerivationDescription="subtracted")
+    for content in ("native", "subtracted"):
+        said = read_header(path, UserFacts(content=content))
+        assert (said.subtracted, said.subtraction_guessed) == (content == "subtracted", False)
+    with pytest.raises(RequestError, match="subtracted already are not subtracted again"):
+        DeblurRequest.of(content="subtracted", subtract="always")
+
+
+def test_times_that_stand_still_are_no_times(make_run, edit):
+    still = read_header(edit(make_run(frame_time_ms=[0, 100, 100, 250, 250, 300]).path, FrameTimeVector=["0"] * 6))
+    assert still.times is None and "Frame Time Vector holds zeros only and is not used." in still.warnings
+    pointed_at_nothing = read_header(edit(make_run().path, FrameIncrementPointer=0))
+    assert pointed_at_nothing.times is not None and pointed_at_nothing.warnings == ()
 
 
 def test_reading_changes_nothing(make_run):
