@@ -5,6 +5,7 @@ from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa.derived.derived_object import Provenance, write_derived
 from DSADeblurLib.xa.header.facts import read_acquisition
 from DSADeblurLib.xa.header.header import read_header
+from DSADeblurLib.xa.one_frame_files import read_files, runs_of
 from DSADeblurLib.xa.run import Run, find_inputs, read_run
 from DSADeblurLib.xa.subtraction.plan import SubtractionPlan
 from DSADeblurLib.xa.subtraction.planning import plan_subtraction
@@ -22,8 +23,10 @@ __all__ = [
     "for_subtraction",
     "plan_subtraction",
     "read_acquisition",
+    "read_files",
     "read_header",
     "read_run",
+    "runs_of",
     "subtract",
     "write_derived",
 ]

@@ -7,6 +7,7 @@ import numpy as np
 from pydicom.charset import python_encoding
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 from pydicom.uid import JPEG2000, UID, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
@@ -227,28 +228,36 @@ def add_motion(dataset: Dataset, source: Dataset, header: RunHeader, numbers: Se
 
 def add_sources(dataset: Dataset, header: RunHeader, numbers: Sequence[int], plan: SubtractionPlan | None) -> None:
     """Reference the source object: processed frames (121322) and mask frames (121321), and its series."""
-    several = header.number_of_frames > 1
     used = sorted({one for number in numbers for one in (plan.averaged(number) if plan else (number,))})
-    items = [_source_item(header, codes.DCM.SourceImageForImageProcessingOperation, used if several else None)]
+    items = _source_items(header, codes.DCM.SourceImageForImageProcessingOperation, used)
     if plan is not None:
-        items.append(_source_item(header, codes.DCM.MaskImageForImageProcessingOperation, plan.mask_frames))
+        items += _source_items(header, codes.DCM.MaskImageForImageProcessingOperation, plan.mask_frames)
     dataset.SourceImageSequence = items
     if header.source.series_instance_uid:
-        instance, series = Dataset(), Dataset()
-        instance.ReferencedSOPClassUID = header.source.sop_class_uid
-        instance.ReferencedSOPInstanceUID = header.source.sop_instance_uid
+        series = Dataset()
         series.SeriesInstanceUID = header.source.series_instance_uid
-        series.ReferencedInstanceSequence = [instance]
+        instances = header.source.instances or (header.source.sop_instance_uid,)
+        series.ReferencedInstanceSequence = [_reference(header, one) for one in instances]
         dataset.ReferencedSeriesSequence = [series]
 
 
-def _source_item(header: RunHeader, purpose, numbers: Sequence[int] | None) -> Dataset:
+def _source_items(header: RunHeader, purpose: Code, numbers: Sequence[int]) -> list[Dataset]:
+    """One item for the object that holds the frames, or where each is an object of its own, one for each."""
+    if header.source.instances:
+        items = [_reference(header, header.source.instances[number - 1]) for number in numbers]
+    else:
+        items = [_reference(header, header.source.sop_instance_uid)]
+        if header.number_of_frames > 1:
+            items[0].ReferencedFrameNumber = [int(one) for one in numbers]
+    for item in items:
+        item.PurposeOfReferenceCodeSequence = [code_item(purpose.value, "DCM", purpose.meaning)]
+    return items
+
+
+def _reference(header: RunHeader, instance: str) -> Dataset:
     item = Dataset()
     item.ReferencedSOPClassUID = header.source.sop_class_uid
-    item.ReferencedSOPInstanceUID = header.source.sop_instance_uid
-    if numbers is not None:
-        item.ReferencedFrameNumber = [int(one) for one in numbers]
-    item.PurposeOfReferenceCodeSequence = [code_item(purpose.value, "DCM", purpose.meaning)]
+    item.ReferencedSOPInstanceUID = instance
     return item
 
 

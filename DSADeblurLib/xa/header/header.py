@@ -41,7 +41,11 @@ _SUBTRACTED = re.compile(
 
 @dataclass(frozen=True)
 class Source:
-    """Which object the frames came from. `other_planes` are the instances of the other plane of a biplane run."""
+    """Which object the frames came from.
+
+    `other_planes` are the instances of the other plane of a biplane run, `instances` those of the frames where each
+    came from an object of its own.
+    """
 
     path: Path
     sop_class_uid: str
@@ -57,6 +61,7 @@ class Source:
     manufacturer: str = ""
     model: str = ""
     other_planes: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
 
     @property
     def plane(self) -> str:

@@ -1,0 +1,206 @@
+"""One-frame files of one series as one run: which belong together, in which order, when, and their frames."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.valuerep import DT
+
+from DSADeblurLib.errors import XAReadError
+from DSADeblurLib.lazy_frames import ComputedFrames
+from DSADeblurLib.request import UserFacts
+from DSADeblurLib.xa.file.dataset import XA_IMAGE, XRF_IMAGE
+from DSADeblurLib.xa.file.elements import integers_of, numbers_of, text_of, texts_of
+from DSADeblurLib.xa.file.frame_stack import FrameStack
+from DSADeblurLib.xa.file.input_file import InputFile
+from DSADeblurLib.xa.file.reading import reading
+from DSADeblurLib.xa.header.header import RunHeader, read_header
+from DSADeblurLib.xa.header.motion import Motion
+from DSADeblurLib.xa.run import Run
+
+# What all files of a run have in common.
+_COMMON = (
+    "SOPClassUID",
+    "SeriesInstanceUID",
+    "AcquisitionNumber",
+    "Rows",
+    "Columns",
+    "BitsStored",
+    "PixelRepresentation",
+    "PhotometricInterpretation",
+    "PixelIntensityRelationship",
+    "PixelIntensityRelationshipSign",
+)
+_MOMENTS = (("AcquisitionDateTime",), ("AcquisitionDate", "AcquisitionTime"), ("ContentDate", "ContentTime"))
+_ANGLES = ("PositionerPrimaryAngle", "PositionerSecondaryAngle")
+_TAGS = [
+    *("ImageType", "NumberOfFrames", "InstanceNumber", "SOPInstanceUID", "FrameTime", *_COMMON, *_ANGLES),
+    *(name for names in _MOMENTS for name in names),
+]
+# As `header.motion` has it.
+_STILL_DEGREES = 0.1
+
+
+@dataclass(frozen=True)
+class _OneFrame:
+    """What a one-frame file says of its place in a run; `moments` has a time, or None, for each of `_MOMENTS`."""
+
+    path: Path
+    common: tuple
+    number: int
+    moments: tuple[datetime | None, ...]
+    angles: tuple[float, ...]
+    frame_time_ms: float | None
+    instance: str
+
+
+def runs_of(paths: Sequence[Path]) -> list[tuple[Path, ...]]:
+    """Group files into runs: one-frame X-ray angiograms of one series are a run, every other file is for itself.
+
+    Args:
+        paths: of files of any kind.
+
+    Returns:
+        The files of each run in the order of instance number and time, each instance once; runs in the order of their
+        first path.
+    """
+    together: dict[tuple, list[_OneFrame]] = {}
+    runs: dict[object, tuple[Path, ...]] = {}
+    for path in paths:
+        frame = _read(path)
+        if frame is None:
+            runs[path] = (path,)
+        else:
+            runs.setdefault(frame.common, ())
+            together.setdefault(frame.common, []).append(frame)
+    for common, frames in together.items():
+        runs[common] = tuple(frame.path for frame in _in_order(frames))
+    return list(runs.values())
+
+
+def read_files(paths: Sequence[Path], user_facts: UserFacts = UserFacts()) -> Run:
+    """Read one-frame files as one run.
+
+    Each frame is read of the file that was there when the run was opened: one that changed is noticed. Header facts
+    are those of the first file; what the others say against them is not looked at, but whether the C-arm moved.
+
+    Args:
+        paths: as `runs_of` gives them.
+        user_facts: what the user says, which overrides the header.
+
+    Raises:
+        XAReadError: one sentence, for anything that goes wrong.
+    """
+    places = [place for path in paths if (place := _read(path)) is not None]
+    if len(places) < len(paths) or len({place.common for place in places}) > 1:
+        raise XAReadError(f"{Path(paths[0]).name} and the {len(paths) - 1} files after it are not of one run.")
+    headers = [read_header(path, user_facts) for path in paths]
+    first = headers[0]
+    stored = [header.stored_pixels for header in headers]
+    if len({(one.bits_allocated, one.bits_stored, one.signed, one.inverted) for one in stored}) > 1:
+        raise XAReadError(f"The {len(paths)} files of this run store their pixels differently; deblur them one by one.")
+
+    def frame_of(index: int) -> np.ndarray:
+        with stored[index].file.opened() as file:
+            return FrameStack(dataclasses.replace(stored[index], file=file))[0]
+
+    shape = (len(paths), first.image_rows, first.image_columns)
+    images = ComputedFrames(shape, FrameStack(stored[0]).dtype, frame_of)
+    images[0]  # a missing decoder or broken pixel data is found here
+    header = _of_all(headers, places)
+    return Run(**{one.name: getattr(header, one.name) for one in dataclasses.fields(header)}, frames=images)
+
+
+def _of_all(headers: list[RunHeader], places: list[_OneFrame]) -> RunHeader:
+    """The first file's header as that of all of them."""
+    times, problems = _times(places)
+    moved = any(
+        abs(one - two) > _STILL_DEGREES
+        for place in places
+        for one, two in zip(place.angles, places[0].angles, strict=False)
+    )
+    warnings = dict.fromkeys(warning for header in headers for warning in header.warnings)
+    return dataclasses.replace(
+        headers[0],
+        source=dataclasses.replace(headers[0].source, instances=tuple(place.instance for place in places)),
+        number_of_frames=len(headers),
+        times=times,
+        # A mask module counts frames within its file.
+        mask=None,
+        moved=moved,
+        motion=Motion(positioner_moved=moved),
+        warnings=(f"One run of {len(headers)} one-frame files.", *warnings, *problems),
+    )
+
+
+def _times(places: list[_OneFrame]) -> tuple[np.ndarray | None, list[str]]:
+    """Seconds since the first frame, by the first kind of moment that rises from file to file, else by Frame Time."""
+    problems = []
+    numbers = [place.number for place in places]
+    missing = numbers[-1] - numbers[0] + 1 > len(set(numbers))
+    if missing:
+        problems.append(
+            f"Frames seem to be missing: these are {len(numbers)} of instances {numbers[0]} to {numbers[-1]}."
+        )
+    for kind in range(len(_MOMENTS)):
+        moments = [place.moments[kind] for place in places]
+        known = [one for one in moments if one is not None]
+        seconds = np.array([(one - known[0]).total_seconds() for one in known])
+        if len(known) == len(places) and (np.diff(seconds) > 0).all():
+            return seconds, problems
+    step = places[0].frame_time_ms
+    if step is not None and step > 0 and not missing:
+        return np.arange(len(places)) * step / 1000.0, problems
+    return None, [*problems, "Frame timing missing; frames numbered only."]
+
+
+def _in_order(frames: list[_OneFrame]) -> list[_OneFrame]:
+    def place(frame: _OneFrame) -> tuple:
+        moment = next(filter(None, frame.moments), None)
+        return frame.number, moment or datetime.min, str(frame.path)
+
+    once = {frame.instance: frame for frame in sorted(frames, key=place, reverse=True)}
+    return sorted(once.values(), key=place)
+
+
+def _read(path: Path) -> _OneFrame | None:
+    """What a file says of its place in a run; None for any file that is not a one-frame X-ray angiogram."""
+    with suppress(Exception), reading(), InputFile(path) as file:
+        if file.read_at(128, 4) != b"DICM":
+            return None
+        with file.at(0) as stream:
+            dataset = dcmread(stream, stop_before_pixels=True, specific_tags=_TAGS)
+        if text_of(dataset, "SOPClassUID") not in (XA_IMAGE, XRF_IMAGE) or not text_of(dataset, "SeriesInstanceUID"):
+            return None
+        if integers_of(dataset, "NumberOfFrames") not in ((), (1,)) or not text_of(dataset, "SOPInstanceUID"):
+            return None
+        number = integers_of(dataset, "InstanceNumber")
+        step = numbers_of(dataset, "FrameTime")
+        return _OneFrame(
+            path=Path(path),
+            common=(*(text_of(dataset, name) for name in _COMMON), *texts_of(dataset, "ImageType")[:3]),
+            number=number[0] if number else 0,
+            moments=tuple(_moment(dataset, names) for names in _MOMENTS),
+            angles=tuple(value[0] for name in _ANGLES if (value := numbers_of(dataset, name))),
+            frame_time_ms=step[0] if step else None,
+            instance=text_of(dataset, "SOPInstanceUID"),
+        )
+    return None
+
+
+def _moment(dataset: Dataset, names: Sequence[str]) -> datetime | None:
+    text = "".join(text_of(dataset, name) for name in names)
+    if not all(text_of(dataset, name) for name in names):
+        return None
+    try:
+        return DT(text).replace(tzinfo=None)
+    except Exception:  # an odd time is no time
+        return None

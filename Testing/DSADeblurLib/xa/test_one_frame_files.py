@@ -1,0 +1,131 @@
+"""One-frame files of one series are one run: the same one as if they had been one file."""
+
+import shutil
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import generate_uid
+
+from DSADeblurLib.xa import (
+    XAReadError,
+    plan_subtraction,
+    read_files,
+    read_run,
+    runs_of,
+    subtract,
+    write_derived,
+)
+
+
+@pytest.fixture
+def split(make_run, tmp_path):
+    """split(**options of make_run): the one-frame files of a run, named against their order, and the run."""
+
+    def make(step_ms=125.0, **options):
+        made = make_run(mask_frames=None, contrast_frames=None, **options)
+        folder = tmp_path / "one by one"
+        folder.mkdir()
+        series, paths = generate_uid(), []
+        for index, frame in enumerate(made.frames):
+            dataset = pydicom.dcmread(made.path)
+            for name in ("NumberOfFrames", "FrameTime", "FrameIncrementPointer"):
+                delattr(dataset, name)
+            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+            dataset.SeriesInstanceUID, dataset.InstanceNumber = series, index + 1
+            dataset.AcquisitionDate = "20260101"
+            dataset.AcquisitionTime = f"1200{index * step_ms / 1000:09.6f}"
+            dataset.PixelData = frame.astype("<u2").tobytes()
+            paths.append(folder / f"{99 - index}.dcm")
+            dataset.save_as(paths[-1], enforce_file_format=True)
+        return made, paths
+
+    return make
+
+
+def changed(path, **values):
+    dataset = pydicom.dcmread(path)
+    for name, value in values.items():
+        setattr(dataset, name, value)
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def test_they_are_one_run_in_their_order(split):
+    made, paths = split()
+    assert runs_of(sorted(paths)) == [tuple(paths)]
+    run = read_files(paths)
+    np.testing.assert_array_equal(np.asarray(run.frames), made.frames)
+    np.testing.assert_allclose(run.times, np.arange(len(paths)) * 0.125)
+    assert run.warnings[0] == f"One run of {len(paths)} one-frame files." and run.number_of_frames == len(paths)
+
+
+def test_they_are_subtracted_as_one_file_is(split):
+    made, paths = split()
+    run, whole = read_files(paths), read_run(made.path)
+    for options in ({"mask_frames": [1]}, {"mode": "find"}):
+        found = [plan_subtraction(one, frames=one.frames, **options) for one in (run, whole)]
+        differences = [
+            np.asarray(subtract(one.frames, plan, one.relationship))
+            for one, plan in zip((run, whole), found, strict=True)
+        ]
+        np.testing.assert_array_equal(*differences)
+
+
+def test_the_result_refers_to_each_file(split, provenance, tmp_path, validate):
+    _, paths = split()
+    run, target = read_files(paths), tmp_path / "derived.dcm"
+    write_derived(target, run, run.frames, frame_numbers=range(1, len(paths) + 1), provenance=provenance)
+    dataset = pydicom.dcmread(target)
+    uids = [pydicom.dcmread(path).SOPInstanceUID for path in paths]
+    sources = list(dataset.SourceImageSequence)
+    assert [item.ReferencedSOPInstanceUID for item in sources] == uids
+    assert not any("ReferencedFrameNumber" in item for item in sources)
+    (series,) = dataset.ReferencedSeriesSequence
+    assert [one.ReferencedSOPInstanceUID for one in series.ReferencedInstanceSequence] == uids
+    assert dataset.NumberOfFrames == len(paths) and validate(target) == []
+    np.testing.assert_array_equal(np.asarray(read_run(target).frames), np.asarray(read_files(paths).frames))
+
+
+def test_other_files_are_for_themselves(split, tmp_path):
+    made, paths = split()
+    changed(paths[0], SeriesInstanceUID=generate_uid())
+    changed(paths[1], AcquisitionNumber="77")
+    text = tmp_path / "notes.txt"
+    text.write_text("no angiogram")
+    assert runs_of([made.path, *paths, text]) == [(made.path,), (paths[0],), (paths[1],), tuple(paths[2:]), (text,)]
+
+
+def test_an_instance_counts_once(split):
+    _, paths = split()
+    again = paths[0].with_name("again.dcm")
+    shutil.copy(paths[0], again)
+    (run,) = runs_of([*paths, again])
+    assert len(run) == len(paths)
+
+
+def test_missing_frames_and_unknown_times_are_said(split):
+    _, paths = split(step_ms=0)
+    run = read_files([*paths[:2], *paths[3:]])
+    assert run.times is None and "Frame timing missing; frames numbered only." in run.warnings
+    assert f"Frames seem to be missing: these are {len(paths) - 1} of instances 1 to {len(paths)}." in run.warnings
+
+
+def test_a_c_arm_that_moved_is_noticed(split):
+    _, paths = split()
+    changed(paths[-1], PositionerPrimaryAngle="20")
+    assert read_files(paths).moved and not read_files(paths[:-1]).moved
+
+
+def test_files_that_do_not_belong_together_are_refused(split):
+    made, paths = split()
+    with pytest.raises(XAReadError, match="are not of one run"):
+        read_files([*paths, made.path])
+
+
+def test_a_file_that_changes_is_noticed(split):
+    _, paths = split()
+    run = read_files(paths)
+    changed(paths[2], InstanceNumber=9)
+    with pytest.raises(XAReadError, match="changed since it was read"):
+        run.frames[2]
+    assert run.frames[1].shape == run.frames.shape[1:]
