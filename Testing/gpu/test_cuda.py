@@ -27,7 +27,7 @@ from DSADeblurLib.restoration.selection import TOLERANCES, trial_tile
 pytestmark = [pytest.mark.cuda, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
 # The network's own output, so that nothing hides how far off it is.
-ON_GPU = DeblurSettings(device="cuda", engine="torch", noise_reduction=1.0)
+ON_GPU = DeblurSettings(device="cuda", engine="torch", noise_reduction=1.0, uniform_noise_reduction=True)
 TOLD = np.array((4.0, 4.0, 0.2), np.float32)
 
 
@@ -176,7 +176,9 @@ def test_a_training_learns_and_its_checkpoint_is_read_back(gpu, tmp_path):
 def test_the_worker_process_runs_on_it(gpu, compact, tmp_path):
     frames = (1000 * frames_of(3, gpu.side)).clip(1, 4095).astype(np.uint16)
     np.save(tmp_path / "in.npy", frames)
-    request = DeblurRequest.of(device=gpu.device, engine="torch", noise_reduction=1.0, relationship="LIN")
+    request = DeblurRequest.of(
+        device=gpu.device, engine="torch", noise_reduction=1.0, uniform_noise_reduction=True, relationship="LIN"
+    )
     job = {
         "type": "deblur", "job": "a", "request": request.as_dict(), "output": str(tmp_path / "out.npy"),
         "run": {"frames": str(tmp_path / "in.npy"), "file": "", "note": "", "several_files": False},
