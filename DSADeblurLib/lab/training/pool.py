@@ -39,6 +39,8 @@ CLASSES = 8
 # the others simulated patients.
 TARGET_CLASSES, VOLUME_CLASSES = (0, 1), (2, 3)
 SHARD = 16
+# Numbers that are kept of a region beside its pixels, see `training_pair`.
+FACTS = 5 + SPOT_SIZE
 # A run's scale comes from whole frames that hold more or less of the vessels than a region.
 SCALE_JITTER = 0.3
 EVEN_BLUR_SHARE = 0.6
@@ -197,13 +199,14 @@ def neighbours_of(rng: np.random.Generator, batch: int, frames: int) -> np.ndarr
 
 def _check_same_options(path: Path, options: PoolOptions) -> None:
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"regions": 0}
+    wanted = {**asdict(options), "facts": FACTS}
     # More regions of the same kind may be added to a pool.
-    if path.exists() and {**known, "regions": 0} != {**asdict(options), "regions": 0}:
+    if path.exists() and {**known, "regions": 0} != {**wanted, "regions": 0}:
         raise ValueError(f"The pool in '{path.parent}' was rendered with other options; choose another folder.")
     if options.regions > known["regions"]:
         # Several trainings may read one pool.
         with atomic_write(path, replace=True) as unfinished:
-            unfinished.write_text(json.dumps(asdict(options)) + "\n", encoding="utf-8")
+            unfinished.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
 
 
 def _shard_path(folder: Path, number: int) -> Path:
@@ -213,7 +216,7 @@ def _shard_path(folder: Path, number: int) -> Path:
 def _render_shard(folder: Path, options: PoolOptions, number: int) -> None:
     """Regions (SHARD, frames + 1, side, side) float32, the truth last, and their facts, see `training_pair`."""
     frames = np.empty((SHARD, options.frames + 1, options.side, options.side), np.float32)
-    facts = np.empty((SHARD, 5 + SPOT_SIZE), np.float32)
+    facts = np.empty((SHARD, FACTS), np.float32)
     for place in range(SHARD):
         pair, facts[place] = training_pair(folder, options, number * SHARD + place)
         frames[place, :-1], frames[place, -1] = pair.degraded, pair.truth
@@ -223,7 +226,7 @@ def _render_shard(folder: Path, options: PoolOptions, number: int) -> None:
 
 
 def training_pair(folder: Path, options: PoolOptions, region: int) -> tuple[Pair, np.ndarray]:
-    """Region number `region` of a pool, and its facts (5 + SPOT_SIZE,) float32: removable blur (rows, columns) in
+    """Region number `region` of a pool, and its facts (FACTS,) float32: removable blur (rows, columns) in
     pixels, quanta, offset and scale of its run, and its focal spot, see `Patches`."""
     o = options
     rng = generator("train", 0, region)
