@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from DSADeblurLib.lab.training.batched_operators import SPOT_SIZE
 from DSADeblurLib.lab.training.checkpoint import load_checkpoint, save_checkpoint
 from DSADeblurLib.lab.training.data_parallel import Process
 from DSADeblurLib.lab.training.pool import Patches
@@ -158,7 +159,8 @@ def test_memory_does_not_grow_from_run_to_run(gpu, compact):
 def test_a_training_learns_and_its_checkpoint_is_read_back(gpu, tmp_path):
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(8, 1, 64, 64)).astype(np.float32)
-    patches = Patches(inputs, 0.5 * inputs, np.full((8, 2), 4, np.float32), np.tile(TOLD, (8, 1)))
+    spots = np.zeros((8, SPOT_SIZE), np.float32)
+    patches = Patches(inputs, 0.5 * inputs, np.full((8, 2), 4, np.float32), np.tile(TOLD, (8, 1)), spots)
     process = Process(device=torch.device(gpu.device))
     session, again = (Session(COMPACT, process) for _ in range(2))
     before = [value.clone() for value in session.network.parameters()]
