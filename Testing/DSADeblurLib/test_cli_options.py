@@ -52,7 +52,7 @@ def test_strength_stands_for_both_controls():
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--tile", "8"], "argument --tile: Tile must be auto or a whole number of at least 16 and at most 16384 "),
+        (
             ["--tile", "8"],
             "argument --tile: Tile must be auto or a whole number of at least 16 and at most 16384 pixels, not 8.",
         ),
