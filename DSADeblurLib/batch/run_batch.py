@@ -28,13 +28,15 @@ class Batch:
 
     `resume` keeps the good results of an earlier call. `workers` is the number of processes on this computer;
     `scheduler` the address of a Dask cluster, which then does the work. `overwrite` lets results replace those of other
-    inputs that have the same name.
+    inputs that have the same name. `verify` reads the inputs of an earlier call to the end, to see that they are the
+    same.
     """
 
     resume: bool = False
     workers: int = 1
     scheduler: str | None = None
     overwrite: bool = False
+    verify: bool = False
 
 
 def deblur_files(
@@ -60,19 +62,22 @@ def run_batch(
     *,
     starting: Callable[[Path], Callable[[int, int], None] | None] = lambda path: None,
     finished: Callable[[Outcome, int, int], None] = lambda outcome, done, count: None,
+    noticed: Callable[[str], None] = lambda sentence: None,
 ) -> list[Outcome]:
     """Do `step` with every file among `inputs`; one that fails does not stop the others.
 
     Args:
         inputs: files and folders, searched recursively.
         folder: gets one `<name>_deblurred.dcm` a run, under a name that nothing has yet unless it is that of the same
-            input's own result, and manifest.json, which lists what earlier calls did too. It is brought up to date
+            input's own result, and manifest.json, which lists what earlier calls did too. Results of other settings are
+            moved into a folder there. It is brought up to date
             after each run, or where that would take too much of the time, a little later. Other processes may work in
             the folder for the same settings, or have been killed there.
         step: what is done with each file.
         batch: how.
         starting: told each file that is begun in this process; what it returns gets that run's progress.
         finished: told each outcome, with the number done and the count.
+        noticed: told sentences about the folder, for instance what was moved aside.
 
     Returns:
         One outcome a file, in order, whoever did it; the manifest has the same. None where there is no file.
@@ -93,7 +98,11 @@ def run_batch(
         stack.enter_context(full_disk_in_a_sentence(here))
         # What can be wrong with a cluster is told before anything is written.
         work = stack.enter_context(_way_of_working(batch))
-        jobs, manifest = stack.enter_context(batch_in(here, found, fingerprint, batch.resume, batch.overwrite))
+        jobs, manifest, notices = stack.enter_context(
+            batch_in(here, found, fingerprint, batch.resume, batch.overwrite, batch.verify)
+        )
+        for sentence in notices:
+            noticed(sentence)
         outcomes = {job: outcome for job in jobs if (outcome := here.outcome(job, fingerprint)) is not None}
         waiting = [job for job in jobs if job not in outcomes]
         done = 0
