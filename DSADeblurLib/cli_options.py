@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -41,6 +42,13 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of at least 1.")
     return int(text)
+
+
+def address(text: str) -> str:
+    """Where a Dask scheduler listens, such as tcp://127.0.0.1:8786."""
+    if re.fullmatch(r"(\w+://)?(\[[\w:.%]+\]|[\w.-]+):\d{1,5}/?", text) is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is no address such as tcp://HOST:8786.")
+    return text
 
 
 def _add_one(parser: Any, name: str, option: Option, default: Any) -> None:

@@ -15,8 +15,8 @@ from DSADeblurLib.batch.outcome import RESULTS, Job, Outcome
 from DSADeblurLib.batch.process_run import full_disk_in_a_sentence, process_run
 from DSADeblurLib.batch.session import batch_in
 from DSADeblurLib.batch.step import DeblurStep, Step
-from DSADeblurLib.request import DeblurRequest
-from DSADeblurLib.xa import find_inputs
+from DSADeblurLib.request import DeblurRequest, RequestError
+from DSADeblurLib.xa import find_inputs, may_be_dicom
 
 if TYPE_CHECKING:
     from DSADeblurLib.restoration.package import Model
@@ -51,7 +51,7 @@ def deblur_files(
 
     The request is the same for all; the rest is as for `run_batch`.
     """
-    return run_batch(inputs, folder, DeblurStep.of(model, request), batch, **callbacks)
+    return run_batch(inputs, folder, DeblurStep.of(model, request), batch, wanted=may_be_dicom, **callbacks)
 
 
 def run_batch(
@@ -60,6 +60,8 @@ def run_batch(
     step: Step,
     batch: Batch = Batch(),
     *,
+    wanted: Callable[[str], bool] = lambda path: True,
+    found: Callable[[int, list[str]], None] = lambda count, left_out: None,
     starting: Callable[[Path], Callable[[int, int], None] | None] = lambda path: None,
     finished: Callable[[Outcome, int, int], None] = lambda outcome, done, count: None,
     noticed: Callable[[str], None] = lambda sentence: None,
@@ -75,6 +77,8 @@ def run_batch(
             the folder for the same settings, or have been killed there.
         step: what is done with each file.
         batch: how.
+        wanted: whether a file is one to be done; others are left out, and nothing is noted of them.
+        found: told how many files there are to be done, and the paths of those left out.
         starting: told each file that is begun in this process; what it returns gets that run's progress.
         finished: told each outcome, with the number done and the count.
         noticed: told sentences about the folder, for instance what was moved aside.
@@ -83,14 +87,18 @@ def run_batch(
         One outcome a file, in order, whoever did it; the manifest has the same. None where there is no file.
 
     Raises:
-        RequestError: an input does not exist; then nothing is written.
+        RequestError: no input exists; then nothing is written. One of several that does not is a run that fails.
         OutputFull: the disk is full. No further run is begun, what is done stays done.
         ValueError: Dask is missing, its cluster is not usable, the folder is in use for something else, or its hidden
             folder is a link.
         OSError: the folder cannot be written.
     """
-    found = _inputs(inputs, Path(folder))
-    if not found:
+    files = _inputs(inputs, Path(folder))
+    left_out = [path for path in files if not wanted(path)]
+    unwanted = set(left_out)
+    files = [path for path in files if path not in unwanted]
+    found(len(files), left_out)
+    if not files:
         return []
     here = OutputFolder(folder)
     fingerprint = step.fingerprint()
@@ -99,7 +107,7 @@ def run_batch(
         # What can be wrong with a cluster is told before anything is written.
         work = stack.enter_context(_way_of_working(batch))
         jobs, manifest, notices = stack.enter_context(
-            batch_in(here, found, fingerprint, batch.resume, batch.overwrite, batch.verify)
+            batch_in(here, files, fingerprint, batch.resume, batch.overwrite, batch.verify)
         )
         for sentence in notices:
             noticed(sentence)
@@ -127,7 +135,7 @@ def _way_of_working(batch: Batch) -> Iterator[Callable[..., Generator[tuple[Job,
     try:
         from DSADeblurLib.batch import cluster
     except ImportError as error:
-        raise ValueError("Several workers need Dask; install it with 'pip install dsadeblur[cluster]'.") from error
+        raise RequestError("Several workers need Dask; install it with 'pip install dsadeblur[cluster]'.") from error
     if batch.scheduler is None:
         yield lambda jobs, *common, starting: cluster.on_local_processes(batch.workers, jobs, *common)
         return
@@ -157,5 +165,8 @@ def _inputs(inputs: Iterable[str | Path], folder: Path) -> list[str]:
         ours = name.startswith(MANIFEST) or name.endswith(RESULTS)
         return HIDDEN in parent.split(os.sep) or (ours and (parent + os.sep).startswith(os.path.join(output, "")))
 
-    paths = dict.fromkeys(os.path.abspath(path) for path in find_inputs(inputs))
+    given = list(inputs)
+    there = [path for path in given if os.path.exists(path)]
+    missing = [path for path in given if not os.path.exists(path)] if there else []
+    paths = dict.fromkeys(os.path.abspath(path) for path in (*find_inputs(there or given), *missing))
     return [path for path in paths if not is_earlier_result(path)]
