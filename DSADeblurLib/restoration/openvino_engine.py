@@ -48,6 +48,8 @@ class OpenVINOEngine:
             openvino = import_openvino()
             core = openvino.Core()
             self._graph = core.read_model(export.graph, export.weights)
+            if (len(self._graph.inputs), len(self._graph.outputs)) != (1 + architecture.modulated, 1):
+                raise ValueError("its graph is not that of such a network")
             self._compile = lambda graph: core.compile_model(graph, "CPU", hints)
             self._free = self._compile(self._graph)
         except Exception as error:  # an installation can be broken in many ways; each means: not this engine

@@ -193,8 +193,13 @@ class _Trial:
         self._expected = reference.run(self._tile, self._blur_condition)
 
     def difference(self, engine: Engine) -> float:
-        """The difference to the reference that TOLERANCES is for; infinite where one is not finite."""
-        found = np.abs(engine.run(self._tile, self._blur_condition) - self._expected)
+        """The difference to the reference that TOLERANCES is for; infinite where there is none, or one is not finite."""
+        try:
+            found = np.abs(engine.run(self._tile, self._blur_condition) - self._expected)
+        except OutOfMemory:
+            raise
+        except (RuntimeError, ValueError):  # a graph of another network
+            return float("inf")
         if not np.isfinite(found).all():
             return float("inf")
         return max(float(np.percentile(found, 99)), float(found.max()) / 3) / float(np.ptp(self._expected))

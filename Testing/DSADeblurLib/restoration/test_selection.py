@@ -119,6 +119,21 @@ def test_a_second_run_needs_neither_a_trial_nor_a_compilation(bench, make_model)
     assert engines.start(model, "cpu", "openvino", "float32")[0] is not first
 
 
+def test_what_does_not_run_is_not_taken_and_told(bench, make_model):
+    engines, _, _ = bench({("openvino", "float32"): 0.001}, {("openvino", "float32"): np.inf})
+    failing = Fake.run
+
+    def run(self, tile, blur_condition=None):
+        if self.name == "openvino":
+            raise RuntimeError("Shapes do not fit.")
+        return failing(self, tile, blur_condition)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Fake, "run", run)
+        selection = engines.start(make_model(), "cpu", "auto", "float32")[1]
+    assert selection.engine.value == "torch" and "OpenVINO in float32 differs" in selection.notices[0]
+
+
 def test_what_differs_from_pytorch_is_not_taken_and_told(bench, make_model):
     engines, *_ = bench(SECONDS, {("openvino", "bfloat16"): 2e-3, ("openvino", "float32"): 2e-5})
     selection = engines.start(make_model(), "cpu", "auto", "auto")[1]
