@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from DSADeblurLib import __version__
-from DSADeblurLib.cli_options import add_choices, add_request, chosen, reader
-from DSADeblurLib.errors import DSADeblurError
+from DSADeblurLib.cli_options import add_choices, add_request, address, chosen, reader
+from DSADeblurLib.errors import DSADeblurError, printable_line
 from DSADeblurLib.options import Number, WholeNumber
 from DSADeblurLib.request import (
     CONTROLS,
@@ -29,7 +29,11 @@ from DSADeblurLib.request import (
     UserFacts,
 )
 
-FINE, SOME_FAILED, WRONG_USE = 0, 1, 2
+FINE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+EXIT_CODES = (
+    "exit codes: 0 all done; 1 some runs failed; 2 wrong use, found before the first run (missing path, unknown model "
+    "or recipe, value out of range, absent device or scheduler); 130 interrupted, by Ctrl+C or SIGTERM"
+)
 _WHOLE = reader("the number", WholeNumber("", minimum=1))
 _SIDE = reader("the size", WholeNumber("", minimum=64, maximum=8192, unit="pixels"))
 _POSITIVE = reader("the number", Number("", above=True))
@@ -48,19 +52,29 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when all went well, 1 when something failed, 2 for wrong use.
+        See EXIT_CODES.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
         with _terminated_like_interrupted():
+            _check_output(getattr(options, "output", None))
             return options.run(options)
     except KeyboardInterrupt:
         print("Cancelled.", file=sys.stderr)
-        return SOME_FAILED
+        return INTERRUPTED
     except (DSADeblurError, ValueError, OSError) as error:
-        print(f"dsadeblur: {error}", file=sys.stderr)
+        print(f"dsadeblur: {printable_line(error)}", file=sys.stderr)
         return WRONG_USE if isinstance(error, RequestError) else SOME_FAILED
+
+
+def _check_output(folder: Path | None) -> None:
+    """Raise RequestError where no folder can be made, because a file has its name, or that of one above it."""
+    for path in () if folder is None else (folder, *folder.parents):
+        if os.path.lexists(path):
+            if not path.is_dir():
+                raise RequestError(f"{path} is no folder; choose another --output.")
+            return
 
 
 @contextlib.contextmanager
@@ -91,7 +105,9 @@ def _terminated_like_interrupted() -> Iterator[None]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="dsadeblur", description=f"Focal-spot deblurring of digital subtraction angiography. {NOTICE}"
+        prog="dsadeblur",
+        description=f"Focal-spot deblurring of digital subtraction angiography. {NOTICE}",
+        epilog=EXIT_CODES,
     )
     parser.add_argument("--version", action="version", version=f"dsadeblur {__version__}")
     verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -102,15 +118,19 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("--json", action="store_true", help="print JSON instead of a table")
     info.set_defaults(run=_info)
 
-    deblur = verbs.add_parser("deblur", help="deblur runs and write derived XA objects")
+    deblur = verbs.add_parser("deblur", help="deblur runs and write derived XA objects", epilog=EXIT_CODES)
     deblur.add_argument("inputs", nargs="+", type=_path, metavar="INPUT", help="files or folders, searched recursively")
     deblur.add_argument("--output", required=True, type=_path, help="folder for the results and manifest.json")
     add_request(deblur)
     many = deblur.add_argument_group("many runs")
     many.add_argument("--resume", action="store_true", help="do only what the manifest does not list as done")
+    many.add_argument("--verify", action="store_true", help="read inputs done before to the end: are they the same?")
+    many.add_argument("--strict", action="store_true", help="files that are no X-ray angiography are failures")
     where = many.add_mutually_exclusive_group()
     where.add_argument("--workers", default=1, type=_WHOLE, metavar="N", help="processes on this computer")
-    where.add_argument("--scheduler", default=None, metavar="ADDRESS", help="of a Dask cluster that does the work")
+    where.add_argument(
+        "--scheduler", default=None, type=address, metavar="ADDRESS", help="of a Dask cluster that does the work"
+    )
     many.add_argument("--overwrite", action="store_true", help="replace results of other inputs of the same name")
     deblur.add_argument("--json", action="store_true", help="print what became of each input as JSON, not as a table")
     deblur.set_defaults(run=_deblur)
@@ -180,6 +200,8 @@ def _info(options: argparse.Namespace) -> int:
     from DSADeblurLib.report import print_info
     from DSADeblurLib.xa import read_run
 
+    if options.file.is_dir() or not options.file.exists():
+        raise RequestError(f"{options.file} is {'a folder; name one file' if options.file.is_dir() else 'no file'}.")
     print_info(read_run(options.file, UserFacts(**chosen(options))), as_json=options.json)
     return FINE
 
@@ -191,7 +213,7 @@ def _deblur(options: argparse.Namespace) -> int:
     from DSADeblurLib.restoration.package import load_model
 
     request = DeblurRequest.of(**chosen(options))
-    batch = Batch(options.resume, options.workers, options.scheduler, options.overwrite)
+    batch = Batch(options.resume, options.workers, options.scheduler, options.overwrite, options.verify)
     with _at_the_door():
         model = load_model(request.model)
         if batch.scheduler is None:  # other computers have other devices
@@ -204,19 +226,23 @@ def _deblur(options: argparse.Namespace) -> int:
             model,
             request,
             batch,
+            found=progress.found,
             starting=progress.start,
             finished=progress.finish,
+            noticed=progress.notice,
         )
-    if not outcomes:
+    left_out = [*progress.left_out, *(outcome.input for outcome in outcomes if outcome.skipped)]
+    if not outcomes and not left_out:
         raise RequestError("There is no file among the inputs.")
     if options.json:
         # As the manifest, which lists what earlier calls did too.
-        print(json.dumps({"runs": [vars(outcome) for outcome in outcomes], "waiting": 0}, indent=1))
+        entries = [vars(outcome) for outcome in outcomes]
+        print(json.dumps({"runs": entries, "waiting": 0, "left_out": len(left_out)}, indent=1))
     else:
-        print_outcomes(outcomes, NOTICE)
+        print_outcomes(outcomes, left_out, NOTICE)
     # Files of other kinds in a folder are no failure, unless there was nothing else.
-    failed = any(outcome.error for outcome in outcomes) or all(outcome.skipped for outcome in outcomes)
-    return SOME_FAILED if failed else FINE
+    failed = any(outcome.error for outcome in outcomes) or not any(outcome.succeeded for outcome in outcomes)
+    return SOME_FAILED if failed or (options.strict and left_out) else FINE
 
 
 def _deidentify(options: argparse.Namespace) -> int:
@@ -286,7 +312,7 @@ def _train(options: argparse.Namespace) -> int:
             summary |= {"started_from": options.start_from, "started_from_sha256": start.sha256}
         card = package_model(options.output / "model", network, recipe, summary)
         print(json.dumps({**summary, "model": str(card.folder)}))
-    return SOME_FAILED if summary["interrupted"] else FINE
+    return INTERRUPTED if summary["interrupted"] else FINE
 
 
 def _evaluate(options: argparse.Namespace) -> int:
