@@ -88,6 +88,9 @@ def copy_attributes(source: Dataset, keywords: frozenset[str]) -> Dataset:
             element = _copy_element(source, tag)
             if element is not None:
                 copy.add(element)
+    for keyword in ("PixelSpacingCalibrationType", "PixelSpacingCalibrationDescription"):
+        if keyword in copy and "PixelSpacing" not in copy:
+            del copy[keyword]
     return copy
 
 

@@ -50,8 +50,8 @@ def bare_jpeg(data: bytes) -> bytes:
 def has_end(data: bytes) -> bool:
     """Return whether the first marker within the scan of a JPEG-LS codestream, but for restarts, is the end marker.
 
-    Without one CharLS refuses any frame, some only after it has counted zeros for many seconds. Behind FF the coded data
-    have a zero bit (ITU-T T.87 9.1).
+    Without one CharLS refuses any frame, some only after it has counted zeros for many seconds. Behind FF the coded
+    data have a zero bit (ITU-T T.87 9.1).
     """
     position = 2
     for marker, segment in segments(data):

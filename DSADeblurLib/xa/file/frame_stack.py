@@ -17,8 +17,9 @@ class FrameStack(LazyFrames):
 
     `stack[i]` decodes one frame, (rows, columns); `stack[2:5]` and `stack[[0, 7]]` give (k, rows, columns). Bits
     above Bits Stored that hold an overlay, or the sign, are cleared; values with others are clipped to the largest, for
-    without these bits they would be others. Values mean what they mean in MONOCHROME2: where the user chose so, signed values v become v + 2**(bits - 1) and inverted ones top - v. Nothing
-    is kept, so memory stays at one frame; the file of `stored_pixels` has to be open.
+    without these bits they would be others. Values mean what they mean in MONOCHROME2: where the user chose so, signed
+    values v become v + 2**(bits - 1) and inverted ones top - v. Nothing is kept, so memory stays at one frame; the file
+    of `stored_pixels` has to be open.
 
     Raises:
         XAReadError: one sentence, when a frame cannot be decoded.

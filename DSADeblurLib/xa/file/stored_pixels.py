@@ -337,8 +337,8 @@ def _frames_of_fragments(
 ) -> tuple[tuple[tuple[int, int], ...], ...]:
     """Group fragments into frames by where one starts; offset tables are not needed, and not trusted.
 
-    The bytes that start a JPEG codestream cannot occur in entropy-coded data, so a fragment that begins with them begins
-    a frame. Run-length frames are one fragment each (PS3.5 G.2); where there are more, their headers tell.
+    The bytes that start a JPEG codestream cannot occur in entropy-coded data, so a fragment that begins with them
+    begins a frame. Run-length frames are one fragment each (PS3.5 G.2); where there are more, their headers tell.
     """
     starts: tuple[bytes, ...] = _JPEG_START, _JPEG2000_START
     if syntax == RLELossless:
