@@ -309,8 +309,39 @@ def test_inputs_that_are_not_there(tmp_path, small_model, capsys):
 
 
 def test_simulation_that_cannot_be(tmp_path, capsys):
-    assert main(["simulate", "--output", str(tmp_path / "out"), "--frames", "0"]) == WRONG_USE
+    assert main(["simulate", "--output", str(tmp_path / "out"), "--frames", "1", "--size", "64"]) == WRONG_USE
     assert capsys.readouterr().err.startswith("dsadeblur: ") and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "simulate --frames 0",
+        "simulate --seed -1",
+        "simulate --quanta 0",
+        "simulate --focal-spot 50",
+        "simulate --size 99999999",
+        "train --minutes nan",
+        "train --minutes -1",
+        "train --threads 0",
+        "train --workers -2",
+        "evaluate --frames 0",
+        "evaluate --size -512",
+        "evaluate --workers -3",
+    ],
+)
+def test_numbers_that_cannot_be(words, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*words.split(), "--output", str(tmp_path / "out")])
+    assert ended.value.code == WRONG_USE and "must be" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_evaluation_of_what_is_not_there(tmp_path, capsys):
+    output = ["--output", str(tmp_path / "out"), "--quick"]
+    assert main(["evaluate", "--model", "nothing", *output]) == WRONG_USE
+    assert main(["evaluate", "--real", str(tmp_path / "nothing"), *output]) == WRONG_USE
+    assert capsys.readouterr().err.count("dsadeblur: ") == 2
 
 
 @pytest.mark.parametrize(
