@@ -198,11 +198,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _info(options: argparse.Namespace) -> int:
     from DSADeblurLib.report import print_info
-    from DSADeblurLib.xa import read_run
+    from DSADeblurLib.xa import check_derived, read_run
 
     if options.file.is_dir() or not options.file.exists():
         raise RequestError(f"{options.file} is {'a folder; name one file' if options.file.is_dir() else 'no file'}.")
-    print_info(read_run(options.file, UserFacts(**chosen(options))), as_json=options.json)
+    with read_run(options.file, UserFacts(**chosen(options))) as run:
+        print_info(run, as_json=options.json)
+        check_derived(run, range(1, run.number_of_frames + 1))
     return FINE
 
 

@@ -21,6 +21,7 @@ from DSADeblurLib.xa import (
     Provenance,
     Run,
     SubtractionPlan,
+    check_derived,
     for_subtraction,
     plan_subtraction,
     subtract,
@@ -67,6 +68,14 @@ class Prepared:
     def frame_range(self) -> tuple[int, int]:
         """First and last of `frames` that are restored, from 1."""
         return self.settings.frame_range or (1, len(self.frames))
+
+    @property
+    def result_numbers(self) -> tuple[int, ...]:
+        """Of the frames of the result, in the run."""
+        if self.plan is not None:
+            return tuple(self.plan.contrast_frames)
+        first, last = self.frame_range
+        return self.frame_numbers[first - 1 : last]
 
 
 def prepare(run: Run, request: DeblurRequest) -> Prepared:
@@ -240,6 +249,7 @@ def deblur_run(
         XAReadError, XAWriteError, DeblurError, DeblurCancelled, ValueError: one sentence each.
     """
     ready = prepare(run, request)
+    check_derived(run, ready.result_numbers, plan=ready.plan, compression=request.result.compression)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".dsadeblur-") as scratch:
         path = Path(scratch) / "frames.npy"

@@ -112,13 +112,10 @@ def print_outcomes(outcomes: list[Outcome], left_out: list[str], notice: str) ->
         table = Table("input", Column("used", ratio=1), "warnings", Column("result", ratio=1))
         shown = rows if len(rows) <= _MOST_LINES else sorted(rows, key=lambda one: one.error is None)[:_MOST_LINES]
         for outcome in shown:
-            result = Text(outcome.error, "red") if outcome.error else Text(Path(outcome.output or "").name)
-            cells = (Path(outcome.input).name, _used(outcome), str(len(outcome.warnings) or ""), result.plain)
-            styles = ("", "", "yellow", result.style)
-            one_line = {"no_wrap": True, "overflow": "ellipsis"}
-            table.add_row(
-                *(Text(printable_line(cell), style, **one_line) for cell, style in zip(cells, styles, strict=True))
-            )
+            name, warnings = Path(outcome.input).name, str(len(outcome.warnings) or "")
+            result = outcome.error or Path(outcome.output or "").name
+            cells = (name, ""), (_used(outcome), ""), (warnings, "yellow"), (result, "red" if outcome.error else "")
+            table.add_row(*(_cell(text, style) for text, style in cells))
         console.print(table)
         if len(rows) > len(shown):
             console.print(f"{len(rows) - len(shown)} more are in the manifest.")
@@ -138,3 +135,7 @@ def _used(outcome: Outcome) -> str:
         return f"{frames}, {used.model}, {used.summary()}, {used.seconds:.1f} s"
     except (KeyError, TypeError, ValueError, IndexError):
         return ""
+
+
+def _cell(text: str, style: str) -> Text:
+    return Text(printable_line(text), style, no_wrap=True, overflow="ellipsis")

@@ -190,8 +190,8 @@ class UserFacts(Choices):
 
     `focal_spot_mm` is the nominal focal spot, `magnification` that of the vessels, `detector_spacing_mm` the side of a
     square pixel at the detector (Imager Pixel Spacing), `relationship` the Pixel Intensity Relationship, `content`
-    whether the device subtracted already. `polarity` and `frames_in_file`: without them files that need them are
-    refused.
+    whether the device subtracted already. `polarity`, `frames_in_file` and `new_uids`: without them files that
+    need them are refused.
     """
 
     focal_spot_mm: float | None = choice(
@@ -257,6 +257,9 @@ class UserFacts(Choices):
         ),
     )
     frames_in_file: bool = choice(False, Flag("where the file holds another number of frames than it says"))
+    new_uids: bool = choice(
+        False, Flag("for results, where those of the file are missing or not legal; the same for the same old ones")
+    )
 
     @property
     def say_geometry(self) -> bool:

@@ -46,7 +46,8 @@ def batch_in(
             raise ValueError(
                 "Another process works in the output folder with other settings; wait for it, or choose another folder."
             )
-        left, notices = _left_by_earlier(folder, plan, recorded, set(inputs)), []
+        notices: list[str] = []
+        left = _left_by_earlier(folder, plan, recorded, set(inputs))
         new = not in_use or plan is None
         if new:
             left, notices = set_other_settings_aside(folder, left, fingerprint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -109,7 +109,7 @@ class Engines:
 
     def _build(self, model: Model, engine: str, precision: str) -> Engine:
         if engine == "openvino":
-            built = self._compiled.get(model.network)
+            built: Any = self._compiled.get(model.network)
             if built is None or built.precision != precision:
                 built = self._compiled[model.network] = self.build_openvino(model, precision)
             built.begin_run()
@@ -193,7 +193,7 @@ class _Trial:
         self._expected = reference.run(self._tile, self._blur_condition)
 
     def difference(self, engine: Engine) -> float:
-        """The difference to the reference that TOLERANCES is for; infinite where there is none, or one is not finite."""
+        """The difference to the reference that TOLERANCES is for; infinite where there is none that is finite."""
         try:
             found = np.abs(engine.run(self._tile, self._blur_condition) - self._expected)
         except OutOfMemory:

@@ -2,7 +2,7 @@
 
 from DSADeblurLib.errors import XAReadError, XASkipped, XAWriteError
 from DSADeblurLib.request import UserFacts
-from DSADeblurLib.xa.derived.derived_object import Provenance, write_derived
+from DSADeblurLib.xa.derived.derived_object import Provenance, check_derived, write_derived
 from DSADeblurLib.xa.header.facts import read_acquisition
 from DSADeblurLib.xa.header.header import read_header
 from DSADeblurLib.xa.one_frame_files import read_files, runs_of
@@ -19,6 +19,7 @@ __all__ = [
     "XAReadError",
     "XASkipped",
     "XAWriteError",
+    "check_derived",
     "find_inputs",
     "for_subtraction",
     "may_be_dicom",

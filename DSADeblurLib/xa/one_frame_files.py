@@ -130,7 +130,9 @@ def _of_all(headers: list[RunHeader], places: list[_OneFrame]) -> RunHeader:
     warnings = dict.fromkeys(warning for header in headers for warning in header.warnings)
     return dataclasses.replace(
         headers[0],
-        source=dataclasses.replace(headers[0].source, instances=tuple(place.instance for place in places)),
+        source=dataclasses.replace(
+            headers[0].source, instances=tuple(header.source.sop_instance_uid for header in headers)
+        ),
         number_of_frames=len(headers),
         times=times,
         # A mask module counts frames within its file.

@@ -71,11 +71,7 @@ def read_run(path: str | os.PathLike, user_facts: UserFacts = UserFacts()) -> Ru
         stored = header.stored_pixels
         check_decoder(stored)
         frames = FrameStack(stored)
-        # The surplus bits of signed pixels repeat their sign.
-        surplus = 0 if stored.signed else int(frames.raw(0).max()) >> stored.bits_stored
-        warnings = list(header.warnings)
-        if surplus:
-            warnings.append(f"Bits above the {stored.bits_stored} stored ones are in use (overlay?) and were cleared.")
+        warnings = [*header.warnings, *frames.remarks()]
         guessed = user_facts.content is None and not header.subtracted and _looks_subtracted(header, frames)
         if guessed:
             warnings.insert(0, LOOKS_SUBTRACTED.format("its values lie around mid-grey"))

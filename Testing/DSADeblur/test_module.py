@@ -279,7 +279,8 @@ def test_choices_become_a_request(gui, panel, tmp_path):
     for box, index in boxes:
         getattr(ui, f"{box}ComboBox").currentIndex = index
     ui.focalSpotSpinBox.value, ui.magnificationSpinBox.value, ui.detectorSpacingSpinBox.value = 1.2, 1.4, 0.2
-    ui.framesInFileCheckBox.checked, ui.tileSpinBox.value = True, 64
+    ui.framesInFileCheckBox.checked = ui.newUIDsCheckBox.checked = True
+    ui.tileSpinBox.value = 64
     assert requestFrom(panel._parameterNode.request) == DeblurRequest.of(
         model=model,
         device="cpu",
@@ -298,6 +299,7 @@ def test_choices_become_a_request(gui, panel, tmp_path):
         relationship="LOG",
         polarity="invert",
         frames_in_file=True,
+        new_uids=True,
     )
     assert "user" in ui.factsLabel.text and "1.2 " in ui.factsLabel.text
 

@@ -19,6 +19,7 @@ from DSADeblurLib.request import ORDERS, DeblurRequest, RequestError, UserFacts
 from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
 from DSADeblurLib.used import Used
 from DSADeblurLib.xa import Run, plan_subtraction, read_run, subtract
+from DSADeblurLib.xa.derived import save
 from DSADeblurLib.xa.loaded_frames import loaded_run
 
 pytestmark = pytest.mark.slow
@@ -116,6 +117,14 @@ def test_failure_while_writing_leaves_nothing(tmp_path, small_model, monkeypatch
     (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST)
     assert "disk full" in outcome.error and outcome.output is None
     assert files_in(tmp_path / "out") == [MANIFEST]
+
+
+def test_what_cannot_be_written_is_not_computed(tmp_path, small_model, monkeypatch):
+    source = write_run(tmp_path / "run.dcm")
+    monkeypatch.setattr(save, "_MAX_NATIVE_BYTES", 1000)
+    monkeypatch.setattr(pipeline, "restore", lambda *a, **k: pytest.fail("frames were computed"))
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST)
+    assert "The frames exceed 4 GiB" in outcome.error
 
 
 @pytest.mark.parametrize("subtract", ["auto", "never"])

@@ -84,14 +84,11 @@ def _has_modality_lut(source: Dataset) -> bool:
 
 def base_dataset(source: Dataset, header: RunHeader, subtracted: bool, frames: int, bits_allocated: int) -> Dataset:
     """Return the copied part of the derived object, with its class, new UIDs and every type 2 element present."""
-    if not header.source.study_instance_uid or not header.source.sop_instance_uid:
-        raise XAWriteError("The source has no Study or SOP Instance UID, so nothing can be derived from it.")
     capture = bool(why_not_xray(source, header, subtracted, frames))
     dataset = copy_attributes(source, COMMON if capture else COMMON | ACQUISITION | CINE)
     if not all(one in python_encoding for one in texts_of(dataset, "SpecificCharacterSet") or ("none",)):
         dataset.SpecificCharacterSet = "ISO_IR 192"
-    if dataset.get("StudyInstanceUID") is None:
-        raise XAWriteError("The source's Study Instance UID is not a legal UID.")
+    dataset.StudyInstanceUID = header.source.study_instance_uid
     for keyword in TYPE_2:
         if keyword not in dataset:
             setattr(dataset, keyword, None)

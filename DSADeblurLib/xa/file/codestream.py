@@ -1,5 +1,6 @@
 """The markers of JPEG and JPEG 2000 codestreams: how large the image is, and what may be left out."""
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ from DSADeblurLib.errors import XAReadError
 FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 START_OF_SCAN = 0xDA
 # Fill byte, frame headers, Huffman and quantisation tables, restart interval, application data, comment.
+_MARKER_IN_SCAN = re.compile(rb"\xff+([\x80-\xfe])")
 _KNOWN_SEGMENTS = FRAME_HEADERS | {0xFF, 0xC4, 0xDB, 0xDD, 0xFE} | frozenset(range(0xE0, 0xF0))
 
 
@@ -43,6 +45,21 @@ def bare_jpeg(data: bytes) -> bytes:
         if marker not in _KNOWN_SEGMENTS:
             break
     raise XAReadError("Compressed pixel data is damaged: the header of a frame is not well formed.")
+
+
+def has_end(data: bytes) -> bool:
+    """Return whether the first marker within the scan of a JPEG-LS codestream, but for restarts, is the end marker.
+
+    Without one CharLS refuses any frame, some only after it has counted zeros for many seconds. Behind FF the coded
+    data have a zero bit (ITU-T T.87 9.1).
+    """
+    position = 2
+    for marker, segment in segments(data):
+        position += len(segment)
+        if marker == START_OF_SCAN:
+            found = (one for one in _MARKER_IN_SCAN.findall(data, position) if not 0xD0 <= one[0] <= 0xD7)
+            return next(found, b"") == b"\xd9"
+    return False
 
 
 def segments(data: bytes) -> Iterator[tuple[int, bytes]]:

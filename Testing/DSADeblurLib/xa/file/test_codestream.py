@@ -3,7 +3,7 @@
 import pytest
 
 from DSADeblurLib.xa import XAReadError
-from DSADeblurLib.xa.file.codestream import bare_jpeg, codestream_size
+from DSADeblurLib.xa.file.codestream import bare_jpeg, codestream_size, has_end
 
 
 @pytest.mark.parametrize("middle", [b"garbage!", b"\xff\xe0\x00\x00", b"\xff\xc8\x00\x04\0\0", b""])
@@ -23,3 +23,17 @@ def test_bare_jpeg_keeps_what_decoding_needs():
 def test_codestream_without_a_size(data):
     with pytest.raises(XAReadError, match="a frame has no size"):
         codestream_size(data)
+
+
+@pytest.mark.parametrize(
+    ("comment", "scan", "whole"),
+    [
+        (b"", b"pix\xff\x7fels\xff\xd9", True),
+        (b"", b"pix\xff\xd0els\xff\xff\xd9\0", True),
+        (b"", b"pixels", False),
+        (b"", b"pix\xff\xe0els\xff\xd9", False),
+        (b"\xff\xfe\x00\x04\xff\xd9", b"pixels", False),
+    ],
+)
+def test_the_end_of_a_jpeg_ls_scan_lies_behind_its_start(comment, scan, whole):
+    assert has_end(b"\xff\xd8" + comment + b"\xff\xda\x00\x02" + scan) == whole
