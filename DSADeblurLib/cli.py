@@ -245,7 +245,11 @@ def _deidentify(options: argparse.Namespace) -> int:
                 failed = True
                 print(error, file=sys.stderr)
                 continue
-            mapping.add(copy.mapping)
+            try:
+                mapping.add(copy.mapping)
+            except OSError:
+                copy.path.unlink()  # nobody could tell whose it is
+                raise
             print(copy.path)
             print(*copy.notes, sep="\n", end="\n" * bool(copy.notes), file=sys.stderr)
     print(LOOK, file=sys.stderr)

@@ -73,22 +73,26 @@ class MappingFile:
             raise RequestError(f"The mapping tells who the patients are and must not lie in {output}; see --mapping.")
         outside.mkdir(parents=True, exist_ok=True)
         self.path, _ = write_new(outside, f"{inside.name}-mapping", ".jsonl", _make_private)
-        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
+        self._file = open(self.path, "a", encoding="utf-8", errors="backslashreplace", opener=_open_no_link)
         self._empty = True
 
     def add(self, mapping: dict) -> None:
         """Append one line. Raises OSError."""
-        line = json.dumps(mapping, ensure_ascii=False) + "\n"
-        os.write(self._descriptor, line.encode("utf-8", "backslashreplace"))
+        self._file.write(json.dumps(mapping, ensure_ascii=False) + "\n")
+        self._file.flush()
         self._empty = False
 
     def __enter__(self) -> MappingFile:
         return self
 
     def __exit__(self, *exception) -> None:
-        os.close(self._descriptor)
+        self._file.close()
         if self._empty:
             self.path.unlink()
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))
 
 
 def _make_private(path: Path) -> None:

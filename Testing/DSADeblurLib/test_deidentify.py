@@ -142,3 +142,15 @@ def test_mapping_through_a_link_into_the_copies_is_refused(batch, tmp_path):
     arguments = ["--output", str(tmp_path / "copies"), "--mapping", str(tmp_path / "elsewhere")]
     assert main(["deidentify", str(batch), *arguments]) == WRONG_USE
     assert not list((tmp_path / "copies").iterdir())
+
+
+def test_copy_that_cannot_be_mapped_is_none(batch, tmp_path, monkeypatch, capsys):
+    from DSADeblurLib.deidentify import MappingFile
+
+    def full(self, mapping):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(MappingFile, "add", full)
+    assert main(["deidentify", str(batch), "--output", str(tmp_path / "copies")]) == SOME_FAILED
+    assert "No space left" in capsys.readouterr().err
+    assert not list((tmp_path / "copies").iterdir()) and not list(tmp_path.glob("*.jsonl"))
