@@ -86,7 +86,7 @@ study: $(VENV)/.installed-test
 	$(BIN)/python -m DSADeblurLib.lab.training.study --pool $(OUT)/pools --output $(OUT)/study $(VOLUMES)
 
 evaluate: $(VENV)/.installed
-	$(BIN)/dsadeblur evaluate --model compact --model quality --model sequence --model paper-small --set test --frames 8 --noise-reduction $(NOISE_REDUCTION) --output $(OUT)/evaluate
+	$(BIN)/dsadeblur evaluate --model compact --model quality --model sequence --model paper-small --set test --frames 8 --noise-reduction $(NOISE_REDUCTION) $(if $(filter 1,$(NOISE_REDUCTION)),--uniform-noise-reduction) --output $(OUT)/evaluate
 
 retention: $(VENV)/.installed
 	$(BIN)/python -m DSADeblurLib.lab.evaluation.retention --model compact --model quality --model sequence $(REAL)

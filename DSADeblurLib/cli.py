@@ -18,7 +18,7 @@ from DSADeblurLib import __version__
 from DSADeblurLib.cli_options import add_choices, add_request, chosen, count
 from DSADeblurLib.errors import DSADeblurError, XAReadError
 from DSADeblurLib.extras import require
-from DSADeblurLib.request import DEVICES, DeblurRequest, DeblurSettings, RequestError, UserFacts
+from DSADeblurLib.request import CONTROLS, DEVICES, DeblurRequest, DeblurSettings, RequestError, UserFacts
 
 FINE, SOME_FAILED, WRONG_USE = 0, 1, 2
 NOTICE = "Research use only: not for diagnosis or treatment."
@@ -159,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--quick", action="store_true", help="a few small frames, to see that it works")
     evaluate.add_argument("--output", type=Path, default=Path("out/evaluate"), help="for JSON, CSV and pictures")
     evaluate.add_argument("--real", type=Path, default=None, metavar="FOLDER", help="draw real frames before and after")
-    add_choices(evaluate, DeblurSettings, only=("sharpness", "noise_reduction"))
+    add_choices(evaluate, DeblurSettings, only=CONTROLS)
     evaluate.add_argument("--json", action="store_true", help="print JSON instead of tables")
     evaluate.add_argument("--write-card", action="store_true", help="write the result into the models' cards")
     evaluate.set_defaults(run=_evaluate)

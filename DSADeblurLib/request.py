@@ -50,6 +50,9 @@ MAX_FOCAL_SPOT_MM = 3.0
 MAGNIFICATION_RANGE = (1.0, 2.5)
 SPACING_RANGE_MM = (0.05, 0.6)
 
+# Those of `DeblurSettings` that say how much of the network's output is taken.
+CONTROLS = ("sharpness", "noise_reduction", "uniform_noise_reduction")
+
 
 @dataclass(frozen=True)
 class DeblurSettings(Choices):
@@ -94,6 +97,10 @@ class DeblurSettings(Choices):
             provenance="always",
         ),
     )
+    uniform_noise_reduction: bool = choice(
+        False,
+        Flag("reduce the noise of faint vessels and wires too, and with it themselves", provenance="changed"),
+    )
     frame_range: tuple[int, int] | None = choice(
         None, FrameRange("first and last frame, for instance 1-20", flag="frames", metavar="FIRST-LAST", optional=True)
     )
@@ -126,8 +133,9 @@ class DeblurSettings(Choices):
 
     @property
     def needs_blur(self) -> bool:
-        """Whether the run's own blur takes part: it cancels where both controls are the same."""
-        return self.sharpness != self.noise_reduction
+        """Whether the run's own blur takes part: it cancels where both controls are the same everywhere."""
+        uniform = self.uniform_noise_reduction or self.noise_reduction == 0
+        return self.sharpness != self.noise_reduction or not uniform
 
 
 @dataclass(frozen=True)

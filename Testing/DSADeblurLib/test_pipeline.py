@@ -24,7 +24,9 @@ from DSADeblurLib.xa.loaded_frames import loaded_run
 pytestmark = pytest.mark.slow
 
 # What the network says by itself; what is given back of the frame has a test of its own.
-FAST = DeblurRequest.of(device="cpu", engine="torch", precision="float32", noise_reduction=1.0)
+FAST = DeblurRequest.of(
+    device="cpu", engine="torch", precision="float32", noise_reduction=1.0, uniform_noise_reduction=True
+)
 NATIVE = FAST.with_choices(subtract="never")
 
 
@@ -402,7 +404,8 @@ def test_what_was_used_survives_json():
 def test_provenance_tells_choices_and_what_was_used():
     used = Used("1.2", "tiny", "ab" * 32, "cpu", "torch", "float32", None, None, "", (), (1,), 1.5)
     told = provenance(FAST.with_choices(order="deblur-first", blur=(3, 4)), used, ("magnification 1.4 (user)",))
-    assert told.settings == ("sharpness 1, noise reduction 1, blur 3,4, order deblur-first, float32 on cpu by torch")
+    controls = "sharpness 1, noise reduction 1, uniform noise reduction true"
+    assert told.settings == f"{controls}, blur 3,4, order deblur-first, float32 on cpu by torch"
     assert (told.model_name, told.model_sha256, told.software_version) == ("tiny", "ab" * 32, "1.2")
     assert told.assumed == ("magnification 1.4 (user)",)
 

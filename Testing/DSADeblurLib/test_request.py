@@ -178,7 +178,9 @@ def test_a_header_tells_the_blur_where_the_user_does_not():
 
 
 def test_equal_controls_need_no_blur():
-    assert DeblurSettings().needs_blur and not DeblurSettings(sharpness=0.5, noise_reduction=0.5).needs_blur
+    equal = {"sharpness": 0.5, "noise_reduction": 0.5}
+    assert DeblurSettings().needs_blur and DeblurSettings(**equal).needs_blur
+    assert not DeblurSettings(**equal, uniform_noise_reduction=True).needs_blur
 
 
 def test_geometry_is_said_by_any_of_its_values():

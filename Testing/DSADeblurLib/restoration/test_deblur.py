@@ -20,8 +20,8 @@ from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.restoration.selection import Engines
 
 # What the network says by itself; the controls have tests of their own.
-ALONE = DeblurSettings(noise_reduction=1.0)
-CPU = {"device": "cpu", "precision": "float32", "noise_reduction": 1.0}
+ALONE = DeblurSettings(noise_reduction=1.0, uniform_noise_reduction=True)
+CPU = {"device": "cpu", "precision": "float32", "noise_reduction": 1.0, "uniform_noise_reduction": True}
 
 
 def run_of(shape=(3, 40, 50), dtype=np.uint16, seed=0):
@@ -76,7 +76,7 @@ def test_an_identity_network_changes_no_stored_value(make_model):
     frames = np.random.default_rng(1).integers(1, 2**16, size=(2, 64, 64), dtype=np.uint16)
     for relationship in ("LIN", "LOG", "DISP"):
         for precision in ("float32", "bfloat16"):
-            choices = DeblurSettings(device="cpu", precision=precision, noise_reduction=1.0)
+            choices = replace(ALONE, device="cpu", precision=precision)
             np.testing.assert_array_equal(deblur(frames, model, choices, relationship=relationship).frames, frames)
 
 
@@ -128,7 +128,7 @@ def test_controls_act_on_the_networks_output_with_the_blur_of_the_run(make_model
 def test_equal_controls_blend_between_input_and_output(make_model):
     model, frames = make_model(), run_of(dtype=np.float32)
     full = deblur(frames, model, DeblurSettings(**CPU)).frames
-    quarter = deblur(frames, model, DeblurSettings(sharpness=0.25, noise_reduction=0.25, device="cpu"))
+    quarter = deblur(frames, model, replace(ALONE, sharpness=0.25, noise_reduction=0.25, device="cpu"))
     np.testing.assert_allclose(quarter.frames, 0.75 * frames + 0.25 * full, atol=1e-5)
     assert quarter.blur_px is None
 

@@ -73,9 +73,9 @@ def rates(monkeypatch) -> list[float]:
     used = []
 
     class Watched(Session):
-        def descend(self, frames, truths, blur_condition, rate):
+        def descend(self, frames, truths, blur_condition, spots, rate):
             used.append(rate)
-            return super().descend(frames, truths, blur_condition, rate)
+            return super().descend(frames, truths, blur_condition, spots, rate)
 
     monkeypatch.setattr(online, "Session", Watched)
     return used
