@@ -12,12 +12,12 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from DSADeblurLib import __version__
 from DSADeblurLib.cli_options import add_choices, add_request, address, chosen, reader
-from DSADeblurLib.errors import DSADeblurError, printable_line
+from DSADeblurLib.errors import DSADeblurError, XAReadError, printable_line
+from DSADeblurLib.extras import require
 from DSADeblurLib.options import Number, WholeNumber
 from DSADeblurLib.request import (
     CONTROLS,
@@ -136,8 +136,22 @@ def _parser() -> argparse.ArgumentParser:
     deblur.set_defaults(run=_deblur)
 
     deidentify = verbs.add_parser("deidentify", help="copy results without what tells who the patient is")
-    deidentify.add_argument("files", nargs="+", type=_path, metavar="FILE", help="results of deblur")
-    deidentify.add_argument("--output", required=True, type=_path, help="folder for the copies")
+    deidentify.add_argument(
+        "inputs", nargs="+", type=_path, metavar="INPUT", help="results of deblur, or output folders of it"
+    )
+    deidentify.add_argument("--output", required=True, type=_path, help="folder for the copies, to be handed on")
+    deidentify.add_argument(
+        "--mapping",
+        type=_path,
+        metavar="FOLDER",
+        help="for the file that tells which copy is whose; by default the one that the folder for the copies lies in",
+    )
+    deidentify.add_argument(
+        "--dates",
+        default="removed",
+        choices=("removed", "shifted"),
+        help="shifted keeps the times between acquisitions of a patient, moved by years that nobody knows",
+    )
     deidentify.add_argument(
         "--reviewed", action="store_true", help="a person has looked at every frame: no text is burned into the pixels"
     )
@@ -215,6 +229,7 @@ def _deblur(options: argparse.Namespace) -> int:
     from DSADeblurLib.restoration.package import load_model
 
     request = DeblurRequest.of(**chosen(options))
+    _check_packages(request, options)
     batch = Batch(options.resume, options.workers, options.scheduler, options.overwrite, options.verify)
     with _at_the_door():
         model = load_model(request.model)
@@ -247,14 +262,50 @@ def _deblur(options: argparse.Namespace) -> int:
     return SOME_FAILED if failed or (options.strict and left_out) else FINE
 
 
-def _deidentify(options: argparse.Namespace) -> int:
-    from DSADeblurLib.xa.derived.deidentified import write_deidentified
+def _check_packages(request: DeblurRequest, options: argparse.Namespace) -> None:
+    """Raise RequestError where a choice needs a package that is not installed."""
+    if "mp4" in request.result.pictures:
+        require("film", "A film (--pictures mp4)")
+    if request.result.compression == "jpeg-2000":
+        require("jpeg2000", "--compression jpeg-2000")
+    if request.restoration.engine == "openvino":
+        require("openvino", "--engine openvino")
+    if options.workers > 1 or options.scheduler is not None:
+        require("cluster", "More than one worker")
 
-    options.output.mkdir(parents=True, exist_ok=True)
-    copies = write_deidentified(options.files, options.output, reviewed=options.reviewed)
-    print(*copies.paths, sep="\n")
-    print(*copies.notes, sep="\n", file=sys.stderr)
-    return FINE
+
+def _deidentify(options: argparse.Namespace) -> int:
+    require("deidentify", "Dropping the patient's identity")
+    from DSADeblurLib.deidentify import MappingFile, find_originals
+    from DSADeblurLib.xa.derived.deidentified import LOOK, Deidentifier
+
+    failed = False
+    with contextlib.ExitStack() as stack:
+        with _at_the_door():
+            originals = find_originals(options.inputs, options.output)
+            options.output.mkdir(parents=True, exist_ok=True)
+            mapping = MappingFile(options.mapping or options.output.resolve().parent, options.output)
+        stack.enter_context(mapping)
+        print(f"Which copy is whose stands in {mapping.path}: keep it to yourself.", file=sys.stderr)
+        deidentifier = Deidentifier(reviewed=options.reviewed, dates=options.dates)
+        for path, reason in originals.items():
+            try:
+                if reason:
+                    raise XAReadError(f"{path.name}: {reason}")
+                copy = deidentifier.write(path, options.output)
+            except DSADeblurError as error:
+                failed = True
+                print(error, file=sys.stderr)
+                continue
+            try:
+                mapping.add(copy.mapping)
+            except OSError:
+                copy.path.unlink()  # nobody could tell whose it is
+                raise
+            print(copy.path)
+            print(*copy.notes, sep="\n", end="\n" * bool(copy.notes), file=sys.stderr)
+    print(LOOK, file=sys.stderr)
+    return SOME_FAILED if failed else FINE
 
 
 def _simulate(options: argparse.Namespace) -> int:
@@ -288,6 +339,10 @@ def _train(options: argparse.Namespace) -> int:
     recipe = RECIPES[options.recipe]
     if options.volumes:
         recipe = replace(recipe, pool=replace(recipe.pool, volumes=True))
+    if recipe.pool.volumes:
+        require("train", "Real anatomy (--volumes)", "nibabel")
+    if "ssim" in recipe.loss:
+        require("train", f"The recipe {recipe.name}", "pytorch_msssim")
     with _at_the_door():
         device, reason = choose_device(options.device)
         start = None if options.start_from is None else load_model(options.start_from)
@@ -318,8 +373,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    if find_spec("pandas") is None:
-        raise ValueError("An evaluation needs the package pandas, of the extra 'lab'.")
+    require("lab", "An evaluation")
     from DSADeblurLib.lab.evaluation.evaluate import evaluate
     from DSADeblurLib.lab.evaluation.extent import Plan
     from DSADeblurLib.lab.evaluation.plots import save_pictures

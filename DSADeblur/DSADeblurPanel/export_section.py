@@ -148,5 +148,5 @@ def missingPackage(choice: ExportFormat, dropIdentity: bool) -> str:
     if choice is ExportFormat.MP4:
         needed = "imageio-ffmpeg"
     elif dropIdentity and choice in (ExportFormat.DICOM, ExportFormat.DATABASE):
-        needed = "dicognito"
+        needed = "dicom-anonymizer"
     return needed if needed and isMissing(needed) else ""

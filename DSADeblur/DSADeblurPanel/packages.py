@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 # Name to (module, requirement).
 _PACKAGES = {
-    "dicognito": ("dicognito", "dicognito>=0.19"),
+    "dicom-anonymizer": ("dicomanonymizer", "dicom-anonymizer>=2.1"),
     "imageio-ffmpeg": ("imageio_ffmpeg", "imageio-ffmpeg>=0.8.1"),
     "scikit-image": ("skimage", "scikit-image>=0.22"),
 }

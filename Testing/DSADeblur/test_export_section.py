@@ -159,7 +159,7 @@ def test_every_format_by_the_button(panel, out, tmp_path, monkeypatch):
 
 
 def test_notes_on_identity_are_in_the_status_line(panel, out):
-    pytest.importorskip("dicognito", reason="dicognito is not installed")
+    pytest.importorskip("dicomanonymizer", reason="dicom-anonymizer is not installed")
     panel.ui.exportIdentityCheckBox.checked = True
     panel.ui.exportButton.click()
     assert "a person must look at every frame" in panel.ui.statusLabel.text
@@ -297,8 +297,8 @@ def test_folder_stays_for_the_next_scene(gui, panel, out):
 @pytest.mark.parametrize(
     ("name", "identity", "module", "package"),
     [
-        ("DICOM file", True, "dicognito", "dicognito"),
-        ("DICOM database", True, "dicognito", "dicognito"),
+        ("DICOM file", True, "dicomanonymizer", "dicom-anonymizer"),
+        ("DICOM database", True, "dicomanonymizer", "dicom-anonymizer"),
         ("MP4 film", False, "imageio_ffmpeg", "imageio-ffmpeg"),
     ],
 )

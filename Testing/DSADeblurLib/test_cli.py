@@ -111,11 +111,12 @@ def test_results_as_wanted_and_copies_without_identity(run_file, tmp_path, small
     assert dataset.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.80"
     assert "shift -0.5 rows 0.25 columns" in dataset.DerivationDescription
     assert (tmp_path / "a" / "run_deblurred.gif").exists() and (tmp_path / "a" / "run_deblurred.png").exists()
-    pytest.importorskip("dicognito")
+    pytest.importorskip("dicomanonymizer")
     capsys.readouterr()
     assert main(["deidentify", str(result), "--output", str(tmp_path / "copies"), "--reviewed"]) == FINE
     said = capsys.readouterr()
     copy = pydicom.dcmread(said.out.strip())
+    assert f"stands in {tmp_path / 'copies-mapping.jsonl'}" in said.err
     assert copy.PatientIdentityRemoved == "YES" and copy.PatientName != dataset.PatientName
     assert "a person must look" in said.err
     assert main(["deidentify", str(run_file), "--output", str(tmp_path / "copies")]) == SOME_FAILED
