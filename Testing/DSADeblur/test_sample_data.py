@@ -11,6 +11,7 @@ import pytest
 import sampledata
 import samples
 import slicer
+import slicerapi
 from scenes import allFrames
 
 
@@ -54,8 +55,8 @@ def test_script_gets_a_stack_that_the_module_takes(offered):
 
 def test_no_database_is_one_sentence_in_a_window(offered, monkeypatch):
     shown = []
-    monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)
-    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **_more: shown.append(text))
+    slicerapi.replace(monkeypatch, "slicer.app.testingEnabled", lambda: False)
+    slicerapi.replace(monkeypatch, "slicer.util.errorDisplay", lambda text, **kwargs: shown.append(text))
     slicer.dicomDatabase = None
     with pytest.raises(RuntimeError, match="no DICOM database"):
         sampledata.click("DSA Deblur", "bundled")

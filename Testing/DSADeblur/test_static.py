@@ -10,6 +10,7 @@ import sys
 import apicheck
 import hostpaths
 import pytest
+import slicerapi
 
 MODULE_FILES = sorted(hostpaths.MODULE.rglob("*.py"))
 LIBRARY_FILES = sorted((hostpaths.ROOT / "DSADeblurLib").rglob("*.py"))
@@ -39,6 +40,11 @@ def test_ui_file_uses_known_classes_and_properties():
 @pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.name)
 def test_module_uses_known_members_and_signals(path):
     assert apicheck.checkPython(path, hostpaths.UI) == []
+
+
+@pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.name)
+def test_module_calls_slicer_as_it_is(path):
+    assert slicerapi.checkCalls(path) == []
 
 
 @pytest.mark.parametrize("path", LIBRARY_FILES, ids=lambda path: path.name)

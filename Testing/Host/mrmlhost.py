@@ -69,8 +69,8 @@ class Application:
         for slot in list(self._slots[signal]):
             slot()
 
-    def translate(self, _context: str, text: str) -> str:
-        return text
+    def translate(self, context: str, sourceText: str) -> str:
+        return sourceText
 
     def processEvents(self) -> None:
         pass
@@ -79,12 +79,13 @@ class Application:
         return True
 
     def moduleManager(self):
-        return SimpleNamespace(connect=lambda *_: None, disconnect=lambda *_: None)
+        nothing = lambda signal, slot: None  # noqa: E731
+        return SimpleNamespace(connect=nothing, disconnect=nothing)
 
-    def moduleDocumentationUrl(self, name: str) -> str:
-        return f"https://slicer.readthedocs.io/{name}"
+    def moduleDocumentationUrl(self, moduleName: str) -> str:
+        return f"https://slicer.readthedocs.io/{moduleName}"
 
-    def setOverrideCursor(self, _cursor) -> None:
+    def setOverrideCursor(self, cursor) -> None:
         pass
 
     def restoreOverrideCursor(self) -> None:
