@@ -249,17 +249,15 @@ def test_export_waits_for_a_job(gui, panel, out, slow_model, tmp_path):
     assert gui.processEvents(lambda: idle(panel)) and panel.ui.exportButton.enabled and leftovers(out) == []
 
 
-def test_failure_is_told_and_the_panel_stays_usable(panel, out, monkeypatch):
+def test_failure_is_told_and_the_panel_stays_usable(gui, panel, out, monkeypatch):
     from DSADeblurScene import export_dicom
     from DSADeblurScene.derived import sourceOf
 
     with monkeypatch.context() as patch:
         patch.setattr(export_dicom, "loadedSource", lambda result: 1 / 0)
-        import qtemu
-
         panel.ui.exportButton.click()
-        assert panel.ui.statusLabel.text == "The export failed; see the log." and idle(panel)
-        assert "ZeroDivisionError" in qtemu.slotErrors.pop()
+        assert "ZeroDivisionError" in panel.ui.statusLabel.text and idle(panel)
+        assert "ZeroDivisionError" in gui.errors.texts.pop()
     slicer.mrmlScene.RemoveNode(sourceOf(panel._parameterNode.derivedNode))
     panel.ui.exportButton.click()
     assert "was removed from the scene" in panel.ui.statusLabel.text and leftovers(out) == []
