@@ -15,6 +15,7 @@ import pydicom
 import pytest
 import samples
 import slicer
+import slicerapi
 import viewhost
 from exporting import MASKED, export, leftovers, load
 from results import MODEL, SHA256, deblurred
@@ -244,7 +245,7 @@ def test_database_without_identity_is_another_instance(tmp_path, out, utils):
 def test_database_that_takes_nothing_is_told(tmp_path, out, utils, monkeypatch):
     node = deblurred(load(tmp_path / "a.dcm"))
     # Slicer's importer reports success even then.
-    monkeypatch.setattr(utils, "importDicom", lambda folder, copyFiles: True)
+    slicerapi.replace(monkeypatch, "DICOMLib.DICOMUtils.importDicom", lambda dicomDataDir, *, copyFiles: True)
     with pytest.raises(RuntimeError, match="did not take the file"):
         export(node, format="database")
     monkeypatch.setattr(slicer.dicomDatabase, "isOpen", False)
