@@ -47,7 +47,7 @@ def _listed(folder: OutputFolder) -> dict[Path, str]:
     for outcome in read_manifest(folder):
         if outcome.succeeded and outcome.key is not None:
             path = folder.result(outcome.key)
-            other = path.is_file() and path.stat().st_size != outcome.output_bytes
+            other = path.is_file() and not outcome.has_its_output(folder.path)
             results[path] = f"This is not the result that {MANIFEST} tells of; deblur the run again." if other else ""
     return results
 
