@@ -10,9 +10,6 @@ from pathlib import Path
 
 import slicer
 
-from DSADeblurLib.atomic_write import is_plain_folder
-from DSADeblurLib.parent_process import is_there
-
 
 def makeTemporaryFolder() -> Path:
     """A new folder, which the caller removes; what processes that are gone could not remove is removed too.
@@ -20,6 +17,9 @@ def makeTemporaryFolder() -> Path:
     Raises:
         OSError: if it cannot be made.
     """
+    from DSADeblurLib.atomic_write import is_plain_folder
+    from DSADeblurLib.parent_process import is_there
+
     parent = Path(slicer.app.temporaryPath)
     for path in parent.glob("dsad-*"):
         owner = re.fullmatch(r"dsad-(\d+)-\w+", path.name)
