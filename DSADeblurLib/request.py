@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from DSADeblurLib.options import (
@@ -99,7 +99,7 @@ class DeblurSettings(Choices):
     )
     uniform_noise_reduction: bool = choice(
         False,
-        Flag("reduce the noise of faint vessels and wires too, and with it themselves", provenance="changed"),
+        Flag("reduce the noise of vessels and wires too, and faint ones with it", provenance="changed"),
     )
     frame_range: tuple[int, int] | None = choice(
         None, FrameRange("first and last frame, for instance 1-20", flag="frames", metavar="FIRST-LAST", optional=True)
@@ -171,12 +171,17 @@ class SubtractionOptions(Choices):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.subtract == "never":
-            for name in ("mask_frames", "mask_shift", "flip_shift", "registration", "order"):
-                if getattr(self, name) != getattr(type(self), name):
-                    raise RequestError(f"{in_words(name)} asks for a subtraction, which 'never' forbids; choose one.")
+        if self.subtract == "never" and (asking := self.of_a_subtraction()):
+            raise RequestError(f"{in_words(asking[0])} asks for a subtraction, which 'never' forbids; choose one.")
+        if self.subtract == "find" and self.mask_frames is not None:
+            raise RequestError("Mask frames were given, so none is looked for; leave out 'find', or them.")
         if self.flip_shift and self.mask_shift is not None:
             raise RequestError("A shift of the mask takes the place of the header's, which cannot be flipped too.")
+
+    def of_a_subtraction(self) -> list[str]:
+        """Names of the choices that were made and mean nothing without a subtraction."""
+        names = ("mask_frames", "mask_shift", "flip_shift", "registration", "order")
+        return [name for name in names if getattr(self, name) != getattr(type(self), name)]
 
 
 @dataclass(frozen=True)
@@ -358,11 +363,3 @@ class DeblurRequest(Choices):
             for name, option in self.every_option().items()
             if option.provenance == "always" or (option.provenance == "changed" and asked[name] != default[name])
         )
-
-
-def with_header_blur(settings: DeblurSettings, header_px: tuple[float, float] | None) -> DeblurSettings:
-    """Settings with the width of the blur by the header, where the user leaves it to that."""
-    if settings.blur not in ("auto", "header") or header_px is None:
-        return settings
-    rows, columns = (min(width, LARGEST_BLUR_PX) for width in header_px)
-    return replace(settings, blur=(rows, columns))

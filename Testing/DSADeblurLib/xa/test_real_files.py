@@ -70,7 +70,7 @@ def test_coronary_cine(real_data):
     assert run.times[-1] == pytest.approx(95 * 0.033)
     # Operation NONE with mask frame 0 is no mask, and not an error.
     assert not run.mask.usable and plan_subtraction(run) is None
-    assert run.warnings == ("No pixel size: blur width set in pixels by user.",)
+    assert run.warnings == ("No pixel size: the header cannot say how wide the blur is.",)
     assert {row[3] for row in run.acquisition.rows()} == {"unknown"}
 
 
