@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -34,6 +35,13 @@ def chosen(options: argparse.Namespace, request: type[DeblurRequest] = DeblurReq
     """The choices that were given, by name, for `request.of`."""
     names = {*request.every_option(), "strength"}
     return {name: value for name, value in vars(options).items() if name in names}
+
+
+def address(text: str) -> str:
+    """Where a Dask scheduler listens, such as tcp://127.0.0.1:8786."""
+    if re.fullmatch(r"(\w+://)?(\[[\w:.%]+\]|[\w.-]+):\d{1,5}/?", text) is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is no address such as tcp://HOST:8786.")
+    return text
 
 
 def _add_one(parser: Any, name: str, option: Option, default: Any) -> None:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import qt
 from slicer.i18n import tr as _
 
+from DSADeblurPanel.run_section import RunSection
 from DSADeblurScene.compare import fitViews, showComparison
 from DSADeblurScene.derived import sourceOf
 from DSADeblurScene.first_look import showResult
+from DSADeblurScene.slot import slot
 
 
 class CompareSection:
     """The compare button, and what is shown by itself when a run has been deblurred.
 
     Args:
-        showStatus: takes one sentence when there is nothing to show.
+        runSection: whose status line is used.
     """
 
-    def __init__(self, ui, showStatus: Callable[[str], None]) -> None:
+    def __init__(self, ui, runSection: RunSection) -> None:
         self._ui = ui
-        self._showStatus = showStatus
+        self.showError = runSection.showError
         self._node = None
         self._steps: Iterator = iter(())
         ui.compareButton.connect("clicked(bool)", self._onClicked)
@@ -44,6 +46,7 @@ class CompareSection:
         """Nothing follows any more."""
         self._steps = iter(())
 
+    @slot
     def _goOn(self, steps: Iterator) -> None:
         # A newer result may have come, or the panel may have gone.
         if steps is not self._steps:
@@ -51,20 +54,21 @@ class CompareSection:
         try:
             more = next(steps, None) is not None
         except ValueError as error:
-            self._showStatus(str(error))
+            self.showError(str(error))
             return
         if more:
             qt.QTimer.singleShot(0, lambda: self._goOn(steps))
 
+    @slot
     def _onClicked(self) -> None:
         try:
             showComparison(self._node)
         except ValueError as error:
-            self._showStatus(str(error))
+            self.showError(str(error))
         else:
             fitSoon()
 
 
 def fitSoon() -> None:
     """Fit the compare views again once they have taken their size."""
-    qt.QTimer.singleShot(0, fitViews)
+    qt.QTimer.singleShot(0, slot(fitViews))

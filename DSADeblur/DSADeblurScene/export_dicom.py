@@ -154,10 +154,10 @@ def _write(result: Result, path: Path, watch: Watch, compression: str) -> Path:
 
 
 def _withoutIdentity(path: Path, folder: Path, reviewed: bool) -> tuple[Path, tuple[str, ...]]:
-    from DSADeblurLib.xa.derived.deidentified import write_deidentified
+    from DSADeblurLib.xa.derived.deidentified import LOOK, Deidentifier
 
-    copies = write_deidentified([path], folder, reviewed=reviewed)
-    return copies.paths[0], copies.notes
+    copy = Deidentifier(reviewed=reviewed).write(path, folder)
+    return copy.path, (LOOK, *copy.notes)
 
 
 def _instanceUID(path: str | os.PathLike) -> str:

@@ -377,6 +377,15 @@ def test_self_test_runs(gui, monkeypatch, tiny_model):
     slicer.selfTests["DSADeblur"](msec=0)
 
 
+def test_self_test_outside_unittest_skips_nothing_loudly(gui, monkeypatch):
+    gui.openModule()
+    without(monkeypatch, "torch")
+    told = []
+    monkeypatch.setattr(gui.module.DSADeblurTest, "delayDisplay", lambda self, text: told.append(text))
+    slicer.selfTests["DSADeblur"](msec=0)
+    assert len(told) == 1 and told[0].startswith("Not tested: PyTorch is not installed.")
+
+
 def test_logic_in_a_script(gui, tmp_path, tiny_model):
     gui.openModule()
     logic = gui.module.DSADeblurLogic()

@@ -299,8 +299,8 @@ def test_needs_no_package_that_slicer_lacks(small_model):
     code = (
         "import sys\n"
         # None is how Python itself marks a module that cannot be found.
-        "absent = 'safetensors', 'skimage', 'matplotlib', 'tqdm', 'rich', 'filelock', 'dicognito', 'openvino', 'gdcm'\n"
-        "absent += ('pandas',)\n"
+        "absent = 'safetensors', 'skimage', 'matplotlib', 'tqdm', 'rich', 'filelock', 'openvino', 'gdcm'\n"
+        "absent += ('pandas', 'dicomanonymizer')\n"
         "sys.modules.update(dict.fromkeys(absent))\n"
         "import numpy as np\n"
         "from DSADeblurLib import worker\n"

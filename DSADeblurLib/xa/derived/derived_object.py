@@ -36,6 +36,8 @@ from DSADeblurLib.xa.subtraction.plan import SubtractionPlan
 from DSADeblurLib.xa.subtraction.subtract import is_quantitative
 
 RESEARCH_USE = "RESEARCH USE ONLY"
+# Label and explanation of what the values of a difference mean.
+OPTICAL_DENSITY = ("OD", "ln contrast intensity - ln mask intensity")
 _WINDOW_SAMPLES = 200_000
 _SUBTRACTION = ("113062", "DCM", "Pixel by pixel subtraction")
 
@@ -386,7 +388,6 @@ def _subtracted_display(dataset: Dataset, scale: _Scale, run: RunHeader, plan: S
     item.add_new("RealWorldValueLastValueMapped", "US", (1 << scale.bits) - 1)
     item.RealWorldValueIntercept = -scale.offset * scale.slope
     item.RealWorldValueSlope = scale.slope
-    item.LUTLabel = "OD"
-    item.LUTExplanation = "ln contrast intensity - ln mask intensity"
+    item.LUTLabel, item.LUTExplanation = OPTICAL_DENSITY
     item.MeasurementUnitsCodeSequence = [code_item("1", "UCUM", "no units")]
     dataset.RealWorldValueMappingSequence = [item]
