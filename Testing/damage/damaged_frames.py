@@ -177,7 +177,6 @@ DAMAGES = {
     "lost: middle, lengths mended": lambda h, b, t, r: _mended(
         h + b[: int(0.4 * len(b))] + b[int(0.6 * len(b)) :] + t, len(b) - int(0.4 * len(b)) - int(0.6 * len(b))
     ),
-    "lost: 64 bytes": lambda h, b, t, r: h + _over(b, b"", r, 64) + t,
     "zeros: second half": lambda h, b, t, r: (h + b + t)[: _half(h, b, t)] + bytes(len(h + b + t) - _half(h, b, t)),
     "zeros: second half, end kept": lambda h, b, t, r: h + b[: len(b) // 2] + bytes(len(b) - len(b) // 2) + t,
     **{
@@ -185,11 +184,12 @@ DAMAGES = {
         for count in (256, 128)
     },
     **{
-        f"few zeros: {count} bytes": lambda h, b, t, r, count=count: h + _over(b, bytes(count), r) + t
+        f"few bytes: {count} zero": lambda h, b, t, r, count=count: h + _over(b, bytes(count), r) + t
         for count in (64, 16, 4)
     },
+    "few bytes: 64 missing": lambda h, b, t, r: h + _over(b, b"", r, 64) + t,
+    "few bytes: 64 noise": lambda h, b, t, r: h + _over(b, _noise(64, r), r) + t,
     "noise: second half, end kept": lambda h, b, t, r: h + b[: len(b) // 2] + _noise(len(b) - len(b) // 2, r) + t,
-    "noise: 64 bytes": lambda h, b, t, r: h + _over(b, _noise(64, r), r) + t,
     "bits: 1 flipped": lambda h, b, t, r: h + _flipped(b, 1, r) + t,
     "bits: 5 flipped": lambda h, b, t, r: h + _flipped(b, 5, r) + t,
     "markers: end in the middle": lambda h, b, t, r: h + _over(b, b"\xff\xd9", r) + t,
