@@ -33,8 +33,8 @@ from DSADeblurLib.xa.file.stored_pixels import StoredPixels
 _TOOLS = {
     "JPEG Baseline, DCMTK": (("dcmcjpeg", "+eb", "+q", "90"), (8,)),
     "JPEG Extended, DCMTK": (("dcmcjpeg", "+ee", "+q", "90"), (10, 12)),
-    "JPEG Lossless SV1, DCMTK": (("dcmcjpeg", "+e1"), (8, 10, 12, 16)),
-    "JPEG Lossless 14, DCMTK": (("dcmcjpeg", "+el", "+sv", "6"), (8, 12, 16)),
+    "JPEG Lossless, SV1 by DCMTK": (("dcmcjpeg", "+e1"), (8, 10, 12, 16)),
+    "JPEG Lossless, 14 by DCMTK": (("dcmcjpeg", "+el", "+sv", "6"), (8, 12, 16)),
     "JPEG Lossless, GDCM": (("gdcmconv", "--jpeg"), (8, 12, 16)),
     "JPEG-LS, GDCM": (("gdcmconv", "--jpegls"), (8, 12)),
     "JPEG 2000, GDCM": (("gdcmconv", "--j2k"), (8, 12, 16)),
