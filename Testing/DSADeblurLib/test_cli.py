@@ -18,6 +18,7 @@ from DSADeblurLib.cli import FINE, INTERRUPTED, SOME_FAILED, WRONG_USE, main
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.pipeline import Used
 from DSADeblurLib.xa import read_run
+from DSADeblurLib.xa.derived import save
 
 
 @pytest.fixture
@@ -51,6 +52,18 @@ def test_info_names_the_plane_of_every_millimetre(run_file, capsys):
     assert main(["info", str(run_file), "--json", "--magnification", "2"]) == FINE
     calibrations = json.loads(capsys.readouterr().out)["calibration"]["calibrations"]
     assert calibrations[0]["kind"] == "user" and calibrations[0]["size"] == pytest.approx([0.1, 0.1])
+
+
+def test_info_says_what_will_not_be_written(run_file, tmp_path, capsys, monkeypatch):
+    dataset = pydicom.dcmread(run_file)
+    dataset.StudyInstanceUID = ""
+    dataset.save_as(tmp_path / "nameless.dcm")
+    assert main(["info", str(tmp_path / "nameless.dcm")]) == SOME_FAILED
+    assert "has no legal Study Instance UID; choose new UIDs" in capsys.readouterr().err
+    assert main(["info", "--new-uids", str(tmp_path / "nameless.dcm")]) == FINE
+    monkeypatch.setattr(save, "_MAX_NATIVE_BYTES", 100)
+    assert main(["info", str(run_file)]) == SOME_FAILED
+    assert "The frames exceed 4 GiB" in capsys.readouterr().err
 
 
 def test_unreadable_file_is_one_sentence(tmp_path, capsys):

@@ -175,6 +175,8 @@ def _decode_extended_jpeg(data: bytes, stored: StoredPixels, index: int) -> np.n
         raise XAReadError(_DAMAGED.format(index + 1))
     # GDCM hands bytes over as text; the surrogates are undone here.
     buffer = decoded.GetByteValue().GetBuffer().encode("utf-8", "surrogateescape")
+    if len(buffer) != 2 * stored.rows * stored.columns:
+        raise XAReadError(_DAMAGED.format(index + 1))
     return np.frombuffer(buffer, "<u2").reshape(stored.rows, stored.columns)
 
 

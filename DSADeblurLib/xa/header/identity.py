@@ -40,12 +40,13 @@ def instance_uids(dataset: Dataset, stored: StoredPixels, make_new: bool) -> tup
     ]
     if not wrong:
         return found, ()
-    names = " and ".join(_NAMES[one] + (f" '{printable(found[one])}'" if found[one] else "") for one in wrong)
+    values = {one: f" ('{printable(found[one])}')" if found[one] else "" for one in wrong}
+    lacking = f"The file has no legal {' and '.join(_NAMES[one] + values[one] for one in wrong)}; "
     if not make_new:
-        raise XAReadError(f"No result can refer to this file: its {names} is missing or not legal; choose new UIDs.")
+        raise XAReadError(lacking + "choose new UIDs for its results.")
     head = hashlib.sha256(stored.file.read_at(0, _HEAD_BYTES)).hexdigest()
     kept = dict(found)
     for keyword in wrong:
         known = found[keyword] or (keyword == "StudyInstanceUID" and found["SeriesInstanceUID"]) or head
         kept[keyword] = f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, f'{keyword} {known}').int}"
-    return kept, (f"New UIDs were made, for the file's {names} is missing or not legal (user).",)
+    return kept, (lacking + "results get new ones (user).",)

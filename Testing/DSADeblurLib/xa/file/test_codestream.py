@@ -19,6 +19,14 @@ def test_bare_jpeg_keeps_what_decoding_needs():
     )
 
 
+@pytest.mark.parametrize(("process", "said"), [(b"\xc1", b"\0\x3f\0"), (b"\xc3", b"\1\0\0")])
+def test_a_sequential_scan_has_all_coefficients(process, said):
+    """GDCM's library prints a warning where the header says otherwise; in a lossless one the numbers mean something."""
+    head = b"\xff\xd8\xff" + process + b"\x00\x0b\x0c\0\1\0\1\1\1\x11\0"
+    data = head + b"\xff\xda\x00\x08\1\1\0\1\0\0pixels"
+    assert bare_jpeg(data) == head + b"\xff\xda\x00\x08\1\1\0" + said + b"pixels"
+
+
 @pytest.mark.parametrize("data", [b"\xff\xd8", b"\xff\xd8\x00\x00" * 5, b"\xff\xd8\xff\xe0\x00\x02" + b"\0" * 12])
 def test_codestream_without_a_size(data):
     with pytest.raises(XAReadError, match="a frame has no size"):

@@ -15,17 +15,17 @@ _NEW = UserFacts(new_uids=True)
     [
         ({"StudyInstanceUID": None}, "Study Instance UID"),
         ({"SOPInstanceUID": ""}, "SOP Instance UID"),
-        ({"StudyInstanceUID": "1.2.840.00123.4.5"}, "Study Instance UID '1.2.840.00123.4.5'"),
+        ({"StudyInstanceUID": "1.2.840.00123.4.5"}, "Study Instance UID ('1.2.840.00123.4.5')"),
         (
             {"SeriesInstanceUID": "ANON-SERIES-01", "SOPInstanceUID": "1.2.3.invalid"},
-            "Series Instance UID 'ANON-SERIES-01' and SOP Instance UID '1.2.3.invalid'",
+            "Series Instance UID ('ANON-SERIES-01') and SOP Instance UID ('1.2.3.invalid')",
         ),
-        ({"StudyInstanceUID": "1." * 40 + "1"}, "Study Instance UID '1.1."),
+        ({"StudyInstanceUID": "1." * 40 + "1"}, "Study Instance UID ('1.1."),
     ],
 )
 def test_files_without_legal_uids_are_asked_about(make_run, edit, changes, named):
     path = edit(make_run().path, **changes)
-    with pytest.raises(XAReadError, match="missing or not legal; choose new UIDs.$") as raised:
+    with pytest.raises(XAReadError, match="^The file has no legal .*; choose new UIDs for its results.$") as raised:
         read_header(path)
     assert named in str(raised.value)
     header = read_header(path, _NEW)
