@@ -27,10 +27,10 @@ _CLEAR, _FAINT = 5.0, 4.0
 HALF_OF_CYLINDER = math.sqrt(3) / 2
 # Background that is looked at, and the least of it that must be seen, on each side.
 _BACKGROUND_PX, _LEAST_BACKGROUND_PX = 12.0, 3.0
-_NEIGHBOURS = 2
+_NEIGHBOURS, _NEIGHBOUR_PX = 2, 8.0
 # The standard deviation of normal numbers whose median absolute deviation is 1.
 _NORMAL_MAD = 1.4826
-_MISFIT = 0.1
+_MISFIT, _OVERLAP = 0.1, 1.3
 _NOT_SQUARE_DEG = 50.0
 
 
@@ -122,9 +122,9 @@ def cross_section(
     """
     half = 0.6 * aim.width + max(0.75 * aim.width, _BACKGROUND_PX)
     half = 2 * STEP * math.ceil(half / STEP / 2)
-    values = -profile_across(image, aim.point, aim.direction, 2 * half, STEP, averaging)
-    positions = STEP * (np.arange(values.size) - values.size // 2)
-    positions, values = _seen(positions, values)
+    # Neighbours whose flanks reach in are known by their peaks farther out.
+    values = -profile_across(image, aim.point, aim.direction, 2 * (half + _NEIGHBOUR_PX), STEP, averaging)
+    positions, values = _seen(STEP * (np.arange(values.size) - values.size // 2), values)
     margin = 0.6 * aim.width + _LEAST_BACKGROUND_PX
     if values.size == 0 or positions[0] > -margin or positions[-1] < margin:
         raise Unmeasurable(AT_THE_EDGE)
@@ -135,13 +135,16 @@ def cross_section(
     main = int(np.flatnonzero(near)[peaks.prominence[near].argmax()])
     others = sorted((k for k in range(len(peaks.index)) if k != main), key=lambda k: -peaks.prominence[k])
     start = [peaks.cylinder(k, positions) for k in (main, *others[:_NEIGHBOURS])]
+    near = np.abs(positions) <= half
+    positions, values = positions[near], values[near]
     fit = fit_cylinders(positions, values, start, blur or SystemBlur((0, 0), Detector()), aim.direction, density)
     vessel, error = fit.vessels[0], math.sqrt(max(fit.covariance[2, 2], 0.0))
     if vessel.area < _FAINT * error:
         raise Unmeasurable(TOO_FAINT)
     height = float(np.max(values - fit.background - fit.neighbours))
     rough = float(np.sqrt(np.mean(fit.residual**2)))
-    if abs(vessel.centre) > max(aim.width, 3.0) or (rough > _MISFIT * height and rough > 3 * _sample_noise(values)):
+    misfit = rough > _MISFIT * height and rough > 3 * _sample_noise(values)
+    if abs(vessel.centre) > max(aim.width, 3.0) or misfit or _denser_than_around(image, aim, averaging, height):
         raise Unmeasurable(OVERLAPPED)
     return CrossSection(aim, positions, values, fit)
 
@@ -168,9 +171,24 @@ def _peaks(values: np.ndarray) -> _Peaks:
 
 
 def _sample_noise(values: np.ndarray) -> float:
-    """Standard deviation of the noise, roughly, of what changes within two pixels."""
-    fast = values - ndimage.gaussian_filter1d(values, 2 / STEP)
-    return _NORMAL_MAD * float(np.median(np.abs(fast - np.median(fast))))
+    """Standard deviation of the noise, roughly, by what changes from pixel to pixel: about two thirds of it does."""
+    fast = values - ndimage.gaussian_filter1d(values, 1 / STEP)
+    return 1.5 * _NORMAL_MAD * float(np.median(np.abs(fast - np.median(fast))))
+
+
+def _denser_than_around(image: np.ndarray, aim: Aim, averaging: float, height: float) -> bool:
+    """Whether the vessel is much higher here than on both sides along it, as where two vessels lie over each other."""
+    along = np.array([aim.direction[1], -aim.direction[0]])
+    heights, noise = [], 0.0
+    for offset in (-1, 1):
+        point = _moved(aim.point, along, offset * (1.5 * aim.width + averaging / 2))
+        line = -profile_across(image, point, aim.direction, 2.4 * aim.width + 8, STEP, averaging)
+        if not np.isfinite(line).all():
+            return False
+        middle = np.abs(np.arange(line.size) - line.size // 2) * STEP <= 0.6 * aim.width
+        heights.append(float(line[middle].max() - (line[0] + line[-1]) / 2))
+        noise = max(noise, _sample_noise(line))
+    return height > max(_OVERLAP * max(heights), max(heights) + _CLEAR * noise)
 
 
 def _seen(positions: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,9 +4,10 @@ half maximum
     Distance of the points at half of the vessel's height, times 2 / sqrt 3: that is the diameter of a round vessel
     without blur, whose chord is half its diameter long there. Reads wide where the blur is as wide as the vessel.
 derivative
-    Distance of the steepest points of the two flanks, the first part of the edge of J. H. C. Reiber et al., Circulation
-    71 (1985) 280-288, with a Gaussian derivative of one pixel. It cannot read less than the blur leaves between
-    the flanks, and what a profile is smoothed by is added to that.
+    Distance of the edges, each the mean of where the first derivative of the flank and, outside of that, the second is
+    greatest, as J. H. C. Reiber et al., Circulation 71 (1985) 280-288, weigh them; Gaussian derivatives of one pixel.
+    The steepest points alone lie inside of a round vessel, by half of the blur. Reads wide where the blur is as wide
+    as the vessel.
 densitometric
     From the area under the density, which blur leaves nearly as it is: 4 area / (pi height) of an elliptical
     lumen one of whose axes lies along the beam and shows as height; where the density of the contrast agent is
@@ -162,27 +163,34 @@ def _half_maximum(section: CrossSection, blur: SystemBlur | None, density: Known
 
 
 def _derivative(section: CrossSection, blur: SystemBlur | None, density: KnownDensity | None) -> _Interval:
-    slope, noise = (
-        ndimage.gaussian_filter1d(values, _EDGE_PX / STEP, order=1) for values in (section.clean, section.fit.residual)
-    )
-    vessel = section.fit.vessels[0]
-    reach = max(vessel.diameter, section.aim.width)
-    ends, bends = [], []
+    vessel, width = section.fit.vessels[0], _EDGE_PX / STEP
+    reach = max(vessel.diameter, section.aim.width) + 2 * _EDGE_PX
+    ends, variance = [], 0.0
     for side in (-1, 1):
-        distance = side * (section.positions - vessel.centre)
-        steepness = np.where((distance >= 0) & (distance <= reach), -side * slope, -np.inf)
-        k = int(steepness.argmax())
-        if not 0 < k < slope.size - 1 or steepness[k] <= 0:
-            raise Unmeasurable(NO_EDGES)
-        before, here, after = -side * slope[k - 1 : k + 2]
-        bend = before - 2 * here + after
-        if bend >= 0:
-            raise Unmeasurable(NO_EDGES)
-        ends.append(section.positions[k] + STEP * float(np.clip(0.5 * (before - after) / bend, -1, 1)))
-        bends.append(bend / STEP)
-    # Where the slope is greatest, noise of its own slope moves the place.
-    error = float(np.std(np.gradient(noise))) * math.sqrt(sum(1 / bend**2 for bend in bends))
-    return _scaled(ends[1] - ends[0], error)
+        distance, foot = side * (section.positions - vessel.centre), 0.0
+        for order, sign in ((1, -side), (2, 1)):
+            curve, noise = (
+                sign * ndimage.gaussian_filter1d(values, width, order=order)
+                for values in (section.clean, section.fit.residual)
+            )
+            place, bend = _summit(curve, (distance >= foot) & (distance <= reach))
+            foot = float(distance[round(place)])
+            ends.append(side * (section.positions[0] + STEP * place))
+            # Where a curve has its summit, noise of its slope moves the place.
+            variance += float(np.var(np.gradient(noise))) * (STEP / bend) ** 2 / 4
+    return _scaled(sum(ends) / 2, math.sqrt(variance))
+
+
+def _summit(curve: np.ndarray, where: np.ndarray) -> tuple[float, float]:
+    """Place of the greatest value in samples, and the second derivative there."""
+    k = int(np.where(where, curve, -np.inf).argmax())
+    if not 0 < k < curve.size - 1 or curve[k] <= 0:
+        raise Unmeasurable(NO_EDGES)
+    before, here, after = curve[k - 1 : k + 2]
+    bend = before - 2 * here + after
+    if bend >= 0:
+        raise Unmeasurable(NO_EDGES)
+    return k + float(np.clip(0.5 * (before - after) / bend, -1, 1)), float(bend)
 
 
 def _densitometric(section: CrossSection, blur: SystemBlur | None, density: KnownDensity | None) -> _Interval:
