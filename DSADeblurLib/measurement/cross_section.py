@@ -120,10 +120,11 @@ def cross_section(
     Raises:
         Unmeasurable: one of the sentences of this file.
     """
-    half = 0.6 * aim.width + max(0.75 * aim.width, _BACKGROUND_PX)
+    half = 0.6 * aim.width + max(0.35 * aim.width, _BACKGROUND_PX)
     half = 2 * STEP * math.ceil(half / STEP / 2)
     # Neighbours whose flanks reach in are known by their peaks farther out.
-    values = -profile_across(image, aim.point, aim.direction, 2 * (half + _NEIGHBOUR_PX), STEP, averaging)
+    beyond = max(0.5 * aim.width, _NEIGHBOUR_PX)
+    values = -profile_across(image, aim.point, aim.direction, 2 * (half + beyond), STEP, averaging)
     positions, values = _seen(STEP * (np.arange(values.size) - values.size // 2), values)
     margin = 0.6 * aim.width + _LEAST_BACKGROUND_PX
     if values.size == 0 or positions[0] > -margin or positions[-1] < margin:
