@@ -55,7 +55,10 @@ def print_agreement(pairs: Pairs, first: str, second: str, as_json: bool = False
     table = Table("", *found, title=f"{second} less {first} (95 % intervals)", title_justify="left")
     for cells in zip(*(_cells(one) for one in found.values()), strict=True):
         table.add_row(cells[0][0], *(text for _, text in cells))
-    Console().print(table)
+    console = Console()
+    # Figures that are cut to fit a narrow terminal are of no use.
+    console.width = max(console.width, 30 + 32 * len(found))
+    console.print(table)
 
 
 def draw_agreement(path: Path, pairs: Pairs, first: str, second: str) -> None:

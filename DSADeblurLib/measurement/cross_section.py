@@ -130,11 +130,11 @@ def cross_section(
     if values.size == 0 or positions[0] > -margin or positions[-1] < margin:
         raise Unmeasurable(AT_THE_EDGE)
     peaks = _peaks(values)
-    near = np.abs(positions[peaks.index]) < max(aim.width / 2, 2.0)
+    near = np.abs(positions[0] + STEP * peaks.middle) < max(aim.width / 2, 2.0)
     if not near.any():
         raise Unmeasurable(NO_VESSEL)
     main = int(np.flatnonzero(near)[peaks.prominence[near].argmax()])
-    others = sorted((k for k in range(len(peaks.index)) if k != main), key=lambda k: -peaks.prominence[k])
+    others = sorted((k for k in range(len(peaks.at)) if k != main), key=lambda k: -peaks.prominence[k])
     start = [peaks.cylinder(k, positions) for k in (main, *others[:_NEIGHBOURS])]
     near = np.abs(positions) <= half
     positions, values = positions[near], values[near]
@@ -151,24 +151,26 @@ def cross_section(
 
 
 class _Peaks(NamedTuple):
-    """Peaks of a profile: index, prominence and full width at half prominence in samples, each (n,)."""
+    """Peaks of a profile: sample, prominence, full width at half prominence and its middle in samples, each (n,)."""
 
-    index: np.ndarray
+    at: np.ndarray
     prominence: np.ndarray
     width: np.ndarray
+    middle: np.ndarray
 
     def cylinder(self, k: int, positions: np.ndarray) -> Cylinder:
         diameter = max(self.width[k] * STEP / HALF_OF_CYLINDER, 1.0)
         area = np.pi / 4 * diameter * self.prominence[k]
-        return Cylinder(float(positions[self.index[k]]), 0.8 * diameter**2 / 4, float(area))
+        return Cylinder(float(positions[0] + STEP * self.middle[k]), 0.8 * diameter**2 / 4, float(area))
 
 
 def _peaks(values: np.ndarray) -> _Peaks:
     smooth = ndimage.gaussian_filter1d(values, 1 / STEP)
     least = _CLEAR * _sample_noise(values) + 1e-6 * float(np.ptp(values))
     index, found = signal.find_peaks(smooth, prominence=max(least, 1e-9))
-    widths = signal.peak_widths(smooth, index, 0.5, (found["prominences"], found["left_bases"], found["right_bases"]))
-    return _Peaks(index, found["prominences"], widths[0])
+    bases = found["prominences"], found["left_bases"], found["right_bases"]
+    widths, _, left, right = signal.peak_widths(smooth, index, 0.5, bases)
+    return _Peaks(index, found["prominences"], widths, (left + right) / 2)
 
 
 def _sample_noise(values: np.ndarray) -> float:
@@ -207,7 +209,7 @@ def _found(image: np.ndarray, point: np.ndarray, direction: np.ndarray, reach: f
     if values.size < 8:
         raise Unmeasurable(AT_THE_EDGE)
     peaks = _peaks(values)
-    place = positions[peaks.index]
+    place = positions[0] + STEP * peaks.middle
     likely = peaks.prominence * np.clip(1 - 0.5 * np.abs(place) / within, 0, None) * (np.abs(place) <= within)
     if not likely.any():
         raise Unmeasurable(NO_VESSEL)

@@ -75,7 +75,9 @@ def run_blurs(acquisition: Acquisition, sharpness: float = 1.0) -> tuple[SystemB
         None where focal spot, magnification or pixel size are not known.
     """
     spot, factor, spacing = (
-        fact.value for fact in (acquisition.focal_spot, acquisition.magnification, acquisition.imager_pixel_spacing)
+        acquisition.focal_spot.value,
+        acquisition.magnification.value,
+        acquisition.imager_pixel_spacing.value,
     )
     if spot is None or factor is None or spacing is None:
         return None

@@ -26,7 +26,8 @@ from DSADeblurLib.measurement.course import VesselCourse
 # A narrowing begins where the diameter has fallen this much below the reference, or as much as the noise.
 _BEGINS = 0.1
 _ROUNDS = 8
-_LEAST_NORMAL = 5
+# Places in a row that must show no contrast agent to be an occlusion, and those that make a normal diameter.
+_LEAST_GAP, _LEAST_NORMAL = 5, 5
 
 
 class Range(NamedTuple):
@@ -94,7 +95,7 @@ class Stenosis:
         reference: (n,) the interpolated line of the normal diameter.
         original: the reference at the least lumen.
         proximal, distal: mean normal diameters before and behind the narrowing, None where none is seen.
-        length: of the narrowing.
+        length: of the narrowing, from where the diameter falls a tenth below the reference to where it returns.
         percent: by the interpolated reference, which is the one of ECST.
         nascet, wasid: None where their reference is not seen.
         wasid_reference: which one WASID took.
@@ -132,7 +133,7 @@ def find_stenosis(course: VesselCourse, method: str) -> Stenosis | None:
     areas = course.areas
     # Where wider places tell the density, the area that could just be seen is a diameter.
     least_seen = np.sqrt(4 * areas[:, 2] / (np.pi * course.density.value)) if course.density else areas[:, 2] * np.inf
-    gap = course.empty & _between(np.isfinite(found[:, 0]))
+    gap = _between(np.isfinite(found[:, 0])) & ndimage.binary_opening(course.empty, np.ones(_LEAST_GAP))
     found[gap] = np.column_stack((np.zeros((gap.sum(), 2)), least_seen[gap]))
     return stenosis_of(course.arc, found, areas)
 
@@ -149,7 +150,7 @@ def stenosis_of(arc: np.ndarray, diameters: np.ndarray, areas: np.ndarray | None
         areas: (n, 3) under the density, with the same meaning; None where they are not known.
 
     Returns:
-        None where fewer than five normal diameters were measured.
+        None where fewer than five normal diameters were measured, or they say nothing of the place of the least.
     """
     arc, diameters = np.asarray(arc, float), np.asarray(diameters, float)
     value = diameters[:, 0]
@@ -175,14 +176,16 @@ def stenosis_of(arc: np.ndarray, diameters: np.ndarray, areas: np.ndarray | None
         if (found == narrow).all():
             break
         narrow = found
-    if value[narrow & known].size:
-        index = int(np.flatnonzero(narrow & known)[value[narrow & known].argmin()])
     first, last = np.flatnonzero(narrow)[[0, -1]]
     normal = known & ~narrow
     spread = float(np.std((value - reference)[normal], ddof=1))
     before, behind = _mean(value[:first]), _mean(value[last + 1 :])
-    least = Range(*map(float, diameters[index]))
+    # The middle one of three neighbours: the least of many places would be the one whose error is the largest.
+    about = diameters[max(index - 1, 0) : index + 2]
+    least = Range(*map(float, about[np.nanargmin(np.abs(about[:, 0] - steady[index]))]))
     middle = float(reference[index])
+    if not middle > 0:
+        return None
     error = 1.96 * spread * math.sqrt(1 / normal.sum() + _lever(arc, normal, index))
     original = Range(middle, max(middle - error, 0.0), middle + error)
     densitometric = None if areas is None else _densitometric(arc, np.asarray(areas, float), normal, index)

@@ -46,11 +46,11 @@ STENOSES = (0.0, 0.3, 0.5, 0.7, 0.9, 0.95)
 HEADERS = (1.0, 0.5, 2.0)
 """Factors by which the blur that the header predicts is wrong; wrong ones at one degree of stenosis only."""
 WRONG_AT = 0.5
-LEAST_NARROWED_MM = 1.0
-"""Lesions are measured in vessels from here on."""
+NARROWED_MM = (1.0, 2.0, 4.0)
+"""Vessels whose lesions are measured."""
 NOISE_REDUCTIONS = (DeblurSettings().noise_reduction, 0.0)
 ORIGINAL = "original"
-LINES_MM, CURVE_MM = np.array([-17.0, -13.0, -9.0, 9.0, 13.0, 17.0]), np.array([-7.0, 0.0, 7.0])
+LINES_MM, CURVE_MM = np.array([-16.0, -10.0, 10.0, 16.0]), np.array([-6.0, 0.0, 6.0])
 """Where lines and curves lie, from the lesion."""
 _SEED = 1_000_016
 _TURN, _ASIDE_PX = math.radians(8), 1.5
@@ -83,7 +83,7 @@ def measure_case(case: Case, model: str = DEFAULT_MODEL) -> list[dict]:
     rows = []
     for vessel in phantom.vessels:
         rows += _lines(phantom, vessel, images, rng)
-        if vessel.diameter_mm >= LEAST_NARROWED_MM:
+        if vessel.diameter_mm in NARROWED_MM:
             rows += _curve(phantom, vessel, images)
     facts = {"noise": case.noise, "stenosis": case.stenosis, "curved": case.curved, "header": case.header}
     return [{**facts, **row} for row in rows]
