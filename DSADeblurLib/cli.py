@@ -158,11 +158,11 @@ def _parser() -> argparse.ArgumentParser:
     deidentify.set_defaults(run=_deidentify)
 
     agree = verbs.add_parser("agree", help="how far two columns of measurements agree")
-    agree.add_argument("table", type=Path, metavar="TABLE", help="a table (CSV) with a line of headings")
+    agree.add_argument("table", type=_path, metavar="TABLE", help="a table (CSV) with a line of headings")
     agree.add_argument("--first", default="original", metavar="COLUMN", help="default: %(default)s")
     agree.add_argument("--second", default="deblurred", metavar="COLUMN", help="default: %(default)s")
     agree.add_argument("--by", default=None, metavar="COLUMN", help="whose values part the table, such as the method")
-    agree.add_argument("--plot", type=Path, default=None, metavar="FILE", help="draw it, as .png or .pdf")
+    agree.add_argument("--plot", type=_path, default=None, metavar="FILE", help="draw it, as .png or .pdf")
     agree.add_argument("--json", action="store_true", help="print JSON instead of a table")
     agree.set_defaults(run=_agree)
 
