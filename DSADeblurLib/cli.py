@@ -36,6 +36,7 @@ EXIT_CODES = (
 )
 _WHOLE = reader("the number", WholeNumber("", minimum=1))
 _SIDE = reader("the size", WholeNumber("", minimum=64, maximum=8192, unit="pixels"))
+_NUMBER = reader("the number", Number(""))
 _POSITIVE = reader("the number", Number("", above=True))
 
 
@@ -197,7 +198,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--start-from", default=None, metavar="MODEL", help="begin with the weights of this model")
     train.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
-    train.add_argument("--minutes", type=_POSITIVE, default=None, help="learn until so long after the call began")
+    train.add_argument(
+        "--minutes",
+        type=_NUMBER,
+        default=None,
+        help="learn until so long after the call began",
+    )
     train.add_argument("--threads", type=_WHOLE, default=None, help="processor threads for the network")
     train.add_argument("--device", default="auto", choices=DEVICES)
     train.set_defaults(run=_train)
@@ -407,10 +413,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     with _at_the_door():
         for model in models:
             find_model(model)
-        options.output.mkdir(parents=True, exist_ok=True)
         if options.real is not None:
             find_inputs([options.real])
             check_real_output(options.output)  # before the work, not after it
+        options.output.mkdir(parents=True, exist_ok=True)
     plan = Plan(options.split, options.frames, options.size, options.workers)
     plan = Plan.quick(options.split) if options.quick else plan
     result = evaluate(models, replace(plan, **chosen(options)))

@@ -178,8 +178,11 @@ class Number(Option):
 
     def expected(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
+        most = f" and at most {self.maximum:g}{unit}" if math.isfinite(self.maximum) else ""
         if self.above:
-            return f"a number above {self.minimum:g}{unit} and at most {self.maximum:g}{unit}"
+            return f"a number above {self.minimum:g}{unit}{most}"
+        if not most:
+            return f"a number of at least {self.minimum:g}{unit}"
         return f"a number from {self.minimum:g} to {self.maximum:g}{unit}"
 
     def read(self, text: str) -> float | None:

@@ -50,10 +50,10 @@ def told_blur(given_px: tuple[float, float] | None, header_px: tuple[float, floa
         header_px: by the header, whose focal spot is a nominal one.
 
     Returns:
-        (CONDITION_SIZE,) float32, see `network.Modulation`.
+        (CONDITION_SIZE,) float64, the widths as they were given; see `network.Modulation`.
     """
     widths, spread = (header_px, HEADER_SPREAD) if given_px is None else (given_px, CONDITION_SPREADS[0])
-    return None if widths is None else np.array((*widths, spread), np.float32)
+    return None if widths is None else np.array((*widths, spread))
 
 
 def combine_header_and_estimate(estimated: np.ndarray, header_px: tuple[float, float] | None) -> np.ndarray:

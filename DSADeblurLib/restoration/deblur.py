@@ -156,7 +156,8 @@ def deblur(
         elif blur_condition is None:
             blur_condition = told_blur(None, assumed)
     blur_px = None if blur_condition is None else _widths(blur_condition)
-    restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, blur_condition if modulated else None)
+    told = blur_condition.astype(np.float32) if modulated and blur_condition is not None else None
+    restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, told)
     if estimated is not None and assumed is not None and header_is_doubtful(estimated, assumed):
         restorer.notices.append(
             "The frames look blurred by {:.1f} x {:.1f} pixels, but {:.1f} x {:.1f} follow from focal spot and "

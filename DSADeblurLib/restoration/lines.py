@@ -10,7 +10,6 @@ from functools import lru_cache
 
 import numpy as np
 from scipy import fft, ndimage
-from skimage.filters import apply_hysteresis_threshold
 
 # Of the frame at half its size: standard deviations across and along the line, directions, how far they
 # reach, and what is slower than any line.
@@ -41,7 +40,11 @@ def line_map(frame: np.ndarray) -> np.ndarray:
     half = _half(frame)
     response = _significance(half)
     response[response < _PART * ndimage.maximum_filter(response, _NEAR_PX)] = 0
-    lines = apply_hysteresis_threshold(response, _LEAST, _SURE)
+    # As hysteresis thresholding in scikit-image, which the worker process does without.
+    parts, count = ndimage.label(response > _LEAST)
+    sure = np.zeros(count + 1, bool)
+    sure[parts[response > _SURE]] = True
+    lines = sure[parts]
     full = lines.repeat(2, axis=0).repeat(2, axis=1)[:rows, :columns]
     # To the edges of the line, whose ridge this is.
     wide = ndimage.binary_dilation(full, np.ones((3, 3), bool))

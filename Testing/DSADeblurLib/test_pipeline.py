@@ -73,14 +73,14 @@ def test_every_file_is_listed_and_good_runs_are_done(tmp_path, small_model):
 
     outcomes = deblur_files([inputs], out, small_model, FAST.with_choices())
 
-    assert [outcome.error is None for outcome in outcomes] == [True, True, False, False]
+    assert [outcome.error is None for outcome in outcomes] == [True, True, False]
     assert files_in(out) == [MANIFEST, "run-2_deblurred.dcm", "run_deblurred.dcm"]
     runs = json.loads((out / MANIFEST).read_text())["runs"]
     wanted = {"input", "output", "software", "model_sha256", "request", "used", "error"}
-    assert len(runs) == 4 and all(wanted <= set(run) for run in runs)
+    assert len(runs) == 3 and all(wanted <= set(run) for run in runs)
     assert all(DeblurRequest.from_dict(run["request"]) == FAST.with_choices(model="tiny") for run in runs)
     errors = {Path(run["input"]).name: run["error"] for run in runs}
-    assert errors["notes.txt"] == "Not a DICOM file." and "truncated" in errors["broken.dcm"]
+    assert "truncated" in errors["broken.dcm"] and "notes.txt" not in errors
     assert runs[0]["model_sha256"] == small_model.sha256
     assert [run["used"] is None for run in runs] == [run["error"] is not None for run in runs]
     used = Used.from_dict(runs[0]["used"])
@@ -175,12 +175,10 @@ def test_a_modulated_model_is_told_what_the_header_says(tmp_path, modulated_mode
         told[blur], sources[blur] = used.blur_px, used.blur_source
         words = "blur {:.1f} x {:.1f} px ({})".format(*used.blur_px, used.blur_source)
         assert words in pydicom.dcmread(output, stop_before_pixels=True).DerivationDescription
-    assert told["auto"] == told["header"] != told["frames"]
-    for width, *ends in zip(told["header"], told["frames"], header, strict=True):
+    assert told["header"] == header and told[7.0, 8.0] == (7.0, 8.0)
+    for width, *ends in zip(told["auto"], told["frames"], header, strict=True):
         assert min(ends) < width < max(ends)
-    rows, columns = told[7.0, 8.0]
-    assert rows < columns and min(rows, columns) > max(told["frames"])
-    assert list(sources.values()) == ["geometry and frames", "geometry and frames", "frames", "given and frames"]
+    assert list(sources.values()) == ["geometry and frames", "geometry", "frames", "given"]
 
 
 def test_what_is_given_back_is_found_with_the_blur_of_the_header(tmp_path, small_model):

@@ -106,7 +106,7 @@ def direct(message: dict):
     run = Run.from_frames(np.load(about["frames"]), None, request.facts)
     run = read_run(about["file"], request.facts) if about["file"] else run
     ready = prepare(run, request)
-    meaning = dict(relationship=ready.relationship, bits_stored=ready.bits_stored)
+    meaning = dict(relationship=ready.relationship, bits_stored=ready.bits_stored, header_px=ready.header_px)
     result = deblur(ready.frames, load_model(request.model), ready.settings, **meaning)
     return np.asarray(result.frames), [ready.frame_numbers[n - 1] for n in result.frame_numbers], ready.plan
 
