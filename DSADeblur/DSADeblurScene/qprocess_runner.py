@@ -56,7 +56,7 @@ class QProcessRunner:
             process.waitForFinished(int(1000 * STOP_SECONDS))
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
-        qt.QTimer.singleShot(int(1000 * seconds), call)
+        qt.QTimer.singleShot(int(1000 * seconds), slot(call))
 
     def wait(self, seconds: float) -> None:
         """Nothing to do: the event loop delivers."""

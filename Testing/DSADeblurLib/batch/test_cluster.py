@@ -388,7 +388,7 @@ def test_without_dask(tmp_path, inputs):
         command = [sys.executable, "-c", code, *map(str, words), str(workers), missing]
         return subprocess.run(command, env={**os.environ, "PYTHONPATH": PATHS}, capture_output=True, text=True)
 
-    sentence = "ValueError: Several workers need Dask; install it with 'pip install dsadeblur[cluster]'.\n"
+    sentence = "RequestError: Several workers need Dask; install it with 'pip install dsadeblur[cluster]'.\n"
     for missing in ("distributed", "cryptography"):
         assert done(2, missing).stderr.endswith(sentence) and not (tmp_path / "out").exists()
     assert done(1, "distributed").returncode == 0
