@@ -20,7 +20,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-fast fuzz conformance memory lint screenshots look benchmark sample evaluate retention train study gpu gpu-wheels clean help
+.PHONY: demo test test-fast fuzz conformance memory lint screenshots look benchmark sample evaluate measure retention train study gpu gpu-wheels clean help
 
 help:
 	@echo "make demo         deblur the bundled sample run and draw the compare layout"
@@ -37,6 +37,7 @@ help:
 	@echo "make train        train a bundled model again: RECIPE=compact (hours; resumes from its checkpoint)"
 	@echo "make study        compare losses, networks and inputs at equal steps (hours; goes on where it stopped)"
 	@echo "make evaluate     the tables of the model cards: models against classical methods, and the targets"
+	@echo "make measure      diameters and stenoses of simulated vessels, on original and deblurred frames"
 	@echo "make gpu-wheels   collect what a machine with a GPU lacks, into wheels/"
 	@echo "make gpu          tests, benchmark and a training on a GPU, within MINUTES=$(MINUTES); DEVICE=cpu rehearses it"
 	@echo "make retention    what is left of thin faint vessels; REAL='--real FOLDER' puts them into real frames"
@@ -88,6 +89,9 @@ study: $(VENV)/.installed-test
 
 evaluate: $(VENV)/.installed
 	$(BIN)/dsadeblur evaluate --model compact --model quality --model sequence --model paper-small --set test --frames 8 --noise-reduction $(NOISE_REDUCTION) $(if $(filter 1,$(NOISE_REDUCTION)),--uniform-noise-reduction) --output $(OUT)/evaluate
+
+measure: $(VENV)/.installed-test
+	$(BIN)/python -m DSADeblurLib.lab.evaluation.vessel_measuring --output $(OUT)/measure
 
 retention: $(VENV)/.installed
 	$(BIN)/python -m DSADeblurLib.lab.evaluation.retention --model compact --model quality --model sequence $(REAL)

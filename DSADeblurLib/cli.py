@@ -1,4 +1,4 @@
-"""The command line: info, deblur, deidentify, simulate, train, evaluate."""
+"""The command line: info, deblur, deidentify, agree, simulate, train, evaluate."""
 
 from __future__ import annotations
 
@@ -157,6 +157,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     deidentify.set_defaults(run=_deidentify)
 
+    agree = verbs.add_parser("agree", help="how far two columns of measurements agree")
+    agree.add_argument("table", type=_path, metavar="TABLE", help="a table (CSV) with a line of headings")
+    agree.add_argument("--first", default="original", metavar="COLUMN", help="default: %(default)s")
+    agree.add_argument("--second", default="deblurred", metavar="COLUMN", help="default: %(default)s")
+    agree.add_argument("--by", default=None, metavar="COLUMN", help="whose values part the table, such as the method")
+    agree.add_argument("--plot", type=_path, default=None, metavar="FILE", help="draw it, as .png or .pdf")
+    agree.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    agree.set_defaults(run=_agree)
+
     simulate = verbs.add_parser("simulate", help="simulate a run with a large focal spot, and its truth")
     simulate.add_argument("--output", required=True, type=_path, help="folder for the run, its truth and its facts")
     simulate.add_argument("--seed", type=reader("seed", WholeNumber("", minimum=0)), default=None)
@@ -306,6 +315,17 @@ def _deidentify(options: argparse.Namespace) -> int:
             print(*copy.notes, sep="\n", end="\n" * bool(copy.notes), file=sys.stderr)
     print(LOOK, file=sys.stderr)
     return SOME_FAILED if failed else FINE
+
+
+def _agree(options: argparse.Namespace) -> int:
+    from DSADeblurLib.agree import draw_agreement, print_agreement, read_pairs
+
+    with _at_the_door():
+        pairs = read_pairs(options.table, options.first, options.second, options.by)
+    print_agreement(pairs, options.first, options.second, options.json)
+    if options.plot is not None:
+        draw_agreement(options.plot, pairs, options.first, options.second)
+    return FINE
 
 
 def _simulate(options: argparse.Namespace) -> int:

@@ -68,9 +68,9 @@ def describe(node, facts: UserFacts = UserFacts()) -> str:
         isKnown = origin != "unknown"
         lines.append((label, f"{value} {unit}".strip() if isKnown else _("unknown"), where if isKnown else note))
     # Lines of text and no table: a table does not become narrower than its longest row.
-    facts = ["<b>{}</b> {} <i>{}</i>".format(*map(html.escape, line)) for line in lines]
+    described = ["<b>{}</b> {} <i>{}</i>".format(*map(html.escape, line)) for line in lines]
     warnings = run.warnings if run.has_file else run.acquisition.warnings if known else ()
-    return "<br>".join([*facts, *(html.escape(note) for note in (loaded.note, *warnings) if note)])
+    return "<br>".join([*described, *(html.escape(note) for note in (loaded.note, *warnings) if note)])
 
 
 def _yesNo(run) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
-from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
@@ -15,6 +13,7 @@ from DSADeblurLib.request import DeblurRequest
 from DSADeblurScene.derived import addDerived
 from DSADeblurScene.input import InputRun, readInput
 from DSADeblurScene.run_file import fileOfRun
+from DSADeblurScene.temporary import makeTemporaryFolder
 
 
 class Job:
@@ -29,7 +28,7 @@ class Job:
         self._request = request
         self._run: InputRun = readInput(node)
         self._nodeID = self._run.node.GetID()
-        self._folder = Path(tempfile.mkdtemp(prefix="dsad-", dir=slicer.app.temporaryPath))
+        self._folder = makeTemporaryFolder()
 
     def message(self) -> dict:
         """Write the frames as the node has them, and return the message for the worker."""

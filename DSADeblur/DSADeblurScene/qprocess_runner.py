@@ -55,6 +55,9 @@ class QProcessRunner:
             process.kill()
             process.waitForFinished(int(1000 * STOP_SECONDS))
 
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        qt.QTimer.singleShot(int(1000 * seconds), call)
+
     def wait(self, seconds: float) -> None:
         """Nothing to do: the event loop delivers."""
 

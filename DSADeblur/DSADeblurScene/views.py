@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +14,7 @@ from DSADeblurLib.frame_file import FrameFile
 from DSADeblurScene.compare import frameNumbersOf, showSideBySide, subtractedSource
 from DSADeblurScene.derived import ATTRIBUTE, addDerived, addPicture, setWindow, sourceOf, vesselWindow
 from DSADeblurScene.input import NodeFrames, readInput, shownVolume
+from DSADeblurScene.temporary import makeTemporaryFolder
 
 if TYPE_CHECKING:
     from DSADeblurLib.xa.subtraction.subtract import SubtractedFrames
@@ -99,7 +98,7 @@ def showWithBackground(derived, fraction: float, progress: Progress = lambda don
 
     originals, indices, sharp = _framesOf(derived)
     count, shape = len(indices), (len(indices), *originals.shape[1:])
-    folder = Path(tempfile.mkdtemp(prefix="dsad-", dir=slicer.app.temporaryPath))
+    folder = makeTemporaryFolder()
     try:
         # To files first: a run may be long, and one that is stopped half-way must leave the scene as it was.
         with (

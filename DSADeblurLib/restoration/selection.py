@@ -193,7 +193,7 @@ class _Trial:
         self._expected = reference.run(self._tile, self._blur_condition)
 
     def difference(self, engine: Engine) -> float:
-        """The difference to the reference that TOLERANCES is for; infinite where there is none that is finite."""
+        """The difference to the reference that TOLERANCES is for; infinite where none can be told."""
         try:
             found = np.abs(engine.run(self._tile, self._blur_condition) - self._expected)
         except OutOfMemory:

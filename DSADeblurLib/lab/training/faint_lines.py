@@ -53,7 +53,7 @@ def draw_lines(rng: np.random.Generator, batch: int) -> np.ndarray:
 
 
 def render_lines(lines: np.ndarray, frames: Tensor, truths: Tensor, spots: Tensor) -> FaintLines:
-    """Lines for these patches.
+    """Lines for these patches. What systems do to frames afterwards (sharpening, display tables) is not done to them.
 
     Args:
         lines: of `draw_lines`.

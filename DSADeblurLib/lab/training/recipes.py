@@ -123,7 +123,7 @@ SEQUENCE = Recipe(
 )
 # With `--start-from` the model of that name: goes on with faint lines, so that thin vessels are not taken for noise.
 FINE_TUNING = [
-    replace(recipe, name=f"{recipe.name}-fine", steps=60_000, learning_rate=4e-4, estimator_steps=0, line_weight=1.0)
+    replace(recipe, name=f"{recipe.name}-fine", steps=40_000, learning_rate=4e-4, estimator_steps=0, line_weight=2.0)
     for recipe in (COMPACT, QUALITY, SEQUENCE)
 ]
 # Geng et al. 2022: 350,000 patches of 40 x 40 at stride 20, batch 128, 50 epochs, Adam 1e-4 for 30 then 1e-5.
