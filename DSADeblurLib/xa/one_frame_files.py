@@ -114,8 +114,10 @@ def read_files(paths: Sequence[Path], user_facts: UserFacts = UserFacts()) -> Ru
 
     shape = (len(paths), first.image_rows, first.image_columns)
     images = ComputedFrames(shape, FrameStack(stored[0]).dtype, frame_of)
-    images[0]  # a missing decoder or broken pixel data is found here
+    with stored[0].file.opened() as file:  # a missing decoder or broken pixel data is found here
+        remarks = FrameStack(dataclasses.replace(stored[0], file=file)).remarks()
     header = _of_all(headers, places)
+    header = dataclasses.replace(header, warnings=(*header.warnings, *remarks))
     return Run(**{one.name: getattr(header, one.name) for one in dataclasses.fields(header)}, frames=images)
 
 

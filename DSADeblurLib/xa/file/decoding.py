@@ -36,6 +36,8 @@ _PLUGINS = {
     JPEG2000: ("pillow", "gdcm", "pylibjpeg"),
     RLELossless: ("pydicom", "pylibjpeg"),
 }
+# A progressive JPEG has some ten scans; each goes over the whole frame, however few bytes it has.
+_SCAN, _MOST_SCANS = b"\xff\xda", 100
 _DAMAGED = "Compressed frame {} is damaged and cannot be decoded."
 
 
@@ -152,7 +154,7 @@ def _can_be_whole(data: bytes, syntax: UID) -> bool:
         return looks_whole(data)
     if syntax in (JPEGLSLossless, JPEGLSNearLossless):
         return has_end(data)
-    return holds_image(data)
+    return data.count(_SCAN) <= _MOST_SCANS and holds_image(data)
 
 
 def _decode_extended_jpeg(data: bytes, stored: StoredPixels, index: int) -> np.ndarray:

@@ -36,9 +36,8 @@ class FrameStack(LazyFrames):
         """Return frame `index` without bits above Bits Stored and with the meaning of MONOCHROME2."""
         with reading():
             stored, frame, top = self.stored_pixels, self.raw(index), self.dtype.type(self.stored_pixels.top)
-            if not stored.signed:
-                frame[frame & ~self.dtype.type(stored.overlay_bits) > top] = top
-            frame &= top
+            frame &= top if stored.signed else ~self.dtype.type(stored.overlay_bits)
+            np.minimum(frame, top, out=frame)
             # Turning the sign bit of a two's complement number around adds half of the range.
             frame ^= self.dtype.type(stored.zero)
             return top - frame if stored.inverted else frame
@@ -50,7 +49,7 @@ class FrameStack(LazyFrames):
         """
         stored, above = self.stored_pixels, int(np.bitwise_or.reduce(self.raw(0), axis=None))
         for index in {len(self) // 2, len(self) - 1} - {0}:
-            with suppress(XAReadError):
+            with suppress(XAReadError), reading():
                 above |= int(np.bitwise_or.reduce(self.raw(index), axis=None))
         above = 0 if stored.signed else above >> stored.bits_stored << stored.bits_stored
         remarks = []

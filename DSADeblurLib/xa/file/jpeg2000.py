@@ -12,7 +12,7 @@ _ZERO_BYTES = 16
 
 
 def looks_whole(data: bytes) -> bool:
-    """Return False when there are markers or long stretches of zeros where a JPEG 2000 frame has coded data.
+    """Return False when a JPEG 2000 frame lacks a tile, or has markers or long stretches of zeros in its coded data.
 
     Decoders refuse by themselves what does not fit its lengths. Other bytes within code-blocks decode to other pixels,
     and nobody sees it: neither is there redundancy, nor an end that could be missed.
@@ -26,15 +26,21 @@ def looks_whole(data: bytes) -> bool:
             return True
     if len(size) < 38 or len(style) < 14:
         return True
+    parts = list(_tile_parts(data, position))
+    if len({tile for tile, _, _ in parts}) != _tiles(size):
+        return False
     packets, blocks = _packets_and_blocks(size, style)
     if packets > 4 * len(data):
         # Each has a byte, and there are no fewer than a quarter of them; decoders make room for all of them first.
         return False
-    if style[4] & 6:
-        # Packets with markers: left to the decoder.
-        return True
     zeros = 0 if style[12] & 0x41 else _ZERO_BYTES + packets + blocks // 6
-    for body in _bodies(data, position):
+    # Packets with markers of their own are left to the decoder.
+    for _, start, end in parts if not style[4] & 6 else ():
+        for marker, segment in _segments(data, start):
+            start += len(segment)
+            if marker in (_CODING_STYLE, _STYLE_OF_COMPONENT):
+                return True
+        body = data[start + 2 : end]
         if _MARKER.search(body) or (zeros and bytes(zeros + 1) in body):
             return False
     return True
@@ -50,18 +56,18 @@ def _segments(data: bytes, position: int) -> Iterator[tuple[int, bytes]]:
         position += length
 
 
-def _bodies(data: bytes, position: int) -> Iterator[bytes]:
-    """Yield what lies behind the header of each tile-part, up to one whose coding style is its own."""
+def _tile_parts(data: bytes, position: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the tile of each tile-part, where its header begins behind the first marker segment, and where it ends."""
     while data[position : position + 2] == bytes((0xFF, _TILE_PART)) and position + 12 <= len(data):
-        length = struct.unpack(">L", data[position + 6 : position + 10])[0]
+        tile, length = struct.unpack(">HL", data[position + 4 : position + 10])
         end = position + length if length else max(data.rfind(_END), 0)
-        start = position + 12
-        for marker, segment in _segments(data, start):
-            start += len(segment)
-            if marker in (_CODING_STYLE, _STYLE_OF_COMPONENT):
-                return
-        yield data[start + 2 : end]
-        position = max(end, start)
+        yield tile, position + 12, end
+        position = max(end, position + 12)
+
+
+def _tiles(size: bytes) -> int:
+    x1, y1, _, _, tile_x, tile_y, tile_x0, tile_y0 = struct.unpack(">8L", size[6:38])
+    return -((tile_x0 - x1) // max(tile_x, 1)) * -((tile_y0 - y1) // max(tile_y, 1))
 
 
 def _packets_and_blocks(size: bytes, style: bytes) -> tuple[int, int]:

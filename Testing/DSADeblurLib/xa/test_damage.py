@@ -168,6 +168,31 @@ def test_jpeg_2000_with_a_marker_or_zeros_in_its_data(frames):
     assert looks_whole(bypass[:middle] + bytes(100) + bypass[middle + 100 :])
 
 
+def test_jpeg_2000_without_all_its_tiles(damaged_frames):
+    """OpenJPEG shows the others."""
+    stream = io.BytesIO()
+    Image.fromarray(damaged_frames.picture(8, 128, 128)).save(
+        stream, format="JPEG2000", no_jp2=True, tile_size=(64, 64), num_resolutions=3
+    )
+    data = stream.getvalue()
+    parts = [at.start() for at in re.finditer(rb"\xff\x90\x00\x0a", data)]
+    assert looks_whole(data) and len(parts) == 4
+    assert not looks_whole(data[: parts[2]] + data[parts[3] :])
+    assert not looks_whole(data.replace(struct.pack(">2L", 64, 64), struct.pack(">2L", 32, 64), 1))
+    assert not looks_whole(data.replace(struct.pack(">2L", 64, 64), bytes(8), 1))
+
+
+def test_a_progressive_frame_of_a_thousand_scans_is_not_decoded(damaged_frames, tmp_path):
+    """Each takes time for the whole frame: 2000 of 16 bytes, half a minute for 4096 x 4096."""
+    picture = damaged_frames.picture(8, 96, 112)
+    data = _jpeg(picture, progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    whole = next(damaged_frames.encoded_frames(tmp_path, only="JPEG Baseline, optimised"))
+    assert whole.decode(data, tmp_path).shape == picture.shape
+    with pytest.raises(XAReadError, match="is damaged and cannot be decoded"):
+        whole.decode(data[:-2] + last * 1000 + data[-2:], tmp_path)
+
+
 def test_jpeg_2000_with_more_packets_than_bytes(damaged_frames):
     """OpenJPEG takes 2 GB for a frame of 20 kB whose precincts are of one pixel."""
     stream = io.BytesIO()
