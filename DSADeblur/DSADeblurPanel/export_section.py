@@ -106,7 +106,7 @@ class ExportSection:
         except ExportCancelled:
             run.end(_("Cancelled; nothing was written."))
         except (ValueError, OSError, RuntimeError) as error:
-            if run.state is not State.IDLE:
+            if not run.isIdle:
                 run.fail(str(error))
         except Exception:
             run.end("")

@@ -43,6 +43,11 @@ class RunSection:
         self.showStatus("")
         self._showButton()
 
+    @property
+    def isIdle(self) -> bool:
+        """Whether nothing is under way."""
+        return self.state is State.IDLE
+
     def setReady(self, reason: str) -> None:
         """Allow Apply, or tell in one sentence why not."""
         self._reason = reason

@@ -56,7 +56,7 @@ class ViewsSection:
         except Stopped:
             section.end(_("Cancelled."))
         except (ValueError, OSError) as error:
-            if section.state is not State.IDLE:
+            if not section.isIdle:
                 section.fail(str(error))
         except Exception:
             section.end("")
