@@ -30,13 +30,17 @@ class CalibrationSection(VTKObservationMixin):
 
     Args:
         getParameterNode: gives the parameter node of the scene.
+        read: `run_file.readLoaded`, or one like it.
         showError: see RunSection.
     """
 
-    def __init__(self, ui, getParameterNode: Callable[[], DSADeblurParameterNode], showError: Callable) -> None:
+    def __init__(
+        self, ui, getParameterNode: Callable[[], DSADeblurParameterNode], read: Callable, showError: Callable
+    ) -> None:
         VTKObservationMixin.__init__(self)
         self._ui = ui
         self._getParameterNode = getParameterNode
+        self._read = read
         self.showError = showError
         self._kinds: list[str] = []
         self._filling = False
@@ -72,7 +76,7 @@ class CalibrationSection(VTKObservationMixin):
         if identity != self._known:
             self._known, self._measured, self._problem = identity, None, ""
             try:
-                self._measured = measuredRun(node, facts) if node is not None else None
+                self._measured = measuredRun(node, facts, self._read) if node is not None else None
             except ValueError as error:
                 self._problem = str(error)
         return self._measured

@@ -10,8 +10,8 @@ from slicer.i18n import tr as _
 
 from DSADeblurLib.request import UserFacts
 from DSADeblurPanel.run_section import RunSection
-from DSADeblurScene.input import readInput, resolveNode
-from DSADeblurScene.run_file import loadedRun
+from DSADeblurScene.input import resolveNode
+from DSADeblurScene.run_file import readLoaded
 from DSADeblurScene.sample_data import loadRun, sampleRuns
 from DSADeblurScene.slot import slot
 
@@ -21,11 +21,13 @@ class InputSection:
 
     Args:
         runSection: whose status line is used.
+        read: `run_file.readLoaded`, or one like it.
         onLoaded: called with the sequence of the bundled run.
     """
 
-    def __init__(self, ui, runSection: RunSection, onLoaded: Callable) -> None:
+    def __init__(self, ui, runSection: RunSection, read: Callable, onLoaded: Callable) -> None:
         self._ui = ui
+        self._read = read
         self._onLoaded = onLoaded
         self.showError = runSection.showError
         ui.sampleButton.connect("clicked(bool)", self._onSample)
@@ -37,7 +39,7 @@ class InputSection:
         if identity == self._shown:
             return
         self._shown = identity
-        self._ui.factsLabel.text = describe(node, facts) if node else ""
+        self._ui.factsLabel.text = describe(node, facts, self._read) if node else ""
         self._ui.sampleButton.visible = node is None
 
     @slot
@@ -50,13 +52,12 @@ class InputSection:
             self._onLoaded(resolveNode(slicer.mrmlScene.GetNodeByID(shown)))
 
 
-def describe(node, facts: UserFacts = UserFacts()) -> str:
+def describe(node, facts: UserFacts = UserFacts(), read=readLoaded) -> str:
     """Short lines of HTML about a run; one sentence when it cannot be used."""
     try:
-        frames = readInput(node)
+        frames, loaded = read(node, facts)
     except ValueError as error:
         return html.escape(str(error))
-    loaded = loadedRun(frames, facts)
     run, (count, rows, cols) = loaded.run, frames.frames.shape
     lines = [(_("Frames"), _("{count} of {cols} x {rows}").format(count=count, cols=cols, rows=rows), "")]
     if run.has_file:

@@ -29,7 +29,6 @@ class ModelSection:
         self._cards: dict[str, ModelCard] = {}
         self._filling = False
         self.problem = ""
-        self.refresh()
         ui.modelComboBox.connect("currentIndexChanged(int)", self._onIndexChanged)
         ui.browseModelButton.connect("clicked(bool)", self._onBrowse)
 

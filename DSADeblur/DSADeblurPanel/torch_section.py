@@ -45,7 +45,6 @@ class TorchSection:
         self._onChanged = onChanged
         self.problem = ""
         ui.installTorchButton.connect("clicked(bool)", self._onInstall)
-        self.probe()
 
     def probe(self) -> None:
         """Look again."""

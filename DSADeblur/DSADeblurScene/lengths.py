@@ -15,9 +15,9 @@ from slicer.util import VTKObservationMixin
 
 from DSADeblurLib.request import UserFacts
 from DSADeblurScene.derived import sourceOf
-from DSADeblurScene.input import InputRun, readInput, resolveNode, shownVolume
+from DSADeblurScene.input import InputRun, resolveNode, shownVolume
 from DSADeblurScene.line_labels import allLines, removeLabel, setLabel
-from DSADeblurScene.run_file import loadedRun
+from DSADeblurScene.run_file import readLoaded
 from DSADeblurScene.slot import slot
 
 if TYPE_CHECKING:
@@ -77,19 +77,18 @@ class Lengths:
     lines: tuple[tuple[slicer.vtkMRMLMarkupsLineNode, Measured], ...] = field(default=())
 
 
-def measuredRun(node, facts: UserFacts = UserFacts()) -> MeasuredRun:
+def measuredRun(node, facts: UserFacts = UserFacts(), read=readLoaded) -> MeasuredRun:
     """What is known of the run behind a node.
 
-    facts: what the user says about the run, which overrides the header.
+    facts: what the user says about the run, which overrides the header. read: `run_file.readLoaded`, or one like it.
 
     Raises:
         ValueError: one sentence, if the node holds no run.
     """
     from DSADeblurLib.measurement.calibration import choices
 
-    run = readInput(nativeNode(node))
+    run, loaded = read(nativeNode(node), facts)
     volume = shownVolume(run.node) or run.volumes[0]
-    loaded = loadedRun(run, facts)
     known = loaded.run.has_file or facts.say_geometry
     acquisition = loaded.run.acquisition if known else _nothingKnown(gridOf(volume))
     return MeasuredRun(run, volume, acquisition, choices(acquisition), (loaded.note, *acquisition.warnings))

@@ -75,6 +75,7 @@ def test_apply_puts_a_derived_run_beside_the_original(gui, panel, tmp_path, tiny
     assert fingerprint(source) == before and temporaryFolders() == []
     assert panel.ui.compareButton.enabled
     panel.ui.compareButton.click()
+    assert gui.processEvents(lambda: idle(panel))
     assert gui.layoutLogic.GetLayoutNode().GetViewArrangement() > 100
 
 
@@ -334,6 +335,7 @@ def test_choices_are_saved_with_the_scene(gui, panel, tmp_path, tiny_model):
     assert panel.ui.inputSelector.currentNode().GetName() == "5: XA DSA cerebral [1]"
     assert panel.ui.compareButton.enabled
     panel.ui.compareButton.click()
+    assert gui.processEvents(lambda: idle(panel)) and panel.ui.statusLabel.text == ""
 
 
 def test_model_folder_is_browsed(gui, monkeypatch, tiny_model, tmp_path):
