@@ -27,7 +27,7 @@ help:
 	@echo "make test         style, types and the whole test suite"
 	@echo "make test-fast    the part of the suite that takes a minute or so"
 	@echo "make lint         style and types alone"
-	@echo "make fuzz         $(FILES) damaged files through read, subtract and write, then the tests of properties, many times"
+	@echo "make fuzz         $(FILES) damaged files through read, subtract and write, damaged frames in every syntax, then the tests of properties"
 	@echo "make conformance  every kind of derived object judged by every DICOM tool and reader that is installed"
 	@echo "make memory       peak memory of reading, subtracting and writing 300 frames of 1024 x 1024"
 	@echo "make screenshots  pictures of the panel and of the compare layout, into $(OUT)"
@@ -55,6 +55,7 @@ test-fast: $(VENV)/.installed-test
 
 fuzz: $(VENV)/.installed-test
 	$(BIN)/python Testing/fuzz/run.py --files $(FILES) --seconds-per-file 5 --memory 2000 --keep $(OUT)/fuzz
+	$(BIN)/python Testing/damage/run.py
 	for round in $$(seq $(ROUNDS)); do $(BIN)/python -m pytest -q --hypothesis-profile=fuzz -m hypothesis || exit 1; done
 
 conformance: $(VENV)/.installed-test
@@ -87,7 +88,7 @@ study: $(VENV)/.installed-test
 	$(BIN)/python -m DSADeblurLib.lab.training.study --pool $(OUT)/pools --output $(OUT)/study $(VOLUMES)
 
 evaluate: $(VENV)/.installed
-	$(BIN)/dsadeblur evaluate --model compact --model quality --model sequence --model paper-small --set test --frames 8 --noise-reduction $(NOISE_REDUCTION) --output $(OUT)/evaluate
+	$(BIN)/dsadeblur evaluate --model compact --model quality --model sequence --model paper-small --set test --frames 8 --noise-reduction $(NOISE_REDUCTION) $(if $(filter 1,$(NOISE_REDUCTION)),--uniform-noise-reduction) --output $(OUT)/evaluate
 
 measure: $(VENV)/.installed-test
 	$(BIN)/python -m DSADeblurLib.lab.evaluation.vessel_measuring --output $(OUT)/measure

@@ -12,15 +12,40 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from DSADeblurLib import __version__
-from DSADeblurLib.cli_options import add_choices, add_request, chosen, count
-from DSADeblurLib.errors import DSADeblurError
-from DSADeblurLib.request import DEVICES, DeblurRequest, DeblurSettings, RequestError, UserFacts
+from DSADeblurLib.cli_options import add_choices, add_request, address, chosen, reader
+from DSADeblurLib.errors import DSADeblurError, XAReadError, printable_line
+from DSADeblurLib.extras import require
+from DSADeblurLib.options import Number, WholeNumber
+from DSADeblurLib.request import (
+    CONTROLS,
+    DEFAULT_MODEL,
+    DEVICES,
+    DeblurRequest,
+    DeblurSettings,
+    RequestError,
+    UserFacts,
+)
 
-FINE, SOME_FAILED, WRONG_USE = 0, 1, 2
+FINE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+EXIT_CODES = (
+    "exit codes: 0 all done; 1 some runs failed; 2 wrong use, found before the first run (missing path, unknown model "
+    "or recipe, value out of range, absent device or scheduler); 130 interrupted, by Ctrl+C or SIGTERM"
+)
+_WHOLE = reader("the number", WholeNumber("", minimum=1))
+_SIDE = reader("the size", WholeNumber("", minimum=64, maximum=8192, unit="pixels"))
+_NUMBER = reader("the number", Number(""))
+_POSITIVE = reader("the number", Number("", above=True))
+
+
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("The path is empty; name a file or a folder.")
+    return Path(text)
+
+
 NOTICE = "Research use only: not for diagnosis or treatment."
 
 
@@ -28,19 +53,29 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when all went well, 1 when something failed, 2 for wrong use.
+        See EXIT_CODES.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
         with _terminated_like_interrupted():
+            _check_output(getattr(options, "output", None))
             return options.run(options)
     except KeyboardInterrupt:
         print("Cancelled.", file=sys.stderr)
-        return SOME_FAILED
+        return INTERRUPTED
     except (DSADeblurError, ValueError, OSError) as error:
-        print(f"dsadeblur: {error}", file=sys.stderr)
+        print(f"dsadeblur: {printable_line(error)}", file=sys.stderr)
         return WRONG_USE if isinstance(error, RequestError) else SOME_FAILED
+
+
+def _check_output(folder: Path | None) -> None:
+    """Raise RequestError where no folder can be made, because a file has its name, or that of one above it."""
+    for path in () if folder is None else (folder, *folder.parents):
+        if os.path.lexists(path):
+            if not path.is_dir():
+                raise RequestError(f"{path} is no folder; choose another --output.")
+            return
 
 
 @contextlib.contextmanager
@@ -71,54 +106,77 @@ def _terminated_like_interrupted() -> Iterator[None]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="dsadeblur", description=f"Focal-spot deblurring of digital subtraction angiography. {NOTICE}"
+        prog="dsadeblur",
+        description=f"Focal-spot deblurring of digital subtraction angiography. {NOTICE}",
+        epilog=EXIT_CODES,
     )
     parser.add_argument("--version", action="version", version=f"dsadeblur {__version__}")
     verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     info = verbs.add_parser("info", help="what the header of a run says, and the blur that follows from it")
-    info.add_argument("file", type=Path)
+    info.add_argument("file", type=_path)
     add_choices(info, UserFacts)
     info.add_argument("--json", action="store_true", help="print JSON instead of a table")
     info.set_defaults(run=_info)
 
-    deblur = verbs.add_parser("deblur", help="deblur runs and write derived XA objects")
-    deblur.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files or folders, searched recursively")
-    deblur.add_argument("--output", required=True, type=Path, help="folder for the results and manifest.json")
+    deblur = verbs.add_parser("deblur", help="deblur runs and write derived XA objects", epilog=EXIT_CODES)
+    deblur.add_argument("inputs", nargs="+", type=_path, metavar="INPUT", help="files or folders, searched recursively")
+    deblur.add_argument("--output", required=True, type=_path, help="folder for the results and manifest.json")
     add_request(deblur)
     many = deblur.add_argument_group("many runs")
     many.add_argument("--resume", action="store_true", help="do only what the manifest does not list as done")
+    many.add_argument("--verify", action="store_true", help="read inputs done before to the end: are they the same?")
+    many.add_argument("--strict", action="store_true", help="files that are no X-ray angiography are failures")
     where = many.add_mutually_exclusive_group()
-    where.add_argument("--workers", default=1, type=count, metavar="N", help="processes on this computer")
-    where.add_argument("--scheduler", default=None, metavar="ADDRESS", help="of a Dask cluster that does the work")
+    where.add_argument("--workers", default=1, type=_WHOLE, metavar="N", help="processes on this computer")
+    where.add_argument(
+        "--scheduler", default=None, type=address, metavar="ADDRESS", help="of a Dask cluster that does the work"
+    )
     many.add_argument("--overwrite", action="store_true", help="replace results of other inputs of the same name")
     deblur.add_argument("--json", action="store_true", help="print what became of each input as JSON, not as a table")
     deblur.set_defaults(run=_deblur)
 
     deidentify = verbs.add_parser("deidentify", help="copy results without what tells who the patient is")
-    deidentify.add_argument("files", nargs="+", type=Path, metavar="FILE", help="results of deblur")
-    deidentify.add_argument("--output", required=True, type=Path, help="folder for the copies")
+    deidentify.add_argument(
+        "inputs", nargs="+", type=_path, metavar="INPUT", help="results of deblur, or output folders of it"
+    )
+    deidentify.add_argument("--output", required=True, type=_path, help="folder for the copies, to be handed on")
+    deidentify.add_argument(
+        "--mapping",
+        type=_path,
+        metavar="FOLDER",
+        help="for the file that tells which copy is whose; by default the one that the folder for the copies lies in",
+    )
+    deidentify.add_argument(
+        "--dates",
+        default="removed",
+        choices=("removed", "shifted"),
+        help="shifted keeps the times between acquisitions of a patient, moved by years that nobody knows",
+    )
     deidentify.add_argument(
         "--reviewed", action="store_true", help="a person has looked at every frame: no text is burned into the pixels"
     )
     deidentify.set_defaults(run=_deidentify)
 
     agree = verbs.add_parser("agree", help="how far two columns of measurements agree")
-    agree.add_argument("table", type=Path, metavar="TABLE", help="a table (CSV) with a line of headings")
+    agree.add_argument("table", type=_path, metavar="TABLE", help="a table (CSV) with a line of headings")
     agree.add_argument("--first", default="original", metavar="COLUMN", help="default: %(default)s")
     agree.add_argument("--second", default="deblurred", metavar="COLUMN", help="default: %(default)s")
     agree.add_argument("--by", default=None, metavar="COLUMN", help="whose values part the table, such as the method")
-    agree.add_argument("--plot", type=Path, default=None, metavar="FILE", help="draw it, as .png or .pdf")
+    agree.add_argument("--plot", type=_path, default=None, metavar="FILE", help="draw it, as .png or .pdf")
     agree.add_argument("--json", action="store_true", help="print JSON instead of a table")
     agree.set_defaults(run=_agree)
 
     simulate = verbs.add_parser("simulate", help="simulate a run with a large focal spot, and its truth")
-    simulate.add_argument("--output", required=True, type=Path, help="folder for the run, its truth and its facts")
-    simulate.add_argument("--seed", type=int, default=None)
-    simulate.add_argument("--frames", type=int, default=None)
-    simulate.add_argument("--size", type=int, default=None, help="rows and columns")
-    simulate.add_argument("--focal-spot", dest="nominal_spot_mm", type=float, default=None, help="nominal value in mm")
-    simulate.add_argument("--quanta", type=float, default=None, help="mean absorbed quanta a pixel and frame")
+    simulate.add_argument("--output", required=True, type=_path, help="folder for the run, its truth and its facts")
+    simulate.add_argument("--seed", type=reader("seed", WholeNumber("", minimum=0)), default=None)
+    simulate.add_argument("--frames", type=_WHOLE, default=None)
+    simulate.add_argument("--size", type=_SIDE, default=None, help="rows and columns")
+    spots = dict(UserFacts.options())["focal_spot_mm"]
+    simulate.add_argument(
+        "--focal-spot", dest="nominal_spot_mm", type=reader("focal_spot", spots), default=None, help="nominal, in mm"
+    )
+    simulate.add_argument("--quanta", type=_POSITIVE, default=None, help="mean absorbed quanta a pixel and frame")
     simulate.add_argument("--without-truth", action="store_true", help="write the run and its facts only")
     simulate.set_defaults(run=_simulate)
 
@@ -130,31 +188,36 @@ def _parser() -> argparse.ArgumentParser:
             "compact, quality, sequence, paper, paper-small or quick; large or large-quick, from scenes made meanwhile"
         ),
     )
-    train.add_argument("--output", required=True, type=Path, help="folder for checkpoint, log and model package")
-    train.add_argument("--pool", type=Path, default=None, help="folder of simulated regions; by default OUTPUT/pool")
+    train.add_argument("--output", required=True, type=_path, help="folder for checkpoint, log and model package")
+    train.add_argument("--pool", type=_path, default=None, help="folder of simulated regions; by default OUTPUT/pool")
     train.add_argument(
         "--volumes", action="store_true", help="real anatomy too, from the folder that DSADEBLUR_ANATOMY names"
     )
     train.add_argument(
-        "--workers", type=int, default=None, help="processes that render: by default 1, for large all cores but one"
+        "--workers", type=_WHOLE, default=None, help="processes that render: by default 1, for large all cores but one"
     )
     train.add_argument("--start-from", default=None, metavar="MODEL", help="begin with the weights of this model")
     train.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
-    train.add_argument("--minutes", type=float, default=None, help="learn until so long after the start of the call")
-    train.add_argument("--threads", type=int, default=None, help="processor threads for the network")
+    train.add_argument(
+        "--minutes",
+        type=_NUMBER,
+        default=None,
+        help="learn until so long after the call began",
+    )
+    train.add_argument("--threads", type=_WHOLE, default=None, help="processor threads for the network")
     train.add_argument("--device", default="auto", choices=DEVICES)
     train.set_defaults(run=_train)
 
     evaluate = verbs.add_parser("evaluate", help="compare models with classical methods on held-out simulated frames")
     evaluate.add_argument("--model", dest="models", action="append", help="may be given several times; default compact")
     evaluate.add_argument("--set", dest="split", default="test", choices=("validation", "test"))
-    evaluate.add_argument("--frames", type=int, default=24, help="scenes in each condition")
-    evaluate.add_argument("--size", type=int, default=512, help="rows and columns")
-    evaluate.add_argument("--workers", type=int, default=2, help="processes, one thread each")
+    evaluate.add_argument("--frames", type=_WHOLE, default=24, help="scenes in each condition")
+    evaluate.add_argument("--size", type=_SIDE, default=512, help="rows and columns")
+    evaluate.add_argument("--workers", type=_WHOLE, default=2, help="processes, one thread each")
     evaluate.add_argument("--quick", action="store_true", help="a few small frames, to see that it works")
-    evaluate.add_argument("--output", type=Path, default=Path("out/evaluate"), help="for JSON, CSV and pictures")
-    evaluate.add_argument("--real", type=Path, default=None, metavar="FOLDER", help="draw real frames before and after")
-    add_choices(evaluate, DeblurSettings, only=("sharpness", "noise_reduction"))
+    evaluate.add_argument("--output", type=_path, default=Path("out/evaluate"), help="for JSON, CSV and pictures")
+    evaluate.add_argument("--real", type=_path, default=None, metavar="FOLDER", help="draw real frames too")
+    add_choices(evaluate, DeblurSettings, only=CONTROLS)
     evaluate.add_argument("--json", action="store_true", help="print JSON instead of tables")
     evaluate.add_argument("--write-card", action="store_true", help="write the result into the models' cards")
     evaluate.set_defaults(run=_evaluate)
@@ -164,24 +227,30 @@ def _parser() -> argparse.ArgumentParser:
 
 def _info(options: argparse.Namespace) -> int:
     from DSADeblurLib.report import print_info
-    from DSADeblurLib.xa import read_run
+    from DSADeblurLib.xa import check_derived, read_run
 
-    print_info(read_run(options.file, UserFacts(**chosen(options))), as_json=options.json)
+    if options.file.is_dir() or not options.file.exists():
+        raise RequestError(f"{options.file} is {'a folder; name one file' if options.file.is_dir() else 'no file'}.")
+    with read_run(options.file, UserFacts(**chosen(options))) as run:
+        print_info(run, as_json=options.json)
+        check_derived(run, range(1, run.number_of_frames + 1))
     return FINE
 
 
 def _deblur(options: argparse.Namespace) -> int:
     from DSADeblurLib.batch import Batch, deblur_files
     from DSADeblurLib.report import BatchProgress, print_outcomes
-    from DSADeblurLib.restoration.engine import choose_device
+    from DSADeblurLib.restoration.engine import choose_device, choose_precision
     from DSADeblurLib.restoration.package import load_model
 
     request = DeblurRequest.of(**chosen(options))
-    batch = Batch(options.resume, options.workers, options.scheduler, options.overwrite)
+    _check_packages(request, options)
+    batch = Batch(options.resume, options.workers, options.scheduler, options.overwrite, options.verify)
     with _at_the_door():
         model = load_model(request.model)
         if batch.scheduler is None:  # other computers have other devices
-            choose_device(request.restoration.device)
+            device = choose_device(request.restoration.device)
+            choose_precision(request.restoration.precision, device.value)
     with BatchProgress() as progress:
         outcomes = deblur_files(
             options.inputs,
@@ -189,29 +258,69 @@ def _deblur(options: argparse.Namespace) -> int:
             model,
             request,
             batch,
+            found=progress.found,
             starting=progress.start,
             finished=progress.finish,
+            noticed=progress.notice,
         )
-    if not outcomes:
+    left_out = [*progress.left_out, *(outcome.input for outcome in outcomes if outcome.skipped)]
+    if not outcomes and not left_out:
         raise RequestError("There is no file among the inputs.")
     if options.json:
         # As the manifest, which lists what earlier calls did too.
-        print(json.dumps({"runs": [vars(outcome) for outcome in outcomes], "waiting": 0}, indent=1))
+        entries = [vars(outcome) for outcome in outcomes]
+        print(json.dumps({"runs": entries, "waiting": 0, "left_out": len(left_out)}, indent=1))
     else:
-        print_outcomes(outcomes, NOTICE)
+        print_outcomes(outcomes, left_out, NOTICE)
     # Files of other kinds in a folder are no failure, unless there was nothing else.
-    failed = any(outcome.error for outcome in outcomes) or all(outcome.skipped for outcome in outcomes)
-    return SOME_FAILED if failed else FINE
+    failed = any(outcome.error for outcome in outcomes) or not any(outcome.succeeded for outcome in outcomes)
+    return SOME_FAILED if failed or (options.strict and left_out) else FINE
+
+
+def _check_packages(request: DeblurRequest, options: argparse.Namespace) -> None:
+    """Raise RequestError where a choice needs a package that is not installed."""
+    if "mp4" in request.result.pictures:
+        require("film", "A film (--pictures mp4)")
+    if request.result.compression == "jpeg-2000":
+        require("jpeg2000", "--compression jpeg-2000")
+    if request.restoration.engine == "openvino":
+        require("openvino", "--engine openvino")
+    if options.workers > 1 or options.scheduler is not None:
+        require("cluster", "More than one worker")
 
 
 def _deidentify(options: argparse.Namespace) -> int:
-    from DSADeblurLib.xa.derived.deidentified import write_deidentified
+    require("deidentify", "Dropping the patient's identity")
+    from DSADeblurLib.deidentify import MappingFile, find_originals
+    from DSADeblurLib.xa.derived.deidentified import LOOK, Deidentifier
 
-    options.output.mkdir(parents=True, exist_ok=True)
-    copies = write_deidentified(options.files, options.output, reviewed=options.reviewed)
-    print(*copies.paths, sep="\n")
-    print(*copies.notes, sep="\n", file=sys.stderr)
-    return FINE
+    failed = False
+    with contextlib.ExitStack() as stack:
+        with _at_the_door():
+            originals = find_originals(options.inputs, options.output)
+            options.output.mkdir(parents=True, exist_ok=True)
+            mapping = MappingFile(options.mapping or options.output.resolve().parent, options.output)
+        stack.enter_context(mapping)
+        print(f"Which copy is whose stands in {mapping.path}: keep it to yourself.", file=sys.stderr)
+        deidentifier = Deidentifier(reviewed=options.reviewed, dates=options.dates)
+        for path, reason in originals.items():
+            try:
+                if reason:
+                    raise XAReadError(f"{path.name}: {reason}")
+                copy = deidentifier.write(path, options.output)
+            except DSADeblurError as error:
+                failed = True
+                print(error, file=sys.stderr)
+                continue
+            try:
+                mapping.add(copy.mapping)
+            except OSError:
+                copy.path.unlink()  # nobody could tell whose it is
+                raise
+            print(copy.path)
+            print(*copy.notes, sep="\n", end="\n" * bool(copy.notes), file=sys.stderr)
+    print(LOOK, file=sys.stderr)
+    return SOME_FAILED if failed else FINE
 
 
 def _agree(options: argparse.Namespace) -> int:
@@ -256,6 +365,10 @@ def _train(options: argparse.Namespace) -> int:
     recipe = RECIPES[options.recipe]
     if options.volumes:
         recipe = replace(recipe, pool=replace(recipe.pool, volumes=True))
+    if recipe.pool.volumes:
+        require("train", "Real anatomy (--volumes)", "nibabel")
+    if "ssim" in recipe.loss:
+        require("train", f"The recipe {recipe.name}", "pytorch_msssim")
     with _at_the_door():
         device, reason = choose_device(options.device)
         start = None if options.start_from is None else load_model(options.start_from)
@@ -269,7 +382,7 @@ def _train(options: argparse.Namespace) -> int:
     }
     if isinstance(recipe, OnlineRecipe):
         if options.pool is not None:
-            raise ValueError(f"The recipe {recipe.name} makes its scenes while it trains; leave out --pool.")
+            raise RequestError(f"The recipe {recipe.name} makes its scenes while it trains; leave out --pool.")
         network, summary = train_online(recipe, options.output, workers=options.workers, **how)
     else:
         workers = options.workers or 1
@@ -282,22 +395,28 @@ def _train(options: argparse.Namespace) -> int:
             summary |= {"started_from": options.start_from, "started_from_sha256": start.sha256}
         card = package_model(options.output / "model", network, recipe, summary)
         print(json.dumps({**summary, "model": str(card.folder)}))
-    return SOME_FAILED if summary["interrupted"] else FINE
+    return INTERRUPTED if summary["interrupted"] else FINE
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    if find_spec("pandas") is None:
-        raise ValueError("An evaluation needs the package pandas, of the extra 'lab'.")
+    require("lab", "An evaluation")
     from DSADeblurLib.lab.evaluation.evaluate import evaluate
     from DSADeblurLib.lab.evaluation.extent import Plan
     from DSADeblurLib.lab.evaluation.plots import save_pictures
     from DSADeblurLib.lab.evaluation.printed_tables import print_tables
     from DSADeblurLib.lab.evaluation.real import check_real_output, save_real
     from DSADeblurLib.lab.training.packaging import write_metrics
+    from DSADeblurLib.restoration.card import find_model
+    from DSADeblurLib.xa import find_inputs
 
-    models = options.models or ["compact"]
-    if options.real is not None:
-        check_real_output(options.output)  # before the work, not after it
+    models = options.models or [DEFAULT_MODEL]
+    with _at_the_door():
+        for model in models:
+            find_model(model)
+        if options.real is not None:
+            find_inputs([options.real])
+            check_real_output(options.output)  # before the work, not after it
+        options.output.mkdir(parents=True, exist_ok=True)
     plan = Plan(options.split, options.frames, options.size, options.workers)
     plan = Plan.quick(options.split) if options.quick else plan
     result = evaluate(models, replace(plan, **chosen(options)))

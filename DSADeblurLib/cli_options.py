@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -36,11 +37,11 @@ def chosen(options: argparse.Namespace, request: type[DeblurRequest] = DeblurReq
     return {name: value for name, value in vars(options).items() if name in names}
 
 
-def count(text: str) -> int:
-    """A number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of at least 1.")
-    return int(text)
+def address(text: str) -> str:
+    """Where a Dask scheduler listens, such as tcp://127.0.0.1:8786."""
+    if re.fullmatch(r"(\w+://)?(\[[\w:.%]+\]|[\w.-]+):\d{1,5}/?", text) is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is no address such as tcp://HOST:8786.")
+    return text
 
 
 def _add_one(parser: Any, name: str, option: Option, default: Any) -> None:
@@ -56,11 +57,13 @@ def _add_one(parser: Any, name: str, option: Option, default: Any) -> None:
             alternatives.add_argument(f"--{word}", **common, action="store_const", const=word, help=option.help)
         return
     shown = f"; default {option.text(default)}" if option.text(default) else ""
-    words = {"choices": option.choices} if isinstance(option, OneOf) else {"metavar": option.metavar}
-    parser.add_argument(flag, **common, **words, type=_reader(name, option), help=f"{option.help}{shown}")
+    words = {"metavar": f"{{{','.join(option.choices)}}}" if isinstance(option, OneOf) else option.metavar}
+    parser.add_argument(flag, **common, **words, type=reader(name, option), help=f"{option.help}{shown}")
 
 
-def _reader(name: str, option: Option) -> Callable[[str], Any]:
+def reader(name: str, option: Option) -> Callable[[str], Any]:
+    """What turns an argument into the value of a choice, and refuses others in a sentence."""
+
     def read(text: str) -> Any:
         try:
             return option.parsed(name, text)

@@ -19,3 +19,11 @@ class XAWriteError(DSADeblurError):
 
 class PictureError(DSADeblurError):
     """A picture or film cannot be made."""
+
+
+def printable_line(text: object) -> str:
+    """Text on one line of a terminal, with what could control the terminal shown as Python writes it.
+
+    File names and headers may hold anything, bytes that are no characters too.
+    """
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in str(text))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -61,7 +61,7 @@ class Option:
             value = self.read(text)
         except ValueError:
             value = text
-        return None if value == () and self.optional else self.checked(name, value)
+        return self.checked(name, value)
 
     def text(self, value: Any) -> str:
         """The text that `parsed` takes for a value."""
@@ -178,8 +178,11 @@ class Number(Option):
 
     def expected(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
+        most = f" and at most {self.maximum:g}{unit}" if math.isfinite(self.maximum) else ""
         if self.above:
-            return f"a number above {self.minimum:g}{unit} and at most {self.maximum:g}{unit}"
+            return f"a number above {self.minimum:g}{unit}{most}"
+        if not most:
+            return f"a number of at least {self.minimum:g}{unit}"
         return f"a number from {self.minimum:g} to {self.maximum:g}{unit}"
 
     def read(self, text: str) -> float | None:
@@ -200,7 +203,9 @@ class WholeNumber(Number):
         return int(value)
 
     def expected(self) -> str:
-        return f"{'auto or ' if self.optional else ''}a whole number of at least {self.minimum:g} {self.unit}".rstrip()
+        most = f" and at most {self.maximum:g}" if math.isfinite(self.maximum) else ""
+        auto = "auto or " if self.optional else ""
+        return f"{auto}a whole number of at least {self.minimum:g}{most} {self.unit}".rstrip()
 
     def read(self, text: str) -> int | None:
         return None if text == "auto" and self.optional else int(text)
@@ -223,8 +228,8 @@ class FrameRange(Option):
         return "a range of frames such as 1-20, with 1 <= first <= last"
 
     def read(self, text: str) -> tuple[int, int]:
-        first, _, last = text.partition("-")
-        return int(first), int(last or first)
+        first, dash, last = text.partition("-")
+        return int(first), int(last if dash else first)
 
     def written(self, value: Any) -> str:
         return "{}-{}".format(*value)
@@ -236,7 +241,7 @@ class FrameNumbers(Option):
 
     def converted(self, value: Any) -> tuple[int, ...]:
         numbers = tuple(dict.fromkeys(value))
-        if isinstance(value, str) or not numbers or not _are_whole(*numbers) or min(numbers) < 1:
+        if isinstance(value, str | bytes) or not numbers or not _are_whole(*numbers) or min(numbers) < 1:
             raise ValueError
         return tuple(int(number) for number in numbers)
 
@@ -264,8 +269,8 @@ class Shift(Option):
     limit: float = math.inf
 
     def converted(self, value: Any) -> tuple[float, float]:
-        rows, columns = (float(part) for part in value)
-        if isinstance(value, str) or not (abs(rows) <= self.limit and abs(columns) <= self.limit):
+        rows, columns = _two_numbers(value)
+        if not (abs(rows) <= self.limit and abs(columns) <= self.limit):
             raise ValueError
         return rows, columns
 
@@ -291,7 +296,7 @@ class WordOrWidths(Option):
             if value not in self.choices:
                 raise ValueError
             return value
-        rows, columns = (float(width) for width in value)
+        rows, columns = _two_numbers(value)
         if not (0 <= rows <= self.limit and 0 <= columns <= self.limit):
             raise ValueError
         return rows, columns
@@ -312,6 +317,13 @@ class WordOrWidths(Option):
 def _shortest(value: float) -> str:
     """The shortest text that is read as this number: 0.5, 3."""
     return repr(float(value)).removesuffix(".0")
+
+
+def _two_numbers(value: Any) -> tuple[float, float]:
+    first, second = value
+    if isinstance(value, Mapping) or not (_is_number(first) and _is_number(second)):
+        raise ValueError
+    return float(first), float(second)
 
 
 def _is_number(value: object) -> bool:

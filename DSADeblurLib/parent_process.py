@@ -32,12 +32,15 @@ def _watch(call: Callable[[], None], pid: int | None) -> None:
         _wait_on_windows({parent, pid or parent})
     else:
         # An orphan gets another parent at once, even while nobody has asked how the old one ended.
-        while os.getppid() == parent and (pid is None or _is_there(pid)):
+        while os.getppid() == parent and (pid is None or is_there(pid)):
             time.sleep(_INTERVAL_SECONDS)
     call()
 
 
-def _is_there(pid: int) -> bool:
+def is_there(pid: int) -> bool:
+    """Whether a process of this number runs on this computer."""
+    if os.name == "nt":
+        return bool(_windows().OpenProcess(_SYNCHRONIZE, False, pid))
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -47,12 +50,19 @@ def _is_there(pid: int) -> bool:
     return True
 
 
-def _wait_on_windows(pids: set[int]) -> None:
+def _windows():
     import ctypes
     from ctypes import wintypes
 
     kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined] # there on Windows only
     kernel.OpenProcess.restype = wintypes.HANDLE
+    return kernel
+
+
+def _wait_on_windows(pids: set[int]) -> None:
+    from ctypes import wintypes
+
+    kernel = _windows()
     handles = [kernel.OpenProcess(_SYNCHRONIZE, False, pid) for pid in pids]
     if all(handles):  # one that is gone already has none
         array = (wintypes.HANDLE * len(handles))(*handles)

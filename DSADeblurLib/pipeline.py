@@ -15,12 +15,13 @@ import numpy as np
 from DSADeblurLib import __version__
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.lazy_frames import Frames, LazyFrames, MappedFrames, chosen_frames
-from DSADeblurLib.request import DeblurRequest, DeblurSettings, RequestError, with_header_blur
+from DSADeblurLib.request import LARGEST_BLUR_PX, DeblurRequest, DeblurSettings, RequestError
 from DSADeblurLib.used import Used
 from DSADeblurLib.xa import (
     Provenance,
     Run,
     SubtractionPlan,
+    check_derived,
     for_subtraction,
     plan_subtraction,
     subtract,
@@ -48,7 +49,8 @@ class Prepared:
         plan: how the run is subtracted; None where it is not.
         subtract_after: the restored frames are still to be subtracted by the plan.
         exposed: bool (rows, columns), the part that no shutter covers; None for all.
-        blur_source: see `Used`, of the width in `settings`.
+        header_px: see `restoration.deblur.deblur`.
+        notes: sentences about the subtraction that a user should see.
     """
 
     frames: Frames
@@ -59,12 +61,21 @@ class Prepared:
     plan: SubtractionPlan | None = None
     subtract_after: bool = False
     exposed: np.ndarray | None = None
-    blur_source: str = ""
+    header_px: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def frame_range(self) -> tuple[int, int]:
         """First and last of `frames` that are restored, from 1."""
         return self.settings.frame_range or (1, len(self.frames))
+
+    @property
+    def result_numbers(self) -> tuple[int, ...]:
+        """Of the frames of the result, in the run."""
+        if self.plan is not None:
+            return tuple(self.plan.contrast_frames)
+        first, last = self.frame_range
+        return self.frame_numbers[first - 1 : last]
 
 
 def prepare(run: Run, request: DeblurRequest) -> Prepared:
@@ -80,10 +91,9 @@ def prepare(run: Run, request: DeblurRequest) -> Prepared:
     if settings.frame_range is not None and settings.frame_range[1] > count:
         first, last = settings.frame_range
         raise RequestError(f"Frames {first} to {last} were asked for, but the run has {count}.")
-    blur_source = "" if settings.blur_px is None else "given"
-    settings = with_header_blur(settings, run.acquisition.removable_blur_px())
-    if settings.blur_px is not None:
-        blur_source = blur_source or "geometry"
+    header_px = run.acquisition.removable_blur_px() if settings.blur in ("auto", "header") else None
+    if header_px is not None:
+        header_px = min(header_px[0], LARGEST_BLUR_PX), min(header_px[1], LARGEST_BLUR_PX)
     elif settings.blur == "header":
         raise RequestError("The header does not say how wide the blur is; give the focal spot and the magnification.")
     plan = plan_subtraction(
@@ -95,10 +105,11 @@ def prepare(run: Run, request: DeblurRequest) -> Prepared:
         flip_shift=options.flip_shift,
         registration=options.registration,
     )
-    prepared = partial(Prepared, exposed=run.exposed(), blur_source=blur_source)
+    prepared = partial(Prepared, exposed=run.exposed(), header_px=header_px, notes=plan.notes if plan else ())
     if plan is None:
-        numbers = tuple(range(1, count + 1))
-        return prepared(run.frames, settings, run.relationship, run.bits_stored, numbers)
+        numbers, vain = tuple(range(1, count + 1)), options.of_a_subtraction()
+        notes = (f"Nothing is subtracted, so there is no use for: {', '.join(vain)}.",) if vain else ()
+        return prepared(run.frames, settings, run.relationship, run.bits_stored, numbers, notes=notes)
     frames, relationship = for_subtraction(run, run.frames)
     if settings.frame_range is not None:
         plan, settings = plan.between(*settings.frame_range), replace(settings, frame_range=None)
@@ -138,8 +149,7 @@ def restore(
         result = _restore_then_subtract(ready, ready.plan, model, path, progress, is_cancelled)
     else:
         result = _restore(ready, model, path, progress, is_cancelled)
-    notes = ready.plan.notes if ready.plan is not None else ()
-    return _used(result, ready), (*notes, *result.notices)
+    return _used(result, ready), (*ready.notes, *result.notices)
 
 
 def _restore(
@@ -156,6 +166,7 @@ def _restore(
             relationship=ready.relationship,
             bits_stored=ready.bits_stored,
             exposed=ready.exposed,
+            header_px=ready.header_px,
             progress=progress,
             is_cancelled=is_cancelled,
             out=out,
@@ -192,7 +203,8 @@ def _restore_then_subtract(
 
 
 def _used(result: DeblurResult, ready: Prepared) -> Used:
-    sources = (ready.blur_source, "frames" if result.blur_estimated_px is not None else "")
+    told = "given" if ready.settings.blur_px is not None else "geometry" if ready.header_px is not None else ""
+    sources = (told, "frames" if result.blur_estimated_px is not None else "")
     return Used(
         software=__version__,
         model=result.model_name,
@@ -237,6 +249,7 @@ def deblur_run(
         XAReadError, XAWriteError, DeblurError, DeblurCancelled, ValueError: one sentence each.
     """
     ready = prepare(run, request)
+    check_derived(run, ready.result_numbers, plan=ready.plan, compression=request.result.compression)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".dsadeblur-") as scratch:
         path = Path(scratch) / "frames.npy"

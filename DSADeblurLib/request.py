@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from DSADeblurLib.options import (
@@ -49,6 +49,9 @@ PICTURES = ("png", "gif", "mp4")
 MAX_FOCAL_SPOT_MM = 3.0
 MAGNIFICATION_RANGE = (1.0, 2.5)
 SPACING_RANGE_MM = (0.05, 0.6)
+
+# Those of `DeblurSettings` that say how much of the network's output is taken.
+CONTROLS = ("sharpness", "noise_reduction", "uniform_noise_reduction")
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,10 @@ class DeblurSettings(Choices):
             provenance="always",
         ),
     )
+    uniform_noise_reduction: bool = choice(
+        False,
+        Flag("reduce the noise of vessels and wires too, and faint ones with it", provenance="changed"),
+    )
     frame_range: tuple[int, int] | None = choice(
         None, FrameRange("first and last frame, for instance 1-20", flag="frames", metavar="FIRST-LAST", optional=True)
     )
@@ -126,8 +133,9 @@ class DeblurSettings(Choices):
 
     @property
     def needs_blur(self) -> bool:
-        """Whether the run's own blur takes part: it cancels where both controls are the same."""
-        return self.sharpness != self.noise_reduction
+        """Whether the run's own blur takes part: it cancels where both controls are the same everywhere."""
+        uniform = self.uniform_noise_reduction or self.noise_reduction == 0
+        return self.sharpness != self.noise_reduction or not uniform
 
 
 @dataclass(frozen=True)
@@ -163,12 +171,17 @@ class SubtractionOptions(Choices):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.subtract == "never":
-            for name in ("mask_frames", "mask_shift", "flip_shift", "registration", "order"):
-                if getattr(self, name) != getattr(type(self), name):
-                    raise RequestError(f"{in_words(name)} asks for a subtraction, which 'never' forbids; choose one.")
+        if self.subtract == "never" and (asking := self.of_a_subtraction()):
+            raise RequestError(f"{in_words(asking[0])} asks for a subtraction, which 'never' forbids; choose one.")
+        if self.subtract == "find" and self.mask_frames is not None:
+            raise RequestError("Mask frames were given, so none is looked for; leave out 'find', or them.")
         if self.flip_shift and self.mask_shift is not None:
             raise RequestError("A shift of the mask takes the place of the header's, which cannot be flipped too.")
+
+    def of_a_subtraction(self) -> list[str]:
+        """Names of the choices that were made and mean nothing without a subtraction."""
+        names = ("mask_frames", "mask_shift", "flip_shift", "registration", "order")
+        return [name for name in names if getattr(self, name) != getattr(type(self), name)]
 
 
 @dataclass(frozen=True)
@@ -177,8 +190,8 @@ class UserFacts(Choices):
 
     `focal_spot_mm` is the nominal focal spot, `magnification` that of the vessels, `detector_spacing_mm` the side of a
     square pixel at the detector (Imager Pixel Spacing), `relationship` the Pixel Intensity Relationship, `content`
-    whether the device subtracted already. `polarity` and `frames_in_file`: without them files that need them are
-    refused.
+    whether the device subtracted already. `polarity`, `frames_in_file` and `new_uids`: without them files that
+    need them are refused.
     """
 
     focal_spot_mm: float | None = choice(
@@ -244,6 +257,9 @@ class UserFacts(Choices):
         ),
     )
     frames_in_file: bool = choice(False, Flag("where the file holds another number of frames than it says"))
+    new_uids: bool = choice(
+        False, Flag("for results, where those of the file are missing or not legal; the same for the same old ones")
+    )
 
     @property
     def say_geometry(self) -> bool:
@@ -350,11 +366,3 @@ class DeblurRequest(Choices):
             for name, option in self.every_option().items()
             if option.provenance == "always" or (option.provenance == "changed" and asked[name] != default[name])
         )
-
-
-def with_header_blur(settings: DeblurSettings, header_px: tuple[float, float] | None) -> DeblurSettings:
-    """Settings with the width of the blur by the header, where the user leaves it to that."""
-    if settings.blur not in ("auto", "header") or header_px is None:
-        return settings
-    rows, columns = (min(width, LARGEST_BLUR_PX) for width in header_px)
-    return replace(settings, blur=(rows, columns))

@@ -8,7 +8,8 @@ Messages to the worker, one JSON object per line:
   {"type": "cancel", "job"}
   {"type": "shutdown"}
 Messages from it:
-  {"type": "ready", "protocol", "version", "torch", "device"}
+  {"type": "ready", "protocol", "version", "torch", "device", "pid"}
+  {"type": "alive"}, every few seconds of a job
   {"type": "progress", "job", "done", "total", "seconds_left"}
   {"type": "notice", "job", "message"}
   {"type": "finished", "job", "output", "used", "relationship", "subtraction", "notices"}
@@ -22,6 +23,7 @@ or null. Everything but reading the node happens here: header, planning, subtrac
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -29,9 +31,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from DSADeblurLib.errors import DSADeblurError
 from DSADeblurLib.parent_process import when_gone
@@ -47,6 +49,7 @@ TORCH_MISSING = (
 # After the inbox has closed nobody reads the result: a tile in work gets this long to end, then the process goes.
 _GRACE_SECONDS = 5.0
 _PROGRESS_INTERVAL = 0.1
+_HEARTBEAT_SECONDS = 5.0
 
 
 class Inbox:
@@ -101,7 +104,7 @@ class Inbox:
 def _parse(line: str) -> dict:
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"type": "unreadable"}
     return message if isinstance(message, dict) else {"type": "unreadable"}
 
@@ -139,7 +142,8 @@ class Worker:
                 self._send({"type": "error", "job": message.get("job"), "message": text})
                 continue
             try:
-                self._deblur(job, message)
+                with _heartbeat(self._send):
+                    self._deblur(job, message)
             except Exception as error:  # the process outlives a bad job
                 if _is_cancellation(error):
                     self._send({"type": "cancelled", "job": job})
@@ -158,12 +162,13 @@ class Worker:
 
         if self._inbox.is_cancelled(job):
             raise DeblurCancelled("Cancelled before it began.")
-        request, run, output = DeblurRequest.from_dict(message["request"]), message["run"], Path(message["output"])
+        choices, (frames_path, file, note, several_files), output_path = _parts(message)
+        request, output = DeblurRequest.from_dict(choices), Path(output_path)
         model = self._model(request.model)
-        with FrameFile.open(run["frames"]) as frames:
+        with FrameFile.open(frames_path) as frames:
             result = deblur_loaded(
                 frames,
-                loaded_run(frames, run["file"], request.facts, run["note"], run["several_files"]),
+                loaded_run(frames, file, request.facts, note, several_files),
                 model,
                 output,
                 request,
@@ -194,6 +199,38 @@ class Worker:
         return self._models[name]
 
 
+def _parts(message: dict) -> tuple[Any, tuple[str, str, str, bool], str]:
+    """Request, run and output of a job. Raises ValueError where it has another form."""
+    try:
+        run = message["run"]
+        parts = run["frames"], run["file"], run["note"], run["several_files"]
+        request, output = message["request"], message["output"]
+    except (KeyError, TypeError) as error:
+        raise ValueError("The job lacks a part that it needs; restart Slicer.") from error
+    if not all(isinstance(part, str) for part in (*parts[:3], output)) or not isinstance(parts[3], bool):
+        raise ValueError("A part of the job is of another kind than it should be; restart Slicer.")
+    return request, parts, output
+
+
+@contextlib.contextmanager
+def _heartbeat(send: Callable[[dict], None]) -> Iterator[None]:
+    """Say every few seconds that the process is alive, however long a tile takes."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        with contextlib.suppress(OSError):  # nobody listens any more, which others notice too
+            while not ended.wait(_HEARTBEAT_SECONDS):
+                send({"type": "alive"})
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 class _Progress:
     """Turns tile counts into progress messages, not more than ten a second."""
 
@@ -221,7 +258,7 @@ def _ready_message() -> dict:
 
     device, _ = choose_device("auto")
     message = {"type": "ready", "protocol": PROTOCOL, "version": __version__}
-    return {**message, "torch": str(torch.__version__), "device": str(device)}
+    return {**message, "torch": str(torch.__version__), "device": str(device), "pid": os.getpid()}
 
 
 def _torch_sentence(error: Exception) -> str:

@@ -21,6 +21,7 @@ from DSADeblurScene.lengths import (
     measuredRun,
 )
 from DSADeblurScene.line_labels import allLines, isLabelled
+from DSADeblurScene.slot import slot
 
 
 class CalibrationSection(VTKObservationMixin):
@@ -29,18 +30,24 @@ class CalibrationSection(VTKObservationMixin):
 
     Args:
         getParameterNode: gives the parameter node of the scene.
+        read: `run_file.readLoaded`, or one like it.
+        showError: see RunSection.
     """
 
-    def __init__(self, ui, getParameterNode: Callable[[], DSADeblurParameterNode]) -> None:
+    def __init__(
+        self, ui, getParameterNode: Callable[[], DSADeblurParameterNode], read: Callable, showError: Callable
+    ) -> None:
         VTKObservationMixin.__init__(self)
         self._ui = ui
         self._getParameterNode = getParameterNode
+        self._read = read
+        self.showError = showError
         self._kinds: list[str] = []
         self._filling = False
         self._known: tuple | None = None
         self._measured: MeasuredRun | None = None
         self._problem = ""
-        self._watcher = LengthWatcher(self._showLengths)
+        self._watcher = LengthWatcher(self._showLengths, showError)
         ui.calibrationComboBox.connect("currentIndexChanged(int)", self._onChosen)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._onSceneImported)
@@ -69,7 +76,7 @@ class CalibrationSection(VTKObservationMixin):
         if identity != self._known:
             self._known, self._measured, self._problem = identity, None, ""
             try:
-                self._measured = measuredRun(node, facts) if node is not None else None
+                self._measured = measuredRun(node, facts, self._read) if node is not None else None
             except ValueError as error:
                 self._problem = str(error)
         return self._measured
@@ -101,21 +108,21 @@ class CalibrationSection(VTKObservationMixin):
         told = [f"<b>{html.escape(calibration.text)}</b>"] if calibration is not None else []
         told += [html.escape(note) for note in (*lengths.notes, self._problem) if note]
         self._ui.calibrationLabel.text = "<br>".join(told)
-        rows = "".join(
-            f"<tr><td>{html.escape(line.GetName())}&nbsp;&nbsp;</td><td>{html.escape(measured.text)}</td></tr>"
-            for line, measured in lengths.lines
-        )
+        rows = [f"<b>{html.escape(line.GetName())}</b> {html.escape(one.text)}" for line, one in lengths.lines]
         nothing = _("No line lies on this run. Draw one in the module Markups.") if calibration is not None else ""
-        self._ui.lengthsLabel.text = f"<table>{rows}</table>" if rows else nothing
+        self._ui.lengthsLabel.text = "<br>".join(rows) or nothing
 
+    @slot
     def _onChosen(self, index: int) -> None:
         if not self._filling and 0 <= index < len(self._kinds):
             self._getParameterNode().calibration = self._kinds[index]
 
+    @slot
     def _onSceneStartClose(self, caller, event) -> None:
         self._known = self._measured = None
         self._fill(None, "")
 
+    @slot
     def _onSceneImported(self, caller, event) -> None:
         # The panel may not be open; lines that it labelled before the scene was saved must not be left alone.
         if any(map(isLabelled, allLines())):

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 
 import qt
 from slicer.i18n import tr as _
 
-from DSADeblurScene.compare import fitViews, showComparison
+from DSADeblurPanel.run_section import RunSection, State
+from DSADeblurScene.compare import fitViews, frameNumbersOf, showComparisonInSteps
 from DSADeblurScene.derived import sourceOf
 from DSADeblurScene.first_look import showResult
+from DSADeblurScene.slices import Slices
+from DSADeblurScene.slot import slot
 
 
 class CompareSection:
     """The compare button, and what is shown by itself when a run has been deblurred.
 
     Args:
-        showStatus: takes one sentence when there is nothing to show.
+        runSection: whose status line is used.
     """
 
-    def __init__(self, ui, showStatus: Callable[[str], None]) -> None:
+    def __init__(self, ui, runSection: RunSection) -> None:
         self._ui = ui
-        self._showStatus = showStatus
+        self.showError = runSection.showError
+        self._runSection = runSection
         self._node = None
-        self._steps: Iterator = iter(())
+        self._slices = Slices(runSection.showError)
         ui.compareButton.connect("clicked(bool)", self._onClicked)
 
     def showNode(self, node) -> None:
@@ -36,35 +40,43 @@ class CompareSection:
 
     def showResult(self, node) -> None:
         """Show a new result beside its original at once; what takes longer follows between other events."""
-        self._steps = showResult(node)
-        self._goOn(self._steps)
+        steps = showResult(node)
+        next(steps)
         fitSoon()
+        self._slices.run(self._told(steps))
 
     def cleanup(self) -> None:
         """Nothing follows any more."""
-        self._steps = iter(())
+        self._slices.stop()
 
-    def _goOn(self, steps: Iterator) -> None:
-        # A newer result may have come, or the panel may have gone.
-        if steps is not self._steps:
-            return
-        try:
-            more = next(steps, None) is not None
-        except ValueError as error:
-            self._showStatus(str(error))
-            return
-        if more:
-            qt.QTimer.singleShot(0, lambda: self._goOn(steps))
-
+    @slot
     def _onClicked(self) -> None:
+        if self._runSection.state is State.IDLE:
+            self._runSection.begin(_("Comparing..."))
+            self._slices.run(self._told(self._compareInSteps(self._node)))
+
+    def _compareInSteps(self, node) -> Generator[None, None, None]:
+        """Cancel ends it between two frames; what was computed is kept for the next time."""
+        section = self._runSection
+        # Original and difference, unless they were made before.
+        total = 2 * len(frameNumbersOf(node))
+        for done, _step in enumerate(showComparisonInSteps(node), 1):
+            section.showExport(min(done, total), total)
+            yield
+            if section.state is not State.RUNNING:
+                section.end(_("Cancelled."))
+                return
+        fitSoon()
+        section.end("")
+
+    def _told(self, steps: Iterator) -> Generator[None, None, None]:
         try:
-            showComparison(self._node)
+            for _step in steps:
+                yield
         except ValueError as error:
-            self._showStatus(str(error))
-        else:
-            fitSoon()
+            self._runSection.fail(str(error))
 
 
 def fitSoon() -> None:
     """Fit the compare views again once they have taken their size."""
-    qt.QTimer.singleShot(0, fitViews)
+    qt.QTimer.singleShot(0, slot(fitViews))

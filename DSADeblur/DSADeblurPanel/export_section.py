@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from slicer.i18n import tr as _
 
-from DSADeblurPanel.packages import install, isMissing, whyNeeded
+from DSADeblurPanel.packages import installInto, isMissing, whyNeeded
 from DSADeblurPanel.parameters import DSADeblurParameterNode, ExportFormat
 from DSADeblurPanel.run_section import RunSection, State
 from DSADeblurScene.export_frames import ExportCancelled
+from DSADeblurScene.slot import slot
 
 
 class ExportSection:
@@ -24,6 +25,7 @@ class ExportSection:
         self._ui = ui
         self._runSection = runSection
         self._export = export
+        self.showError = runSection.showError
         self._parameters: DSADeblurParameterNode | None = None
         runSection.stateChanged = self._refresh
         # No parameter of a text can be bound to this widget.
@@ -80,10 +82,12 @@ class ExportSection:
             return whyNeeded(missing)
         return ""
 
+    @slot
     def _onFolder(self, path: str) -> None:
         if self._parameters is not None:
             self._parameters.exportFolder = path
 
+    @slot
     def _onClicked(self) -> None:
         parameters, run = self._parameters, self._runSection
         if parameters is None or run.state is not State.IDLE:
@@ -100,23 +104,19 @@ class ExportSection:
                 progress=run.showExport,
             )
         except ExportCancelled:
-            text = _("Cancelled; nothing was written.")
+            run.end(_("Cancelled; nothing was written."))
         except (ValueError, OSError, RuntimeError) as error:
-            text = str(error)
+            if not run.isIdle:
+                run.fail(str(error))
         except Exception:
-            self._end(_("The export failed; see the log."))
+            run.end("")
             raise
         else:
-            text = exported.summary
             if exported.path is not None:
                 self._ui.exportFolderPathLineEdit.addCurrentPathToHistory()
-        self._end(text)
+            run.end(exported.summary)
 
-    def _end(self, text: str) -> None:
-        # The end of the scene or of the panel has told already, and has freed the button.
-        if self._runSection.state is not State.IDLE:
-            self._runSection.end(text)
-
+    @slot
     def _onInstall(self) -> None:
         """Blocks until the installer is done."""
         parameters = self._parameters
@@ -124,7 +124,7 @@ class ExportSection:
             return
         package = missingPackage(parameters.exportFormat, parameters.exportDropIdentity)
         if package:
-            self._runSection.showStatus(install(package))
+            installInto(self._runSection, package)
             self._refresh()
 
 
@@ -148,5 +148,5 @@ def missingPackage(choice: ExportFormat, dropIdentity: bool) -> str:
     if choice is ExportFormat.MP4:
         needed = "imageio-ffmpeg"
     elif dropIdentity and choice in (ExportFormat.DICOM, ExportFormat.DATABASE):
-        needed = "dicognito"
+        needed = "dicom-anonymizer"
     return needed if needed and isMissing(needed) else ""

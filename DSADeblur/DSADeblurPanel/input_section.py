@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 
+import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurLib.request import UserFacts
-from DSADeblurScene.input import readInput
-from DSADeblurScene.run_file import loadedRun
+from DSADeblurPanel.run_section import RunSection
+from DSADeblurScene.input import resolveNode
+from DSADeblurScene.run_file import readLoaded
+from DSADeblurScene.sample_data import loadRun, sampleRuns
+from DSADeblurScene.slot import slot
 
 
 class InputSection:
-    """Shows size, meaning of the pixels, acquisition geometry and the blur it predicts."""
+    """Shows size, meaning of the pixels, acquisition geometry and the blur it predicts; offers the bundled run.
 
-    def __init__(self, ui) -> None:
+    Args:
+        runSection: whose status line is used.
+        read: `run_file.readLoaded`, or one like it.
+        onLoaded: called with the sequence of the bundled run.
+    """
+
+    def __init__(self, ui, runSection: RunSection, read: Callable, onLoaded: Callable) -> None:
         self._ui = ui
+        self._read = read
+        self._onLoaded = onLoaded
+        self.showError = runSection.showError
+        ui.sampleButton.connect("clicked(bool)", self._onSample)
         self._shown: tuple | None = None
 
     def showNode(self, node, facts: UserFacts) -> None:
@@ -24,16 +39,25 @@ class InputSection:
         if identity == self._shown:
             return
         self._shown = identity
-        self._ui.factsLabel.text = describe(node, facts) if node else ""
+        self._ui.factsLabel.text = describe(node, facts, self._read) if node else ""
+        self._ui.sampleButton.visible = node is None
+
+    @slot
+    def _onSample(self) -> None:
+        try:
+            shown, *_others = loadRun(sampleRuns()[0])
+        except RuntimeError as error:
+            self.showError(str(error))
+        else:
+            self._onLoaded(resolveNode(slicer.mrmlScene.GetNodeByID(shown)))
 
 
-def describe(node, facts: UserFacts = UserFacts()) -> str:
-    """A short HTML table about a run; one sentence when it cannot be used."""
+def describe(node, facts: UserFacts = UserFacts(), read=readLoaded) -> str:
+    """Short lines of HTML about a run; one sentence when it cannot be used."""
     try:
-        frames = readInput(node)
+        frames, loaded = read(node, facts)
     except ValueError as error:
         return html.escape(str(error))
-    loaded = loadedRun(frames, facts)
     run, (count, rows, cols) = loaded.run, frames.frames.shape
     lines = [(_("Frames"), _("{count} of {cols} x {rows}").format(count=count, cols=cols, rows=rows), "")]
     if run.has_file:
@@ -44,12 +68,10 @@ def describe(node, facts: UserFacts = UserFacts()) -> str:
         where = f"{origin}: {note}" if note else origin
         isKnown = origin != "unknown"
         lines.append((label, f"{value} {unit}".strip() if isKnown else _("unknown"), where if isKnown else note))
-    table = "".join(
-        "<tr><td>{}&nbsp;&nbsp;</td><td>{}&nbsp;&nbsp;</td><td><i>{}</i></td></tr>".format(*map(html.escape, line))
-        for line in lines
-    )
+    # Lines of text and no table: a table does not become narrower than its longest row.
+    described = ["<b>{}</b> {} <i>{}</i>".format(*map(html.escape, line)) for line in lines]
     warnings = run.warnings if run.has_file else run.acquisition.warnings if known else ()
-    return f"<table>{table}</table>" + "<br>".join(html.escape(note) for note in (loaded.note, *warnings) if note)
+    return "<br>".join([*described, *(html.escape(note) for note in (loaded.note, *warnings) if note)])
 
 
 def _yesNo(run) -> str:

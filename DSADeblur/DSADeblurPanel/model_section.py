@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import qt
 from slicer.i18n import tr as _
 
+from DSADeblurScene.slot import slot
+
 if TYPE_CHECKING:
     from DSADeblurLib.restoration.card import ModelCard
 
@@ -17,15 +19,16 @@ class ModelSection:
 
     Args:
         onChosen: called with the name or the folder when the user chooses.
+        showError: see RunSection.
     """
 
-    def __init__(self, ui, onChosen: Callable[[str], None]) -> None:
+    def __init__(self, ui, onChosen: Callable[[str], None], showError: Callable) -> None:
         self._ui = ui
         self._onChosen = onChosen
+        self.showError = showError
         self._cards: dict[str, ModelCard] = {}
         self._filling = False
         self.problem = ""
-        self.refresh()
         ui.modelComboBox.connect("currentIndexChanged(int)", self._onIndexChanged)
         ui.browseModelButton.connect("clicked(bool)", self._onBrowse)
 
@@ -71,10 +74,12 @@ class ModelSection:
             self._ui.modelComboBox.currentIndex = list(cards).index(current)
         self._filling = False
 
+    @slot
     def _onIndexChanged(self, index: int) -> None:
         if not self._filling and index >= 0:
             self._onChosen(list(self._cards)[index])
 
+    @slot
     def _onBrowse(self) -> None:
         folder = qt.QFileDialog.getExistingDirectory(None, _("Folder of a model package"), "")
         if folder:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import traceback
 
 import slicer
 from slicer.i18n import tr as _
 
+from DSADeblurPanel.run_section import RunSection
+
 # Name to (module, requirement).
 _PACKAGES = {
-    "dicognito": ("dicognito", "dicognito>=0.19"),
+    "dicom-anonymizer": ("dicomanonymizer", "dicom-anonymizer>=2.1"),
     "imageio-ffmpeg": ("imageio_ffmpeg", "imageio-ffmpeg>=0.8.1"),
     "scikit-image": ("skimage", "scikit-image>=0.22"),
 }
@@ -29,14 +32,16 @@ def whyNeeded(package: str) -> str:
     return _("This needs the Python package {package}: press the button that installs it.").format(package=package)
 
 
-def install(package: str) -> str:
-    """Install a package, blocking until that is done, and return one sentence about how it went."""
+def installInto(runSection: RunSection, package: str) -> None:
+    """Install a package, blocking until that is done, and tell in the status line how it went."""
     try:
         kept = [f"{name}=={importlib.metadata.version(name)}" for name in _KEPT]
         slicer.util.pip_install([_PACKAGES[package][1], *kept])
     except Exception as error:  # pip fails in many ways; the panel must stay usable
-        return _("The installation failed: {error}").format(error=error)
+        runSection.showError(_("The installation failed: {error}").format(error=error), traceback.format_exc())
+        return
     importlib.invalidate_caches()
     if isMissing(package):
-        return _("The installer ended, but {package} is not there; see the log.").format(package=package)
-    return _("{package} is installed.").format(package=package)
+        runSection.showError(_("The installer ended, but {package} is not there; see the log.").format(package=package))
+    else:
+        runSection.showStatus(_("{package} is installed.").format(package=package))

@@ -5,7 +5,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 
+import slicer
 from slicer.i18n import tr as _
+
+from DSADeblurScene.slot import slot
+
+# Seen on a light background and on a dark one.
+_ERROR_STYLE = "color: #d64541"
 
 
 class State(enum.Enum):
@@ -27,13 +33,20 @@ class RunSection:
         self._ui = ui
         self._onApply = onApply
         self._onCancel = onCancel
-        self._reason = ""
+        self._reason = self._details = ""
         self.state = State.IDLE
         # Called when that has changed; for the section that shares the bar.
         self.stateChanged: Callable[[], None] = lambda: None
         ui.applyButton.connect("clicked(bool)", self._onClicked)
+        ui.detailsButton.connect("clicked(bool)", self._onDetails)
         ui.progressBar.visible = False
+        self.showStatus("")
         self._showButton()
+
+    @property
+    def isIdle(self) -> bool:
+        """Whether nothing is under way."""
+        return self.state is State.IDLE
 
     def setReady(self, reason: str) -> None:
         """Allow Apply, or tell in one sentence why not."""
@@ -49,6 +62,7 @@ class RunSection:
         self.showStatus(text or _("Starting the worker..."))
         self._showButton()
 
+    @slot
     def showProgress(self, done: int, total: int, secondsLeft: float | None) -> None:
         """Tiles done of all, and the time left if it is known."""
         self._ui.progressBar.setRange(0, total)
@@ -65,15 +79,38 @@ class RunSection:
 
     def showStatus(self, text: str) -> None:
         """Put one line under the button."""
-        self._ui.statusLabel.text = text
+        self._show(text, isError=False)
+
+    def showError(self, text: str, details: str = "") -> None:
+        """Put one line under the button that looks like an error; a button beside it shows the details."""
+        self._show(text, isError=True, details=details)
 
     def end(self, text: str) -> None:
-        """The job has ended; the text says how."""
+        """The job has ended; the text says how. The end of scene or panel may have told already."""
+        if self.state is State.IDLE:
+            return
         self.state = State.IDLE
         self._ui.progressBar.visible = False
         self.showStatus(text)
         self._showButton()
 
+    def fail(self, text: str, details: str = "") -> None:
+        """The job has ended with an error, or did not begin; the text says which."""
+        self.end("")
+        self.showError(text, details)
+
+    def _show(self, text: str, isError: bool, details: str = "") -> None:
+        ui, self._details = self._ui, details
+        ui.errorIconLabel.visible = isError
+        ui.detailsButton.visible = bool(details)
+        ui.statusLabel.styleSheet = _ERROR_STYLE if isError else ""
+        ui.statusLabel.text = text
+
+    @slot
+    def _onDetails(self) -> None:
+        slicer.util.errorDisplay(self._ui.statusLabel.text, detailedText=self._details)
+
+    @slot
     def _onClicked(self) -> None:
         if self.state is State.IDLE:
             self._onApply()

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from slicer.i18n import tr as _
 
-from DSADeblurPanel.packages import install, isMissing, whyNeeded
+from DSADeblurPanel.packages import installInto, isMissing, whyNeeded
 from DSADeblurPanel.parameters import DSADeblurParameterNode
+from DSADeblurPanel.run_section import RunSection
+from DSADeblurScene.slot import slot
 
 _PACKAGE = "scikit-image"
 
@@ -16,13 +18,14 @@ class SubtractionSection:
     """The button that installs what finds and registers masks, seen only while that is chosen and missing.
 
     Args:
-        showStatus: takes one sentence.
+        runSection: whose status line is used.
         onChanged: called after an installation.
     """
 
-    def __init__(self, ui, showStatus: Callable[[str], None], onChanged: Callable[[], None]) -> None:
+    def __init__(self, ui, runSection: RunSection, onChanged: Callable[[], None]) -> None:
         self._button = ui.installSubtractionButton
-        self._showStatus = showStatus
+        self._runSection = runSection
+        self.showError = runSection.showError
         self._onChanged = onChanged
         self.problem = ""
         self._button.text = _("Install {package}").format(package=_PACKAGE)
@@ -36,6 +39,7 @@ class SubtractionSection:
         self.problem = whyNeeded(_PACKAGE) if needed and isMissing(_PACKAGE) else ""
         self._button.visible = bool(self.problem)
 
+    @slot
     def _onInstall(self) -> None:
-        self._showStatus(install(_PACKAGE))
+        installInto(self._runSection, _PACKAGE)
         self._onChanged()

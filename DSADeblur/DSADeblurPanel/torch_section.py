@@ -5,9 +5,13 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import traceback
 from collections.abc import Callable
 
 from slicer.i18n import tr as _
+
+from DSADeblurPanel.run_section import RunSection
+from DSADeblurScene.slot import slot
 
 
 def torchProblem() -> str:
@@ -30,25 +34,26 @@ class TorchSection:
     """The install button, seen only while something is missing.
 
     Args:
-        showStatus: takes one sentence.
+        runSection: whose status line is used.
         onChanged: called after an installation.
     """
 
-    def __init__(self, ui, showStatus: Callable[[str], None], onChanged: Callable[[], None]) -> None:
+    def __init__(self, ui, runSection: RunSection, onChanged: Callable[[], None]) -> None:
         self._ui = ui
-        self._showStatus = showStatus
+        self._runSection = runSection
+        self.showError = runSection.showError
         self._onChanged = onChanged
         self.problem = ""
         ui.installTorchButton.connect("clicked(bool)", self._onInstall)
-        self.probe()
 
     def probe(self) -> None:
         """Look again."""
         self.problem = torchProblem()
         self._ui.installTorchButton.visible = bool(self.problem)
         if self.problem:
-            self._showStatus(self.problem)
+            self.showError(self.problem)
 
+    @slot
     def _onInstall(self) -> None:
         """The installer asks for consent, and blocks until it is done."""
         try:
@@ -56,14 +61,14 @@ class TorchSection:
 
             PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True)
         except ImportError:
-            self._showStatus(
+            self.showError(
                 _("The PyTorch extension is missing. Install it in the Extensions Manager and restart Slicer.")
             )
             return
         except Exception as error:  # pip fails in many ways; the panel must stay usable
-            self._showStatus(_("The installation failed: {error}").format(error=error))
+            self.showError(_("The installation failed: {error}").format(error=error), traceback.format_exc())
             return
         self.probe()
         if not self.problem:
-            self._showStatus(_("PyTorch is installed."))
+            self._runSection.showStatus(_("PyTorch is installed."))
         self._onChanged()

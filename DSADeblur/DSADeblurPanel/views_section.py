@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from DSADeblurPanel.compare_section import fitSoon
 from DSADeblurPanel.run_section import RunSection, State
+from DSADeblurScene.slot import slot
 from DSADeblurScene.views import Stopped, hasViews, showPeakOpacification, showWithBackground
 
 
@@ -18,6 +19,7 @@ class ViewsSection:
     def __init__(self, ui, runSection: RunSection) -> None:
         self._ui = ui
         self._runSection = runSection
+        self.showError = runSection.showError
         self._node = None
         self._fraction = 0.0
         ui.peakButton.connect("clicked(bool)", self._onPeak)
@@ -33,9 +35,11 @@ class ViewsSection:
         peak.toolTip = why or _("Show the darkest value that each pixel has in the run.")
         background.toolTip = why or _("Show the vessels with this much of the anatomy, for display only.")
 
+    @slot
     def _onPeak(self) -> None:
         self._run(lambda progress: showPeakOpacification(self._node, progress))
 
+    @slot
     def _onBackground(self) -> None:
         fraction = self._fraction
         self._run(lambda progress: showWithBackground(self._node, fraction, progress))
@@ -50,15 +54,17 @@ class ViewsSection:
         try:
             nodes = work(self._onProgress)
         except Stopped:
-            self._end(_("Cancelled."))
+            section.end(_("Cancelled."))
         except (ValueError, OSError) as error:
-            self._end(str(error))
+            if not section.isIdle:
+                section.fail(str(error))
         except Exception:
-            self._end(_("The view could not be made; see the log."))
+            section.end("")
             raise
         else:
             fitSoon()
-            self._end(_("Added {first} and {second}.").format(first=nodes[0].GetName(), second=nodes[1].GetName()))
+            text = _("Added {first} and {second}.")
+            section.end(text.format(first=nodes[0].GetName(), second=nodes[1].GetName()))
 
     def _onProgress(self, done: int, total: int) -> None:
         section = self._runSection
@@ -68,7 +74,3 @@ class ViewsSection:
         # The section is cancelling after a press of Cancel, and idle when scene or panel were closed meanwhile.
         if section.state is not State.RUNNING:
             raise Stopped
-
-    def _end(self, text: str) -> None:
-        if self._runSection.state is not State.IDLE:
-            self._runSection.end(text)

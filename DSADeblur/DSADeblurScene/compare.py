@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
@@ -12,7 +12,16 @@ from slicer.i18n import tr as _
 
 from DSADeblurLib.lazy_frames import ComputedFrames, chosen_frames
 from DSADeblurLib.request import DeblurRequest
-from DSADeblurScene.derived import ATTRIBUTE, addDerived, putFrame, sampleFrames, setWindow, sourceOf
+from DSADeblurScene.derived import (
+    ATTRIBUTE,
+    addDerived,
+    addDerivedInSteps,
+    finished,
+    putFrame,
+    sampleFrames,
+    setWindow,
+    sourceOf,
+)
 from DSADeblurScene.input import InputRun, readInput, shownVolume
 from DSADeblurScene.run_file import loadedRun
 
@@ -44,14 +53,23 @@ def layoutDescription(count: int = len(VIEWS)) -> str:
 
 
 def showComparison(derived) -> None:
-    """Show a derived node beside its source and their difference.
+    """As `showComparisonInSteps`, all at once."""
+    finished(showComparisonInSteps(derived))
+
+
+def showComparisonInSteps(derived) -> Generator[None, None, None]:
+    """Show a derived node beside its source and their difference; a generator, at most one frame in each step.
 
     Raises:
         ValueError: one sentence, if the node or its source is gone.
     """
     checkSource(derived)
-    original = comparable(derived)
-    difference = differenceNode(derived, original)
+    for node in comparableInSteps(derived):
+        original = node
+        yield
+    difference = derived.GetNodeReference(DIFFERENCE_REFERENCE)
+    if difference is None:
+        difference = yield from _differenceInSteps(derived, original)
     showSideBySide(original, derived, difference)
 
 
@@ -162,8 +180,10 @@ def frameNumbersOf(derived) -> list[int]:
 def differenceNode(derived, original):
     """Deblurred minus original, float32, in the same browser; made once and kept with the derived node."""
     known = derived.GetNodeReference(DIFFERENCE_REFERENCE)
-    if known is not None:
-        return known
+    return finished(_differenceInSteps(derived, original)) if known is None else known
+
+
+def _differenceInSteps(derived, original) -> Generator[None, None, Any]:
     sharp, blurred, run = readInput(derived), readInput(original), readInput(sourceOf(derived))
     numbers = frameNumbersOf(derived)
     # The subtracted source holds the frames of the result; the native source holds all frames.
@@ -174,7 +194,8 @@ def differenceNode(derived, original):
         lambda i: sharp.frames[i].astype(np.float32) - blurred.frames[indices[i]].astype(np.float32),
     )
     name = _("{name} difference").format(name=run.node.GetName())
-    node = addDerived(run, frames, numbers, name=name, attributes={"Role": "difference"}, subtracted=False)
+    attributes = {"Role": "difference"}
+    node = yield from addDerivedInSteps(run, frames, numbers, name=name, attributes=attributes, subtracted=False)
     reach = max(float(np.percentile(np.abs(sampleFrames(frames)), 99.9)), 1e-6)
     setWindow(shownVolume(node), -reach, reach)
     derived.SetNodeReferenceID(DIFFERENCE_REFERENCE, node.GetID())

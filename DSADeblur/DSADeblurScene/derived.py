@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any
+
 import numpy as np
 import slicer
 import vtk
@@ -17,7 +20,27 @@ _SAMPLED_SIDE = 256
 
 
 def addDerived(run: InputRun, frames, frameNumbers, *, name: str, attributes: dict[str, str], subtracted: bool):
-    """Add a sequence or volume with the given frames, in step with its source.
+    """As `addDerivedInSteps`, all at once."""
+    return finished(
+        addDerivedInSteps(run, frames, frameNumbers, name=name, attributes=attributes, subtracted=subtracted)
+    )
+
+
+def finished(steps: Generator) -> Any:
+    """What a generator returns at its end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def addDerivedInSteps(
+    run: InputRun, frames, frameNumbers, *, name: str, attributes: dict[str, str], subtracted: bool
+) -> Generator[None, None, Any]:
+    """Add a sequence or volume with the given frames, in step with its source; a generator, one frame in each step.
+
+    Nothing is in the scene before the last step, at which the source must still be there.
 
     Args:
         run: where the frames came from.
@@ -36,18 +59,20 @@ def addDerived(run: InputRun, frames, frameNumbers, *, name: str, attributes: di
     numbers = [int(number) for number in frameNumbers]
     if len(numbers) != len(frames) or not numbers or min(numbers) < 1 or max(numbers) > len(run.frames):
         raise ValueError(_("The result does not belong to {name}.").format(name=run.node.GetName()))
+    window = vesselWindow(frames) if subtracted else None
+    yield
     texts = {ATTRIBUTE + key: str(value) for key, value in attributes.items()}
     if run.isSequence:
-        node = _addSequence(run, frames, numbers, name, texts)
+        node = yield from _addSequence(run, frames, numbers, name, texts)
         shown = shownVolume(node)
     else:
-        node = shown = _addVolume(run, frames, numbers, name)
+        node = shown = yield from _addVolume(run, frames, numbers, name)
     for key, value in texts.items():
         node.SetAttribute(key, value)
     node.SetNodeReferenceID(SOURCE_REFERENCE, run.node.GetID())
     _followSource(shownVolume(run.node), shown)
-    if subtracted:
-        setWindow(shown, *vesselWindow(frames))
+    if window is not None:
+        setWindow(shown, *window)
     return node
 
 
@@ -123,13 +148,17 @@ def putFrame(node, run: InputRun, index: int, number: int, frame) -> None:
 
 def _addSequence(run: InputRun, frames, numbers, name, texts):
     source = run.node
-    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
+    sequence = slicer.vtkMRMLSequenceNode()
+    sequence.SetName(name)
     sequence.SetIndexName(source.GetIndexName())
     sequence.SetIndexUnit(source.GetIndexUnit())
     sequence.SetIndexType(source.GetIndexType())
     volume = _frameVolume(name, texts)
     for frame, number in zip(frames, numbers, strict=True):
         _setFrame(sequence, run, number, frame, volume)
+        yield
+    _checkSource(run)
+    slicer.mrmlScene.AddNode(sequence)
     storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeSequenceStorageNode")
     sequence.SetAndObserveStorageNodeID(storage.GetID())
 
@@ -141,6 +170,11 @@ def _addSequence(run: InputRun, frames, numbers, name, texts):
     # Where the result has no frame, an empty view is honest; an older frame would be shown otherwise.
     browser.SetMissingItemMode(sequence, slicer.vtkMRMLSequenceBrowserNode.MissingItemSetToDefault)
     return sequence
+
+
+def _checkSource(run: InputRun) -> None:
+    if slicer.mrmlScene.GetNodeByID(run.node.GetID() or "") is not run.node:
+        raise ValueError(_("The input was removed from the scene; the result was discarded."))
 
 
 def _frameVolume(name: str, texts: dict[str, str]):
@@ -166,9 +200,14 @@ def _addVolume(run: InputRun, frames, numbers, name):
     if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
         raise ValueError(_("The frames of a stack must follow each other; choose one range of frames."))
     source = run.node
+    stacked = []
+    for frame in frames:
+        stacked.append(np.asarray(frame))
+        yield
+    _checkSource(run)
     volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     volume.CopyOrientation(source)
-    slicer.util.updateVolumeFromArray(volume, np.stack([np.asarray(frame) for frame in frames]))
+    slicer.util.updateVolumeFromArray(volume, np.stack(stacked))
     ijkToRas = vtk.vtkMatrix4x4()
     source.GetIJKToRASMatrix(ijkToRas)
     first = ijkToRas.MultiplyPoint((0, 0, numbers[0] - 1, 1))

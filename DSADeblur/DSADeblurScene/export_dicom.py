@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from DSADeblurScene.derived import ATTRIBUTE
 from DSADeblurScene.export_frames import Watch, watched
 from DSADeblurScene.export_result import Result, provenanceOf
 from DSADeblurScene.run_file import fileForInstance, loadedRun
+from DSADeblurScene.temporary import makeTemporaryFolder
 
 if TYPE_CHECKING:
     from DSADeblurLib.xa.loaded_frames import LoadedRun
@@ -124,9 +124,9 @@ def writeNew(folder: Path, stem: str, suffix: str, write: Callable[[Path], Retur
 @contextmanager
 def temporaryFolder() -> Iterator[Path]:
     """A folder that is gone afterwards; what lies in it carries the patient's identity."""
-    folder = tempfile.mkdtemp(prefix="dsad-export-", dir=slicer.app.temporaryPath)
+    folder = makeTemporaryFolder()
     try:
-        yield Path(folder)
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -154,10 +154,10 @@ def _write(result: Result, path: Path, watch: Watch, compression: str) -> Path:
 
 
 def _withoutIdentity(path: Path, folder: Path, reviewed: bool) -> tuple[Path, tuple[str, ...]]:
-    from DSADeblurLib.xa.derived.deidentified import write_deidentified
+    from DSADeblurLib.xa.derived.deidentified import LOOK, Deidentifier
 
-    copies = write_deidentified([path], folder, reviewed=reviewed)
-    return copies.paths[0], copies.notes
+    copy = Deidentifier(reviewed=reviewed).write(path, folder)
+    return copy.path, (LOOK, *copy.notes)
 
 
 def _instanceUID(path: str | os.PathLike) -> str:

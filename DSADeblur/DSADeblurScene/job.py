@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
-from pathlib import Path
+from collections.abc import Generator
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.request import DeblurRequest
-from DSADeblurScene.derived import addDerived
+from DSADeblurScene.derived import addDerivedInSteps, finished
 from DSADeblurScene.input import InputRun, readInput
 from DSADeblurScene.run_file import fileOfRun
+from DSADeblurScene.temporary import makeTemporaryFolder
 
 
 class Job:
@@ -29,7 +30,7 @@ class Job:
         self._request = request
         self._run: InputRun = readInput(node)
         self._nodeID = self._run.node.GetID()
-        self._folder = Path(tempfile.mkdtemp(prefix="dsad-", dir=slicer.app.temporaryPath))
+        self._folder = makeTemporaryFolder()
 
     def message(self) -> dict:
         """Write the frames as the node has them, and return the message for the worker."""
@@ -53,7 +54,11 @@ class Job:
         return slicer.mrmlScene.GetNodeByID(self._nodeID) is not self._run.node
 
     def finish(self, message: dict):
-        """Put the worker's result into the scene and return the derived node.
+        """As `finishInSteps`, all at once."""
+        return finished(self.finishInSteps(message))
+
+    def finishInSteps(self, message: dict) -> Generator[None, None, Any]:
+        """Put the worker's result into the scene and return the derived node; a generator, one frame in each step.
 
         Raises:
             ValueError: one sentence, if the source is gone or the result does not fit it.
@@ -62,13 +67,15 @@ class Job:
             raise ValueError(_("The input was removed from the scene; the result was discarded."))
         name = _("{name} deblurred").format(name=self._run.node.GetName())
         with FrameFile.open(message["output"]) as frames:
-            return addDerived(
-                self._run,
-                frames,
-                message["used"]["frame_numbers"],
-                name=slicer.mrmlScene.GenerateUniqueName(name),
-                attributes=self._attributes(message),
-                subtracted=message["subtraction"] is not None,
+            return (
+                yield from addDerivedInSteps(
+                    self._run,
+                    frames,
+                    message["used"]["frame_numbers"],
+                    name=slicer.mrmlScene.GenerateUniqueName(name),
+                    attributes=self._attributes(message),
+                    subtracted=message["subtraction"] is not None,
+                )
             )
 
     def discard(self) -> None:

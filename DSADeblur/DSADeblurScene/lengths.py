@@ -15,9 +15,10 @@ from slicer.util import VTKObservationMixin
 
 from DSADeblurLib.request import UserFacts
 from DSADeblurScene.derived import sourceOf
-from DSADeblurScene.input import InputRun, readInput, resolveNode, shownVolume
+from DSADeblurScene.input import InputRun, resolveNode, shownVolume
 from DSADeblurScene.line_labels import allLines, removeLabel, setLabel
-from DSADeblurScene.run_file import loadedRun
+from DSADeblurScene.run_file import readLoaded
+from DSADeblurScene.slot import slot
 
 if TYPE_CHECKING:
     from DSADeblurLib.measurement.calibration import Calibration, Choices, Length, Measured
@@ -76,19 +77,18 @@ class Lengths:
     lines: tuple[tuple[slicer.vtkMRMLMarkupsLineNode, Measured], ...] = field(default=())
 
 
-def measuredRun(node, facts: UserFacts = UserFacts()) -> MeasuredRun:
+def measuredRun(node, facts: UserFacts = UserFacts(), read=readLoaded) -> MeasuredRun:
     """What is known of the run behind a node.
 
-    facts: what the user says about the run, which overrides the header.
+    facts: what the user says about the run, which overrides the header. read: `run_file.readLoaded`, or one like it.
 
     Raises:
         ValueError: one sentence, if the node holds no run.
     """
     from DSADeblurLib.measurement.calibration import choices
 
-    run = readInput(nativeNode(node))
+    run, loaded = read(nativeNode(node), facts)
     volume = shownVolume(run.node) or run.volumes[0]
-    loaded = loadedRun(run, facts)
     known = loaded.run.has_file or facts.say_geometry
     acquisition = loaded.run.acquisition if known else _nothingKnown(gridOf(volume))
     return MeasuredRun(run, volume, acquisition, choices(acquisition), (loaded.note, *acquisition.warnings))
@@ -203,11 +203,15 @@ class LengthWatcher(VTKObservationMixin):
 
     Args:
         onChanged: called with Lengths.
+        showError: called with (sentence, details) when a change could not be followed.
     """
 
-    def __init__(self, onChanged: Callable[[Lengths], None]) -> None:
+    def __init__(
+        self, onChanged: Callable[[Lengths], None], showError: Callable[[str, str], None] | None = None
+    ) -> None:
         VTKObservationMixin.__init__(self)
         self._onChanged = onChanged
+        self.showError = showError
         self._measured: MeasuredRun | None = None
         self._choice = CalibrationChoice()
         # Before the first `watch`, and after the scene was closed, labels of a loaded scene are not ours to judge.
@@ -242,6 +246,7 @@ class LengthWatcher(VTKObservationMixin):
         if measured is not None:
             self.addObserver(measured.volume, event, self._update)
 
+    @slot
     def _update(self, caller=None, event=None) -> None:
         # Labels are changed in here, which makes lines report a change.
         if not self._watching or self._updating or slicer.mrmlScene.IsBatchProcessing():
@@ -278,12 +283,14 @@ class LengthWatcher(VTKObservationMixin):
             if not self.hasObserver(line, event, self._update):
                 self.addObserver(line, event, self._update)
 
+    @slot
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeAdded(self, caller, event, node) -> None:
         if node.IsA("vtkMRMLMarkupsLineNode"):
             self._observeLine(node)
             self._update()
 
+    @slot
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeRemoved(self, caller, event, node) -> None:
         if node.IsA("vtkMRMLMarkupsLineNode"):
@@ -295,6 +302,7 @@ class LengthWatcher(VTKObservationMixin):
         elif self._measured is not None and node in (self._measured.run.node, self._measured.volume):
             self.watch(None, self._choice)
 
+    @slot
     def _onSceneStartClose(self, caller, event) -> None:
         self._choice, self._watching = CalibrationChoice(), False
         self._setRun(None)

@@ -8,6 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurScene.derived import ATTRIBUTE
+from DSADeblurScene.slot import slot
 
 if TYPE_CHECKING:
     from DSADeblurLib.measurement.calibration import Measured
@@ -76,12 +77,14 @@ def allLines() -> list:
     return slicer.util.getNodesByClass("vtkMRMLMarkupsLineNode")
 
 
+@slot
 def watchLoadedScenes() -> None:
     """Open the panel, unseen, when a scene with lines of ours is loaded; called when the application has started.
 
     Without it nobody would renew the label of a line that is moved before the user opens the module.
     """
 
+    @slot
     def onLoaded(_scene, _event) -> None:
         if any(map(isLabelled, allLines())):
             slicer.modules.dsadeblur.widgetRepresentation()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import qt
 
 from DSADeblurScene.runner import STDERR_LINES, STOP_SECONDS, pythonExecutable, workerArguments, workerEnvironment
+from DSADeblurScene.slot import slot
 
 
 class QProcessRunner:
@@ -54,9 +55,13 @@ class QProcessRunner:
             process.kill()
             process.waitForFinished(int(1000 * STOP_SECONDS))
 
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        qt.QTimer.singleShot(int(1000 * seconds), slot(call))
+
     def wait(self, seconds: float) -> None:
         """Nothing to do: the event loop delivers."""
 
+    @slot
     def _readOutput(self) -> None:
         if self._process is None:
             return
@@ -66,11 +71,13 @@ class QProcessRunner:
             if self._process is not None:
                 self._onLine(line.decode("utf-8", "replace"))
 
+    @slot
     def _readErrors(self) -> None:
         if self._process is not None:
             text = self._errors + bytes(self._process.readAllStandardError().data())
             self._errors = b"\n".join(text.split(b"\n")[-STDERR_LINES:])
 
+    @slot
     def _finished(self, status: int, exitStatus: int) -> None:
         if self._process is None:
             return

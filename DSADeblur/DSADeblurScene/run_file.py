@@ -10,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurLib.request import UserFacts
-from DSADeblurScene.input import InputRun
+from DSADeblurScene.input import InputRun, readInput
 
 if TYPE_CHECKING:
     from DSADeblurLib.xa.loaded_frames import LoadedRun
@@ -53,6 +53,31 @@ def loadedRun(run: InputRun, facts: UserFacts) -> LoadedRun:
 
     file = fileOfRun(run)
     return loaded_run(run.frames, file.path, facts, file.note, file.severalFiles)
+
+
+def readLoaded(node, facts: UserFacts) -> tuple[InputRun, LoadedRun]:
+    """A node's run, and what file and user say of it. Raises ValueError, one sentence, if the node holds no run."""
+    run = readInput(node)
+    return run, loadedRun(run, facts)
+
+
+class LastRead:
+    """As `readLoaded`, but what was read last is not read again while neither node nor facts have changed."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the nodes."""
+        self._identity: tuple | None = None
+        self._read: tuple[InputRun, LoadedRun] | None = None
+
+    def __call__(self, node, facts: UserFacts) -> tuple[InputRun, LoadedRun]:
+        identity = (node.GetID(), node.GetMTime(), facts)
+        if self._read is None or identity != self._identity:
+            self._read = readLoaded(node, facts)
+            self._identity = identity
+        return self._read
 
 
 def fileForInstance(uid: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -38,10 +39,22 @@ class WorkerRunner(Protocol):
 
     def isRunning(self) -> bool: ...
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Close the process's stdin, and kill it where it does not end soon."""
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call something on the thread that owns the runner, after some time, whether the process still runs or not."""
 
     def wait(self, seconds: float) -> None:
         """Deliver what arrives within some time; where an event loop delivers, this does nothing."""
+
+
+def killWorker(pid: int) -> None:
+    """Kill a worker by its number, for the process that was started may be but a launcher."""
+    try:
+        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))  # what Windows calls so ends a process at once
+    except OSError:
+        pass  # it is gone
 
 
 def pythonExecutable() -> str:
@@ -140,12 +153,19 @@ class SubprocessRunner:
             process.kill()
             process.wait()
 
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        timer = threading.Timer(seconds, self._events.put, (call,))
+        timer.daemon = True
+        timer.start()
+
     def wait(self, seconds: float) -> None:
         try:
             event = self._events.get(timeout=seconds)
         except queue.Empty:
             return
-        if isinstance(event, str):
+        if callable(event):
+            event()
+        elif isinstance(event, str):
             self._onLine(event)
         elif self._process is not None:
             self._process = None

@@ -6,10 +6,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurLib.paths import sample_data_folder
+from DSADeblurScene.slot import slot
 
 CATEGORY = "DSA Deblur"
 
 
+@slot
 def registerSampleData() -> None:
     """Add one entry for each bundled run; called when the application has started.
 
@@ -18,7 +20,7 @@ def registerSampleData() -> None:
     """
     import SampleData
 
-    for path in sorted(sample_data_folder().glob("*.dcm")):
+    for path in (sample_data_folder() / name for name in sampleRuns()):
         SampleData.SampleDataLogic.registerCustomSampleDataSource(
             category=CATEGORY,
             sampleName=path.stem,
@@ -39,10 +41,16 @@ def loadSample(source) -> list[str]:
         RuntimeError: one sentence, if there is no DICOM database; it is shown in a window as well.
     """
     with slicer.util.tryWithErrorDisplay(_("The sample was not loaded."), waitCursor=True):
-        return _load(source)
+        return loadRun(source.fileNames[0])
 
 
-def _load(source) -> list[str]:
+def sampleRuns() -> list[str]:
+    """File names of the bundled runs."""
+    return sorted(path.name for path in sample_data_folder().glob("*.dcm"))
+
+
+def loadRun(fileName: str) -> list[str]:
+    """As `loadSample`, for the name of a bundled file, and without a window of its own."""
     import pydicom
     from DICOMLib import DICOMUtils
 
@@ -51,5 +59,5 @@ def _load(source) -> list[str]:
         raise RuntimeError(_("There is no DICOM database yet: open the DICOM module once, then load the sample again."))
     folder = sample_data_folder()
     DICOMUtils.importDicom(str(folder), database)
-    dataset = pydicom.dcmread(folder / source.fileNames[0], stop_before_pixels=True)
+    dataset = pydicom.dcmread(folder / fileName, stop_before_pixels=True)
     return DICOMUtils.loadSeriesByUID([str(dataset.SeriesInstanceUID)])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +11,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurLib.frame_file import FrameFile
+from DSADeblurLib.lazy_frames import MappedFrames
 from DSADeblurScene.compare import frameNumbersOf, showSideBySide, subtractedSource
 from DSADeblurScene.derived import ATTRIBUTE, addDerived, addPicture, setWindow, sourceOf, vesselWindow
 from DSADeblurScene.input import NodeFrames, readInput, shownVolume
+from DSADeblurScene.temporary import makeTemporaryFolder
 
 if TYPE_CHECKING:
     from DSADeblurLib.xa.subtraction.subtract import SubtractedFrames
@@ -99,7 +99,7 @@ def showWithBackground(derived, fraction: float, progress: Progress = lambda don
 
     originals, indices, sharp = _framesOf(derived)
     count, shape = len(indices), (len(indices), *originals.shape[1:])
-    folder = Path(tempfile.mkdtemp(prefix="dsad-", dir=slicer.app.temporaryPath))
+    folder = makeTemporaryFolder()
     try:
         # To files first: a run may be long, and one that is stopped half-way must leave the scene as it was.
         with (
@@ -112,14 +112,14 @@ def showWithBackground(derived, fraction: float, progress: Progress = lambda don
                 source[i] = with_background(originals[index], mask, fraction)
                 deblurred[i] = with_background(sharp[i], mask, fraction)
             progress(count, count)
-            nodes = _putBackground(derived, (source, deblurred), fraction)
+            nodes = _putBackground(derived, (source, deblurred), fraction, lambda: progress(count, count))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     showSideBySide(*nodes)
     return nodes
 
 
-def _putBackground(derived, results, fraction: float) -> tuple:
+def _putBackground(derived, results, fraction: float, live: Callable[[], None]) -> tuple:
     run, numbers = readInput(sourceOf(derived)), frameNumbersOf(derived)
     text = _("{name} with {percent} % background (display only, research use only)")
     names = _names(derived, text, percent=f"{100 * fraction:.0f}")
@@ -131,8 +131,13 @@ def _putBackground(derived, results, fraction: float) -> tuple:
         "FrameNumbers": " ".join(map(str, numbers)),
     }
 
+    def step(frame):
+        live()
+        return frame
+
     def add(frames, name):
-        return addDerived(run, frames, numbers, name=name, attributes=attributes, subtracted=False)
+        told = MappedFrames(frames, step, frames.dtype)
+        return addDerived(run, told, numbers, name=name, attributes=attributes, subtracted=False)
 
     return _put(derived, BACKGROUND_REFERENCES, results, names, attributes, add)
 

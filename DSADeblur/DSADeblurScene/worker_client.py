@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 
 from slicer.i18n import tr as _
 
-from DSADeblurScene.runner import WorkerRunner
+from DSADeblurScene.runner import WorkerRunner, killWorker
+
+# A worker that cannot answer, because it was stopped or computes a very large tile, is killed after so long.
+CANCEL_SECONDS = 5.0
+# It says much more often that it is alive.
+SILENCE_SECONDS = 30.0
 
 
 def _ignore(*_arguments) -> None:
@@ -45,6 +50,8 @@ class WorkerClient:
         self._callbacks = Callbacks()
         self._count = 0
         self._lastWord = ""
+        self._pid: int | None = None
+        self._heard = False
 
     @property
     def isBusy(self) -> bool:
@@ -61,7 +68,7 @@ class WorkerClient:
             raise RuntimeError(_("A run is being deblurred already; wait for it or cancel it."))
         if self._runner is None or not self._runner.isRunning():
             self._lastWord = ""
-            self._runner = None
+            self._runner = self._pid = None
             runner = self._makeRunner()
             try:
                 runner.start(self._onLine, self._onExit)
@@ -73,12 +80,39 @@ class WorkerClient:
         job = self._job = f"job-{self._count}"
         self._callbacks = callbacks
         self._runner.send(json.dumps({"type": "deblur", "job": job, **request}))
+        self._listen(job)
         return job
 
     def cancel(self) -> None:
-        """Ask for the end of the job; its `cancelled` callback follows."""
+        """Ask for the end of the job; its `cancelled` callback follows, if need be when its process is killed."""
         if self._runner is not None and self.isBusy:
-            self._runner.send(json.dumps({"type": "cancel", "job": self._job}))
+            job = self._job
+            self._runner.send(json.dumps({"type": "cancel", "job": job}))
+            self._runner.later(CANCEL_SECONDS, lambda: self._killUnlessEnded(job))
+
+    def _killUnlessEnded(self, job: str | None) -> None:
+        if self._job == job and job is not None:
+            logging.debug("The worker does not answer; it is killed.")
+            self._kill()
+            self.stop()
+
+    def _kill(self) -> None:
+        if self._pid is not None:
+            killWorker(self._pid)
+
+    def _listen(self, job: str) -> None:
+        """Tell the user when nothing has come for a while, and go on; one that is starting says nothing yet."""
+        self._heard = False
+
+        def look() -> None:
+            if self._job == job:
+                if not self._heard and self._pid is not None:
+                    text = _("The worker has not answered for {seconds:.0f} seconds; Cancel ends it.")
+                    self._callbacks.notice(text.format(seconds=SILENCE_SECONDS))
+                self._listen(job)
+
+        if self._runner is not None:
+            self._runner.later(SILENCE_SECONDS, look)
 
     def forget(self) -> None:
         """Drop the job without any further callback and stop the process."""
@@ -87,7 +121,7 @@ class WorkerClient:
 
     def stop(self) -> None:
         """End the process; a job under way is reported as cancelled."""
-        runner, self._runner = self._runner, None
+        runner, self._runner, self._pid = self._runner, None, None
         if runner is not None:
             runner.stop()
         self._end("cancelled")
@@ -110,7 +144,11 @@ class WorkerClient:
         except (ValueError, KeyError, TypeError, AttributeError):
             logging.debug(f"Unreadable line from the worker: {line!r}")
             return
+        self._heard = True
+        if kind == "alive":
+            return
         if kind == "ready":
+            self._pid = message.get("pid")
             logging.debug(f"Worker ready: {message}")
         elif kind == "error" and job is None:
             # Nothing can run at all, for instance without PyTorch; the process ends after this.
@@ -130,7 +168,7 @@ class WorkerClient:
             self._end("error", message["message"])
 
     def _onExit(self, status: int | None, stderrTail: str) -> None:
-        self._runner = None
+        self._runner = self._pid = None
         if not self.isBusy:
             return
         lines = [line.strip() for line in stderrTail.splitlines() if line.strip()]

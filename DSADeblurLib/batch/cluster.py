@@ -30,6 +30,7 @@ from DSADeblurLib.batch.folder import OutputFolder, OutputFull
 from DSADeblurLib.batch.outcome import Job, Outcome
 from DSADeblurLib.batch.process_run import process_run
 from DSADeblurLib.batch.step import Step, in_a_sentence
+from DSADeblurLib.options import RequestError
 
 _CONNECT_SECONDS = 30
 # A worker may be busy for hours; but one must be there.
@@ -59,24 +60,24 @@ def existing_cluster(address: str) -> Iterator[Client]:
     """The client of the cluster whose scheduler has this address, once it has a worker.
 
     Raises:
-        ValueError: it cannot be reached, or there is no worker, or none that can load DSADeblur.
+        RequestError: it cannot be reached, or there is no worker, or none that can load DSADeblur.
     """
     with silence_logging_cmgr(_NEVER):
         try:
             client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
         except Exception as error:  # a wrong address fails in many ways
-            raise ValueError(f"No Dask scheduler answers at {address}; start one with 'dask scheduler'.") from error
+            raise RequestError(f"No Dask scheduler answers at {address}; start one with 'dask scheduler'.") from error
         with client:
             try:
                 client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
             except asyncio.TimeoutError as error:
-                raise ValueError(
+                raise RequestError(
                     f"The Dask scheduler at {address} has no workers; start some with 'dask worker {address}'."
                 ) from error
             try:
                 client.run(cpu_count_here)
             except Exception as error:
-                raise ValueError(
+                raise RequestError(
                     f"A worker of {address} cannot load DSADeblur ({error}); install the same version there."
                 ) from error
             yield client
@@ -118,7 +119,7 @@ def _processes(count: int) -> Iterator[LocalCluster]:
             silence_logs=_NEVER,
         )
     except Exception as error:  # Dask's own, or what the process met
-        raise ValueError(
+        raise RequestError(
             f"The processes cannot be started ({error.__cause__ or error}); use fewer --workers, or one alone."
         ) from error
     try:

@@ -34,8 +34,11 @@ from filelock import FileLock, Timeout
 from DSADeblurLib.atomic_write import atomic_write, is_plain_file, is_plain_folder, put_in_place
 from DSADeblurLib.batch.outcome import INTERRUPTED, RESULTS, SUFFIX, Job, Outcome, is_key
 from DSADeblurLib.errors import DSADeblurError
+from DSADeblurLib.regular_file import read_regular
 
 HIDDEN = ".dsadeblur"
+# A manifest of a hundred thousand runs.
+_LARGEST_JSON = 2**28
 _FOLDERS = ("processes", "claims", "work", "runs")
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -116,6 +119,13 @@ class OutputFolder:
         for path in (self._hidden, *(self._hidden / name for name in _FOLDERS)):
             if not is_plain_folder(path, or_nothing=True):
                 raise _in_the_way(path)
+
+    def has_claims(self) -> bool:
+        """Whether a living process has a run in its hands. Within `changing`, after `sweep`.
+
+        It may be a cluster's worker whose client was killed.
+        """
+        return any((self._hidden / "claims").iterdir())
 
     def enter(self) -> FileLock:
         """The lock that says that this process is at work, until it is released. Within `changing`."""
@@ -272,8 +282,7 @@ class OutputFolder:
         if self.is_in_use():
             return
         self.sweep()
-        # A claim that is still held is that of a cluster's worker whose client was killed.
-        if not any((self._hidden / "claims").iterdir()):
+        if not self.has_claims():
             shutil.rmtree(self._hidden, ignore_errors=True)
 
 
@@ -294,8 +303,8 @@ def _write(path: Path, values: dict, folder: Path) -> None:
 def read_json(path: Path) -> object:
     """What a JSON file holds; None if it is missing, a link or damaged."""
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape") if is_plain_file(path) else ""
-        return json.loads(text)
+        data = read_regular(path, _LARGEST_JSON) if is_plain_file(path) else b""
+        return json.loads(data.decode("utf-8", "surrogateescape"))
     except (OSError, ValueError, RecursionError):
         return None
 

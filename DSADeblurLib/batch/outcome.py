@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import unicodedata
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_type_hints
 
+from DSADeblurLib.regular_file import open_regular, sha256_of
 from DSADeblurLib.request import PICTURES
 
 SUFFIX = "_deblurred.dcm"
@@ -49,8 +52,9 @@ class Outcome:
         warnings: sentences about the run and its result.
         input_bytes, output_bytes: sizes.
         input_changed_ns: time of the input's last change in nanoseconds.
-        input_head_sha256: of its first 64 KiB. By these a later call sees whether the result still is that of this
-            input.
+        input_head_sha256: of its first 64 KiB. By these a later call sees whether the input still is this one.
+        input_sha256, output_sha256: of the whole files. By them it knows an input that was only touched, and whether
+            the result still is the one that was written.
     """
 
     input: str
@@ -65,7 +69,9 @@ class Outcome:
     input_bytes: int | None = None
     input_changed_ns: int | None = None
     input_head_sha256: str | None = None
+    input_sha256: str | None = None
     output_bytes: int | None = None
+    output_sha256: str | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -85,24 +91,21 @@ class Outcome:
     @classmethod
     def from_dict(cls, values: object) -> Outcome | None:
         """Inverse of `vars`, for what a file says; None if that is no outcome. Unknown names are left out."""
-        if not isinstance(values, dict) or not isinstance(values.get("input"), str):
+        if not isinstance(values, dict):
             return None
-        known = {one.name for one in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in known})
+        known = {name: value for name, value in values.items() if name in _KINDS}
+        if "input" not in known or not all(_is_of(value, _KINDS[name]) for name, value in known.items()):
+            return None
+        return cls(**known)
 
     def fingerprint(self) -> dict:
         """What makes two results of one input the same."""
         return {name: getattr(self, name) for name in ("software", "model_sha256", "request")}
 
-    def still_holds(self, folder: Path, fingerprint: dict) -> bool:
-        """Whether this is the good result of what is asked now: same input, and its output is there in full."""
-        if not self.succeeded or self.key is None or self.fingerprint() != fingerprint:
-            return False
-        try:
-            there = os.lstat(folder / f"{self.key}{SUFFIX}").st_size
-        except OSError:
-            return False
-        return self.output_bytes == there and self.is_of_what_lies_there()
+    def has_its_output(self, folder: Path) -> bool:
+        """Whether the result in the folder is, to the last byte, the one that was written."""
+        path = folder / f"{self.key}{SUFFIX}"
+        return self.output_bytes == size_of(path) and self.output_sha256 == sha256_of(path) is not None
 
     def identity(self) -> dict:
         """What was noted of the input before it was read."""
@@ -112,6 +115,36 @@ class Outcome:
         """Whether the input is the file that it was: another one may lie at the same path now."""
         return self.identity() == input_identity(self.input) != {}
 
+    def of_what_lies_there(self, verify: bool) -> Outcome | None:
+        """This of the file that lies at the path now, if its bytes are those of then; else None.
+
+        A file that was only touched has the same. Of one that was not, no more than the head is read without `verify`.
+        """
+        now = input_identity(self.input)
+        touched = now | {"input_changed_ns": self.input_changed_ns} == self.identity() != now
+        if now != self.identity() and not touched:
+            return None
+        if (touched or verify) and self.input_sha256 != sha256_of(self.input):
+            return None
+        return replace(self, **now)
+
+
+_KINDS = get_type_hints(Outcome)
+
+
+def _is_of(value: object, kind) -> bool:
+    if kind == list[str]:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, kind)
+
+
+def size_of(path: Path) -> int | None:
+    """The size of a file, or of a link itself; None if there is none."""
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return None
+
 
 def input_identity(path: str) -> dict:
     """Size, time of the last change and hash of the head of a file; nothing if there is none.
@@ -119,8 +152,8 @@ def input_identity(path: str) -> dict:
     Copies may keep times, and runs of one device have one size: whose image it is, is said in the head.
     """
     try:
-        with open(path, "rb") as file:
-            status, head = os.fstat(file.fileno()), file.read(_HEAD_BYTES)
+        with open_regular(path) as file:
+            status, head = os.fstat(file.fileno()), io.BufferedReader(file).read(_HEAD_BYTES)
     except (OSError, ValueError):
         return {}
     return {

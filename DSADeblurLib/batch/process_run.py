@@ -10,6 +10,7 @@ from pathlib import Path
 from DSADeblurLib.batch.folder import OutputFolder, OutputFull, is_disk_full
 from DSADeblurLib.batch.outcome import Job, Outcome, input_identity
 from DSADeblurLib.batch.step import Step
+from DSADeblurLib.regular_file import sha256_of
 
 
 def process_run(
@@ -39,12 +40,18 @@ def process_run(
         unfinished = folder.work(job.key) / folder.result(job.key).name
         identity = input_identity(job.input)  # where there is none, the step says what is wrong
         outcome = replace(step(Path(job.input), unfinished, progress, threads), **identity)
+        contents = sha256_of(job.input) if outcome.succeeded else None
         if outcome.succeeded and input_identity(job.input) not in (identity, {}):
             outcome = replace(outcome, output=None, error="The file was replaced while it was read; call again.")
         if not outcome.succeeded:
             return folder.keep(job.key, outcome)
-        size = unfinished.stat().st_size
-        outcome = replace(outcome, output=str(folder.result(job.key)), output_bytes=size)
+        outcome = replace(
+            outcome,
+            input_sha256=contents,
+            output=str(folder.result(job.key)),
+            output_bytes=unfinished.stat().st_size,
+            output_sha256=sha256_of(unfinished),
+        )
         try:
             return folder.keep(job.key, outcome, unfinished, job.may_replace(identity))
         except OSError as error:  # an older result may be open in a viewer, for instance
@@ -53,7 +60,9 @@ def process_run(
             taken = "there is another file of that name now; call again"
             why = taken if isinstance(error, FileExistsError) else error.strerror
             sentence = f"Cannot write {Path(error.filename2 or unfinished).name}: {why}."
-            return folder.keep(job.key, replace(outcome, output=None, output_bytes=None, error=sentence))
+            return folder.keep(
+                job.key, replace(outcome, output=None, output_bytes=None, output_sha256=None, error=sentence)
+            )
 
 
 @contextlib.contextmanager

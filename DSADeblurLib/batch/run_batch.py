@@ -15,8 +15,8 @@ from DSADeblurLib.batch.outcome import RESULTS, Job, Outcome
 from DSADeblurLib.batch.process_run import full_disk_in_a_sentence, process_run
 from DSADeblurLib.batch.session import batch_in
 from DSADeblurLib.batch.step import DeblurStep, Step
-from DSADeblurLib.request import DeblurRequest
-from DSADeblurLib.xa import find_inputs
+from DSADeblurLib.request import DeblurRequest, RequestError
+from DSADeblurLib.xa import find_inputs, may_be_dicom
 
 if TYPE_CHECKING:
     from DSADeblurLib.restoration.package import Model
@@ -28,13 +28,15 @@ class Batch:
 
     `resume` keeps the good results of an earlier call. `workers` is the number of processes on this computer;
     `scheduler` the address of a Dask cluster, which then does the work. `overwrite` lets results replace those of other
-    inputs that have the same name.
+    inputs that have the same name. `verify` reads the inputs of an earlier call to the end, to see that they are the
+    same.
     """
 
     resume: bool = False
     workers: int = 1
     scheduler: str | None = None
     overwrite: bool = False
+    verify: bool = False
 
 
 def deblur_files(
@@ -49,7 +51,7 @@ def deblur_files(
 
     The request is the same for all; the rest is as for `run_batch`.
     """
-    return run_batch(inputs, folder, DeblurStep.of(model, request), batch, **callbacks)
+    return run_batch(inputs, folder, DeblurStep.of(model, request), batch, wanted=may_be_dicom, **callbacks)
 
 
 def run_batch(
@@ -58,34 +60,45 @@ def run_batch(
     step: Step,
     batch: Batch = Batch(),
     *,
+    wanted: Callable[[str], bool] = lambda path: True,
+    found: Callable[[int, list[str]], None] = lambda count, left_out: None,
     starting: Callable[[Path], Callable[[int, int], None] | None] = lambda path: None,
     finished: Callable[[Outcome, int, int], None] = lambda outcome, done, count: None,
+    noticed: Callable[[str], None] = lambda sentence: None,
 ) -> list[Outcome]:
     """Do `step` with every file among `inputs`; one that fails does not stop the others.
 
     Args:
         inputs: files and folders, searched recursively.
         folder: gets one `<name>_deblurred.dcm` a run, under a name that nothing has yet unless it is that of the same
-            input's own result, and manifest.json, which lists what earlier calls did too. It is brought up to date
+            input's own result, and manifest.json, which lists what earlier calls did too. Results of other settings are
+            moved into a folder there. It is brought up to date
             after each run, or where that would take too much of the time, a little later. Other processes may work in
             the folder for the same settings, or have been killed there.
         step: what is done with each file.
         batch: how.
+        wanted: whether a file is one to be done; others are left out, and nothing is noted of them.
+        found: told how many files there are to be done, and the paths of those left out.
         starting: told each file that is begun in this process; what it returns gets that run's progress.
         finished: told each outcome, with the number done and the count.
+        noticed: told sentences about the folder, for instance what was moved aside.
 
     Returns:
         One outcome a file, in order, whoever did it; the manifest has the same. None where there is no file.
 
     Raises:
-        RequestError: an input does not exist; then nothing is written.
+        RequestError: no input exists; then nothing is written. One of several that does not is a run that fails.
         OutputFull: the disk is full. No further run is begun, what is done stays done.
         ValueError: Dask is missing, its cluster is not usable, the folder is in use for something else, or its hidden
             folder is a link.
         OSError: the folder cannot be written.
     """
-    found = _inputs(inputs, Path(folder))
-    if not found:
+    files = _inputs(inputs, Path(folder))
+    left_out = [path for path in files if not wanted(path)]
+    unwanted = set(left_out)
+    files = [path for path in files if path not in unwanted]
+    found(len(files), left_out)
+    if not files:
         return []
     here = OutputFolder(folder)
     fingerprint = step.fingerprint()
@@ -93,7 +106,11 @@ def run_batch(
         stack.enter_context(full_disk_in_a_sentence(here))
         # What can be wrong with a cluster is told before anything is written.
         work = stack.enter_context(_way_of_working(batch))
-        jobs, manifest = stack.enter_context(batch_in(here, found, fingerprint, batch.resume, batch.overwrite))
+        jobs, manifest, notices = stack.enter_context(
+            batch_in(here, files, fingerprint, batch.resume, batch.overwrite, batch.verify)
+        )
+        for sentence in notices:
+            noticed(sentence)
         outcomes = {job: outcome for job in jobs if (outcome := here.outcome(job, fingerprint)) is not None}
         waiting = [job for job in jobs if job not in outcomes]
         done = 0
@@ -118,7 +135,7 @@ def _way_of_working(batch: Batch) -> Iterator[Callable[..., Generator[tuple[Job,
     try:
         from DSADeblurLib.batch import cluster
     except ImportError as error:
-        raise ValueError("Several workers need Dask; install it with 'pip install dsadeblur[cluster]'.") from error
+        raise RequestError("Several workers need Dask; install it with 'pip install dsadeblur[cluster]'.") from error
     if batch.scheduler is None:
         yield lambda jobs, *common, starting: cluster.on_local_processes(batch.workers, jobs, *common)
         return
@@ -148,5 +165,8 @@ def _inputs(inputs: Iterable[str | Path], folder: Path) -> list[str]:
         ours = name.startswith(MANIFEST) or name.endswith(RESULTS)
         return HIDDEN in parent.split(os.sep) or (ours and (parent + os.sep).startswith(os.path.join(output, "")))
 
-    paths = dict.fromkeys(os.path.abspath(path) for path in find_inputs(inputs))
+    given = list(inputs)
+    there = [path for path in given if os.path.exists(path)]
+    missing = [path for path in given if not os.path.exists(path)] if there else []
+    paths = dict.fromkeys(os.path.abspath(path) for path in (*find_inputs(there or given), *missing))
     return [path for path in paths if not is_earlier_result(path)]

@@ -6,25 +6,30 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from DSADeblurLib.batch.folder import OutputFolder, Plan, key_of
 from DSADeblurLib.batch.manifest import Manifest, newest, read_manifest, set_foreign_manifest_aside
-from DSADeblurLib.batch.outcome import INTERRUPTED, RESULTS, Job, Outcome, folded, is_key
+from DSADeblurLib.batch.other_settings import set_other_settings_aside
+from DSADeblurLib.batch.outcome import INTERRUPTED, RESULTS, SUFFIX, Job, Outcome, folded, is_key, size_of
 
 # Bytes of a name that leave room for what is appended to it; file systems allow 255.
 _LONGEST = 200
+ONLY_PICTURES = "The result was removed, and its pictures were not; call again."
 
 
 @contextlib.contextmanager
 def batch_in(
-    folder: OutputFolder, inputs: list[str], fingerprint: dict, resume: bool, overwrite: bool
-) -> Iterator[tuple[list[Job], Manifest]]:
-    """Take part in the folder's batch; gives this process's jobs in order, and the manifest.
+    folder: OutputFolder, inputs: list[str], fingerprint: dict, resume: bool, overwrite: bool, verify: bool
+) -> Iterator[tuple[list[Job], Manifest, list[str]]]:
+    """Take part in the folder's batch; gives this process's jobs in order, the manifest, and sentences for the user.
 
     While another living process is at work there, the two share one batch: what either has done is done. Otherwise a
-    new batch begins, which keeps good results of earlier ones for the same inputs if `resume` says so. What else
-    earlier batches left stays, and stays in the manifest. At the end, however it comes, the manifest is written.
+    new batch begins, which keeps good results of earlier ones for the same inputs if `resume` says so. Results of other
+    settings are moved aside; what else earlier batches left stays, and stays in the manifest. At the end, however it
+    comes, the manifest is written.
+
+    With `verify` the whole of each input is compared with what an earlier result was made of, see
+    `Outcome.of_what_lies_there`.
 
     Raises:
         ValueError: another process is at work in the folder and asks for something else, or links are in the way.
@@ -36,27 +41,33 @@ def batch_in(
         set_foreign_manifest_aside(folder)
         plan = folder.plan()
         recorded = {key_of(entry): folder.recorded(key_of(entry)) for entry in folder.records()}
-        there = set(map(folded, os.listdir(folder.path)))
-        left = _left_by_earlier(folder, plan, recorded, there)
-        own = _own_results(left, inputs)
-        if not folder.is_in_use() or plan is None:
-            good = [one for one in own.values() if resume and one.still_holds(folder.path, fingerprint)]
+        in_use = folder.is_in_use()
+        if plan is not None and plan.fingerprint != fingerprint and (in_use or folder.has_claims()):
+            raise ValueError(
+                "Another process works in the output folder with other settings; wait for it, or choose another folder."
+            )
+        notices: list[str] = []
+        left = _left_by_earlier(folder, plan, recorded, set(inputs))
+        new = not in_use or plan is None
+        if new:
+            left, notices = set_other_settings_aside(folder, left, fingerprint)
+            notices += _unknown_results(folder, left)
+        own = _own_results(left, inputs, verify)
+        if new or plan is None:
+            good = [one for one in own.values() if resume and one.succeeded]
             kept = {one.key: one for one in good if one.key is not None}
             plan = Plan(fingerprint, {}, [outcome for outcome in left if outcome.key not in kept])
             # What earlier batches left is safe in the plan before its records go.
             folder.write_plan(plan)
             _record_only(folder, kept, recorded)
-        elif plan.fingerprint != fingerprint:
-            raise ValueError(
-                "Another process works in the output folder with other settings; wait for it, or choose another folder."
-            )
+        there = set(map(folded, os.listdir(folder.path)))
         jobs = _named(inputs, plan, recorded, own, there, overwrite)
         ours = {job.input: job.key for job in jobs}
         folder.write_plan(replace(plan, runs=ours | {path: key for path, key in plan.runs.items() if path not in ours}))
         manifest.write()
         here = folder.enter()
     try:
-        yield jobs, manifest
+        yield jobs, manifest, notices
     finally:
         with folder.changing():
             try:
@@ -69,13 +80,14 @@ def batch_in(
 
 
 def _left_by_earlier(
-    folder: OutputFolder, plan: Plan | None, recorded: dict[str, Outcome | None], there: set[str]
+    folder: OutputFolder, plan: Plan | None, recorded: dict[str, Outcome | None], inputs: set[str]
 ) -> list[Outcome]:
     """What the manifest says, and the plan and the records that it may not have yet, of what is still there.
 
-    `there` are the names in the output folder, `folded`.
+    Results of `inputs` are read to the end, to see whether they are what was written.
     """
     outcomes = [*read_manifest(folder), *(plan.earlier if plan is not None else ()), *filter(None, recorded.values())]
+    there = set(map(folded, os.listdir(folder.path)))
     left = []
     for outcome in newest(outcomes):
         if outcome.key is not None:
@@ -83,9 +95,13 @@ def _left_by_earlier(
             if folded(result.name) in there:
                 # The folder may have been moved. A record that cannot be read may have told of something newer.
                 damaged = outcome.key in recorded and recorded[outcome.key] is None
-                if outcome.succeeded and not damaged and _size(result) != outcome.output_bytes:
-                    continue  # that is another file, which somebody put there, or what is left of the result
+                if outcome.succeeded and not damaged:
+                    same = outcome.output_bytes == size_of(result)
+                    if not same or (outcome.input in inputs and not outcome.has_its_output(folder.path)):
+                        continue  # that is another file, which somebody put there, or what is left of the result
                 outcome = replace(outcome, output=str(result), error=INTERRUPTED if damaged else outcome.error)
+            elif any(folded(f"{outcome.key}{suffix}") in there for suffix in RESULTS):
+                outcome = replace(outcome, output=str(result), error=ONLY_PICTURES)
             elif outcome.succeeded:
                 continue
             else:
@@ -96,17 +112,20 @@ def _left_by_earlier(
     return left
 
 
-def _size(path: Path) -> int | None:
-    try:
-        return os.lstat(path).st_size
-    except OSError:
-        return None
+def _unknown_results(folder: OutputFolder, left: list[Outcome]) -> list[str]:
+    """A sentence where results lie in the folder that no manifest tells of."""
+    known = {folded(f"{outcome.key}{SUFFIX}") for outcome in left if outcome.key is not None}
+    unknown = [name for name in sorted(os.listdir(folder.path)) if name.endswith(SUFFIX) and folded(name) not in known]
+    if not unknown:
+        return []
+    return [f"What {len(unknown)} of the results here were made of and how is unknown, of {unknown[0]} for instance."]
 
 
-def _own_results(left: list[Outcome], inputs: list[str]) -> dict[str, Outcome]:
+def _own_results(left: list[Outcome], inputs: list[str], verify: bool) -> dict[str, Outcome]:
     """The results of just these inputs: of the same paths, where the same files still lie."""
     wanted = set(inputs)
-    return {one.input: one for one in left if one.key and one.input in wanted and one.is_of_what_lies_there()}
+    own = (one.of_what_lies_there(verify) for one in left if one.key and one.input in wanted)
+    return {one.input: one for one in own if one is not None}
 
 
 def _record_only(folder: OutputFolder, kept: dict[str, Outcome], recorded: dict[str, Outcome | None]) -> None:

@@ -42,6 +42,20 @@ def estimate_blur(read: Callable[[int], np.ndarray], count: int, model: Model) -
     return np.median(estimated, axis=0).astype(np.float32)
 
 
+def told_blur(given_px: tuple[float, float] | None, header_px: tuple[float, float] | None = None) -> np.ndarray | None:
+    """The blur condition of widths (rows, columns) in pixels that are taken as they are; None where there are none.
+
+    Args:
+        given_px: by the user, who knows.
+        header_px: by the header, whose focal spot is a nominal one.
+
+    Returns:
+        (CONDITION_SIZE,) float64, the widths as they were given; see `network.Modulation`.
+    """
+    widths, spread = (header_px, HEADER_SPREAD) if given_px is None else (given_px, CONDITION_SPREADS[0])
+    return None if widths is None else np.array((*widths, spread))
+
+
 def combine_header_and_estimate(estimated: np.ndarray, header_px: tuple[float, float] | None) -> np.ndarray:
     """The blur condition of a run from its header and its estimate, averaged, each by its error.
 
@@ -49,7 +63,7 @@ def combine_header_and_estimate(estimated: np.ndarray, header_px: tuple[float, f
 
     Args:
         estimated: (CONDITION_SIZE,) widths (rows, columns) in pixels and the mean error of their logarithms.
-        header_px: widths (rows, columns) in pixels by the header or the user; None for the estimate alone.
+        header_px: widths (rows, columns) in pixels by the header; None for the estimate alone.
 
     Returns:
         (CONDITION_SIZE,) float32, see `network.Modulation`.

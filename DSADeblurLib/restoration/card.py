@@ -10,6 +10,7 @@ from pathlib import Path
 
 from DSADeblurLib import paths
 from DSADeblurLib.errors import DSADeblurError
+from DSADeblurLib.regular_file import read_regular
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -17,6 +18,9 @@ TEST_INPUT_FILE = "test_input.npy"
 TEST_OUTPUT_FILE = "test_output.npy"
 EXPORT_FILES = ("openvino.xml", "openvino.bin")
 FORMAT_VERSION = 1
+LARGEST_WEIGHTS = 2**30
+"""Bytes; the largest network here has some ten million."""
+_LARGEST_CARD = 2**22
 
 _logger = logging.getLogger(__name__)
 
@@ -98,7 +102,7 @@ def read_card(folder: str | Path) -> ModelCard:
     folder = Path(folder)
     path = folder / CARD_FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        values = json.loads(read_regular(path, _LARGEST_CARD).decode("utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise ModelError(f"There is no model in {folder}: {CARD_FILE} is missing.") from None
     except OSError as error:

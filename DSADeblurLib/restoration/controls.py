@@ -6,7 +6,9 @@ noise, and every faint vessel that it took for noise. The result is
     y = K o + s (o - K o) + (1 - n) r
 
 with sharpness s and noise reduction n from 0 to 1. So y = x for s = n = 0, and y = o for s = n = 1; with n below 1 part
-of the noise stays, and with it what is hidden in it.
+of the noise stays, and with it what is hidden in it. Where the frame itself shows a line above its noise r is kept
+whole, whatever n: there n counts as n (1 - w) with w from `lines.line_map`, unless the noise is to be reduced alike
+everywhere.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import numpy as np
 from scipy import ndimage
 
 from DSADeblurLib.request import DeblurSettings
+from DSADeblurLib.restoration.lines import line_map
 from DSADeblurLib.restoration.normalisation import Aperture
 
 # The standard deviation of a uniform spot of width 1.
@@ -64,6 +67,8 @@ def apply_controls(
         ValueError: one sentence: the width of the blur is needed and None.
     """
     s, n = np.float32(settings.sharpness), np.float32(settings.noise_reduction)
+    if n > 0 and not settings.uniform_noise_reduction:
+        n = n * (1 - line_map(aperture.filled(frame)))
     result = s * restored + (1 - n) * frame
     if settings.needs_blur:
         if blur_px is None:

@@ -13,7 +13,12 @@ import numpy as np
 from DSADeblurLib.lazy_frames import Frames
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.restoration.architecture import SMALLEST_SIDE
-from DSADeblurLib.restoration.blur_condition import combine_header_and_estimate, estimate_blur, header_is_doubtful
+from DSADeblurLib.restoration.blur_condition import (
+    combine_header_and_estimate,
+    estimate_blur,
+    header_is_doubtful,
+    told_blur,
+)
 from DSADeblurLib.restoration.controls import apply_controls
 from DSADeblurLib.restoration.normalisation import (
     Aperture,
@@ -81,6 +86,7 @@ def deblur(
     relationship: str | None = None,
     bits_stored: int | None = None,
     exposed: np.ndarray | None = None,
+    header_px: tuple[float, float] | None = None,
     progress: Callable[[int, int], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
     out=None,
@@ -99,6 +105,8 @@ def deblur(
         bits_stored: integer results are clipped to this many bits; None for all bits of the type.
         exposed: bool (rows, cols), False where a shutter or collimator covers the frames; these pixels are restored
             like others, but neither scale nor blur is estimated from them. None where nothing is covered.
+        header_px: width of the blur (rows, columns) in pixels as focal spot and magnification say it; None where they
+            are not known. Whether it counts is a choice of the settings.
         progress: called with the tiles done and the tiles in all, at the start and after every tile. When memory
             runs short the frame is begun again with smaller tiles and the total changes.
         is_cancelled: asked before every tile.
@@ -134,25 +142,26 @@ def deblur(
     normalisation = None if settings.changes_nothing else _fit(frames, relationship, aperture)
     # Nothing asks for a scale where nothing is changed.
     scale = normalisation or Normalisation(offset=0.0, scale=1.0)
-    blur_condition = estimated = blur_px = None
+    blur_condition = estimated = None
 
     def normalised(index: int) -> np.ndarray:
         return scale.apply(aperture.filled(_working(frames, index, relationship)))
 
-    if normalisation is not None and model.network.architecture.modulated:
-        estimated = estimate_blur(normalised, shape[0], model)
-        blur_condition = combine_header_and_estimate(estimated, settings.blur_px)
-        blur_px = _widths(blur_condition)
-    elif normalisation is not None and settings.needs_blur:
-        blur_px = settings.blur_px
-        if blur_px is None:
-            estimated = estimate_blur(normalised, shape[0], _estimating_model())
-            blur_px = _widths(estimated)
-    restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, blur_condition)
-    if estimated is not None and settings.blur_px is not None and header_is_doubtful(estimated, settings.blur_px):
+    modulated, assumed = model.network.architecture.modulated, header_px if settings.blur == "auto" else None
+    if normalisation is not None and (modulated or settings.needs_blur):
+        blur_condition = told_blur(settings.blur_px, header_px if settings.blur == "header" else None)
+        if blur_condition is None and (modulated or assumed is None):
+            estimated = estimate_blur(normalised, shape[0], model if modulated else _estimating_model())
+            blur_condition = combine_header_and_estimate(estimated, assumed)
+        elif blur_condition is None:
+            blur_condition = told_blur(None, assumed)
+    blur_px = None if blur_condition is None else _widths(blur_condition)
+    told = blur_condition.astype(np.float32) if modulated and blur_condition is not None else None
+    restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, told)
+    if estimated is not None and assumed is not None and header_is_doubtful(estimated, assumed):
         restorer.notices.append(
             "The frames look blurred by {:.1f} x {:.1f} pixels, but {:.1f} x {:.1f} follow from focal spot and "
-            "magnification; check these values.".format(*estimated[:2], *settings.blur_px)
+            "magnification; check these values.".format(*estimated[:2], *assumed)
         )
     restorer.watch(len(chosen), progress, is_cancelled)
 

@@ -18,7 +18,8 @@ import torch
 from torch import nn
 
 from DSADeblurLib.errors import DSADeblurError
-from DSADeblurLib.restoration.card import EXPORT_FILES, ModelCard
+from DSADeblurLib.regular_file import read_regular
+from DSADeblurLib.restoration.card import EXPORT_FILES, LARGEST_WEIGHTS, ModelCard
 from DSADeblurLib.restoration.network import CONDITION_SIZE, RestorationNetwork
 
 
@@ -146,7 +147,7 @@ def read_export(folder: Path, card: ModelCard) -> Export | None:
     if card.openvino.get("made_from") != card.sha256:
         raise ExportError(f"The OpenVINO export of model {card.name!r} was made from other weights; PyTorch is used.")
     try:
-        export = Export(*((folder / name).read_bytes() for name in EXPORT_FILES))
+        export = Export(*(read_regular(folder / name, LARGEST_WEIGHTS) for name in EXPORT_FILES))
     except OSError:
         raise ExportError(f"The OpenVINO export of model {card.name!r} cannot be read; PyTorch is used.") from None
     if export.hashes(card.sha256) != card.openvino:

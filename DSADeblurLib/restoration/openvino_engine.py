@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import torch
 
@@ -19,7 +21,7 @@ _FIXED_SHAPES = 2
 class OpenVINOEngine:
     """Runs an export in float32 or bfloat16; the global skip adds in float32 outside the graph.
 
-    The graph is compiled for the first shapes it meets, which takes a few hundredths less time and a third less memory,
+    The graph is compiled for the first shapes of a run, which takes a few hundredths less time and a third less memory,
     and once more with free sides for all others: tiles at a border are of many shapes. As many threads as PyTorch
     has; nothing is written to disk. Inputs are handed over by position: the names that tracing gives them, such as
     `told` for the blur condition in older exports, do not matter.
@@ -46,12 +48,22 @@ class OpenVINOEngine:
             openvino = import_openvino()
             core = openvino.Core()
             self._graph = core.read_model(export.graph, export.weights)
+            if (len(self._graph.inputs), len(self._graph.outputs)) != (1 + architecture.modulated, 1):
+                raise ValueError("its graph is not that of such a network")
             self._compile = lambda graph: core.compile_model(graph, "CPU", hints)
             self._free = self._compile(self._graph)
         except Exception as error:  # an installation can be broken in many ways; each means: not this engine
             cause = (str(error).strip().splitlines() or [type(error).__name__])[-1].rstrip(". ")
             raise EngineError(f"OpenVINO cannot be used, because {cause}; choose the engine torch.") from error
         self._requests: dict = {}
+        self._met: set = set()
+        self._turn = threading.Lock()  # an inference request serves one at a time
+
+    def begin_run(self) -> None:
+        """Another run comes: what the last one did not need is let go."""
+        with self._turn:
+            self._requests = {key: request for key, request in self._requests.items() if key in self._met}
+            self._met = set()
 
     def run(self, tile: np.ndarray, blur_condition: np.ndarray | None = None) -> np.ndarray:
         """Restore one tile.
@@ -76,19 +88,22 @@ class OpenVINOEngine:
             if blur_condition is None:
                 raise ValueError("A modulated network needs to be told the blur.")
             inputs.append(np.asarray(blur_condition, np.float32)[None])
-        try:
-            correction = self._request(stack.shape).infer(inputs, share_inputs=True)[0][0, 0]
-        except (RuntimeError, MemoryError) as error:
-            if isinstance(error, RuntimeError) and not any(words in str(error) for words in _OUT_OF_MEMORY):
-                raise
-            message = str(error).splitlines()[-1] if str(error) else "out of memory"
-            self._requests.clear()  # a failed one keeps what it holds
-            raise OutOfMemory(message) from None
-        return stack[frames // 2] + correction if self._architecture.global_skip else correction.copy()
+        with self._turn:
+            try:
+                correction = self._request(stack.shape).infer(inputs, share_inputs=True)[0][0, 0]
+            except (RuntimeError, MemoryError) as error:
+                if isinstance(error, RuntimeError) and not any(words in str(error) for words in _OUT_OF_MEMORY):
+                    raise
+                message = str(error).splitlines()[-1] if str(error) else "out of memory"
+                self._requests.clear()  # a failed one keeps what it holds
+                raise OutOfMemory(message) from None
+            return stack[frames // 2] + correction if self._architecture.global_skip else correction.copy()
 
     def _request(self, shape: tuple[int, int, int]):
-        """The inference request for a shape, one for all beyond the first shapes."""
-        key = shape if shape in self._requests or len(self._requests) < _FIXED_SHAPES else None
+        """The inference request for a shape, one for all beyond the first shapes of a run."""
+        if len(self._met) < _FIXED_SHAPES:
+            self._met.add(shape)
+        key = shape if shape in self._met else None
         if key not in self._requests:
             compiled = self._free
             if key is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -12,11 +13,13 @@ import numpy as np
 import torch
 
 from DSADeblurLib.atomic_write import atomic_folder
+from DSADeblurLib.regular_file import read_regular
 from DSADeblurLib.restoration.architecture import SMALLEST_SIDE, Architecture
 from DSADeblurLib.restoration.build_network import build_network
 from DSADeblurLib.restoration.card import (
     CARD_FILE,
     EXPORT_FILES,
+    LARGEST_WEIGHTS,
     TEST_INPUT_FILE,
     TEST_OUTPUT_FILE,
     WEIGHTS_FILE,
@@ -38,6 +41,7 @@ from DSADeblurLib.restoration.weights import read_weights
 
 _TEST_SHAPE = (61, 67)
 _LARGEST_TEST_SIDE = 1024
+_LARGEST_TEST = 2**26
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def load_model(name_or_folder: str | Path) -> Model:
     """
     folder = find_model(name_or_folder)
     card = read_card(folder)
-    data = _read(folder / WEIGHTS_FILE, card)
+    data = _read(folder / WEIGHTS_FILE, card, LARGEST_WEIGHTS)
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != card.sha256:
         raise ModelError(
@@ -140,9 +144,9 @@ def _former_export(card: ModelCard, sha256: str) -> Export | None:
         return None
 
 
-def _read(path: Path, card: ModelCard) -> bytes:
+def _read(path: Path, card: ModelCard, largest: int) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, largest)
     except FileNotFoundError:
         raise ModelError(f"Model {card.name!r} is incomplete: {path.name} is missing; install it again.") from None
     except OSError as error:
@@ -188,11 +192,9 @@ def _self_test(network: RestorationNetwork, card: ModelCard, folder: Path) -> No
 
 
 def _read_test(path: Path, card: ModelCard) -> np.ndarray:
-    if not path.is_file():
-        raise ModelError(f"Model {card.name!r} is incomplete: {path.name} is missing; install it again.")
+    data = _read(path, card, _LARGEST_TEST)
     try:
-        with open(path, "rb") as file:
-            values = np.load(file, allow_pickle=False)
+        values = np.load(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # numpy parses the header with Python's tokenizer, which has its own errors
         raise ModelError(f"The self-test file {path} cannot be read; install the model again.") from error
     usable = isinstance(values, np.ndarray) and values.dtype == np.float32 and values.ndim in (2, 3)

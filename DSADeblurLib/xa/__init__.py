@@ -2,11 +2,11 @@
 
 from DSADeblurLib.errors import XAReadError, XASkipped, XAWriteError
 from DSADeblurLib.request import UserFacts
-from DSADeblurLib.xa.derived.derived_object import Provenance, write_derived
+from DSADeblurLib.xa.derived.derived_object import Provenance, check_derived, write_derived
 from DSADeblurLib.xa.header.facts import read_acquisition
 from DSADeblurLib.xa.header.header import read_header
 from DSADeblurLib.xa.one_frame_files import read_files, runs_of
-from DSADeblurLib.xa.run import Run, find_inputs, read_run
+from DSADeblurLib.xa.run import Run, find_inputs, may_be_dicom, read_run
 from DSADeblurLib.xa.subtraction.plan import SubtractionPlan
 from DSADeblurLib.xa.subtraction.planning import plan_subtraction
 from DSADeblurLib.xa.subtraction.subtract import for_subtraction, subtract
@@ -19,8 +19,10 @@ __all__ = [
     "XAReadError",
     "XASkipped",
     "XAWriteError",
+    "check_derived",
     "find_inputs",
     "for_subtraction",
+    "may_be_dicom",
     "plan_subtraction",
     "read_acquisition",
     "read_files",

@@ -114,8 +114,10 @@ def read_files(paths: Sequence[Path], user_facts: UserFacts = UserFacts()) -> Ru
 
     shape = (len(paths), first.image_rows, first.image_columns)
     images = ComputedFrames(shape, FrameStack(stored[0]).dtype, frame_of)
-    images[0]  # a missing decoder or broken pixel data is found here
+    with stored[0].file.opened() as file:  # a missing decoder or broken pixel data is found here
+        remarks = FrameStack(dataclasses.replace(stored[0], file=file)).remarks()
     header = _of_all(headers, places)
+    header = dataclasses.replace(header, warnings=(*header.warnings, *remarks))
     return Run(**{one.name: getattr(header, one.name) for one in dataclasses.fields(header)}, frames=images)
 
 
@@ -130,7 +132,9 @@ def _of_all(headers: list[RunHeader], places: list[_OneFrame]) -> RunHeader:
     warnings = dict.fromkeys(warning for header in headers for warning in header.warnings)
     return dataclasses.replace(
         headers[0],
-        source=dataclasses.replace(headers[0].source, instances=tuple(place.instance for place in places)),
+        source=dataclasses.replace(
+            headers[0].source, instances=tuple(header.source.sop_instance_uid for header in headers)
+        ),
         number_of_frames=len(headers),
         times=times,
         # A mask module counts frames within its file.

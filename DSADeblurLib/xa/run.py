@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from DSADeblurLib.lazy_frames import Frames
+from DSADeblurLib.regular_file import open_regular
 from DSADeblurLib.request import RequestError, UserFacts
 from DSADeblurLib.xa.file.decoding import check_decoder
 from DSADeblurLib.xa.file.frame_stack import FrameStack
@@ -70,11 +71,7 @@ def read_run(path: str | os.PathLike, user_facts: UserFacts = UserFacts()) -> Ru
         stored = header.stored_pixels
         check_decoder(stored)
         frames = FrameStack(stored)
-        # The surplus bits of signed pixels repeat their sign.
-        surplus = 0 if stored.signed else int(frames.raw(0).max()) >> stored.bits_stored
-        warnings = list(header.warnings)
-        if surplus:
-            warnings.append(f"Bits above the {stored.bits_stored} stored ones are in use (overlay?) and were cleared.")
+        warnings = [*header.warnings, *frames.remarks()]
         guessed = user_facts.content is None and not header.subtracted and _looks_subtracted(header, frames)
         if guessed:
             warnings.insert(0, LOOKS_SUBTRACTED.format("its values lie around mid-grey"))
@@ -102,9 +99,9 @@ def _looks_subtracted(header: RunHeader, frames: FrameStack) -> bool:
 
 
 def find_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
-    """Return every regular file among `paths`, folders searched recursively, each once and in sorted order.
+    """Return the files among `paths` and the regular ones in folders, searched recursively, each once and sorted.
 
-    Whether a file is DICOM is for the reader to say.
+    Whether a file is DICOM, or a file at all, is for the reader to say.
 
     Raises:
         RequestError: a path does not exist.
@@ -114,8 +111,19 @@ def find_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
         if path.is_dir():
             inside = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
             found.update(dict.fromkeys(sorted(one for one in inside if one.is_file())))
-        elif path.is_file():
+        elif path.exists():
             found[path] = None
         else:
             raise RequestError(f"No such file or folder: {path}.")
     return list(found)
+
+
+def may_be_dicom(path: str | os.PathLike) -> bool:
+    """Tell whether a file is DICOM by how it begins (PS3.10 7.1); one that cannot be read or is called so, may be."""
+    if os.fspath(path).lower().endswith(".dcm"):
+        return True
+    try:
+        with open_regular(path) as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return True

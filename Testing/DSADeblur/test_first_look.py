@@ -194,6 +194,7 @@ def test_panel_shows_the_result_and_scripts_leave_the_layout_alone(gui, tmp_path
     assert gui.processEvents(lambda: original.GetNumberOfDataNodes() == 4)
     # A view takes its size after it was made; by then it has been fitted to another.
     widget.ui.compareButton.click()
+    assert gui.processEvents(lambda: widget.runSection.state.name == "IDLE")
     logics = [slicer.app.applicationLogic().GetSliceLogicByLayoutName(tag) for tag in VIEWS]
     for logic in logics:
         logic.ResizeSliceNode(640, 300)

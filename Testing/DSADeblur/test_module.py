@@ -75,6 +75,7 @@ def test_apply_puts_a_derived_run_beside_the_original(gui, panel, tmp_path, tiny
     assert fingerprint(source) == before and temporaryFolders() == []
     assert panel.ui.compareButton.enabled
     panel.ui.compareButton.click()
+    assert gui.processEvents(lambda: idle(panel))
     assert gui.layoutLogic.GetLayoutNode().GetViewArrangement() > 100
 
 
@@ -279,7 +280,8 @@ def test_choices_become_a_request(gui, panel, tmp_path):
     for box, index in boxes:
         getattr(ui, f"{box}ComboBox").currentIndex = index
     ui.focalSpotSpinBox.value, ui.magnificationSpinBox.value, ui.detectorSpacingSpinBox.value = 1.2, 1.4, 0.2
-    ui.framesInFileCheckBox.checked, ui.tileSpinBox.value = True, 64
+    ui.framesInFileCheckBox.checked = ui.newUIDsCheckBox.checked = True
+    ui.tileSpinBox.value = 64
     assert requestFrom(panel._parameterNode.request) == DeblurRequest.of(
         model=model,
         device="cpu",
@@ -298,6 +300,7 @@ def test_choices_become_a_request(gui, panel, tmp_path):
         relationship="LOG",
         polarity="invert",
         frames_in_file=True,
+        new_uids=True,
     )
     assert "user" in ui.factsLabel.text and "1.2 " in ui.factsLabel.text
 
@@ -332,6 +335,7 @@ def test_choices_are_saved_with_the_scene(gui, panel, tmp_path, tiny_model):
     assert panel.ui.inputSelector.currentNode().GetName() == "5: XA DSA cerebral [1]"
     assert panel.ui.compareButton.enabled
     panel.ui.compareButton.click()
+    assert gui.processEvents(lambda: idle(panel)) and panel.ui.statusLabel.text == ""
 
 
 def test_model_folder_is_browsed(gui, monkeypatch, tiny_model, tmp_path):
@@ -373,6 +377,15 @@ def test_self_test_runs(gui, monkeypatch, tiny_model):
         gui.module.DSADeblurLogic, "process", lambda self, node, **options: process(self, node, tiny_model, **options)
     )
     slicer.selfTests["DSADeblur"](msec=0)
+
+
+def test_self_test_outside_unittest_skips_nothing_loudly(gui, monkeypatch):
+    gui.openModule()
+    without(monkeypatch, "torch")
+    told = []
+    monkeypatch.setattr(gui.module.DSADeblurTest, "delayDisplay", lambda self, text: told.append(text))
+    slicer.selfTests["DSADeblur"](msec=0)
+    assert len(told) == 1 and told[0].startswith("Not tested: PyTorch is not installed.")
 
 
 def test_logic_in_a_script(gui, tmp_path, tiny_model):

@@ -115,7 +115,7 @@ def test_a_new_choice_is_a_parameter():
     ("name", "value", "words"),
     [
         ("magnification", 0.5, "Magnification must be a number above 1"),
-        ("tile", 3, "Tile must be auto or a whole number of at least 16 pixels, not 3."),
+        ("tile", 3, "Tile must be auto or a whole number of at least 16 and at most 16384 pixels, not 3."),
         ("mask_frames", "two", "Mask frames must be frame numbers such as 1-3,5, not 'two'."),
         ("frame_range", "9-3", "Frame range must be a range of frames"),
         ("blur", "wide", "Blur must be auto, header, frames or two widths"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dicomhost
 import numpy as np
+import pydicom
 import pytest
 import samples
 import slicer
@@ -33,8 +35,12 @@ def test_stored_values_are_those_of_the_file(tmp_path, extra, stack):
 def test_the_library_reads_the_same_values(tmp_path):
     from DSADeblurLib.xa import read_run
 
-    pixels = samples.vessel_frames() | np.uint16(0x8000)  # overlay bits above the stored ones
-    found = loaded(load(tmp_path / "a.dcm", pixels))
+    path = tmp_path / "a.dcm"
+    samples.write_run(path, samples.vessel_frames() | np.uint16(0x8000))
+    dataset = pydicom.dcmread(path)
+    dataset.add_new((0x6000, 0x0102), "US", 15)  # that bit is an overlay
+    dataset.save_as(path)
+    found = loaded(dicomhost.loadLikeSlicer(path))
     assert np.array_equal(found.run.frames[:], read_run(tmp_path / "a.dcm").frames[:])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import weakref
 
 import hostpaths
@@ -27,6 +28,14 @@ while not lines:
     runner.wait(1)
 subprocess.Popen([sys.executable, "-c", "input()"], pass_fds=[runner._process.stdin.fileno()])
 print(lines[0], flush=True)
+input()
+"""
+# Says that it is ready, and stops when it is told anything.
+STOPPED = """
+import json, os, signal
+print(json.dumps({"type": "ready", "pid": os.getpid()}), flush=True)
+input()
+os.kill(os.getpid(), signal.SIGSTOP)
 input()
 """
 FAIL = "import sys; print('last words', file=sys.stderr); sys.exit(3)"
@@ -107,6 +116,36 @@ def test_process_that_ignores_the_end_is_killed(run, monkeypatch):
     run.wait(runner, lambda: lines)
     runner.stop()
     assert not runner.isRunning() and not psutil.pid_exists(int(lines[0]))
+
+
+def test_what_is_called_later_is_called_on_the_owners_thread(run):
+    runner, _, _ = run(ECHO)
+    threads = []
+    runner.later(0.01, lambda: threads.append(threading.current_thread()))
+    run.wait(runner, lambda: threads)
+    assert threads == [threading.main_thread()]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signal that stops a process for a while")
+@pytest.mark.parametrize("make", [subprocess_runner, qprocess_runner])
+def test_stopped_worker_is_killed_by_cancel(gui, make, monkeypatch):
+    """Behind a launcher, which alone is known; it cannot read that it is cancelled."""
+    made = make(gui, sys.executable, ["-c", LAUNCHER, "-u", "-c", STOPPED])
+    from DSADeblurScene import worker_client
+
+    monkeypatch.setattr(worker_client, "CANCEL_SECONDS", 0.01)
+    client, ended = worker_client.WorkerClient(lambda: made), []
+    client.submit({}, worker_client.Callbacks(cancelled=lambda: ended.append(1)))
+
+    def wait(condition):
+        assert gui.processEvents(lambda: made.wait(0.01) or condition())
+
+    wait(lambda: client._pid is not None)
+    process = psutil.Process(client._pid)
+    wait(lambda: process.status() == psutil.STATUS_STOPPED)
+    client.cancel()
+    wait(lambda: ended)
+    assert not psutil.wait_procs([process], timeout=600)[1] and not client.isBusy
 
 
 @pytest.mark.parametrize("make", [subprocess_runner, qprocess_runner])

@@ -11,6 +11,7 @@ import pytest
 import sampledata
 import samples
 import slicer
+import slicerapi
 from scenes import allFrames
 
 
@@ -54,9 +55,24 @@ def test_script_gets_a_stack_that_the_module_takes(offered):
 
 def test_no_database_is_one_sentence_in_a_window(offered, monkeypatch):
     shown = []
-    monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)
-    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **_more: shown.append(text))
+    slicerapi.replace(monkeypatch, "slicer.app.testingEnabled", lambda: False)
+    slicerapi.replace(monkeypatch, "slicer.util.errorDisplay", lambda text, **kwargs: shown.append(text))
     slicer.dicomDatabase = None
     with pytest.raises(RuntimeError, match="no DICOM database"):
         sampledata.click("DSA Deblur", "bundled")
     assert len(shown) == 1 and "open the DICOM module once" in shown[0]
+
+
+def test_button_of_the_panel_loads_and_chooses_the_run(gui, offered):
+    ui = gui.widget.ui
+    assert ui.sampleButton.visible
+    ui.sampleButton.click()
+    assert gui.widget._parameterNode.inputNode.IsA("vtkMRMLSequenceNode") and not ui.sampleButton.visible
+    assert np.array_equal(allFrames(gui.widget._parameterNode.inputNode), offered) and "Frames" in ui.factsLabel.text
+
+
+def test_button_of_the_panel_tells_what_is_missing(gui, offered):
+    slicer.dicomDatabase = None
+    gui.widget.ui.sampleButton.click()
+    ui = gui.widget.ui
+    assert "open the DICOM module once" in ui.statusLabel.text and ui.errorIconLabel.visible and ui.sampleButton.visible

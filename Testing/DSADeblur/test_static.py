@@ -10,6 +10,7 @@ import sys
 import apicheck
 import hostpaths
 import pytest
+import slicerapi
 
 MODULE_FILES = sorted(hostpaths.MODULE.rglob("*.py"))
 LIBRARY_FILES = sorted((hostpaths.ROOT / "DSADeblurLib").rglob("*.py"))
@@ -39,6 +40,11 @@ def test_ui_file_uses_known_classes_and_properties():
 @pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.name)
 def test_module_uses_known_members_and_signals(path):
     assert apicheck.checkPython(path, hostpaths.UI) == []
+
+
+@pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.name)
+def test_module_calls_slicer_as_it_is(path):
+    assert slicerapi.checkCalls(path) == []
 
 
 @pytest.mark.parametrize("path", LIBRARY_FILES, ids=lambda path: path.name)
@@ -85,3 +91,26 @@ def test_library_imports_where_the_application_is_absent():
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=hostpaths.ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.name)
+def test_what_the_application_calls_is_a_slot(path):
+    """An exception that reached the application would only be printed."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    everywhere = [node for one in MODULE_FILES for node in ast.walk(ast.parse(one.read_text(encoding="utf-8")))]
+    slots = {
+        node.name
+        for node in everywhere
+        if isinstance(node, ast.FunctionDef) and "slot" in map(ast.unparse, node.decorator_list)
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if node.func.attr not in ("connect", "addObserver", "AddObserver", "singleShot"):
+            continue
+        called = node.args[-1]
+        # A lambda that calls nothing keeps something until the event loop turns.
+        called = called.body if isinstance(called, ast.Lambda) else called
+        name = called.func if isinstance(called, ast.Call) else called
+        if isinstance(called, ast.Call) or called is node.args[-1]:
+            assert ast.unparse(name).split(".")[-1] in slots | {"slot"}, f"{path.name}:{node.lineno}"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import samples
 import slicer
+import slicerapi
 
 pytestmark = pytest.mark.usefixtures("gui")
 
@@ -39,10 +40,10 @@ def test_the_button_installs_it(gui, hidden, monkeypatch):
     widget, asked = gui.openModule(), []
     widget._parameterNode.inputNode = slicer.util.addVolumeFromArray(samples.vessel_frames(3))
     widget.ui.registrationComboBox.currentIndex = 1
-    monkeypatch.setattr(slicer.util, "pip_install", asked.append)
+    slicerapi.replace(monkeypatch, "slicer.util.pip_install", asked.append)
     widget.ui.installSubtractionButton.click()
     assert "is not there" in widget.ui.statusLabel.text and not widget.ui.applyButton.enabled
-    monkeypatch.setattr(slicer.util, "pip_install", lambda requirements: hidden.clear())
+    slicerapi.replace(monkeypatch, "slicer.util.pip_install", lambda requirements: hidden.clear())
     widget.ui.installSubtractionButton.click()
     assert widget.ui.statusLabel.text == "scikit-image is installed." and widget.ui.applyButton.enabled
     # What Slicer is built on stays as it is.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import samples
 import slicer
+import slicerapi
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scenes import allFrames, derive, fingerprint, ijkToRas, load
@@ -248,7 +249,7 @@ def test_cancel(gui, panel, monkeypatch, button):
         widget.ui.peakButton.click()
         widget.ui.applyButton.click()
 
-    monkeypatch.setattr(slicer.app, "processEvents", press)
+    slicerapi.replace(monkeypatch, "slicer.app.processEvents", press)
     count = slicer.mrmlScene.GetNumberOfNodes()
     getattr(widget.ui, button).click()
     assert len(seen) == 1 and seen[0][:2] == (True, "Cancel") and "step 0 of" in seen[0][2]
@@ -262,7 +263,7 @@ def test_cancel(gui, panel, monkeypatch, button):
 @pytest.mark.parametrize("button", ["peakButton", "backgroundButton"])
 def test_scene_closed_meanwhile(gui, panel, monkeypatch, button):
     widget = panel[0]
-    monkeypatch.setattr(slicer.app, "processEvents", gui.closeScene)
+    slicerapi.replace(monkeypatch, "slicer.app.processEvents", gui.closeScene)
     getattr(widget.ui, button).click()
     assert "scene was closed" in widget.ui.statusLabel.text and widget.runSection.state.name == "IDLE"
     assert named("peak") == [] == named("background")
@@ -270,7 +271,7 @@ def test_scene_closed_meanwhile(gui, panel, monkeypatch, button):
 
 def test_module_reloaded_meanwhile(gui, panel, monkeypatch):
     widget = panel[0]
-    monkeypatch.setattr(slicer.app, "processEvents", lambda: gui.reloadModule())
+    slicerapi.replace(monkeypatch, "slicer.app.processEvents", lambda: gui.reloadModule())
     widget.ui.peakButton.click()
     assert named("peak opacification") == []
 

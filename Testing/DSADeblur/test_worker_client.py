@@ -15,7 +15,7 @@ class FakeRunner:
     made: list[FakeRunner] = []
 
     def __init__(self) -> None:
-        self.sent, self.running, self.stopped = [], False, False
+        self.sent, self.running, self.stopped, self.planned = [], False, False, []
         FakeRunner.made.append(self)
 
     def start(self, onLine, onExit) -> None:
@@ -32,6 +32,16 @@ class FakeRunner:
 
     def wait(self, seconds: float) -> None:
         pass
+
+    def later(self, seconds: float, call) -> None:
+        self.planned.append((seconds, call))
+
+    def pass_time(self, seconds: float) -> None:
+        """Call what was planned for then."""
+        due = [one for one in self.planned if one[0] == seconds]
+        self.planned = [one for one in self.planned if one not in due]
+        for _, call in due:
+            call()
 
     def say(self, **message) -> None:
         self.line(json.dumps(message))
@@ -99,6 +109,47 @@ def test_cancel(client, heard):
     job, runner = submit(client, heard)
     client.cancel()
     assert runner.sent[-1] == {"type": "cancel", "job": job}
+
+
+@pytest.fixture
+def killed(monkeypatch):
+    from DSADeblurScene import worker_client
+
+    pids: list[int] = []
+    monkeypatch.setattr(worker_client, "killWorker", pids.append)
+    return pids
+
+
+def test_worker_that_does_not_heed_a_cancel_is_killed(client, heard, killed):
+    """By its own number: a launcher may stand between. The next job starts another process."""
+    _, runner = submit(client, heard)
+    runner.say(type="ready", pid=12345)
+    client.cancel()
+    runner.pass_time(5)
+    assert killed == [12345] and runner.stopped and heard == [("cancelled",)] and not client.isBusy
+    job, runner = submit(client, heard)
+    runner.say(type="ready", pid=12346)
+    client.cancel()
+    runner.say(type="cancelled", job=job)
+    submit(client, heard)
+    runner.pass_time(5)
+    assert killed == [12345] and client.isBusy  # the job that was cancelled had ended, another goes on
+
+
+def test_worker_that_is_silent_is_told_of(client, heard, killed):
+    job, runner = submit(client, heard)
+    runner.pass_time(30)
+    assert heard == []  # it is starting
+    runner.say(type="ready", pid=1)
+    runner.pass_time(30)
+    runner.say(type="alive")
+    runner.pass_time(30)
+    assert heard == []
+    runner.pass_time(30)
+    assert heard == [("notice", "The worker has not answered for 30 seconds; Cancel ends it.")] and client.isBusy
+    runner.say(type="cancelled", job=job)
+    runner.pass_time(30)
+    assert not runner.planned and killed == []
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,11 @@ import pytest
 
 from DSADeblurLib import __version__
 from DSADeblurLib.batch.folder import HIDDEN
-from DSADeblurLib.cli import FINE, SOME_FAILED, WRONG_USE, main
+from DSADeblurLib.cli import FINE, INTERRUPTED, SOME_FAILED, WRONG_USE, main
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.pipeline import Used
 from DSADeblurLib.xa import read_run
+from DSADeblurLib.xa.derived import save
 
 
 @pytest.fixture
@@ -51,6 +52,18 @@ def test_info_names_the_plane_of_every_millimetre(run_file, capsys):
     assert main(["info", str(run_file), "--json", "--magnification", "2"]) == FINE
     calibrations = json.loads(capsys.readouterr().out)["calibration"]["calibrations"]
     assert calibrations[0]["kind"] == "user" and calibrations[0]["size"] == pytest.approx([0.1, 0.1])
+
+
+def test_info_says_what_will_not_be_written(run_file, tmp_path, capsys, monkeypatch):
+    dataset = pydicom.dcmread(run_file)
+    dataset.StudyInstanceUID = ""
+    dataset.save_as(tmp_path / "nameless.dcm")
+    assert main(["info", str(tmp_path / "nameless.dcm")]) == SOME_FAILED
+    assert "has no legal Study Instance UID; choose new UIDs" in capsys.readouterr().err
+    assert main(["info", "--new-uids", str(tmp_path / "nameless.dcm")]) == FINE
+    monkeypatch.setattr(save, "_MAX_NATIVE_BYTES", 100)
+    assert main(["info", str(run_file)]) == SOME_FAILED
+    assert "The frames exceed 4 GiB" in capsys.readouterr().err
 
 
 def test_unreadable_file_is_one_sentence(tmp_path, capsys):
@@ -95,9 +108,10 @@ def test_two_patients_with_files_of_one_name(run_file, tmp_path, small_model, ca
     assert listed() == {"run_deblurred.dcm": str(run_file), "run-2_deblurred.dcm": str(other)}
     assert deblur(run_file, "--strength", "0.5") == names[:1]
     assert all((out / name).read_bytes() != before for name, before in first.items())
+    assert {name: (out / "other-settings-1" / name).read_bytes() for name in names} == first
     (out / "manifest.json").unlink()
     assert deblur(other, "--overwrite") == names[:1] and listed() == {"run_deblurred.dcm": str(other)}
-    assert deblur(run_file) == ["run-3_deblurred.dcm"]
+    assert deblur(run_file) == ["run-2_deblurred.dcm"]
 
 
 def test_results_as_wanted_and_copies_without_identity(run_file, tmp_path, small_model, capsys):
@@ -110,11 +124,12 @@ def test_results_as_wanted_and_copies_without_identity(run_file, tmp_path, small
     assert dataset.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.80"
     assert "shift -0.5 rows 0.25 columns" in dataset.DerivationDescription
     assert (tmp_path / "a" / "run_deblurred.gif").exists() and (tmp_path / "a" / "run_deblurred.png").exists()
-    pytest.importorskip("dicognito")
+    pytest.importorskip("dicomanonymizer")
     capsys.readouterr()
     assert main(["deidentify", str(result), "--output", str(tmp_path / "copies"), "--reviewed"]) == FINE
     said = capsys.readouterr()
     copy = pydicom.dcmread(said.out.strip())
+    assert f"stands in {tmp_path / 'copies-mapping.jsonl'}" in said.err
     assert copy.PatientIdentityRemoved == "YES" and copy.PatientName != dataset.PatientName
     assert "a person must look" in said.err
     assert main(["deidentify", str(run_file), "--output", str(tmp_path / "copies")]) == SOME_FAILED
@@ -126,7 +141,7 @@ def test_other_kinds_of_objects_are_left_out(run_file, tmp_path, small_model, ca
     report.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
     report.save_as(run_file.parent / "report.dcm")
     assert main(["deblur", str(run_file.parent), "--output", str(tmp_path / "a"), *model]) == FINE
-    assert "1 deblurred, 0 not, 1 left out." in capsys.readouterr().out
+    assert "1 left out as no X-ray angiography: report.dcm\n1 deblurred, 0 not." in capsys.readouterr().out
     assert not (tmp_path / "a" / "report_deblurred.dcm").exists()
     report_alone = ["deblur", str(run_file.parent / "report.dcm"), "--output", str(tmp_path / "b"), *model, "--json"]
     assert main(report_alone) == SOME_FAILED
@@ -166,7 +181,7 @@ def test_terminated_leaves_nothing_half_written(tmp_path, small_model):
         wait_for_frames(process, out, "run")
         process.terminate()
         _, errors = process.communicate(timeout=_PATIENCE)
-    assert process.returncode == SOME_FAILED and "Cancelled." in errors
+    assert process.returncode == INTERRUPTED and "Cancelled." in errors
     assert [path.name for path in out.iterdir()] == ["manifest.json"]
     assert json.loads((out / "manifest.json").read_text()) == {"runs": [], "waiting": 1}
 
@@ -254,7 +269,7 @@ def test_workers_interrupted(tmp_path, slow_model):
         wait_for_frames(process, out, "*")
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=_PATIENCE)
-    assert process.returncode == SOME_FAILED and errors.strip().splitlines()[-1] == "Cancelled."
+    assert process.returncode == INTERRUPTED and errors.strip().splitlines()[-1] == "Cancelled."
     assert "Traceback" not in errors
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["waiting"] and len(manifest["runs"]) + manifest["waiting"] == 6
@@ -300,6 +315,10 @@ def test_inputs_that_are_not_there(tmp_path, small_model, capsys):
     out, model = tmp_path / "out", ["--model", str(small_model.card.folder)]
     missing, empty = tmp_path / "nothing.dcm", tmp_path / "empty"
     empty.mkdir()
+    assert main(["info", str(missing)]) == main(["info", str(empty)]) == WRONG_USE
+    assert (
+        capsys.readouterr().err == f"dsadeblur: {missing} is no file.\ndsadeblur: {empty} is a folder; name one file.\n"
+    )
     for path, sentence in (
         (missing, f"No such file or folder: {missing}."),
         (empty, "There is no file among the inputs."),
@@ -308,9 +327,100 @@ def test_inputs_that_are_not_there(tmp_path, small_model, capsys):
         assert capsys.readouterr().err.endswith(f"dsadeblur: {sentence}\n") and not out.exists()
 
 
+def test_missing_path_among_others_stops_none(run_file, tmp_path, small_model, capsys):
+    arguments = ["--output", str(tmp_path / "out"), "--model", str(small_model.card.folder), "--device", "cpu"]
+    pipe = tmp_path / "pipe.dcm"
+    os.mkfifo(pipe)
+    assert main(["deblur", str(tmp_path / "nothing"), str(pipe), str(run_file), *arguments]) == SOME_FAILED
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split("\t")[1] for line in lines[:-1]} == {
+        "The file does not exist.",
+        "The file cannot be read: it is a pipe or a device.",
+        str(tmp_path / "out" / "run_deblurred.dcm"),
+    }
+    assert lines[-1].startswith("1 deblurred, 2 not.")
+
+
+@pytest.mark.parametrize("verb", ["deblur", "simulate"])
+def test_output_that_is_a_file(run_file, tmp_path, capsys, verb):
+    words = [str(run_file)] if verb == "deblur" else []
+    for output in (run_file, run_file / "below"):
+        assert main([verb, *words, "--output", str(output)]) == WRONG_USE
+        assert capsys.readouterr().err == f"dsadeblur: {run_file} is no folder; choose another --output.\n"
+
+
+def test_what_is_no_dicom_at_all_is_left_out(run_file, tmp_path, small_model, capsys):
+    """Counted in one line, in no manifest, and no failure unless that is said; but what is called DICOM should be."""
+    arguments = ["--output", str(tmp_path / "out"), "--model", str(small_model.card.folder), "--device", "cpu"]
+    folder, words = run_file.parent, ["deblur", str(run_file.parent), *arguments, "--resume"]
+    for name in ("Thumbs.db", "notes.txt", "empty", "zz"):
+        (folder / name).write_bytes(b"x" * 200 if name != "empty" else b"")
+    assert main(words) == FINE
+    assert (
+        "4 left out as no X-ray angiography: Thumbs.db, empty, notes.txt, ...\n1 deblurred" in capsys.readouterr().out
+    )
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert [run["input"] for run in manifest["runs"]] == [str(run_file)]
+    assert main([*words, "--strict"]) == SOME_FAILED
+    capsys.readouterr()
+    assert main([*words, "--json"]) == FINE and json.loads(capsys.readouterr().out)["left_out"] == 4
+    (folder / "zz.dcm").write_bytes(b"no")
+    assert main(words) == SOME_FAILED
+    assert f"{folder / 'zz.dcm'}\tNot a DICOM file.\t\n" in capsys.readouterr().out
+    run_file.unlink()
+    (folder / "zz.dcm").unlink()
+    assert main(words) == SOME_FAILED and "0 deblurred" in capsys.readouterr().out
+
+
+def test_simulated_folder_is_deblurred_whole(tmp_path, small_model, capsys):
+    assert main(["simulate", "--output", str(tmp_path / "in"), "--size", "64", "--frames", "3"]) == FINE
+    arguments = ["--model", str(small_model.card.folder), "--device", "cpu"]
+    assert main(["deblur", str(tmp_path / "in"), "--output", str(tmp_path / "out"), *arguments]) == FINE
+    assert "1 left out as no X-ray angiography: facts.json" in capsys.readouterr().out
+
+
+def test_exit_codes_are_in_the_help(capsys):
+    for words in (["--help"], ["deblur", "--help"]):
+        with pytest.raises(SystemExit):
+            main(words)
+        said = " ".join(capsys.readouterr().out.split())
+        assert "0 all done; 1 some runs failed; 2 wrong use" in said and "130 interrupted" in said
+
+
 def test_simulation_that_cannot_be(tmp_path, capsys):
-    assert main(["simulate", "--output", str(tmp_path / "out"), "--frames", "0"]) == WRONG_USE
+    assert main(["simulate", "--output", str(tmp_path / "out"), "--frames", "1", "--size", "64"]) == WRONG_USE
     assert capsys.readouterr().err.startswith("dsadeblur: ") and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "simulate --frames 0",
+        "simulate --seed -1",
+        "simulate --quanta 0",
+        "simulate --focal-spot 50",
+        "simulate --size 99999999",
+        "train --minutes nan",
+        "train --minutes -1",
+        "train --threads 0",
+        "train --workers -2",
+        "evaluate --frames 0",
+        "evaluate --size -512",
+        "evaluate --workers -3",
+    ],
+)
+def test_numbers_that_cannot_be(words, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*words.split(), "--output", str(tmp_path / "out")])
+    assert ended.value.code == WRONG_USE and "must be" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_evaluation_of_what_is_not_there(tmp_path, capsys):
+    output = ["--output", str(tmp_path / "out"), "--quick"]
+    assert main(["evaluate", "--model", "nothing", *output]) == WRONG_USE
+    assert main(["evaluate", "--real", str(tmp_path / "nothing"), *output]) == WRONG_USE
+    assert capsys.readouterr().err.count("dsadeblur: ") == 2
 
 
 @pytest.mark.parametrize(
@@ -329,6 +439,7 @@ def test_simulation_that_cannot_be(tmp_path, capsys):
         ["deblur", "x.dcm", "--output", "o", "--blur", "1,2,3"],
         ["info", "x.dcm", "--magnification", "0.5"],
         ["deblur", "x.dcm", "--output", "o", "--workers", "0"],
+        ["deblur", "x.dcm", "--output", "o", "--scheduler", "foo"],
         ["deblur", "x.dcm", "--output", "o", "--workers", "2", "--scheduler", "tcp://127.0.0.1:8786"],
     ],
 )
@@ -366,7 +477,7 @@ def test_what_was_used_is_in_manifest_and_table(run_file, tmp_path, small_model,
     used = Used.from_dict(run["used"])
     assert (used.model, used.device, used.engine, used.frame_numbers) == ("tiny", "cpu", "torch", (2, 3))
     assert used.blur_px == (3.0, 4.5) and used.blur_source == "given" and run["request"]["blur"] == [3.0, 4.5]
-    assert used.in_words() in table
+    assert used.in_words() in table and "frames 2-3, tiny, " in table
     text = pydicom.dcmread(run["output"], stop_before_pixels=True).DerivationDescription
     assert "blur 3,4.5" in text and "blur 3.0 x 4.5 px (given)" in text
     assert main(["deblur", str(run_file), "--output", str(tmp_path / "b"), *words, "--json"]) == FINE

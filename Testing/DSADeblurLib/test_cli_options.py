@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from requestvalues import requests
 
-from DSADeblurLib.cli_options import add_choices, add_request, chosen, count
+from DSADeblurLib.cli_options import add_choices, add_request, chosen
 from DSADeblurLib.options import Flag, OneOf, Text, choice
 from DSADeblurLib.request import DeblurRequest, DeblurSettings, ResultOptions, UserFacts
 
@@ -52,7 +52,10 @@ def test_strength_stands_for_both_controls():
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--tile", "8"], "argument --tile: Tile must be auto or a whole number of at least 16 pixels, not 8."),
+        (
+            ["--tile", "8"],
+            "argument --tile: Tile must be auto or a whole number of at least 16 and at most 16384 pixels, not 8.",
+        ),
         (["--blur", "40"], "argument --blur: Blur must be auto, header, frames or two widths in pixels"),
         (["--shift=1"], "argument --shift: Mask shift must be a shift such as 1.5,-2"),
         (["--focal-spot", "600"], "argument --focal-spot: Focal spot must be a number above 0 mm"),
@@ -89,13 +92,6 @@ def test_a_part_of_the_choices():
     assert chosen(given) == {"sharpness": 0.5, "magnification": 1.4}
     with pytest.raises(SystemExit):
         parser.parse_args(["--noise-reduction", "0.5"])
-
-
-def test_numbers_of_processes():
-    assert count("3") == 3
-    for text in ("0", "-1", "many", "1.5"):
-        with pytest.raises(argparse.ArgumentTypeError, match="is not a number of at least 1"):
-            count(text)
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,15 @@ from DSADeblurLib.request import ORDERS, DeblurRequest, RequestError, UserFacts
 from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
 from DSADeblurLib.used import Used
 from DSADeblurLib.xa import Run, plan_subtraction, read_run, subtract
+from DSADeblurLib.xa.derived import save
 from DSADeblurLib.xa.loaded_frames import loaded_run
 
 pytestmark = pytest.mark.slow
 
 # What the network says by itself; what is given back of the frame has a test of its own.
-FAST = DeblurRequest.of(device="cpu", engine="torch", precision="float32", noise_reduction=1.0)
+FAST = DeblurRequest.of(
+    device="cpu", engine="torch", precision="float32", noise_reduction=1.0, uniform_noise_reduction=True
+)
 NATIVE = FAST.with_choices(subtract="never")
 
 
@@ -70,14 +73,14 @@ def test_every_file_is_listed_and_good_runs_are_done(tmp_path, small_model):
 
     outcomes = deblur_files([inputs], out, small_model, FAST.with_choices())
 
-    assert [outcome.error is None for outcome in outcomes] == [True, True, False, False]
+    assert [outcome.error is None for outcome in outcomes] == [True, True, False]
     assert files_in(out) == [MANIFEST, "run-2_deblurred.dcm", "run_deblurred.dcm"]
     runs = json.loads((out / MANIFEST).read_text())["runs"]
     wanted = {"input", "output", "software", "model_sha256", "request", "used", "error"}
-    assert len(runs) == 4 and all(wanted <= set(run) for run in runs)
+    assert len(runs) == 3 and all(wanted <= set(run) for run in runs)
     assert all(DeblurRequest.from_dict(run["request"]) == FAST.with_choices(model="tiny") for run in runs)
     errors = {Path(run["input"]).name: run["error"] for run in runs}
-    assert errors["notes.txt"] == "Not a DICOM file." and "truncated" in errors["broken.dcm"]
+    assert "truncated" in errors["broken.dcm"] and "notes.txt" not in errors
     assert runs[0]["model_sha256"] == small_model.sha256
     assert [run["used"] is None for run in runs] == [run["error"] is not None for run in runs]
     used = Used.from_dict(runs[0]["used"])
@@ -114,6 +117,14 @@ def test_failure_while_writing_leaves_nothing(tmp_path, small_model, monkeypatch
     (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST)
     assert "disk full" in outcome.error and outcome.output is None
     assert files_in(tmp_path / "out") == [MANIFEST]
+
+
+def test_what_cannot_be_written_is_not_computed(tmp_path, small_model, monkeypatch):
+    source = write_run(tmp_path / "run.dcm")
+    monkeypatch.setattr(save, "_MAX_NATIVE_BYTES", 1000)
+    monkeypatch.setattr(pipeline, "restore", lambda *a, **k: pytest.fail("frames were computed"))
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST)
+    assert "The frames exceed 4 GiB" in outcome.error
 
 
 @pytest.mark.parametrize("subtract", ["auto", "never"])
@@ -164,12 +175,10 @@ def test_a_modulated_model_is_told_what_the_header_says(tmp_path, modulated_mode
         told[blur], sources[blur] = used.blur_px, used.blur_source
         words = "blur {:.1f} x {:.1f} px ({})".format(*used.blur_px, used.blur_source)
         assert words in pydicom.dcmread(output, stop_before_pixels=True).DerivationDescription
-    assert told["auto"] == told["header"] != told["frames"]
-    for width, *ends in zip(told["header"], told["frames"], header, strict=True):
+    assert told["header"] == header and told[7.0, 8.0] == (7.0, 8.0)
+    for width, *ends in zip(told["auto"], told["frames"], header, strict=True):
         assert min(ends) < width < max(ends)
-    rows, columns = told[7.0, 8.0]
-    assert rows < columns and min(rows, columns) > max(told["frames"])
-    assert list(sources.values()) == ["geometry and frames", "geometry and frames", "frames", "given and frames"]
+    assert list(sources.values()) == ["geometry and frames", "geometry", "frames", "given"]
 
 
 def test_what_is_given_back_is_found_with_the_blur_of_the_header(tmp_path, small_model):
@@ -402,7 +411,8 @@ def test_what_was_used_survives_json():
 def test_provenance_tells_choices_and_what_was_used():
     used = Used("1.2", "tiny", "ab" * 32, "cpu", "torch", "float32", None, None, "", (), (1,), 1.5)
     told = provenance(FAST.with_choices(order="deblur-first", blur=(3, 4)), used, ("magnification 1.4 (user)",))
-    assert told.settings == ("sharpness 1, noise reduction 1, blur 3,4, order deblur-first, float32 on cpu by torch")
+    controls = "sharpness 1, noise reduction 1, uniform noise reduction true"
+    assert told.settings == f"{controls}, blur 3,4, order deblur-first, float32 on cpu by torch"
     assert (told.model_name, told.model_sha256, told.software_version) == ("tiny", "ab" * 32, "1.2")
     assert told.assumed == ("magnification 1.4 (user)",)
 

@@ -14,14 +14,12 @@ from DSADeblurLib.batch import MANIFEST, DeblurStep, deblur_files
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.options import Text, choice
 from DSADeblurLib.request import (
-    LARGEST_BLUR_PX,
     DeblurRequest,
     DeblurSettings,
     RequestError,
     ResultOptions,
     SubtractionOptions,
     UserFacts,
-    with_header_blur,
 )
 
 
@@ -92,10 +90,10 @@ def test_strength_stands_for_both_controls():
         ({"device": "tpu"}, "Device must be one of auto, cpu, cuda, not 'tpu'."),
         ({"precision": "int8"}, "Precision must be one of"),
         ({"engine": "onnx"}, "Engine must be one of auto, torch, openvino, not 'onnx'."),
-        ({"tile": 8}, "Tile must be auto or a whole number of at least 16 pixels, not 8."),
-        ({"tile": 20_000}, "at least 16 pixels"),
-        ({"tile": 64.5}, "at least 16 pixels"),
-        ({"tile": True}, "at least 16 pixels"),
+        ({"tile": 8}, "Tile must be auto or a whole number of at least 16 and at most 16384 pixels, not 8."),
+        ({"tile": 20_000}, "at least 16 and at most 16384 pixels"),
+        ({"tile": 64.5}, "at least 16 and at most 16384 pixels"),
+        ({"tile": True}, "at least 16 and at most 16384 pixels"),
         ({"sharpness": -0.1}, "Sharpness must be a number from 0 to 1, not -0.1."),
         ({"noise_reduction": float("nan")}, "Noise reduction must be a number from 0 to 1"),
         ({"strength": "1"}, "Strength must be a number from 0 to 1"),
@@ -168,17 +166,10 @@ def test_contradictions_are_seen_however_a_request_is_changed():
         replace(DeblurRequest.of(blur="frames"), facts=UserFacts(focal_spot_mm=0.6))
 
 
-def test_a_header_tells_the_blur_where_the_user_does_not():
-    for settings in (DeblurSettings(), DeblurSettings(blur="header")):
-        assert settings.blur_px is None and with_header_blur(settings, None) == settings
-        assert with_header_blur(settings, (2.0, 400.0)).blur_px == (2.0, LARGEST_BLUR_PX)
-    for settings in (DeblurSettings(blur=(1, 1)), DeblurSettings(blur="frames")):
-        assert with_header_blur(settings, (2.0, 2.0)) == settings
-    assert DeblurSettings(blur=(1, 1)).blur_px == (1.0, 1.0)
-
-
 def test_equal_controls_need_no_blur():
-    assert DeblurSettings().needs_blur and not DeblurSettings(sharpness=0.5, noise_reduction=0.5).needs_blur
+    equal = {"sharpness": 0.5, "noise_reduction": 0.5}
+    assert DeblurSettings().needs_blur and DeblurSettings(**equal).needs_blur
+    assert not DeblurSettings(**equal, uniform_noise_reduction=True).needs_blur
 
 
 def test_geometry_is_said_by_any_of_its_values():

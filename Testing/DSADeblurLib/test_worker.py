@@ -106,7 +106,7 @@ def direct(message: dict):
     run = Run.from_frames(np.load(about["frames"]), None, request.facts)
     run = read_run(about["file"], request.facts) if about["file"] else run
     ready = prepare(run, request)
-    meaning = dict(relationship=ready.relationship, bits_stored=ready.bits_stored)
+    meaning = dict(relationship=ready.relationship, bits_stored=ready.bits_stored, header_px=ready.header_px)
     result = deblur(ready.frames, load_model(request.model), ready.settings, **meaning)
     return np.asarray(result.frames), [ready.frame_numbers[n - 1] for n in result.frame_numbers], ready.plan
 
@@ -239,11 +239,28 @@ def test_bad_job_is_one_sentence_and_the_process_goes_on(shared, tmp_path, model
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"type": "sing"}, "does not know"), ({"request": []}, "The choices must be values by name.")],
+    [
+        ({"type": "sing"}, "does not know"),
+        ({"request": []}, "The choices must be values by name."),
+        ({"request": None}, "The choices must be values by name."),
+        ({"output": 1}, "of another kind"),
+        ({"run": []}, "lacks a part"),
+        ({"run": {}}, "lacks a part"),
+        ({"run": {"frames": 1, "file": "", "note": "", "several_files": False}}, "of another kind"),
+        ({"run": {"frames": "", "file": "", "note": "", "several_files": "no"}}, "of another kind"),
+    ],
 )
 def test_message_that_is_no_job(shared, tmp_path, model, changes, words):
     shared.tell(**{**message_for(tmp_path, model), **changes})
     check_refused(shared, tmp_path, words)
+
+
+@pytest.mark.parametrize("part", ["request", "run", "output"])
+def test_message_that_lacks_a_part(shared, tmp_path, model, part):
+    message = message_for(tmp_path, model)
+    del message[part]
+    shared.tell(**message)
+    check_refused(shared, tmp_path, "The job lacks a part that it needs; restart Slicer.")
 
 
 def check_refused(shared, tmp_path, words):
@@ -254,10 +271,35 @@ def check_refused(shared, tmp_path, words):
 
 
 def test_line_that_is_no_message(shared):
-    for line in ("{", "[]", "1"):
+    for line in ("{", "[]", "1", "[" * 200_000, '{"type":' * 100_000):
         shared.tell_line(line)
         assert "unreadable" in shared.hear("error")["message"]
     shared.tell_line("")
+
+
+def test_says_that_it_is_alive_during_a_job(tmp_path):
+    """However long a tile takes: here one ends when the heartbeat was heard."""
+    script = (
+        "import threading, DSADeblurLib.worker as worker\n"
+        "worker._HEARTBEAT_SECONDS = 0.01\n"
+        "heard = threading.Event()\n"
+        "def deblur(self, job, message):\n"
+        "    assert heard.wait(600)\n"
+        "    raise ValueError('Heard.')\n"
+        "worker.Worker._deblur = deblur\n"
+        "truly = worker.json.dumps\n"
+        "def dumps(message, **more):\n"
+        "    if message['type'] == 'alive': heard.set()\n"
+        "    return truly(message, **more)\n"
+        "worker.json.dumps = dumps\n"
+        "worker.main()\n"
+    )
+    process = Process("-c", script)
+    ready = process.hear("ready")
+    assert ready["pid"] == process.process.pid
+    process.tell(type="deblur", job="a")
+    assert process.hear("alive") == {"type": "alive"} and process.hear("error")["message"] == "Heard."
+    assert process.end() == 0
 
 
 def test_stray_prints_do_not_reach_the_protocol():
@@ -299,8 +341,8 @@ def test_needs_no_package_that_slicer_lacks(small_model):
     code = (
         "import sys\n"
         # None is how Python itself marks a module that cannot be found.
-        "absent = 'safetensors', 'skimage', 'matplotlib', 'tqdm', 'rich', 'filelock', 'dicognito', 'openvino', 'gdcm'\n"
-        "absent += ('pandas',)\n"
+        "absent = 'safetensors', 'skimage', 'matplotlib', 'tqdm', 'rich', 'filelock', 'openvino', 'gdcm'\n"
+        "absent += ('pandas', 'dicomanonymizer')\n"
         "sys.modules.update(dict.fromkeys(absent))\n"
         "import numpy as np\n"
         "from DSADeblurLib import worker\n"

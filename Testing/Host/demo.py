@@ -18,13 +18,14 @@ from rich.console import Console
 from rich.table import Table
 
 from DSADeblurLib import paths
+from DSADeblurLib.extras import require
 from DSADeblurLib.lab.evaluation.sheet import interesting_crop
 from DSADeblurLib.lab.image_quality.quality import DATA_RANGE, psnr, ssim
 from DSADeblurLib.lab.simulation.runs import RUN_FILE, SimulatedRun, read_facts, simulate_run
 from DSADeblurLib.measurement.width import vessel_width
 from DSADeblurLib.pipeline import deblur_run, prepare
 from DSADeblurLib.report import BatchProgress
-from DSADeblurLib.request import DEFAULT_MODEL, DeblurRequest, DeblurSettings
+from DSADeblurLib.request import DEFAULT_MODEL, DeblurRequest, DeblurSettings, RequestError
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.xa import plan_subtraction, read_run, subtract
@@ -39,9 +40,15 @@ def run_demo(folder: Path) -> int:
     """Run all of it and print what it finds; the last line is the picture's path.
 
     Returns:
-        0, or 1 where the picture cannot be drawn because the package slicer-core is missing.
+        0, 1 where the picture cannot be drawn, or 2 where a package for it is missing; then nothing was done.
     """
     console = Console()
+    if importlib.util.find_spec("slicer") is None:
+        try:
+            require("scene", "The demo's picture")
+        except RequestError as error:
+            print(error, file=sys.stderr)
+            return 2
     sample = paths.sample_data_folder() / RUN_FILE
     console.print("Simulated sample run, no patient. Research use only: not for diagnosis or treatment.")
     run = read_run(sample)
@@ -144,9 +151,6 @@ def _widths(frame: np.ndarray, simulated: SimulatedRun) -> np.ndarray:
 def _draw(console: Console, sample: Path, output: Path, picture: Path) -> int:
     """Draw in a process of its own: the scene needs graphics libraries, and what they print is not ours."""
     host = Path(__file__).resolve().with_name("demo_scene.py")
-    if importlib.util.find_spec("slicer_core") is None and importlib.util.find_spec("slicer") is None:
-        console.print("No picture: install slicer-core (pip install slicer-core) to draw the compare layout.")
-        return 1
     command = [sys.executable, str(host), str(sample), str(output), str(picture)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     if done.returncode or not picture.exists():

@@ -31,15 +31,15 @@ class DicomDatabase:
         """For tests: the files known."""
         return list(self._files.values())
 
-    def fileForInstance(self, uid: str) -> str:
-        return self._files.get(uid, "")
+    def fileForInstance(self, sopInstanceUID: str) -> str:
+        return self._files.get(sopInstanceUID, "")
 
-    def instanceForFile(self, path: str) -> str:
-        return next((uid for uid, known in self._files.items() if known == str(path)), "")
+    def instanceForFile(self, fileName: str) -> str:
+        return next((uid for uid, known in self._files.items() if known == str(fileName)), "")
 
-    def fileValue(self, path: str, tag: str) -> str:
+    def fileValue(self, fileName: str, tag: str) -> str:
         group, element = (int(part, 16) for part in tag.split(","))
-        item = pydicom.dcmread(path, stop_before_pixels=True).get((group, element))
+        item = pydicom.dcmread(fileName, stop_before_pixels=True).get((group, element))
         return "" if item is None or item.value is None else str(item.value)
 
 

@@ -29,13 +29,22 @@ class GuiHost(MRMLHost):
         self.module = self.widget = None
 
     def openModule(self):
-        """Load the module, make its widget and enter it, as the application does when the user selects it."""
+        """Load the module, make its widget and enter it, and wait until it is prepared."""
+        self.loadModule()
+        self.showModule()
+        self._waitForPreparation()
+        return self.widget
+
+    def loadModule(self) -> None:
+        """What the application does when it starts."""
         self.module = self._execute()
         parent = SimpleNamespace(path=str(self.moduleFile), icon=None)
         self.description = self.module.DSADeblur(parent)
         slicer.modules.dsadeblur = SimpleNamespace(path=str(self.moduleFile))
+
+    def showModule(self) -> None:
+        """What the application does when the user selects the module."""
         self._makeWidget()
-        return self.widget
 
     def reloadModule(self):
         """What slicer.util.reloadScriptedModule does: run the file anew, clean the old widget up, make a new one."""
@@ -43,6 +52,7 @@ class GuiHost(MRMLHost):
         self.widget.cleanup()
         self.parent.__dict__["isEntered"] = False
         self._makeWidget()
+        self._waitForPreparation()
         return self.widget
 
     def leaveModule(self) -> None:
@@ -99,6 +109,9 @@ class GuiHost(MRMLHost):
         sys.modules["DSADeblur"] = module
         spec.loader.exec_module(module)
         return module
+
+    def _waitForPreparation(self) -> None:
+        assert self.processEvents(lambda: not self.widget._preparation.isBusy)
 
     def _makeWidget(self) -> None:
         self.parent = slicer.qMRMLWidget()

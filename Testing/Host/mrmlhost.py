@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from types import SimpleNamespace
@@ -30,10 +31,12 @@ _LOGICS = {
 }
 
 
-class VTKErrors:
-    """Collects what VTK reports as errors, so that a test can fail on them."""
+class Errors(logging.Handler):
+    """Collects what VTK and our code report as errors, so that a test can fail on them."""
 
     def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        logging.getLogger().addHandler(self)
         self.texts: list[str] = []
         self._window = vtk.vtkOutputWindow.GetInstance()
         self._window.SetDisplayModeToNever()
@@ -43,7 +46,11 @@ class VTKErrors:
     def _onError(self, _window, _event, text) -> None:
         self.texts.append(text.strip())
 
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(self.format(record))
+
     def close(self) -> None:
+        logging.getLogger().removeHandler(self)
         self._window.RemoveObserver(self._tag)
 
 
@@ -69,8 +76,8 @@ class Application:
         for slot in list(self._slots[signal]):
             slot()
 
-    def translate(self, _context: str, text: str) -> str:
-        return text
+    def translate(self, context: str, sourceText: str) -> str:
+        return sourceText
 
     def processEvents(self) -> None:
         pass
@@ -79,12 +86,13 @@ class Application:
         return True
 
     def moduleManager(self):
-        return SimpleNamespace(connect=lambda *_: None, disconnect=lambda *_: None)
+        nothing = lambda signal, slot: None  # noqa: E731
+        return SimpleNamespace(connect=nothing, disconnect=nothing)
 
-    def moduleDocumentationUrl(self, name: str) -> str:
-        return f"https://slicer.readthedocs.io/{name}"
+    def moduleDocumentationUrl(self, moduleName: str) -> str:
+        return f"https://slicer.readthedocs.io/{moduleName}"
 
-    def setOverrideCursor(self, _cursor) -> None:
+    def setOverrideCursor(self, cursor) -> None:
         pass
 
     def restoreOverrideCursor(self) -> None:
@@ -99,7 +107,7 @@ class MRMLHost:
     """
 
     def __init__(self, python_folder: str | None = None) -> None:
-        self.errors = VTKErrors()
+        self.errors = Errors()
         self._folder = tempfile.TemporaryDirectory(prefix="dsad-host-")
         scene = slicer.mrmlScene = slicer.vtkMRMLScene()
         self.scene = scene

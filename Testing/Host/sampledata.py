@@ -20,12 +20,12 @@ class SampleDataSource:
     uris: list[str]
     fileNames: list[str]
     nodeNames: list[str | None]
-    loadFileType: list[str]
+    loadFileTypes: list[str | None]
     customDownloader: object
 
 
 class SampleDataLogic:
-    """The signature is that of Slicer 5.8 to 5.13."""
+    """The signature is that of Slicer 5.12."""
 
     @staticmethod
     def registerCustomSampleDataSource(
@@ -36,14 +36,15 @@ class SampleDataLogic:
         nodeNames=None,
         customDownloader=None,
         thumbnailFileName=None,
-        loadFileType="VolumeFile",
+        loadFileTypes=None,
         loadFiles=None,
         loadFileProperties={},  # noqa: B006
         checksums=None,
+        loadFileType=None,
     ) -> None:
         if not all(isinstance(one, str) for one in (uris, fileNames, nodeNames)):
             raise TypeError("this stand-in takes entries of one file")
-        entry = SampleDataSource(sampleName, [uris], [fileNames], [nodeNames], [loadFileType], customDownloader)
+        entry = SampleDataSource(sampleName, [uris], [fileNames], [nodeNames], [loadFileTypes], customDownloader)
         categories = vars(slicer.modules).setdefault("sampleDataSources", {})
         entries = categories.setdefault(category, [])
         if entry not in entries:
@@ -64,11 +65,11 @@ def click(category: str, name: str):
     return source.customDownloader(source)
 
 
-def downloadSample(name: str):
+def downloadSample(sampleName: str):
     """The node of an entry: its file is fetched and read as a volume; customDownloader is not asked."""
-    source = _find(name, [one for entries in slicer.modules.sampleDataSources.values() for one in entries])
-    if source.loadFileType != ["VolumeFile"]:
-        raise ValueError(f"this stand-in reads no {source.loadFileType[0]}")
+    source = _find(sampleName, [one for entries in slicer.modules.sampleDataSources.values() for one in entries])
+    if source.loadFileTypes != [None]:
+        raise ValueError(f"this stand-in reads no {source.loadFileTypes[0]}")
     path = Path(slicer.app.temporaryPath) / source.fileNames[0]
     with urllib.request.urlopen(source.uris[0]) as remote, open(path, "wb") as file:
         shutil.copyfileobj(remote, file)

@@ -52,6 +52,7 @@ def main(folder: str | Path, run: str | Path | None = None, model: str = "compac
             raise RuntimeError(widget.ui.statusLabel.text)
         host.screenshot(folder / "panel.png")
         widget.ui.compareButton.click()
+        host.processEvents(lambda: widget.runSection.state.name == "IDLE")
         if frame is not None:
             from DSADeblurScene.input import browserForSequence
 

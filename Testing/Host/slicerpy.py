@@ -134,7 +134,7 @@ class ScriptedLoadableModuleLogic:
 class ScriptedLoadableModuleTest(unittest.TestCase):
     """The test case of a module; messages are not shown."""
 
-    def delayDisplay(self, message: str, msec: int = 0) -> None:
+    def delayDisplay(self, message: str, requestedDelay: int | None = None, msec: int | None = None) -> None:
         pass
 
     def runTest(self) -> None:

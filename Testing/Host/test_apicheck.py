@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import apicheck
 import hostpaths
 import pytest
@@ -82,6 +84,17 @@ def test_object_that_goes_inside_its_own_signal_fails_the_test(qt):
     if held:
         held["process"].waitForStarted()
     assert not held and "inside its own signal errorOccurred" in qtemu.slotErrors.pop()
+
+
+def test_object_without_parent_goes_with_its_last_reference(qt):
+    import qtemu
+
+    process, parent = qt.QProcess(), qt.QWidget()
+    process.connect("started()", lambda: None)
+    label = qt.QLabel("text", parent)
+    real, held = weakref.ref(qtemu.unwrap(process)), weakref.ref(qtemu.unwrap(label))
+    del process, label
+    assert real() is None and held() is not None
 
 
 def test_slots_get_as_many_arguments_as_they_take_and_errors_are_kept(qt):

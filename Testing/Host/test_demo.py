@@ -28,9 +28,8 @@ def test_demo_measures_and_draws(tmp_path, capsys):
     assert after[0] > before[0] + 2 and after[1] > before[1] and after[2] < before[2]
 
 
-def test_says_so_when_the_picture_cannot_be_drawn(tmp_path, capsys, monkeypatch):
+def test_says_so_before_the_work_when_the_picture_cannot_be_drawn(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    from rich.console import Console
-
-    assert demo._draw(Console(), tmp_path / "a", tmp_path / "b", tmp_path / "c.png") == 1
-    assert "slicer-core" in capsys.readouterr().out
+    assert demo.run_demo(tmp_path) == 2
+    said = capsys.readouterr()
+    assert "pip install slicer-core" in said.err and not said.out and not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import Provenance, plan_subtraction, read_run, subtract, write_derived
-from DSADeblurLib.xa.derived.deidentified import write_deidentified
+from DSADeblurLib.xa.derived.deidentified import Deidentifier
 from DSADeblurLib.xa.file.dataset import SC_BYTE, SC_CLASSES, SC_WORD, SECONDARY_CAPTURE, XA_IMAGE, XRF_IMAGE
 
 _PROVENANCE = Provenance("conformance", "0123456789abcdef" * 4, "0.0", "sharpness 1", ("focal spot 0.6 mm (user)",))
@@ -178,7 +178,7 @@ def make(variant: Variant, folder: Path) -> Specimen:
         again = read_run(path)
         source, (path, pixels) = path, _derived(Variant(variant.name), again, folder / "again.dcm")
     if variant.anonymous:
-        (path,) = write_deidentified([path], folder).paths
+        path = Deidentifier().write(path, folder).path
     return Specimen(variant, source, path, pixels)
 
 

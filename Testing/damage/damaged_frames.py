@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import jpeg_ls
 import numpy as np
 from PIL import Image
 from pydicom.uid import (
@@ -17,6 +18,7 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGLSLossless,
+    JPEGLSNearLossless,
     RLELossless,
 )
 
@@ -31,8 +33,8 @@ from DSADeblurLib.xa.file.stored_pixels import StoredPixels
 _TOOLS = {
     "JPEG Baseline, DCMTK": (("dcmcjpeg", "+eb", "+q", "90"), (8,)),
     "JPEG Extended, DCMTK": (("dcmcjpeg", "+ee", "+q", "90"), (10, 12)),
-    "JPEG Lossless SV1, DCMTK": (("dcmcjpeg", "+e1"), (8, 10, 12, 16)),
-    "JPEG Lossless 14, DCMTK": (("dcmcjpeg", "+el", "+sv", "6"), (8, 12, 16)),
+    "JPEG Lossless, SV1 by DCMTK": (("dcmcjpeg", "+e1"), (8, 10, 12, 16)),
+    "JPEG Lossless, 14 by DCMTK": (("dcmcjpeg", "+el", "+sv", "6"), (8, 12, 16)),
     "JPEG Lossless, GDCM": (("gdcmconv", "--jpeg"), (8, 12, 16)),
     "JPEG-LS, GDCM": (("gdcmconv", "--jpegls"), (8, 12)),
     "JPEG 2000, GDCM": (("gdcmconv", "--j2k"), (8, 12, 16)),
@@ -59,6 +61,7 @@ _PILLOW = {
 }
 _OWN = {
     "JPEG-LS, own": (JPEGLSLossless, (8, 12, 16)),
+    "JPEG-LS, lossy": (JPEGLSNearLossless, (8, 12, 16)),
     "JPEG 2000, own": (JPEG2000Lossless, (8, 12, 16)),
     "RLE, own": (RLELossless, (8, 12, 16)),
 }
@@ -122,7 +125,10 @@ def encoded_frames(
     for name, (syntax, depths) in _OWN.items():
         for bits in depths if only in name else ():
             frame = draw(bits, rows, columns)
-            data = fragment_encoder(syntax, lambda index, frame=frame: frame, bits)(0)
+            if syntax == JPEGLSNearLossless:
+                data = bytes(jpeg_ls.encode_buffer(frame.tobytes(), rows, columns, 1, bits, lossy_error=3))
+            else:
+                data = fragment_encoder(syntax, lambda index, frame=frame: frame, bits)(0)
             yield _checked(f"{name}, {bits} bits", _stored_pixels(folder, frame, bits, syntax), data, folder)
 
 
@@ -157,35 +163,47 @@ def _frame(stored: StoredPixels, data: bytes, folder: Path) -> np.ndarray:
     return FrameStack(dataclasses.replace(stored, file=InputFile(path), frames=1, fragments=(((0, len(data)),),)))[0]
 
 
-# What happens to the frame: name -> function of (head, body, tail, generator). The head is what comes before the
-# entropy-coded data, the tail the end marker and what follows.
+# What happens to the frame: kind and name -> function of (head, body, tail, generator). The head is what comes before
+# the entropy-coded data, the tail the end marker and what follows.
 DAMAGES = {
-    "second half zero": lambda h, b, t, r: (h + b + t)[: _half(h, b, t)] + bytes(len(h + b + t) - _half(h, b, t)),
-    "second half zero, end kept": lambda h, b, t, r: h + b[: len(b) // 2] + bytes(len(b) - len(b) // 2) + t,
-    "second half noise, end kept": lambda h, b, t, r: h + b[: len(b) // 2] + _noise(len(b) - len(b) // 2, r) + t,
-    "middle removed, end kept": lambda h, b, t, r: h + b[: int(0.4 * len(b))] + b[int(0.6 * len(b)) :] + t,
-    "middle removed, lengths mended": lambda h, b, t, r: _mended(
-        h + b[: int(0.4 * len(b))] + b[int(0.6 * len(b)) :] + t, len(b) - int(0.4 * len(b)) - int(0.6 * len(b))
-    ),
     **{
-        f"cut at {percent} %": lambda h, b, t, r, part=percent / 100: (h + b)[: len(h) + int(part * len(b))]
+        f"cut: at {percent} %": lambda h, b, t, r, part=percent / 100: (h + b)[: len(h) + int(part * len(b))]
         for percent in (10, 30, 50, 70, 90)
     },
-    "cut at 50 %, end marker": lambda h, b, t, r: h + b[: len(b) // 2] + t,
-    "last 64 bytes missing, end kept": lambda h, b, t, r: h + b[:-64] + t,
-    "last 8 bytes missing, end kept": lambda h, b, t, r: h + b[:-8] + t,
+    "cut: at 50 %, end marker": lambda h, b, t, r: h + b[: len(b) // 2] + t,
+    "cut: last 64 bytes missing, end kept": lambda h, b, t, r: h + b[:-64] + t,
+    "cut: last 8 bytes missing, end kept": lambda h, b, t, r: h + b[:-8] + t,
+    "lost: middle, end kept": lambda h, b, t, r: h + b[: int(0.4 * len(b))] + b[int(0.6 * len(b)) :] + t,
+    "lost: middle, lengths mended": lambda h, b, t, r: _mended(
+        h + b[: int(0.4 * len(b))] + b[int(0.6 * len(b)) :] + t, len(b) - int(0.4 * len(b)) - int(0.6 * len(b))
+    ),
+    "zeros: second half": lambda h, b, t, r: (h + b + t)[: _half(h, b, t)] + bytes(len(h + b + t) - _half(h, b, t)),
+    "zeros: second half, end kept": lambda h, b, t, r: h + b[: len(b) // 2] + bytes(len(b) - len(b) // 2) + t,
     **{
-        f"{count} bytes zero": lambda h, b, t, r, count=count: h + _over(b, bytes(count), r) + t
-        for count in (256, 64, 16, 4)
+        f"zeros: {count} bytes": lambda h, b, t, r, count=count: h + _over(b, bytes(count), r) + t
+        for count in (256, 128)
     },
-    "64 bytes noise": lambda h, b, t, r: h + _over(b, _noise(64, r), r) + t,
-    "64 bytes too many before the end": lambda h, b, t, r: h + b + _noise(64, r) + t,
-    "64 bytes missing": lambda h, b, t, r: h + _over(b, b"", r, 64) + t,
-    "end marker in the middle": lambda h, b, t, r: h + _over(b, b"\xff\xd9", r) + t,
-    "1 bit flipped": lambda h, b, t, r: h + _flipped(b, 1, r) + t,
-    "5 bits flipped": lambda h, b, t, r: h + _flipped(b, 5, r) + t,
-    "garbage behind the end": lambda h, b, t, r: h + b + t + _noise(100, r),
+    **{
+        f"few bytes: {count} zero": lambda h, b, t, r, count=count: h + _over(b, bytes(count), r) + t
+        for count in (64, 16, 4)
+    },
+    "few bytes: 64 missing": lambda h, b, t, r: h + _over(b, b"", r, 64) + t,
+    "few bytes: 64 noise": lambda h, b, t, r: h + _over(b, _noise(64, r), r) + t,
+    "noise: second half, end kept": lambda h, b, t, r: h + b[: len(b) // 2] + _noise(len(b) - len(b) // 2, r) + t,
+    "bits: 1 flipped": lambda h, b, t, r: h + _flipped(b, 1, r) + t,
+    "bits: 5 flipped": lambda h, b, t, r: h + _flipped(b, 5, r) + t,
+    "markers: end in the middle": lambda h, b, t, r: h + _over(b, b"\xff\xd9", r) + t,
+    "markers: no end": lambda h, b, t, r: h + b,
+    "markers: a restart too many": lambda h, b, t, r: h + _over(b, b"\xff\xd0", r, 0) + t,
+    "markers: a restart lost": lambda h, b, t, r: h + b.replace(b"\xff\xd1", b"", 1) + t,
+    "markers: restarts exchanged": lambda h, b, t, r: h + b.replace(b"\xff\xd1", b"\xff\xd2", 1) + t,
+    "too much: behind the end": lambda h, b, t, r: h + b + t + _noise(100, r),
+    "too much: before the end": lambda h, b, t, r: h + b + _noise(64, r) + t,
 }
+
+
+# Kinds that are refused or without effect in every syntax: what a broken transfer or a bad disk leaves behind.
+SEEN = ("cut", "lost", "zeros", "markers", "too much")
 
 
 def damaged(data: bytes, damage: str, seed: int = 0) -> bytes:

@@ -19,6 +19,12 @@ _VALUES = (
     b"\xff\xda\0\x02",
 )
 _VRS = (b"SQ", b"UN", b"OB", b"OW", b"DS", b"US", b"LO", b"AT", b"FD", b"ZZ")
+_LONG_VRS = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
+_NUMBERS = ("0", "-1", "1", "1e308", "-1e-308", "99999999999", "2147483647", "nan", "inf", "1,5", "0.0000001", "", "\\")
+_PIXEL_DATA = b"\xe0\x7f\x10\x00"
+# Where a JPEG, JPEG-LS or JPEG 2000 codestream says how large it is and how it is coded.
+_HEADERS = tuple(b"\xff" + bytes((one,)) for one in (0xC0, 0xC1, 0xC3, 0xF7, 0xC4, 0xDA, 0xF8, 0x51, 0x52, 0x5C, 0x90))
+_MARKERS = tuple(b"\xff" + bytes((one,)) for one in (0xD0, 0xD7, 0xD8, 0xD9, 0xDA, 0xDD, 0x4F, 0x90, 0x93, 0xFF, 0x00))
 # Groups whose elements decide what a run is; their tags are looked for in the bytes.
 _GROUPS = tuple(struct.pack("<H", one) for one in (0x0002, 0x0008, 0x0018, 0x0020, 0x0028, 0x3002, 0x5200, 0x7FE0))
 
@@ -30,11 +36,16 @@ def mutate(data: bytes, other: bytes, number: int) -> bytes:
     for _ in range(rng.choice((1, 1, 1, 1, 2, 2, 3, 8))):
         if len(damaged) < 200:
             break
-        # What moves all that follows is mostly found at once; what keeps the length gets further.
-        moves = rng.random() < 0.15
-        rng.choice((_delete, _insert, _repeat) if moves else (_flip, _overwrite, _vr, _short_value, _length, _swap))(
-            damaged, rng
-        )
+        # What moves all that follows is mostly found at once; what keeps lengths right gets further.
+        kind = rng.random()
+        if kind < 0.1:
+            rng.choice((_delete, _insert, _repeat))(damaged, rng)
+        elif kind < 0.5:
+            rng.choice((_flip, _overwrite, _vr, _short_value, _length, _swap))(damaged, rng)
+        elif kind < 0.75 or not _fragments(damaged):
+            rng.choice((_swap_vrs, _duplicate, _nest, _number, _number))(damaged, rng)
+        else:
+            rng.choice((_offsets, _codestream_header, _codestream, _codestream))(damaged, rng)
     fate = rng.random()
     if fate < 0.06:
         del damaged[rng.randrange(len(damaged)) :]
@@ -114,3 +125,119 @@ def _swap(data: bytearray, rng: random.Random) -> None:
     first, second = bytes(data[one : one + size]), bytes(data[two : two + size])
     if len(first) == len(second) and abs(one - two) >= size:
         data[one : one + size], data[two : two + size] = second, first
+
+
+def _elements(data: bytearray) -> list[tuple[int, int, int]]:
+    """Return (start, start of the value, end) of the top-level elements, as far as they can be followed."""
+    found, at = [], 132
+    while at + 12 <= len(data) and data[at + 4 : at + 6].isalpha():
+        long = bytes(data[at + 4 : at + 6]) in _LONG_VRS
+        value = at + (12 if long else 8)
+        length = struct.unpack_from("<L", data, at + 8)[0] if long else struct.unpack_from("<H", data, at + 6)[0]
+        if value + length > len(data):
+            break
+        found.append((at, value, value + length))
+        at = value + length
+    return found or [(132, 140, 140)]
+
+
+def _swap_vrs(data: bytearray, rng: random.Random) -> None:
+    """Exchange the types of two elements; lengths lie elsewhere where one is long and the other is not."""
+    one, two = (at for at, _, _ in rng.choices(_elements(data), k=2))
+    data[one + 4 : one + 6], data[two + 4 : two + 6] = data[two + 4 : two + 6], data[one + 4 : one + 6]
+
+
+def _duplicate(data: bytearray, rng: random.Random) -> None:
+    """Put a copy of an element behind itself, or in front of any other."""
+    found = _elements(data)
+    start, _, end = rng.choice(found)
+    at = end if rng.random() < 0.5 else rng.choice(found)[0]
+    data[at:at] = data[start:end]
+
+
+def _nest(data: bytearray, rng: random.Random) -> None:
+    """Put sequences within sequences in front of an element, as its value or in its place."""
+    start, _, end = rng.choice(_elements(data))
+    depth = rng.choice((3, 30, 300, 3000))
+    nested = rng.choice(
+        (
+            (data[start : start + 4] + b"SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff") * depth,
+            b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * depth
+            + b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0" * depth,
+        )
+    )
+    data[start : end if rng.random() < 0.3 else start] = nested
+
+
+def _number(data: bytearray, rng: random.Random) -> None:
+    """Write another number, and the right length, where there is one; sometimes a great many."""
+    found = [one for one in _elements(data) if data[one[0] + 4 : one[0] + 6] in (b"DS", b"IS", b"US", b"FL", b"AT")]
+    if not found:
+        return
+    start, value, end = rng.choice(found)
+    if data[start + 4 : start + 6] in (b"DS", b"IS"):
+        written = "\\".join(rng.choices(_NUMBERS, k=rng.choice((1, 1, 2, 5, 5000)))).encode()
+        written += b" " * (len(written) % 2)
+    else:
+        written = rng.randbytes(end - value) if rng.random() < 0.5 else b"\xff\x7f" * ((end - value) // 2)
+    data[start + 6 : end] = struct.pack("<H", len(written) & 0xFFFE) + written[:65534]
+
+
+def _fragments(data: bytearray) -> list[tuple[int, int]]:
+    """Return (start, end) of the offset table and of each fragment; nothing where pixels are not encapsulated."""
+    at = data.rfind(_PIXEL_DATA + b"OB\0\0\xff\xff\xff\xff")
+    found, at = [], at + 12 if at >= 0 else len(data)
+    while data[at : at + 4] == b"\xfe\xff\x00\xe0" and at + 8 <= len(data):
+        end = at + 8 + struct.unpack_from("<L", data, at + 4)[0]
+        found.append((at + 8, min(end, len(data))))
+        at = end
+    return found
+
+
+def _offsets(data: bytearray, rng: random.Random) -> None:
+    """Write another offset table, or cut a fragment in two."""
+    found = _fragments(data)
+    if rng.random() < 0.5 or len(found) < 2:
+        start, end = found[0]
+        table = rng.randbytes(rng.choice((0, 4, 8, 20, 400)))
+        data[start - 4 : end] = struct.pack("<L", len(table)) + table
+    else:
+        start, end = rng.choice(found[1:])
+        at = start + 2 * rng.randrange(1, max(2, (end - start) // 2))
+        data[start - 4 : end] = (
+            struct.pack("<L", at - start)
+            + data[start:at]
+            + b"\xfe\xff\x00\xe0"
+            + struct.pack("<L", max(end - at, 0))
+            + data[at:end]
+        )
+
+
+def _codestream_header(data: bytearray, rng: random.Random) -> None:
+    """Change a number in the header of a codestream: sizes, tables, components, restart intervals, layers."""
+    start, end = rng.choice(_fragments(data)[1:] or [(0, len(data))])
+    at = data.find(rng.choice(_HEADERS), start, end)
+    if at >= 0:
+        at += rng.randrange(2, 30)
+        count = rng.choice((1, 1, 2, 4))
+        data[at : at + count] = rng.choice((bytes(count), b"\xff" * count, b"\x20" * count, rng.randbytes(count)))
+
+
+def _codestream(data: bytearray, rng: random.Random) -> None:
+    """Damage coded data, the length of the fragment kept: zeros, noise, markers, a piece lost or there twice."""
+    start, end = rng.choice(_fragments(data)[1:] or [(0, len(data))])
+    if end - start < 200:
+        return
+    at, count = rng.randrange(start, end - 60), rng.choice((1, 4, 16, 64, 400, 4000))
+    count = min(count, end - at)
+    kind = rng.randrange(5)
+    if kind == 0:
+        data[at : at + count] = bytes(count)
+    elif kind == 1:
+        data[at : at + count] = rng.randbytes(count)
+    elif kind == 2:
+        data[at : at + 2] = rng.choice(_MARKERS)
+    elif kind == 3:
+        data[at:end] = data[at + count : end] + bytes(count)
+    else:
+        data[at:end] = (data[at : at + count] + data[at:end])[: end - at]

@@ -9,6 +9,7 @@ from DSADeblurLib.xa import (
     XAReadError,
     XASkipped,
     XAWriteError,
+    check_derived,
     plan_subtraction,
     read_run,
     subtract,
@@ -32,7 +33,7 @@ def use(path: Path, output: Path) -> str:
     """
     stage = "read"
     try:
-        run = read_run(path, UserFacts(polarity="keep", frames_in_file=True))
+        run = read_run(path, UserFacts(polarity="keep", frames_in_file=True, new_uids=True))
         stage = "decode"
         run.as_dict(), run.acquisition.rows(), run.exposed()
         if not all(isinstance(one, str) and one and "\n" not in one for one in run.warnings):
@@ -49,6 +50,8 @@ def use(path: Path, output: Path) -> str:
         if plan is not None:
             frames = subtract(run.frames, plan, run.relationship)
             numbers = frames.frame_numbers
+        stage = "check"
+        check_derived(run, numbers, plan=plan)
         stage = "write"
         write_derived(output, run, frames, frame_numbers=numbers, provenance=_PROVENANCE, plan=plan)
         stage = "read again"
@@ -62,6 +65,9 @@ def use(path: Path, output: Path) -> str:
         if message == _NO_MEMORY or (stage == "read again" and not message.startswith("Image too large")):
             raise Broken(f"{stage}: {message}") from error
         if stage in ("decode", "subtract") and isinstance(error, XAWriteError):
+            raise Broken(f"{stage}: {message}") from error
+        if stage == "write" and "decoded" not in message:
+            # What cannot be written is found before frames are computed.
             raise Broken(f"{stage}: {message}") from error
         kind = "skipped" if isinstance(error, XASkipped) else f"refused ({stage})"
         # What the file put into the sentence is left out, so that equal sentences are counted together.

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from DSADeblurLib.lab.training.batched_operators import SPOT_SIZE
 from DSADeblurLib.lab.training.checkpoint import load_checkpoint, save_checkpoint
 from DSADeblurLib.lab.training.data_parallel import Process
 from DSADeblurLib.lab.training.pool import Patches
@@ -27,7 +28,7 @@ from DSADeblurLib.restoration.selection import TOLERANCES, trial_tile
 pytestmark = [pytest.mark.cuda, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
 # The network's own output, so that nothing hides how far off it is.
-ON_GPU = DeblurSettings(device="cuda", engine="torch", noise_reduction=1.0)
+ON_GPU = DeblurSettings(device="cuda", engine="torch", noise_reduction=1.0, uniform_noise_reduction=True)
 TOLD = np.array((4.0, 4.0, 0.2), np.float32)
 
 
@@ -158,7 +159,8 @@ def test_memory_does_not_grow_from_run_to_run(gpu, compact):
 def test_a_training_learns_and_its_checkpoint_is_read_back(gpu, tmp_path):
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(8, 1, 64, 64)).astype(np.float32)
-    patches = Patches(inputs, 0.5 * inputs, np.full((8, 2), 4, np.float32), np.tile(TOLD, (8, 1)))
+    spots = np.zeros((8, SPOT_SIZE), np.float32)
+    patches = Patches(inputs, 0.5 * inputs, np.full((8, 2), 4, np.float32), np.tile(TOLD, (8, 1)), spots)
     process = Process(device=torch.device(gpu.device))
     session, again = (Session(COMPACT, process) for _ in range(2))
     before = [value.clone() for value in session.network.parameters()]
@@ -176,7 +178,9 @@ def test_a_training_learns_and_its_checkpoint_is_read_back(gpu, tmp_path):
 def test_the_worker_process_runs_on_it(gpu, compact, tmp_path):
     frames = (1000 * frames_of(3, gpu.side)).clip(1, 4095).astype(np.uint16)
     np.save(tmp_path / "in.npy", frames)
-    request = DeblurRequest.of(device=gpu.device, engine="torch", noise_reduction=1.0, relationship="LIN")
+    request = DeblurRequest.of(
+        device=gpu.device, engine="torch", noise_reduction=1.0, uniform_noise_reduction=True, relationship="LIN"
+    )
     job = {
         "type": "deblur", "job": "a", "request": request.as_dict(), "output": str(tmp_path / "out.npy"),
         "run": {"frames": str(tmp_path / "in.npy"), "file": "", "note": "", "several_files": False},

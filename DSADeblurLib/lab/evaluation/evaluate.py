@@ -44,7 +44,7 @@ def evaluate(models: Iterable[str | Path], plan: Plan | None = None) -> Evaluati
     folders = [str(model) for model in models]
     if not folders or plan.frames < 1:
         raise ValueError("An evaluation needs at least one model and one frame.")
-    processes.load_models(folders, sharpness=plan.sharpness, noise_reduction=plan.noise_reduction)
+    processes.load_models(folders, **plan.controls)
     loaded = processes.networks()
     with processes.workers(folders, plan.workers) as run:
         chosen = _tuned(plan, run)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from DSADeblurLib.lab.evaluation.grid import BLURS, Blur
 from DSADeblurLib.lab.evaluation.methods import FAMILIES, Family
-from DSADeblurLib.request import DeblurSettings
+from DSADeblurLib.request import CONTROLS, DeblurSettings
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Plan:
         takes: of each phantom with new noise; edges are averaged over twice as many.
         still_takes: frames of the still run, odd.
         phantom_size, edge_size: rows and columns of phantoms, of those for widths apart.
-        sharpness, noise_reduction: of the models, see `restoration.controls`.
+        sharpness, noise_reduction, uniform_noise_reduction: of the models, see `restoration.controls`.
     """
 
     split: str = "test"
@@ -39,6 +39,12 @@ class Plan:
     edge_size: int = 256
     sharpness: float = DeblurSettings.sharpness
     noise_reduction: float = DeblurSettings.noise_reduction
+    uniform_noise_reduction: bool = DeblurSettings.uniform_noise_reduction
+
+    @property
+    def controls(self) -> dict[str, float | bool]:
+        """The settings of the models by name."""
+        return {name: getattr(self, name) for name in CONTROLS}
 
     @classmethod
     def quick(cls, split: str = "validation") -> Plan:

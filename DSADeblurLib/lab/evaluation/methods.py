@@ -11,7 +11,7 @@ import numpy as np
 from DSADeblurLib.lab.evaluation.classical import richardson_lucy, total_variation, unsharp_mask, wiener
 from DSADeblurLib.lab.evaluation.grid import Case, Known
 from DSADeblurLib.lab.image_quality.quality import DATA_RANGE, psnr
-from DSADeblurLib.request import DeblurSettings, with_header_blur
+from DSADeblurLib.request import LARGEST_BLUR_PX, DeblurSettings
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import Model
 from DSADeblurLib.restoration.selection import Engines
@@ -118,11 +118,12 @@ def unchanged(frames: np.ndarray, known: Known) -> np.ndarray:
     return frames[len(frames) // 2]
 
 
-def with_assumed_blur(settings: DeblurSettings, known: Known, header: float | None = 1.0) -> DeblurSettings:
-    """Settings with the header's width of the blur, wrong by a factor; None for frames without a header."""
+def assumed_blur(known: Known, header: float | None = 1.0) -> tuple[float, float] | None:
+    """The header's width of the blur, wrong by a factor; None for frames without a header."""
     if header is None or known.header_px is None:
-        return settings
-    return with_header_blur(settings, tuple(header * width for width in known.header_px))
+        return None
+    rows, columns = (min(header * width, LARGEST_BLUR_PX) for width in known.header_px)
+    return rows, columns
 
 
 def network_method(
@@ -141,7 +142,7 @@ def network_method(
 
     def restore(frames: np.ndarray, known: Known) -> np.ndarray:
         middle = len(frames) // 2
-        given = with_assumed_blur(settings, known, header)
-        return deblur(frames[middle - half : middle + half + 1], model, given, engines=engines).frames[0]
+        window, header_px = frames[middle - half : middle + half + 1], assumed_blur(known, header)
+        return deblur(window, model, settings, header_px=header_px, engines=engines).frames[0]
 
     return restore

@@ -29,14 +29,14 @@ _settings: dict[str, DeblurSettings] = {}
 
 
 def load_models(
-    folders: list[str], settings: dict[str, DeblurSettings] | None = None, **controls: float
+    folders: list[str], settings: dict[str, DeblurSettings] | None = None, **controls: float | bool
 ) -> dict[str, Model]:
     """Models by name, for the functions below; the second of two of one name is called by its folder.
 
     Args:
         folders: names or folders of models.
         settings: for each name; by default what a trial on the CPU of this computer chooses.
-        controls: sharpness and noise reduction in those, where they are not the defaults.
+        controls: of `extent.CONTROLS` in those, where they are not the defaults.
 
     Raises:
         ModelError: one sentence, if one cannot be loaded.

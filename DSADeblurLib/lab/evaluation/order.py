@@ -75,6 +75,7 @@ def deblurred(run: ShortRun, model: Model, order: str) -> np.ndarray:
         device="cpu",
         blur=run.blur_px,
         noise_reduction=1.0,
+        uniform_noise_reduction=True,
         mask_frames=range(1, count),
         frame_range=(count, count),
         relationship="LIN",

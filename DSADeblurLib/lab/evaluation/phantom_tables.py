@@ -13,7 +13,7 @@ from DSADeblurLib.lab.evaluation import model_processes as processes
 from DSADeblurLib.lab.evaluation import phantoms
 from DSADeblurLib.lab.evaluation.bootstrap import estimate
 from DSADeblurLib.lab.evaluation.extent import Plan
-from DSADeblurLib.lab.evaluation.methods import INPUT, Tuned, with_assumed_blur
+from DSADeblurLib.lab.evaluation.methods import INPUT, Tuned, assumed_blur
 from DSADeblurLib.lab.evaluation.result import curve_rows, rows_of
 from DSADeblurLib.lab.image_quality.mtf import Mtf
 from DSADeblurLib.lab.image_quality.noise_power import NoisePower
@@ -81,7 +81,7 @@ def _stillness(plan: Plan, noise: str) -> dict[str, dict[str, float]]:
     """See `phantoms.measure_stillness`; models restore the whole run, as users have it restored."""
     runs = {
         name: lambda frames, known, model=model, settings=settings: (
-            deblur(frames, model, with_assumed_blur(settings, known)).frames
+            deblur(frames, model, settings, header_px=assumed_blur(known)).frames
         )
         for name, (model, settings) in processes.networks().items()
     }

@@ -30,8 +30,7 @@ def save_pictures(evaluation: Evaluation, models: list[str], folder: Path) -> li
         Their paths.
     """
     plan = evaluation.plan
-    controls = {"sharpness": plan.sharpness, "noise_reduction": plan.noise_reduction}
-    processes.load_models([str(model) for model in models], **controls)
+    processes.load_models([str(model) for model in models], **plan.controls)
     methods = {name: network_method(*part) for name, part in processes.networks().items()}
     Path(folder).mkdir(parents=True, exist_ok=True)
     sheets = save_sheets(plan.split, methods, folder, plan.size, processes.moments())

@@ -27,7 +27,7 @@ def print_tables(evaluation: Evaluation) -> None:
     console.print(
         f"Simulated {plan.split} set: {plan.frames} frames of {plan.size} x {plan.size} in each condition, data range "
         f"{DATA_RANGE:g} (log intensity), PSNR up to {CEILING_DB:g} dB. Models at sharpness {plan.sharpness:g} and "
-        f"noise reduction {plan.noise_reduction:g}.",
+        f"noise reduction {plan.noise_reduction:g}{', the same everywhere' if plan.uniform_noise_reduction else ''}.",
         highlight=False,
     )
     for model in evaluation.models:

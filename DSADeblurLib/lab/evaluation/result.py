@@ -32,6 +32,7 @@ from DSADeblurLib.lab.evaluation.extent import Plan
 from DSADeblurLib.lab.evaluation.grid import ALL_TRAINED, TRAINED
 from DSADeblurLib.lab.image_quality.quality import DATA_RANGE
 from DSADeblurLib.lab.simulation.sets import PAPER_DATA_RANGE
+from DSADeblurLib.request import CONTROLS
 
 NAMES = ("table", "measure", "kind", "noise", "condition", "method", "against")
 NUMBERS = ("at", "value", "low", "high", "n")
@@ -91,7 +92,7 @@ class Evaluation:
 
     def about(self) -> dict:
         """What the figures are of; `frames` is how many scenes each condition has, `size` their sides."""
-        names = ("split", "frames", "size", "sharpness", "noise_reduction")
+        names = ("split", "frames", "size", *CONTROLS)
         ranges = {"data_range": DATA_RANGE, "paper_data_range": PAPER_DATA_RANGE}
         return {name: getattr(self.plan, name) for name in names} | ranges
 

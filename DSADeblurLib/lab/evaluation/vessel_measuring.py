@@ -38,7 +38,7 @@ from DSADeblurLib.measurement.stenosis import find_stenosis
 from DSADeblurLib.physics.detector import Detector
 from DSADeblurLib.physics.focal_spot import TARGET_SPOT_MM, expected_width_mm, removable_blur_in_pixels
 from DSADeblurLib.physics.geometry import blur_in_pixels
-from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings, with_header_blur
+from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import load_model
 
@@ -106,8 +106,7 @@ def _images(
     left = blur_in_pixels(TARGET_SPOT_MM, magnification, spacing)
     for reduction in NOISE_REDUCTIONS:
         settings = DeblurSettings(device="cpu", engine="torch", noise_reduction=reduction)
-        settings = with_header_blur(settings, (removable, removable))
-        restored = deblur(frame[None], load_model(model), settings).frames[0]
+        restored = deblur(frame[None], load_model(model), settings, header_px=(removable, removable)).frames[0]
         yield f"deblurred, n {reduction:g}", (restored, SystemBlur((left, left), detector, 2 * HEADER_ERROR))
 
 

@@ -53,9 +53,14 @@ class Conditions:
     effects: Effects = field(default_factory=Effects)
 
 
+def pixels_per_mm(scene: Scene, zoom: float = 1.0) -> float:
+    """How many pixels of the isocentre's plane a millimetre of the focal spot blurs."""
+    return (float(scene.view.magnification(0.0)) - 1.0) / scene.view.spacing_mm * zoom
+
+
 def blur_px(spot: FocalSpot | CompoundSpot, scene: Scene, zoom: float = 1.0) -> tuple[float, float]:
     """Width (rows, columns) in pixels of the blur of the isocentre's plane: of the rectangle of the same variance."""
-    scale = (float(scene.view.magnification(0.0)) - 1.0) / scene.view.spacing_mm * zoom
+    scale = pixels_per_mm(scene, zoom)
     x_mm, y_mm = spot.equivalent_widths_mm()
     return y_mm * scale, x_mm * scale
 

@@ -13,6 +13,7 @@ from DSADeblurLib.lab.simulation.conditions import (
     Conditions,
     blur_px,
     header_blur_px,
+    pixels_per_mm,
     random_conditions,
     removable_blur_px,
 )
@@ -24,7 +25,7 @@ from DSADeblurLib.physics.detector import Detector
 
 __all__ = [
     "KINDS", "MICRO_SPOT", "NOMINAL_SPOTS_MM", "Conditions", "Pair", "acquire_pair", "blur_px", "open_field",
-    "random_conditions", "removable_blur_px", "slabs_of", "header_blur_px",
+    "pixels_per_mm", "random_conditions", "removable_blur_px", "slabs_of", "header_blur_px",
 ]  # fmt: skip
 
 KINDS = ("native", "subtracted")

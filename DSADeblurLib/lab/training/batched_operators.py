@@ -15,6 +15,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
+from DSADeblurLib.lab.simulation.conditions import MICRO_SPOT
 from DSADeblurLib.physics.noise import POISSON_LIMIT
 
 # As scipy continues frames beyond their border before it looks for the coefficients of splines.
@@ -22,6 +23,10 @@ _SPLINE_MARGIN = 12
 # Gaussians of the vendors' unsharp masks end at three standard deviations of at most 4 pixels.
 _GAUSSIAN_CUT, _GAUSSIAN_REACH = 3.0, 12
 APERTURE = 16
+# The numbers of `FocalSpot.otf_factors`, and how many pixels its millimetre blurs.
+SPOT_SIZE = 11
+# Where the micro spot passes less than this of a frequency, nothing is divided by it.
+_LEAST_OTF = 0.03
 _FAR = 1e4
 
 
@@ -74,6 +79,29 @@ def spot_otf(grid: Grid, factors: Tensor, scale: Tensor) -> Tensor:
         return torch.sinc(a * f) * torch.sinc(b * f) * torch.cos(math.pi * c * f) * torch.exp(-d * f**2)
 
     return profile(fu * cos + fv * sin, 2) * profile(fv * cos - fu * sin, 6)
+
+
+def removable_otf(grid: Grid, spots: Tensor) -> Tensor:
+    """OTFs of what spots blur more than the micro spot: what turns a truth into a frame without noise.
+
+    Args:
+        grid: gives the frequencies.
+        spots: (B, SPOT_SIZE) factors of `FocalSpot.otf_factors` and pixels per mm of the spot.
+
+    Returns:
+        (B, 1, N, N // 2 + 1) float32, between -1 and 1.
+    """
+    factors, scale = spots[:, :-1], spots[:, -1:]
+    micro = spot_otf(grid, spots.new_tensor([MICRO_SPOT.otf_factors()]), scale)
+    ratio = spot_otf(grid, factors, scale) * micro / (micro**2).clamp(min=_LEAST_OTF**2)
+    return ratio.clamp(-1.0, 1.0)
+
+
+def turned_spots(spots: np.ndarray, swapped: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    """Spots (B, SPOT_SIZE) as they are in frames whose axes are swapped (B,), or one of them mirrored (B,)."""
+    cos, sin = np.where(swapped[:, None], spots[:, 1::-1], spots[:, :2]).T
+    # Spots are symmetric: mirrored rows are mirrored columns. A quarter turn swaps and mirrors.
+    return np.column_stack((cos, np.where(mirrored, -sin, sin), spots[:, 2:]))
 
 
 def detector_mtf(

@@ -37,6 +37,8 @@ from DSADeblurLib.lab.training.batched_operators import (
 from DSADeblurLib.physics.detector import Detector
 from DSADeblurLib.restoration.normalisation import DETAIL_PX
 
+# The slab that the isocentre lies in.
+ISOCENTRE = len(SLAB_CENTRES_MM) // 2
 # One acquisition: what `Conditions` and its exposure say, as numbers. `corner` is where in the scene the region lies,
 # `offset` how far its middle lies from that of the frame of `frame` pixels that collimator and shutter belong to.
 SHOT = np.dtype([

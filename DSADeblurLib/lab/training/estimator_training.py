@@ -22,6 +22,17 @@ BATCH, SIDE = 4, 384
 LEARNING_RATE = 2e-3
 
 
+def keep_estimator(pool: Pool, estimator: BlurEstimator) -> None:
+    """Put an estimator that exists beside the pool, as the one of no steps; estimates of a former one go."""
+    path = _path(pool, 0)
+    if path.exists():
+        kept = load_file(path)
+        if all(torch.equal(kept[name], value) for name, value in estimator.state_dict().items()):
+            return
+    _estimates_path(pool, 0).unlink(missing_ok=True)
+    _save(estimator, path)
+
+
 def estimator_of(
     pool: Pool, steps: int, show_progress: bool = True, check: Callable[[], None] = lambda: None
 ) -> BlurEstimator:
@@ -29,15 +40,18 @@ def estimator_of(
 
     Args:
         pool: complete.
-        steps: of learning.
+        steps: of learning; 0 for that of `keep_estimator`.
         show_progress: whether to draw a progress bar.
         check: called between the steps; what it raises ends the training.
+
+    Raises:
+        ValueError: one sentence: none was kept.
     """
-    path = Path(pool.folder) / f"estimator-{steps}.safetensors"
+    path = _path(pool, steps)
     if not path.exists():
-        state = _learned(pool, steps, show_progress, check).state_dict()
-        with atomic_write(path, replace=True) as unfinished:
-            save_file({name: value.contiguous() for name, value in state.items()}, unfinished)
+        if steps == 0:
+            raise ValueError("This training keeps the blur estimator of the model it starts from; name that model.")
+        _save(_learned(pool, steps, show_progress, check), path)
     estimator = BlurEstimator()
     estimator.load_state_dict(load_file(path))
     return estimator.requires_grad_(False)
@@ -51,8 +65,7 @@ def estimates_of(
     Returns:
         (regions, CONDITION_SIZE) float32.
     """
-    # Pools on disk have files of this name.
-    path = Path(pool.folder) / f"estimator-{steps}.seen.npy"
+    path = _estimates_path(pool, steps)
     regions = pool.options.regions
     if not path.exists() or len(np.load(path, mmap_mode="r", allow_pickle=False)) < regions:
         estimator = estimator_of(pool, steps, show_progress, check)
@@ -63,6 +76,20 @@ def estimates_of(
             ]
         save_array(path, np.array(estimated, np.float32))
     return np.load(path, allow_pickle=False)[:regions]
+
+
+def _path(pool: Pool, steps: int) -> Path:
+    return Path(pool.folder) / f"estimator-{steps}.safetensors"
+
+
+def _estimates_path(pool: Pool, steps: int) -> Path:
+    # Pools on disk have files of this name.
+    return Path(pool.folder) / f"estimator-{steps}.seen.npy"
+
+
+def _save(estimator: BlurEstimator, path: Path) -> None:
+    with atomic_write(path, replace=True) as unfinished:
+        save_file({name: value.contiguous() for name, value in estimator.state_dict().items()}, unfinished)
 
 
 def _learned(pool: Pool, steps: int, show_progress: bool, check: Callable[[], None]) -> BlurEstimator:

@@ -96,6 +96,17 @@ def gain(output: Tensor, degraded: Tensor, truth: Tensor) -> Tensor:
     )
 
 
+def line_share(change: Tensor, lines: Tensor) -> Tensor:
+    """For each frame (B,) how much of sharp lines is in a change, both (B, 1, H, W): 1 for the lines themselves."""
+    return (change * lines).sum(dim=(1, 2, 3)) / (lines**2).sum(dim=(1, 2, 3))
+
+
+def line_penalty(change: Tensor, lines: Tensor) -> Tensor:
+    """Mean over frames of how far from whole lines are in the change that they make of an output: 1 where they are
+    removed."""
+    return ((line_share(change, lines) - 1) ** 2).mean()
+
+
 def _left(output: Tensor, degraded: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """For each frame (B,) the part of the input's error that is left: of values and differences, and of the RMS."""
     values = (frame_errors(output, truth) + LEAST_ERROR) / _input_errors(degraded, truth)

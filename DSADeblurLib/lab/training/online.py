@@ -25,8 +25,8 @@ from tqdm import tqdm
 from DSADeblurLib.errors import DSADeblurError
 from DSADeblurLib.lab.simulation.sets import generator
 from DSADeblurLib.lab.simulation.volumes import ENVIRONMENT
-from DSADeblurLib.lab.training.batched_operators import Grid, on_device
-from DSADeblurLib.lab.training.batched_pairs import Shots, acquire, fitted
+from DSADeblurLib.lab.training.batched_operators import Grid, on_device, turned_spots
+from DSADeblurLib.lab.training.batched_pairs import ISOCENTRE, Shots, acquire, fitted
 from DSADeblurLib.lab.training.checkpoint import load_checkpoint, notes_in, save_checkpoint
 from DSADeblurLib.lab.training.condition_noise import ConditionNoise
 from DSADeblurLib.lab.training.data_parallel import Process
@@ -91,6 +91,7 @@ class Batch:
 
     frames: Tensor
     truths: Tensor
+    spots: Tensor
     blur_px: np.ndarray
     noise: ConditionNoise
     estimated: Tensor
@@ -139,9 +140,11 @@ class BatchMaker:
         orientations = on_device(turns, device)
         frames, truths = (_turned(x[..., inside, inside], orientations) for x in (degraded[which, there], truth))
         blur = rows["blur_px"]
+        spots = np.column_stack((rows["spot"], rows["scales"][:, ISOCENTRE] * rows["zoom"][:, 0]))
         return Batch(
             frames.contiguous(memory_format=torch.channels_last),
             truths,
+            on_device(turned_spots(spots, turns[0], turns[1] != turns[2]), device),
             np.where(turns[0][:, None], blur[:, ::-1], blur),
             ConditionNoise.draw(rng, recipe.batch, estimated=True),
             estimated,
@@ -253,7 +256,9 @@ def train_online(
                 batch, blur_condition = waiting, waiting.blur_condition().to(device, non_blocking=True)
                 # Ordered before the step, so that its blur condition is there when the step is done.
                 waiting = maker.batch(session.step + 1)
-                record.losses.append(session.descend(batch.frames, batch.truths, blur_condition, plan.rate()))
+                record.losses.append(
+                    session.descend(batch.frames, batch.truths, blur_condition, batch.spots, plan.rate())
+                )
                 bar.update()
                 if clock() - record.written >= SAVE_SECONDS:
                     bar.set_postfix(loss=record.write())

@@ -108,6 +108,8 @@ def write_metrics(name_or_folder: str | Path, figures: dict) -> ModelCard:
         "dsadeblur evaluate --model {model} --set {split} --frames {frames} --size {size} "
         "--sharpness {sharpness:g} --noise-reduction {noise_reduction:g}"
     ).format(**{**figures, "model": model.card.name})
+    if figures.get("uniform_noise_reduction"):
+        command += " --uniform-noise-reduction"
     values = json.loads(json.dumps(figures), parse_constant=lambda name: None)
     metrics = {"data": "simulated, held out", "command": command, **_rounded(values)}
     return save_model(find_model(name_or_folder), model.network, replace(model.card, metrics=metrics))

@@ -24,11 +24,13 @@ from DSADeblurLib.lab.simulation.pairs import (
     Pair,
     acquire_pair,
     open_field,
+    pixels_per_mm,
     random_conditions,
     removable_blur_px,
 )
 from DSADeblurLib.lab.simulation.scene import Scene
 from DSADeblurLib.lab.simulation.sets import BLUR_PX, QUANTA, VOLUMES, SceneCache, generator, save_array
+from DSADeblurLib.lab.training.batched_operators import SPOT_SIZE, turned_spots
 from DSADeblurLib.lab.training.condition_noise import ConditionNoise
 from DSADeblurLib.restoration.normalisation import Normalisation, fit_normalisation
 
@@ -37,6 +39,8 @@ CLASSES = 8
 # the others simulated patients.
 TARGET_CLASSES, VOLUME_CLASSES = (0, 1), (2, 3)
 SHARD = 16
+# Numbers that are kept of a region beside its pixels, see `training_pair`.
+FACTS = 5 + SPOT_SIZE
 # A run's scale comes from whole frames that hold more or less of the vessels than a region.
 SCALE_JITTER = 0.3
 EVEN_BLUR_SHARE = 0.6
@@ -69,12 +73,14 @@ class PoolOptions:
 
 class Patches(NamedTuple):
     """A batch, float32: inputs (B, frames, P, P), truths (B, 1, P, P), the removable blur_px (B, 2), its rows and
-    columns, and `blur_condition` (B, CONDITION_SIZE), see `network.Modulation`."""
+    columns, `blur_condition` (B, CONDITION_SIZE), see `network.Modulation`, and the focal `spots` (B, SPOT_SIZE), see
+    `batched_operators.removable_otf`."""
 
     inputs: np.ndarray
     truths: np.ndarray
     blur_px: np.ndarray
     blur_condition: np.ndarray
+    spots: np.ndarray
 
 
 class Pool:
@@ -135,27 +141,29 @@ class Pool:
         turns, mirrored = rng.integers(0, 4, batch), rng.random(batch) < 0.5
         noise = ConditionNoise.draw(rng, batch, estimated is not None)
         neighbours = neighbours_of(rng, batch, o.frames)
-        inputs, truths, blurs, views = [], [], [], []
+        inputs, truths, blurs, views, spots = [], [], [], [], []
         for region, (row, column), turn, mirror, there in zip(
             regions[share], corners[share], turns[share], mirrored[share], neighbours[share], strict=True
         ):
             frames, facts = self._shard(region // SHARD)
-            *blur, _, offset, scale = facts[region % SHARD]
+            rows_px, columns_px, _, offset, scale, *spot = facts[region % SHARD]
             patch = frames[region % SHARD, :, row : row + side, column : column + side]
             patch = Normalisation(offset, scale).apply(patch)
             patch = np.rot90(patch, turn, (1, 2))
             patch = patch[:, ::-1] if mirror else patch
             inputs.append(patch[there])
             truths.append(patch[-1:])
-            blurs.append(blur[::-1] if turn % 2 else blur)
+            blurs.append((columns_px, rows_px) if turn % 2 else (rows_px, columns_px))
+            spots.append(spot)
             if estimated is not None:
                 views.append(estimated[region][[1, 0, 2]] if turn % 2 else estimated[region])
-        blurs = np.array(blurs, np.float32)
+        blurs, turned = np.array(blurs, np.float32), turns[share] % 2 == 1
         return Patches(
             np.stack(inputs).astype(np.float32),
             np.stack(truths).astype(np.float32),
             blurs,
             noise.blur_condition(share, blurs, np.array(views) if views else None),
+            turned_spots(np.array(spots, np.float32), turned, turned != mirrored[share]),
         )
 
     def _choose(self, rng: np.random.Generator, classes: np.ndarray, among: np.ndarray | None) -> np.ndarray:
@@ -171,7 +179,7 @@ class Pool:
     def frame(self, region: int) -> np.ndarray:
         """The normalised degraded frame (side, side) float32 of the middle moment of a region."""
         frames, facts = self._shard(region // SHARD)
-        normalisation = Normalisation(*facts[region % SHARD][3:])
+        normalisation = Normalisation(*facts[region % SHARD][3:5])
         return normalisation.apply(frames[region % SHARD, self.options.frames // 2]).astype(np.float32)
 
     def _shard(self, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -191,13 +199,14 @@ def neighbours_of(rng: np.random.Generator, batch: int, frames: int) -> np.ndarr
 
 def _check_same_options(path: Path, options: PoolOptions) -> None:
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"regions": 0}
+    wanted = {**asdict(options), "facts": FACTS}
     # More regions of the same kind may be added to a pool.
-    if path.exists() and {**known, "regions": 0} != {**asdict(options), "regions": 0}:
+    if path.exists() and {**known, "regions": 0} != {**wanted, "regions": 0}:
         raise ValueError(f"The pool in '{path.parent}' was rendered with other options; choose another folder.")
     if options.regions > known["regions"]:
         # Several trainings may read one pool.
         with atomic_write(path, replace=True) as unfinished:
-            unfinished.write_text(json.dumps(asdict(options)) + "\n", encoding="utf-8")
+            unfinished.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
 
 
 def _shard_path(folder: Path, number: int) -> Path:
@@ -207,7 +216,7 @@ def _shard_path(folder: Path, number: int) -> Path:
 def _render_shard(folder: Path, options: PoolOptions, number: int) -> None:
     """Regions (SHARD, frames + 1, side, side) float32, the truth last, and their facts, see `training_pair`."""
     frames = np.empty((SHARD, options.frames + 1, options.side, options.side), np.float32)
-    facts = np.empty((SHARD, 5), np.float32)
+    facts = np.empty((SHARD, FACTS), np.float32)
     for place in range(SHARD):
         pair, facts[place] = training_pair(folder, options, number * SHARD + place)
         frames[place, :-1], frames[place, -1] = pair.degraded, pair.truth
@@ -217,8 +226,8 @@ def _render_shard(folder: Path, options: PoolOptions, number: int) -> None:
 
 
 def training_pair(folder: Path, options: PoolOptions, region: int) -> tuple[Pair, np.ndarray]:
-    """Region number `region` of a pool, and its facts (5,) float32: removable blur (rows, columns) in pixels, quanta,
-    and offset and scale of its run."""
+    """Region number `region` of a pool, and its facts (FACTS,) float32: removable blur (rows, columns) in
+    pixels, quanta, offset and scale of its run, and its focal spot, see `Patches`."""
     o = options
     rng = generator("train", 0, region)
     kind = KINDS[region % 2]
@@ -234,8 +243,10 @@ def training_pair(folder: Path, options: PoolOptions, region: int) -> tuple[Pair
     pair = acquire_pair(scene, conditions, kind, rng, open_field(whole, conditions, stride=1))
     fitted = fit_normalisation(pair.degraded)
     scale = fitted.scale * np.exp(rng.normal(0, SCALE_JITTER))
-    blur = removable_blur_px(conditions.spot, whole, conditions.effects.zoom)
-    return pair, np.array([*blur, conditions.quanta, fitted.offset, scale], np.float32)
+    zoom = conditions.effects.zoom
+    spot = *conditions.spot.otf_factors(), pixels_per_mm(whole, zoom)
+    blur = removable_blur_px(conditions.spot, whole, zoom)
+    return pair, np.array([*blur, conditions.quanta, fitted.offset, scale, *spot], np.float32)
 
 
 def _style(options: PoolOptions, number: int) -> tuple[str, int]:

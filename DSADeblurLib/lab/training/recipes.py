@@ -20,7 +20,9 @@ class Recipe:
     `schedule` is 'cosine' (from `learning_rate` down to a hundredth of it after a warm-up) or 'step' (the rate falls
     to a tenth after `drop_at` of all steps). `loss` is a name in `losses.LOSSES`. For the last `wide_share` of the
     steps patches have `wide_patch` pixels: small ones teach more in the same time, large ones have fewer borders.
-    `estimator_steps` are those of the blur estimator of modulated networks, see `estimator_training`.
+    `estimator_steps` are those of the blur estimator of modulated networks, see `estimator_training`; with 0 that of
+    the network which the training starts from is kept. With a `line_weight` above 0 every patch is learned from without
+    and with `faint_lines`, and this is the weight of `losses.line_penalty`.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Recipe:
     drop_at: float = 0.6
     average: float = 0.999
     estimator_steps: int = 6000
+    line_weight: float = 0.0
     pool: PoolOptions = field(default_factory=PoolOptions)
     seed: int = 1
 
@@ -118,6 +121,11 @@ SEQUENCE = Recipe(
     learning_rate=1e-3,
     pool=PoolOptions(regions=1024, scenes=80, frames=5),
 )
+# With `--start-from` the model of that name: goes on with faint lines, so that thin vessels are not taken for noise.
+FINE_TUNING = [
+    replace(recipe, name=f"{recipe.name}-fine", steps=40_000, learning_rate=4e-4, estimator_steps=0, line_weight=2.0)
+    for recipe in (COMPACT, QUALITY, SEQUENCE)
+]
 # Geng et al. 2022: 350,000 patches of 40 x 40 at stride 20, batch 128, 50 epochs, Adam 1e-4 for 30 then 1e-5.
 # The depth of the network is not given there; these are the sizes of Zhang et al. (CVPR 2018) halved twice.
 PAPER = Recipe(
@@ -170,5 +178,6 @@ QUICK = Recipe(
 )
 
 RECIPES = {
-    recipe.name: recipe for recipe in (COMPACT, QUALITY, SEQUENCE, LARGE, LARGE_QUICK, PAPER, PAPER_SMALL, QUICK)
+    recipe.name: recipe
+    for recipe in (COMPACT, QUALITY, SEQUENCE, *FINE_TUNING, LARGE, LARGE_QUICK, PAPER, PAPER_SMALL, QUICK)
 }

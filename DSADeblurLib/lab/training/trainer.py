@@ -17,8 +17,9 @@ from tqdm import tqdm
 from DSADeblurLib.lab.simulation.sets import generator
 from DSADeblurLib.lab.training.checkpoint import learned_parameters, load_checkpoint, save_checkpoint
 from DSADeblurLib.lab.training.data_parallel import Process, this_process
-from DSADeblurLib.lab.training.estimator_training import estimates_of, estimator_of
-from DSADeblurLib.lab.training.losses import LOSSES, Loss
+from DSADeblurLib.lab.training.estimator_training import estimates_of, estimator_of, keep_estimator
+from DSADeblurLib.lab.training.faint_lines import draw_lines, render_lines
+from DSADeblurLib.lab.training.losses import LOSSES, Loss, line_penalty
 from DSADeblurLib.lab.training.pool import Patches, Pool
 from DSADeblurLib.lab.training.recipes import Recipe
 from DSADeblurLib.lab.training.start import take_weights
@@ -30,6 +31,8 @@ from DSADeblurLib.restoration.network import RestorationNetwork
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
+# Between checkpoints, those beside validations.
+SAVE_SECONDS = 300.0
 # Batches that are read ahead while the network learns.
 AHEAD = 4
 # The median is about 3 and one batch in twenty is above 90: without a limit those few decide, and networks die early.
@@ -84,6 +87,8 @@ def train(
         if process.leads:
             regions.complete(workers, show_progress, stop.check)
             if recipe.architecture.modulated:
+                if recipe.estimator_steps == 0 and start is not None:
+                    keep_estimator(regions, start.estimator)
                 estimates_of(regions, recipe.estimator_steps, show_progress, stop.check)
         process.together()
         session = Session(recipe, process)
@@ -97,7 +102,7 @@ def train(
                 checkpoint, session.network, session.average, session.optimizer, recipe
             )
         validation = (held_out or HeldOut(4, 512, recipe.architecture.frames)) if process.leads else None
-        started = time.monotonic()
+        started = saved = time.monotonic()
         bar = tqdm(
             total=recipe.steps,
             initial=session.step,
@@ -118,14 +123,19 @@ def train(
                 bar.update()
                 cause = stop.cause()
                 ends = process.agreed(cause is not None) or session.step == recipe.steps
-                if process.leads and (ends or session.step % validate_every == 0):
+                validates = ends or session.step % validate_every == 0
+                if process.leads and (validates or time.monotonic() - saved > SAVE_SECONDS):
                     # First of all: whatever happens during the validation, the steps so far are kept.
-                    seconds = spent + time.monotonic() - started
+                    saved = time.monotonic()
+                    seconds = spent + saved - started
                     save_checkpoint(
                         checkpoint, session.network, session.average, session.optimizer, session.step, seconds, recipe
                     )
+                if process.leads and validates:
                     gains = validate()
                     entry = {"step": session.step, "loss": round(float(np.mean(recent)), 5), "psnr_gain_db": gains}
+                    if recipe.line_weight:
+                        entry["lines_kept"] = validation.lines_kept(session.average, process.device, stop.signalled)
                     with open(folder / LOG, "a", encoding="utf-8") as log:
                         log.write(json.dumps({**entry, "seconds": round(seconds, 1)}) + "\n")
                     recent = []
@@ -170,22 +180,33 @@ class Session:
         """One step on this process's share of a batch; returns its loss."""
         device = self.process.device
         frames = torch.from_numpy(patches.inputs).to(device, memory_format=torch.channels_last)
-        truths, blur_condition = (torch.from_numpy(a).to(device) for a in (patches.truths, patches.blur_condition))
-        return float(self.descend(frames, truths, blur_condition, self.recipe.rate(self.step)))
+        others = (patches.truths, patches.blur_condition, patches.spots)
+        return float(
+            self.descend(frames, *(torch.from_numpy(a).to(device) for a in others), self.recipe.rate(self.step))
+        )
 
-    def descend(self, frames: Tensor, truths: Tensor, blur_condition: Tensor, rate: float) -> Tensor:
+    def descend(self, frames: Tensor, truths: Tensor, blur_condition: Tensor, spots: Tensor, rate: float) -> Tensor:
         """One step at this learning rate on tensors of this device, see `Patches`; returns the loss, still there."""
         recipe, device = self.recipe, self.process.device
+        middle = slice(recipe.architecture.frames // 2, recipe.architecture.frames // 2 + 1)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        if recipe.line_weight:
+            numbers = draw_lines(generator("train", 7, recipe.seed, self.step), recipe.batch)
+            lines = render_lines(numbers[self.process.share(recipe.batch)], frames[:, middle], truths, spots)
+            frames, truths = torch.cat((frames, frames + lines.soft)), torch.cat((truths, truths + lines.sharp))
+            blur_condition = blur_condition.repeat(2, 1)
         self.step += 1
         # bfloat16 keeps float32's range, so no loss scaling is needed.
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
             output = (
                 self._shared(frames, blur_condition) if self.network.architecture.modulated else self._shared(frames)
             )
-        middle = recipe.architecture.frames // 2
-        loss = self.loss(output.float(), frames[:, middle : middle + 1], truths)
+        output = output.float()
+        loss = self.loss(output, frames[:, middle], truths)
+        if recipe.line_weight:
+            without, with_lines = output.chunk(2)
+            loss = loss + recipe.line_weight * line_penalty(with_lines - without, lines.sharp)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)

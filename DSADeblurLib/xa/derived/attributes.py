@@ -8,6 +8,8 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.valuerep import validate_value
 
+from DSADeblurLib.xa.file.elements import numbers_of, value_of
+
 # A list of what is known to belong, not of what to drop: private data, overlays, curves, icons, signatures, look-up
 # tables and whatever a vendor added outside the standard stay behind without being named.
 COMMON = frozenset(
@@ -73,6 +75,8 @@ TYPE_2 = (
     "PatientOrientation",
 )
 
+# Positive, or not known (PS3.3 10.7.1.3).
+_SIZES = frozenset(("ImagerPixelSpacing", "PixelSpacing"))
 _TEXT_VRS = frozenset("AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split())
 
 
@@ -84,6 +88,9 @@ def copy_attributes(source: Dataset, keywords: frozenset[str]) -> Dataset:
             element = _copy_element(source, tag)
             if element is not None:
                 copy.add(element)
+    for keyword in ("PixelSpacingCalibrationType", "PixelSpacingCalibrationDescription"):
+        if keyword in copy and "PixelSpacing" not in copy:
+            del copy[keyword]
     return copy
 
 
@@ -100,7 +107,10 @@ def copy_item(item: Dataset) -> Dataset:
 def _copy_element(source: Dataset, tag) -> DataElement | None:
     if tag.is_private or not keyword_for_tag(tag) or dictionary_is_retired(tag):
         return None
+    if keyword_for_tag(tag) in _SIZES and not all(one > 0 for one in numbers_of(source, tag) or (0,)):
+        return None
     try:
+        value_of(source, tag)
         element = source[tag]
         if element.VR == "SQ":
             items = [copy_item(item) for item in element.value]

@@ -84,18 +84,15 @@ def _has_modality_lut(source: Dataset) -> bool:
 
 def base_dataset(source: Dataset, header: RunHeader, subtracted: bool, frames: int, bits_allocated: int) -> Dataset:
     """Return the copied part of the derived object, with its class, new UIDs and every type 2 element present."""
-    if not header.source.study_instance_uid or not header.source.sop_instance_uid:
-        raise XAWriteError("The source has no Study or SOP Instance UID, so nothing can be derived from it.")
     capture = bool(why_not_xray(source, header, subtracted, frames))
     dataset = copy_attributes(source, COMMON if capture else COMMON | ACQUISITION | CINE)
     if not all(one in python_encoding for one in texts_of(dataset, "SpecificCharacterSet") or ("none",)):
         dataset.SpecificCharacterSet = "ISO_IR 192"
-    if dataset.get("StudyInstanceUID") is None:
-        raise XAWriteError("The source's Study Instance UID is not a legal UID.")
+    dataset.StudyInstanceUID = header.source.study_instance_uid
     for keyword in TYPE_2:
         if keyword not in dataset:
             setattr(dataset, keyword, None)
-    _laterality(dataset)
+    state_laterality(dataset)
     if capture:
         dataset.SOPClassUID = SECONDARY_CAPTURE if frames == 1 else (SC_BYTE if bits_allocated == 8 else SC_WORD)
         dataset.ImageType = ["DERIVED", "SECONDARY", "DEBLURRED"]
@@ -110,7 +107,7 @@ def base_dataset(source: Dataset, header: RunHeader, subtracted: bool, frames: i
         if header.source.image_type[2] != _PLANES[0]:
             dataset.ReferencedImageSequence = [copy_item(one) for one in items_of(source, "ReferencedImageSequence")]
         dataset.Modality = "XA" if dataset.SOPClassUID == XA_IMAGE else "RF"
-        _xray_type_2(dataset, header, frames)
+        add_xray_type_2(dataset, frames)
     now = datetime.now()
     for stem in ("InstanceCreation", "Series", "Content"):
         setattr(dataset, stem + "Date", now.strftime("%Y%m%d"))
@@ -125,7 +122,7 @@ def base_dataset(source: Dataset, header: RunHeader, subtracted: bool, frames: i
     return dataset
 
 
-def _laterality(dataset: Dataset) -> None:
+def state_laterality(dataset: Dataset) -> None:
     """Keep Laterality where it says something; otherwise state it empty only where the body part is not known.
 
     Type 2C: absent for an unpaired body part, empty when a paired part cannot be excluded (PS3.3 C.7.3.1).
@@ -145,7 +142,7 @@ def _multi_frame_capture(dataset: Dataset, bits_allocated: int) -> None:
     dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = "0", "1", "US"
 
 
-def _xray_type_2(dataset: Dataset, header: RunHeader, frames: int) -> None:
+def add_xray_type_2(dataset: Dataset, frames: int) -> None:
     """Add, empty, what the X-Ray Acquisition and Positioner modules want present (C.8.7.2, C.8.7.4, C.8.7.5)."""
     _default(dataset, "KVP")
     if "Exposure" not in dataset:

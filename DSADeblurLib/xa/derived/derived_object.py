@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 from pydicom.valuerep import format_number_as_ds
 
 from DSADeblurLib.errors import XAReadError, XAWriteError
@@ -25,7 +26,7 @@ from DSADeblurLib.xa.derived.derived_header import (
     code_item,
     why_not_xray,
 )
-from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, write_dicom
+from DSADeblurLib.xa.derived.save import attach_compressed_pixels, attach_native_pixels, check_storable, write_dicom
 from DSADeblurLib.xa.file.dataset import SC_CLASSES, read_dataset
 from DSADeblurLib.xa.file.elements import items_of, numbers_of, text_of
 from DSADeblurLib.xa.file.mended import mend
@@ -35,6 +36,8 @@ from DSADeblurLib.xa.subtraction.plan import SubtractionPlan
 from DSADeblurLib.xa.subtraction.subtract import is_quantitative
 
 RESEARCH_USE = "RESEARCH USE ONLY"
+# Label and explanation of what the values of a difference mean.
+OPTICAL_DENSITY = ("OD", "ln contrast intensity - ln mask intensity")
 _WINDOW_SAMPLES = 200_000
 _SUBTRACTION = ("113062", "DCM", "Pixel by pixel subtraction")
 
@@ -101,13 +104,55 @@ def write_derived(
     path, numbers = Path(path), tuple(int(one) for one in frame_numbers)
     _check(path, run, frames, numbers, bits)
     syntax = transfer_syntax_of(compression)
+    scale = _fit_scale(frames, numbers, bits, run.exposed()) if plan is not None else None
+    dataset = _derived_header(run, numbers, provenance, plan, scale)
+    encode = _subtracted_encoder(frames, scale) if scale else _native_encoder(frames, numbers, run)
+    _attach_pixels(dataset, encode, syntax, len(numbers))
+    return write_dicom(dataset, path, syntax, run.stored_pixels.file)
+
+
+def check_derived(
+    run: RunHeader,
+    frame_numbers: Sequence[int],
+    *,
+    plan: SubtractionPlan | None = None,
+    bits: int = 16,
+    compression: str = "none",
+) -> None:
+    """Check before any frame is computed that `write_derived` can write them: all but frames and path is looked at.
+
+    Raises:
+        XAWriteError: one sentence, as `write_derived` would.
+    """
+    numbers, syntax = tuple(int(one) for one in frame_numbers), transfer_syntax_of(compression)
+    scale = None if plan is None else _Scale(1.0, 1 << (bits - 1), bits, (1.0, 1.0))
+    dataset = _derived_header(run, numbers, Provenance("", "", ""), plan, scale)
+    _attach_pixels(dataset, lambda index: np.empty(0), syntax, len(numbers))
+    check_storable(dataset, syntax)
+
+
+def _attach_pixels(dataset: Dataset, encode: Callable[[int], np.ndarray], syntax: UID, count: int) -> None:
+    if syntax.is_encapsulated:
+        attach_compressed_pixels(dataset, fragment_encoder(syntax, encode, dataset.BitsStored), count)
+    else:
+        frame_bytes = dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
+        attach_native_pixels(dataset, encode, count, frame_bytes, dataset.BitsAllocated)
+
+
+def _derived_header(
+    run: RunHeader,
+    numbers: tuple[int, ...],
+    provenance: Provenance,
+    plan: SubtractionPlan | None,
+    scale: _Scale | None,
+) -> Dataset:
+    """Return the derived object without its pixels; the source's header is read again."""
     try:
         with run.stored_pixels.file.opened() as file:
             source, _ = read_dataset(file, run.stored_pixels.choices)
             mend(source)
     except XAReadError as error:
         raise XAWriteError(str(error)) from error
-    scale = _fit_scale(frames, numbers, bits, run.exposed()) if plan is not None else None
     capture = why_not_xray(source, run, plan is not None, len(numbers))
     allocated, bits_stored = _depth(run, scale, bool(capture), len(numbers))
     with _using_source():
@@ -135,13 +180,7 @@ def write_derived(
             _subtracted_display(dataset, scale, run, plan)
         else:
             _native_display(dataset, source, run, numbers, bool(capture))
-    encode = _subtracted_encoder(frames, scale) if scale else _native_encoder(frames, numbers, run, allocated)
-    if syntax.is_encapsulated:
-        attach_compressed_pixels(dataset, fragment_encoder(syntax, encode, bits_stored), len(numbers))
-    else:
-        frame_bytes = run.image_rows * run.image_columns * allocated // 8
-        attach_native_pixels(dataset, encode, len(numbers), frame_bytes, allocated)
-    return write_dicom(dataset, path, syntax, run.stored_pixels.file)
+    return dataset
 
 
 @contextmanager
@@ -204,9 +243,7 @@ def _subtracted_encoder(frames: Frames, scale: _Scale) -> Callable[[int], np.nda
     return encode
 
 
-def _native_encoder(
-    frames: Frames, numbers: tuple[int, ...], run: RunHeader, allocated: int
-) -> Callable[[int], np.ndarray]:
+def _native_encoder(frames: Frames, numbers: tuple[int, ...], run: RunHeader) -> Callable[[int], np.ndarray]:
     bits = run.stored_pixels.bits_stored
     largest = (1 << bits) - 1
 
@@ -216,7 +253,7 @@ def _native_encoder(
             raise XAWriteError(f"Native frames are whole numbers of {bits} bits, not {frame.dtype}.")
         if frame.min() < 0 or frame.max() > largest:
             raise XAWriteError(f"Frame {numbers[index]} has values outside 0..{largest}.")
-        return frame.astype(np.uint8 if allocated == 8 else np.uint16)
+        return frame.astype(np.uint8 if run.stored_pixels.bits_allocated == 8 else np.uint16)
 
     return encode
 
@@ -284,6 +321,8 @@ def _describe(
         assumed.append(f"pixel intensity relationship {run.relationship} (user)")
     if run.stored_pixels.choices.polarity:
         assumed.append(f"polarity of stored values: {run.stored_pixels.choices.polarity} (user)")
+    if text_of(source, "StudyInstanceUID") != run.source.study_instance_uid:
+        assumed.append("a new Study Instance UID (user)")
     if run.stored_pixels.frames != run.stored_pixels.declared_frames:
         assumed.append(f"{run.stored_pixels.frames} frames as the file holds (user)")
     if assumed:
@@ -349,7 +388,6 @@ def _subtracted_display(dataset: Dataset, scale: _Scale, run: RunHeader, plan: S
     item.add_new("RealWorldValueLastValueMapped", "US", (1 << scale.bits) - 1)
     item.RealWorldValueIntercept = -scale.offset * scale.slope
     item.RealWorldValueSlope = scale.slope
-    item.LUTLabel = "OD"
-    item.LUTExplanation = "ln contrast intensity - ln mask intensity"
+    item.LUTLabel, item.LUTExplanation = OPTICAL_DENSITY
     item.MeasurementUnitsCodeSequence = [code_item("1", "UCUM", "no units")]
     dataset.RealWorldValueMappingSequence = [item]

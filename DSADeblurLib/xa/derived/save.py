@@ -1,10 +1,12 @@
 """Write a DICOM file frame by frame; it appears under its name only when it is complete."""
 
 import errno
+import io
 import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from pydicom.dataelem import DataElement
@@ -84,18 +86,12 @@ def write_dicom(
     Source: PS3.10 7.1.
     """
     path = Path(path)
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = UID(transfer_syntax)
-    dataset.file_meta.ImplementationClassUID = IMPLEMENTATION_UID
-    dataset.file_meta.ImplementationVersionName = IMPLEMENTATION_NAME
-    dataset.preamble = b"\0" * 128
+    _complete(dataset, transfer_syntax)
     pixels = dataset["PixelData"].value
     try:
         with atomic_write(path, replace=True) as unfinished:
-            with open(unfinished, "wb") as stream, warnings.catch_warnings():
-                # What pydicom remarks on here was copied from the source, and is legal or was left out.
-                warnings.simplefilter("ignore")
-                dataset.save_as(stream, enforce_file_format=True)
+            with open(unfinished, "wb") as stream:
+                _save(dataset, stream)
                 if isinstance(pixels, FragmentStream):
                     pixels.complete(stream)
                 stream.flush()
@@ -110,6 +106,35 @@ def write_dicom(
             raise XAWriteError(str(error)) from error
         raise XAWriteError(f"Cannot write {path.name}: {why_not_written(error)}.") from error
     return path
+
+
+def check_storable(dataset: Dataset, transfer_syntax: str) -> None:
+    """Check that every value of a data set can be stored; its pixels are taken away.
+
+    Raises:
+        XAWriteError: one sentence, where one cannot.
+    """
+    del dataset[_PIXEL_DATA]
+    _complete(dataset, transfer_syntax)
+    try:
+        _save(dataset, io.BytesIO())
+    except Exception as error:
+        raise XAWriteError(f"No result can be written: {why_not_written(error)}.") from error
+
+
+def _complete(dataset: Dataset, transfer_syntax: str) -> None:
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(transfer_syntax)
+    dataset.file_meta.ImplementationClassUID = IMPLEMENTATION_UID
+    dataset.file_meta.ImplementationVersionName = IMPLEMENTATION_NAME
+    dataset.preamble = b"\0" * 128
+
+
+def _save(dataset: Dataset, stream: BinaryIO) -> None:
+    with warnings.catch_warnings():
+        # What pydicom remarks on here was copied from the source, and is legal or was left out.
+        warnings.simplefilter("ignore")
+        dataset.save_as(stream, enforce_file_format=True)
 
 
 def why_not_written(error: BaseException) -> str:

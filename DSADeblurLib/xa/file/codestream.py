@@ -1,5 +1,6 @@
 """The markers of JPEG and JPEG 2000 codestreams: how large the image is, and what may be left out."""
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -7,8 +8,9 @@ from DSADeblurLib.errors import XAReadError
 
 # JPEG markers, ITU-T T.81 table B.1: SOF0-15 without DHT, JPG and DAC; JPEG-LS has its own frame header.
 FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
-START_OF_SCAN = 0xDA
+SEQUENTIAL, START_OF_SCAN = (0xC0, 0xC1), 0xDA
 # Fill byte, frame headers, Huffman and quantisation tables, restart interval, application data, comment.
+_MARKER_IN_SCAN = re.compile(rb"\xff+([\x80-\xfe])")
 _KNOWN_SEGMENTS = FRAME_HEADERS | {0xFF, 0xC4, 0xDB, 0xDD, 0xFE} | frozenset(range(0xE0, 0xF0))
 
 
@@ -33,9 +35,13 @@ def bare_jpeg(data: bytes) -> bytes:
     GDCM ends the whole process when its JPEG library so much as warns about the header, for example about an unknown
     JFIF version. Application data and comments therefore go, and a header that is not well formed is refused here.
     """
-    kept, position = [data[:2]], 2
+    kept, position, sequential = [data[:2]], 2, False
     for marker, segment in segments(data):
         position += len(segment)
+        sequential = sequential or marker in SEQUENTIAL
+        if marker == START_OF_SCAN and sequential:
+            # Always all coefficients in full; some encoders say otherwise, and GDCM's library says so on the terminal.
+            segment = segment[:-3] + b"\0\x3f\0"
         if not (0xE0 <= marker <= 0xEF or marker == 0xFE):
             kept.append(segment)
         if marker == START_OF_SCAN:
@@ -43,6 +49,21 @@ def bare_jpeg(data: bytes) -> bytes:
         if marker not in _KNOWN_SEGMENTS:
             break
     raise XAReadError("Compressed pixel data is damaged: the header of a frame is not well formed.")
+
+
+def has_end(data: bytes) -> bool:
+    """Return whether the first marker within the scan of a JPEG-LS codestream, but for restarts, is the end marker.
+
+    Without one CharLS refuses any frame, some only after it has counted zeros for many seconds. Behind FF the coded
+    data have a zero bit (ITU-T T.87 9.1).
+    """
+    position = 2
+    for marker, segment in segments(data):
+        position += len(segment)
+        if marker == START_OF_SCAN:
+            found = (one for one in _MARKER_IN_SCAN.findall(data, position) if not 0xD0 <= one[0] <= 0xD7)
+            return next(found, b"") == b"\xd9"
+    return False
 
 
 def segments(data: bytes) -> Iterator[tuple[int, bytes]]:

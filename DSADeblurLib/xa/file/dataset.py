@@ -4,14 +4,14 @@ import struct
 from typing import Any, BinaryIO, cast
 
 from pydicom import dcmread
-from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset as parse_dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from DSADeblurLib.errors import XAReadError, XASkipped
-from DSADeblurLib.xa.file.elements import printable, text_of
+from DSADeblurLib.xa.file.decoding import check_syntax
+from DSADeblurLib.xa.file.elements import printable, text_of, vr_of
 from DSADeblurLib.xa.file.input_file import InputFile
 from DSADeblurLib.xa.file.memory import check_memory
 from DSADeblurLib.xa.file.reading import reading
@@ -71,6 +71,7 @@ def read_dataset(file: InputFile, choices: PixelChoices = NO_CHOICES) -> tuple[D
             bounded = _BoundedFile(stream, file.size)
             dataset = dcmread(bounded, stop_before_pixels=True)
             check_sop_class(dataset)
+            check_syntax(syntax)
             _check_sequences(dataset)
             stored = locate_pixels(file, bounded, file.size, dataset, syntax, choices)
         check_memory(stored)
@@ -86,7 +87,7 @@ def _check_sequences(dataset: Dataset) -> None:
     for tag in dataset.keys():
         raw: Any = dataset.get_item(tag)  # pydicom's types do not say that it may be raw
         value = raw.value if isinstance(raw, RawDataElement) else None
-        if not isinstance(value, bytes) or len(value) <= _UNCHECKED_SEQUENCE or not _is_sequence(raw):
+        if not isinstance(value, bytes) or len(value) <= _UNCHECKED_SEQUENCE or vr_of(raw) != "SQ":
             continue
         order = "<HHL" if raw.is_little_endian else ">HHL"
         position, items = 0, 0
@@ -101,10 +102,6 @@ def _check_sequences(dataset: Dataset) -> None:
                     raise XAReadError(_TOO_MANY)
                 break
             position += 8 + length
-
-
-def _is_sequence(raw: RawDataElement) -> bool:
-    return raw.VR == "SQ" or (raw.VR in (None, "UN") and dictionary_has_tag(raw.tag) and dictionary_VR(raw.tag) == "SQ")
 
 
 def _transfer_syntax(stream: _BoundedFile) -> str:

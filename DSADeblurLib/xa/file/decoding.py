@@ -19,7 +19,7 @@ from pydicom.uid import (
 )
 
 from DSADeblurLib.errors import XAReadError
-from DSADeblurLib.xa.file.codestream import bare_jpeg, codestream_size
+from DSADeblurLib.xa.file.codestream import bare_jpeg, codestream_size, has_end
 from DSADeblurLib.xa.file.huffman import holds_image
 from DSADeblurLib.xa.file.jpeg2000 import looks_whole
 from DSADeblurLib.xa.file.stored_pixels import StoredPixels
@@ -36,7 +36,22 @@ _PLUGINS = {
     JPEG2000: ("pillow", "gdcm", "pylibjpeg"),
     RLELossless: ("pydicom", "pylibjpeg"),
 }
+# A progressive JPEG has some ten scans; each goes over the whole frame, however few bytes it has.
+_SCAN, _MOST_SCANS = b"\xff\xda", 100
 _DAMAGED = "Compressed frame {} is damaged and cannot be decoded."
+
+
+def check_syntax(transfer_syntax: str) -> None:
+    """Check that frames in this transfer syntax can be decoded at all.
+
+    Raises:
+        XAReadError: one sentence.
+    """
+    syntax = UID(transfer_syntax)
+    if syntax.is_encapsulated and syntax not in _PLUGINS:
+        raise XAReadError(
+            f"Transfer syntax {syntax.name} is not supported; convert the file to Explicit VR Little Endian first."
+        )
 
 
 def check_decoder(stored: StoredPixels) -> None:
@@ -48,10 +63,6 @@ def check_decoder(stored: StoredPixels) -> None:
     if stored.fragments is None:
         return
     syntax = UID(stored.transfer_syntax)
-    if syntax not in _PLUGINS:
-        raise XAReadError(
-            f"Transfer syntax {syntax.name} is not supported; convert the file to Explicit VR Little Endian first."
-        )
     decoder = get_decoder(syntax)
     available = decoder.is_available
     if syntax == JPEGExtended12Bit and stored.bits_allocated > 8:
@@ -108,7 +119,7 @@ def decode(data: bytes, stored: StoredPixels, index: int) -> np.ndarray:
     # A decoder told fewer bits than the codestream has would clip; the surplus bits are cleared afterwards.
     bits = max(precision, stored.bits_stored)
     if syntax == JPEGExtended12Bit and bits > 8:
-        return _decode_extended_jpeg(data, stored, bits, index)
+        return _decode_extended_jpeg(data, stored, index)
     if syntax in (JPEGLossless, JPEGLosslessSV1):
         data = bare_jpeg(data)
     decoder = get_decoder(syntax)
@@ -131,6 +142,9 @@ def decode(data: bytes, stored: StoredPixels, index: int) -> np.ndarray:
         array, _ = decoder.as_array(single, index=0, raw=True, decoding_plugin=plugins[0] if plugins else "", **form)
     except Exception as error:
         raise XAReadError(_DAMAGED.format(index + 1)) from error
+    if syntax in (JPEGLossless, JPEGLosslessSV1) and array.max() >> precision:
+        # The decoder adds up differences; a sum that no encoder can have meant has a damaged one in it.
+        raise XAReadError(_DAMAGED.format(index + 1))
     return array.reshape(stored.rows, stored.columns)
 
 
@@ -138,13 +152,12 @@ def _can_be_whole(data: bytes, syntax: UID) -> bool:
     """Return False for what decoders would make pixels of, though it is damaged; their warnings reach nobody."""
     if syntax in (JPEG2000, JPEG2000Lossless):
         return looks_whole(data)
-    # Without an end marker CharLS refuses any frame, some only after it has counted zeros for many seconds.
     if syntax in (JPEGLSLossless, JPEGLSNearLossless):
-        return b"\xff\xd9" in data
-    return holds_image(data)
+        return has_end(data)
+    return data.count(_SCAN) <= _MOST_SCANS and holds_image(data)
 
 
-def _decode_extended_jpeg(data: bytes, stored: StoredPixels, bits: int, index: int) -> np.ndarray:
+def _decode_extended_jpeg(data: bytes, stored: StoredPixels, index: int) -> np.ndarray:
     """Decode 12-bit lossy JPEG with GDCM itself; pydicom does not offer this syntax to it at 12 bits."""
     import gdcm
 
@@ -152,21 +165,20 @@ def _decode_extended_jpeg(data: bytes, stored: StoredPixels, bits: int, index: i
     fragment.SetByteStringValue(bare_jpeg(data))
     fragments = gdcm.SequenceOfFragments.New()
     fragments.AddFragment(fragment)
-    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    element, decoded = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010)), gdcm.DataElement()
     element.SetValue(fragments.__ref__())
-    image = gdcm.Image()
-    image.SetNumberOfDimensions(2)
-    image.SetDimensions((stored.columns, stored.rows, 1))
-    image.SetDataElement(element)
+    codec = gdcm.JPEGCodec()
+    codec.SetDimensions((stored.columns, stored.rows, 1))
     kind = gdcm.PhotometricInterpretation.GetPIType("MONOCHROME2")
-    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(kind))
-    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(JPEGExtended12Bit))))
-    image.SetPixelFormat(gdcm.PixelFormat(1, stored.bits_allocated, bits, bits - 1, 0))
-    # GDCM hands bytes over as text; the surrogates are undone here.
-    text = image.GetBuffer()
-    if text is None:
+    codec.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(kind))
+    # Told 16 bits, it would try those first, and say on the terminal that this did not work.
+    codec.SetPixelFormat(gdcm.PixelFormat(1, 12, 12, 11, 0))
+    if not codec.Decode(element, decoded):
         raise XAReadError(_DAMAGED.format(index + 1))
-    buffer = text.encode("utf-8", "surrogateescape")
+    # GDCM hands bytes over as text; the surrogates are undone here.
+    buffer = decoded.GetByteValue().GetBuffer().encode("utf-8", "surrogateescape")
+    if len(buffer) != 2 * stored.rows * stored.columns:
+        raise XAReadError(_DAMAGED.format(index + 1))
     return np.frombuffer(buffer, "<u2").reshape(stored.rows, stored.columns)
 
 

@@ -2,15 +2,46 @@
 
 import math
 from decimal import Decimal
+from typing import Any
 
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.tag import Tag
+
+# pydicom takes 20 microseconds and 700 bytes for each value of a text element; no run has so many frames.
+_MOST_VALUES = 20_000
+_MULTIPLE_TEXT = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UC", "UI"))
+
+
+def vr_of(raw: RawDataElement) -> str:
+    """Return the VR of an element that was not read yet; the dictionary's where the file names none."""
+    if raw.VR in (None, "UN") and dictionary_has_tag(raw.tag):
+        return dictionary_VR(raw.tag)
+    return raw.VR or "UN"
+
+
+def value_of(dataset: Dataset, key: str | tuple[int, int]) -> Any:
+    """Return the value as pydicom reads it, None when absent; raises where it cannot be read.
+
+    Values are counted before they are read: an element of 3 MB may have a million.
+    """
+    tag = Tag(key)
+    if tag not in dataset:
+        return None
+    raw: Any = dataset.get_item(tag)  # pydicom's types do not say that it may be raw
+    if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes) and vr_of(raw) in _MULTIPLE_TEXT:
+        count = raw.value.count(b"\\") + 1
+        if count > _MOST_VALUES:
+            raise ValueError(f"{count} values")
+    return dataset[tag].value
 
 
 def text_of(dataset: Dataset, keyword: str) -> str:
     """Return the element as stripped text, '' when absent, empty or unreadable."""
     try:
-        value = dataset.get(keyword)
+        value = value_of(dataset, keyword)
     except Exception:
         return ""
     return "" if value is None else str(value).strip()
@@ -19,7 +50,7 @@ def text_of(dataset: Dataset, keyword: str) -> str:
 def texts_of(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     """Return every value of the element as stripped text, () when absent or unreadable."""
     try:
-        value = dataset.get(keyword)
+        value = value_of(dataset, keyword)
     except Exception:
         return ()
     if value is None or value == "":
@@ -28,12 +59,10 @@ def texts_of(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     return tuple(str(one).strip() for one in values)
 
 
-def numbers_of(dataset: Dataset, keyword: str) -> tuple[float, ...] | None:
+def numbers_of(dataset: Dataset, keyword: str | tuple[int, int]) -> tuple[float, ...] | None:
     """Return every value as a float: () when absent or empty, None when a value is not a finite number."""
-    if keyword not in dataset:
-        return ()
     try:
-        value = dataset.get(keyword)
+        value = value_of(dataset, keyword)
         if value is None or value == "":
             return ()
         values = value if isinstance(value, MultiValue | list | tuple) else [value]
@@ -45,7 +74,7 @@ def numbers_of(dataset: Dataset, keyword: str) -> tuple[float, ...] | None:
     return numbers if all(math.isfinite(one) for one in numbers) else None
 
 
-def integers_of(dataset: Dataset, keyword: str) -> tuple[int, ...] | None:
+def integers_of(dataset: Dataset, keyword: str | tuple[int, int]) -> tuple[int, ...] | None:
     """Return every value as an int: () when absent or empty, None when a value is not a whole number."""
     numbers = numbers_of(dataset, keyword)
     if numbers is None or any(one != int(one) for one in numbers):
@@ -56,7 +85,7 @@ def integers_of(dataset: Dataset, keyword: str) -> tuple[int, ...] | None:
 def items_of(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
     """Return the items of a sequence, () when absent, empty or unreadable."""
     try:
-        value = dataset.get(keyword)
+        value = value_of(dataset, keyword)
         return tuple(item for item in value or () if isinstance(item, Dataset))
     except Exception:
         return ()

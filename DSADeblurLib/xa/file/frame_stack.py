@@ -1,5 +1,7 @@
 """The frames of a run, decoded one at a time when they are asked for."""
 
+from contextlib import suppress
+
 import numpy as np
 
 from DSADeblurLib.errors import XAReadError
@@ -14,9 +16,10 @@ class FrameStack(LazyFrames):
     """The stored frames of a file as a lazy, read-only array of shape (n, rows, columns), uint8 or uint16.
 
     `stack[i]` decodes one frame, (rows, columns); `stack[2:5]` and `stack[[0, 7]]` give (k, rows, columns). Bits
-    above Bits Stored, where some devices keep overlays, are always cleared. Values mean what they mean in
-    MONOCHROME2: where the user chose so, signed values v become v + 2**(bits - 1) and inverted ones top - v. Nothing
-    is kept, so memory stays at one frame; the file of `stored_pixels` has to be open.
+    above Bits Stored that hold an overlay, or the sign, are cleared; values with others are clipped to the largest, for
+    without these bits they would be others. Values mean what they mean in MONOCHROME2: where the user chose so, signed
+    values v become v + 2**(bits - 1) and inverted ones top - v. Nothing is kept, so memory stays at one frame; the file
+    of `stored_pixels` has to be open.
 
     Raises:
         XAReadError: one sentence, when a frame cannot be decoded.
@@ -30,13 +33,34 @@ class FrameStack(LazyFrames):
         self.dtype = np.dtype(np.uint8 if stored.bits_allocated == 8 else np.uint16)
 
     def frame(self, index: int) -> np.ndarray:
-        """Return frame `index` with the bits above Bits Stored cleared and the meaning of MONOCHROME2."""
+        """Return frame `index` without bits above Bits Stored and with the meaning of MONOCHROME2."""
         with reading():
-            frame, top = self.raw(index), self.dtype.type(self.stored_pixels.top)
-            frame &= top
+            stored, frame, top = self.stored_pixels, self.raw(index), self.dtype.type(self.stored_pixels.top)
+            frame &= top if stored.signed else ~self.dtype.type(stored.overlay_bits)
+            np.minimum(frame, top, out=frame)
             # Turning the sign bit of a two's complement number around adds half of the range.
-            frame ^= self.dtype.type(self.stored_pixels.zero)
-            return top - frame if self.stored_pixels.inverted else frame
+            frame ^= self.dtype.type(stored.zero)
+            return top - frame if stored.inverted else frame
+
+    def remarks(self) -> list[str]:
+        """Return a sentence for each kind of bits above Bits Stored in the first, the middle and the last frame.
+
+        The first frame has to be whole; another one that is damaged is found when it is asked for.
+        """
+        stored, above = self.stored_pixels, int(np.bitwise_or.reduce(self.raw(0), axis=None))
+        for index in {len(self) // 2, len(self) - 1} - {0}:
+            with suppress(XAReadError), reading():
+                above |= int(np.bitwise_or.reduce(self.raw(index), axis=None))
+        above = 0 if stored.signed else above >> stored.bits_stored << stored.bits_stored
+        remarks = []
+        if above & stored.overlay_bits:
+            remarks.append(f"Bits above the {stored.bits_stored} stored ones hold an overlay and were cleared.")
+        if above & ~stored.overlay_bits:
+            remarks.append(
+                f"Values need more than the {stored.bits_stored} stored bits, and no overlay is said to be there: "
+                f"they were clipped to {stored.top}."
+            )
+        return remarks
 
     def raw(self, index: int) -> np.ndarray:
         """Return frame `index` as stored, (rows, columns), bits above Bits Stored included."""

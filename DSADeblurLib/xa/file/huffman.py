@@ -5,9 +5,9 @@ import struct
 
 import numpy as np
 
-from DSADeblurLib.xa.file.codestream import FRAME_HEADERS, START_OF_SCAN, segments
+from DSADeblurLib.xa.file.codestream import FRAME_HEADERS, SEQUENTIAL, START_OF_SCAN, segments
 
-_SEQUENTIAL, _LOSSLESS = (0xC0, 0xC1), 0xC3
+_LOSSLESS = 0xC3
 _HUFFMAN_TABLES, _RESTART_INTERVAL = 0xC4, 0xDD
 # A marker is FF and anything but 00, which stands for FF as data; restart markers may come within a scan.
 _END_OF_SCAN = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")
@@ -54,7 +54,7 @@ def _scan_is_whole(
     if process == _LOSSLESS and dc:
         units, walk = rows * columns, _Samples
         lookups = (_steps(*dc),)
-    elif process in _SEQUENTIAL and dc and ac:
+    elif process in SEQUENTIAL and dc and ac:
         units, walk = -(-rows // 8) * -(-columns // 8), _Blocks
         lookups = (_steps(*dc), *_coefficient_steps(*ac))
     else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from DSADeblurLib.errors import XAReadError
+from DSADeblurLib.regular_file import open_regular
 from DSADeblurLib.xa.file.reading import reading
 
 # Whose image it is, and of what kind, stands here.
@@ -26,7 +27,7 @@ class InputFile:
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
-        self._raw = io.FileIO(self.path)
+        self._raw = open_regular(self.path)
         self.close = weakref.finalize(self, self._raw.close)
         self._lock = threading.Lock()
         # Taken before anything else is read: whatever changes from here on is found at the end.

@@ -12,7 +12,7 @@ _ZERO_BYTES = 16
 
 
 def looks_whole(data: bytes) -> bool:
-    """Return False when there are markers or long stretches of zeros where a JPEG 2000 frame has coded data.
+    """Return False when a JPEG 2000 frame lacks a tile, or has markers or long stretches of zeros in its coded data.
 
     Decoders refuse by themselves what does not fit its lengths. Other bytes within code-blocks decode to other pixels,
     and nobody sees it: neither is there redundancy, nor an end that could be missed.
@@ -24,11 +24,23 @@ def looks_whole(data: bytes) -> bool:
         size, style = segment if marker == _SIZE else size, segment if marker == _CODING_STYLE else style
         if marker == _STYLE_OF_COMPONENT:
             return True
-    if len(size) < 36 or len(style) < 14 or style[4] & 6:
-        # Packet markers, or not what the standard says: left to the decoder.
+    if len(size) < 38 or len(style) < 14:
         return True
-    zeros = _most_zero_bytes(size, style)
-    for body in _bodies(data, position):
+    parts = list(_tile_parts(data, position))
+    if len({tile for tile, _, _ in parts}) != _tiles(size):
+        return False
+    packets, blocks = _packets_and_blocks(size, style)
+    if packets > 4 * len(data):
+        # Each has a byte, and there are no fewer than a quarter of them; decoders make room for all of them first.
+        return False
+    zeros = 0 if style[12] & 0x41 else _ZERO_BYTES + packets + blocks // 6
+    # Packets with markers of their own are left to the decoder.
+    for _, start, end in parts if not style[4] & 6 else ():
+        for marker, segment in _segments(data, start):
+            start += len(segment)
+            if marker in (_CODING_STYLE, _STYLE_OF_COMPONENT):
+                return True
+        body = data[start + 2 : end]
         if _MARKER.search(body) or (zeros and bytes(zeros + 1) in body):
             return False
     return True
@@ -44,41 +56,44 @@ def _segments(data: bytes, position: int) -> Iterator[tuple[int, bytes]]:
         position += length
 
 
-def _bodies(data: bytes, position: int) -> Iterator[bytes]:
-    """Yield what lies behind the header of each tile-part, up to one whose coding style is its own."""
+def _tile_parts(data: bytes, position: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the tile of each tile-part, where its header begins behind the first marker segment, and where it ends."""
     while data[position : position + 2] == bytes((0xFF, _TILE_PART)) and position + 12 <= len(data):
-        length = struct.unpack(">L", data[position + 6 : position + 10])[0]
+        tile, length = struct.unpack(">HL", data[position + 4 : position + 10])
         end = position + length if length else max(data.rfind(_END), 0)
-        start = position + 12
-        for marker, segment in _segments(data, start):
-            start += len(segment)
-            if marker in (_CODING_STYLE, _STYLE_OF_COMPONENT):
-                return
-        yield data[start + 2 : end]
-        position = max(end, start)
+        yield tile, position + 12, end
+        position = max(end, position + 12)
 
 
-def _most_zero_bytes(size: bytes, style: bytes) -> int:
-    """Return how many zero bytes in a row there may be: packets without anything in them say so in zeros.
+def _tiles(size: bytes) -> int:
+    x1, y1, _, _, tile_x, tile_y, tile_x0, tile_y0 = struct.unpack(">8L", size[6:38])
+    return -((tile_x0 - x1) // max(tile_x, 1)) * -((tile_y0 - y1) // max(tile_y, 1))
 
-    0 when code-blocks may hold bits that are not arithmetic-coded. An empty packet is one byte, and a code-block or
-    group of them that a packet leaves out is one bit (ITU-T T.800 B.10).
+
+def _packets_and_blocks(size: bytes, style: bytes) -> tuple[int, int]:
+    """Return how many packets a tile has, and code-blocks in all its layers, at most (ITU-T T.800 B.6 to B.10).
+
+    An empty packet is one byte of zeros, and a code-block or group of them that a packet leaves out is one bit. Neither
+    counts where code-blocks hold bits that are not arithmetic-coded.
     """
-    layers, (levels, wide, high, blocks_style) = struct.unpack(">H", style[6:8])[0], style[9:13]
-    if blocks_style & 0x41:
-        return 0
-    x1, y1, x0, y0, tile_x, tile_y = struct.unpack(">6L", size[6:30])
+    layers, (levels, wide, high) = struct.unpack(">H", style[6:8])[0], style[9:12]
+    x1, y1, x0, y0, tile_x, tile_y, tile_x0, tile_y0 = struct.unpack(">8L", size[6:38])
     columns, rows = min(x1 - x0, tile_x), min(y1 - y0, tile_y)
+    one_tile = tile_x0 + tile_x >= x1 and tile_y0 + tile_y >= y1
+    left, top = (x0, y0) if one_tile else (None, None)
     precincts = style[13:] if style[4] & 1 else b"\xff" * (levels + 1)
-    zeros = 0
+    packets = blocks = 0
     for level, exponents in zip(range(levels, -1, -1), precincts, strict=False):
         across, down = exponents & 15, exponents >> 4
-        packets = _parts(columns, level + across) * _parts(rows, level + down)
-        blocks = 3 * _parts(columns, level + min(wide + 2, across)) * _parts(rows, level + min(high + 2, down))
-        zeros += packets + blocks // 6
-    return _ZERO_BYTES + layers * zeros
+        # Above the lowest resolution there are three bands of half the size each.
+        bands = 3 if level < levels else 1
+        block_across, block_down = (min(one + 2 + (bands == 3), most) for one, most in ((wide, across), (high, down)))
+        packets += _parts(left, columns, level + across) * _parts(top, rows, level + down)
+        blocks += bands * _parts(left, columns, level + block_across) * _parts(top, rows, level + block_down)
+    return layers * packets, layers * blocks
 
 
-def _parts(length: int, exponent: int) -> int:
-    """Return in how many parts of 2**exponent a length may fall at most, wherever the first one begins."""
-    return (length >> exponent) + 2
+def _parts(first: int | None, length: int, exponent: int) -> int:
+    """Return in how many parts of 2**exponent a length falls that begins there; at most, where that is not known."""
+    step = 1 << exponent
+    return -(-((step - 1 if first is None else first % step) + length) // step)

@@ -31,6 +31,8 @@ def reading() -> Iterator[None]:
         raise XAReadError("This is a folder, not a file.") from error
     except PermissionError as error:
         raise XAReadError("The file may not be read: permission denied.") from error
+    except OSError as error:
+        raise XAReadError(f"The file cannot be read: {error.strerror or error}.") from error
     except MemoryError as error:
         raise XAReadError("Not enough memory to read this file.") from error
     except Exception as error:

@@ -27,6 +27,8 @@ _CHOOSE_POLARITY = (
 )
 # First bytes of a JPEG or JPEG-LS and of a JPEG 2000 codestream.
 _JPEG_START, _JPEG2000_START = b"\xff\xd8", b"\xff\x4f\xff\x51"
+# A blank frame compresses to next to nothing, so frames of a usual size may be as small as they like.
+_USUAL_FRAME_PIXELS, _PIXELS_PER_BYTE = 2048 * 2048, 2048
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class StoredPixels:
     `file` is open as long as its frames are read, and closed where only its header was. `offset` is the file position
     of the first frame (native). `fragments` holds, for encapsulated data, the (offset, length) pieces of each frame;
     it is None for native data. `signed` and `inverted` say how stored values become frame values (see `FrameStack`),
-    `declared_frames` is the count of the header and `choices` are the user's.
+    `declared_frames` is the count of the header and `choices` are the user's. `overlay_bits` are those above Bits
+    Stored that overlays of the header lie in (a mask), `padding` counts the bytes behind the last frame.
     """
 
     file: InputFile
@@ -74,6 +77,8 @@ class StoredPixels:
     inverted: bool = False
     declared_frames: int = 0
     choices: PixelChoices = NO_CHOICES
+    overlay_bits: int = 0
+    padding: int = 0
 
     @property
     def path(self) -> Path:
@@ -92,7 +97,7 @@ class StoredPixels:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """One sentence for each thing that was done because the user chose it."""
+        """One sentence for each thing that was done because the user chose it, or that the pixel data has too much."""
         remarks = []
         if self.signed:
             remarks.append(f"Signed pixels: {self.zero} was added to every stored value (user).")
@@ -102,6 +107,8 @@ class StoredPixels:
             remarks.append("Stored values were taken to rise with the X-rays (user).")
         if self.frames != self.declared_frames:
             remarks.append(f"Header says {self.declared_frames} frames; the {self.frames} of the file are used (user).")
+        if self.padding:
+            remarks.append(f"{self.padding} bytes behind the last frame are not used.")
         return tuple(remarks)
 
     @property
@@ -128,6 +135,7 @@ class PixelModule(TypedDict):
     signed: bool
     inverted: bool
     choices: PixelChoices
+    overlay_bits: int
 
 
 def check_pixel_module(dataset: Dataset, choices: PixelChoices) -> PixelModule:
@@ -177,7 +185,15 @@ def check_pixel_module(dataset: Dataset, choices: PixelChoices) -> PixelModule:
         "signed": signed,
         "inverted": asked and choices.polarity == "invert",
         "choices": choices if asked else PixelChoices(None, choices.frames_in_file),
+        "overlay_bits": _overlay_bits(dataset, allocated) >> stored << stored,
     }
+
+
+def _overlay_bits(dataset: Dataset, allocated: int) -> int:
+    """Return the bits of a pixel that hold overlays, as a mask (PS3.5 8.1.2, retired; devices still write them)."""
+    groups = [group for group in range(0x6000, 0x6100, 2) if (group, 0x3000) not in dataset]
+    positions = [integers_of(dataset, (group, 0x0102)) for group in groups]
+    return sum({1 << one[0] for one in positions if one and 0 <= one[0] < allocated})
 
 
 def _fall_with_xrays(dataset: Dataset) -> bool:
@@ -234,14 +250,16 @@ def locate_pixels(
     if length == 0:
         raise XAReadError("No pixel data in this file.")
 
-    fragments = None
+    fragments, padding = None, 0
     if syntax.is_encapsulated:
         if length != _UNDEFINED:
             raise XAReadError("Compressed pixel data is not encapsulated; the file is damaged.")
-        fragments = _frames_of_fragments(stream, _fragments(stream, file_size), syntax)
+        fragments = _frames_of_fragments(stream, _fragments(stream, file_size), syntax, module)
         held = len(fragments)
+        for number, pieces in enumerate(fragments, start=1):
+            _check_compression(number, sum(size for _, size in pieces), module)
     else:
-        held = _frames_of_length(offset, length, file_size, module["declared_frames"], frame_bytes)
+        held, padding = _frames_of_length(offset, length, file_size, module, frame_bytes)
     if held != module["declared_frames"]:
         if not choices.frames_in_file or held == 0:
             raise XAReadError(
@@ -258,22 +276,36 @@ def locate_pixels(
         # Eight-bit pixels in 16-bit big-endian words: pairs of bytes are exchanged (PS3.5 annex A.3, table 8.2.1).
         word_swapped=not syntax.is_little_endian and module["bits_allocated"] == 8 and vr == b"OW",
         fragments=fragments,
+        padding=padding,
         **module,
     )
 
 
-def _frames_of_length(offset: int, length: int, file_size: int, declared: int, frame_bytes: int) -> int:
-    """Return how many whole frames native pixel data of that length holds."""
+def _frames_of_length(
+    offset: int, length: int, file_size: int, module: PixelModule, frame_bytes: int
+) -> tuple[int, int]:
+    """Return how many whole frames native pixel data of that length holds, and how many bytes lie behind them."""
     available = file_size - offset
     if length == _UNDEFINED:
         raise XAReadError("Uncompressed pixel data has no length; the file is damaged.")
     if length > available:
         raise XAReadError(f"File is truncated: {max(available, 0)} of {length} bytes.")
-    held = length // frame_bytes
-    # A pad byte makes the length even.
-    if held == declared and length not in (held * frame_bytes, held * frame_bytes + held * frame_bytes % 2):
-        raise XAReadError(f"Pixel data of {length} bytes does not fit {declared} frames of {frame_bytes} bytes.")
-    return held
+    held, surplus = divmod(length, frame_bytes)
+    # A pad byte makes the length even, and readers are to be prepared for more (PS3.5 8.1.1). Less than one line of
+    # each frame cannot come from wrong Rows or Columns.
+    line = frame_bytes // max(module["rows"], module["columns"])
+    if held == module["declared_frames"] and (surplus >= max(held * line, 2) or not held):
+        raise XAReadError(f"Pixel data of {length} bytes does not fit {held} frames of {frame_bytes} bytes.")
+    return held, surplus if surplus != frame_bytes * held % 2 else 0
+
+
+def _check_compression(number: int, length: int, module: PixelModule) -> None:
+    """Refuse a frame that claims more pixels than its bytes can be a picture of, before a decoder makes room for it."""
+    pixels = module["rows"] * module["columns"]
+    if pixels > max(_USUAL_FRAME_PIXELS, _PIXELS_PER_BYTE * length):
+        raise XAReadError(
+            f"Compressed frame {number} has {length} bytes, too few for {module['rows']} x {module['columns']} pixels."
+        )
 
 
 def _fragments(stream: ReadableBuffer, file_size: int) -> list[tuple[int, int]]:
@@ -301,21 +333,25 @@ def _fragments(stream: ReadableBuffer, file_size: int) -> list[tuple[int, int]]:
 
 
 def _frames_of_fragments(
-    stream: ReadableBuffer, fragments: list[tuple[int, int]], syntax: UID
+    stream: ReadableBuffer, fragments: list[tuple[int, int]], syntax: UID, module: PixelModule
 ) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """Group fragments into frames by where a codestream starts; offset tables are not needed, and not trusted.
+    """Group fragments into frames by where one starts; offset tables are not needed, and not trusted.
 
-    A run-length frame is exactly one fragment (PS3.5 G.2). The bytes that start a JPEG codestream cannot occur in
-    entropy-coded data, so a fragment that begins with them begins a frame.
+    The bytes that start a JPEG codestream cannot occur in entropy-coded data, so a fragment that begins with them
+    begins a frame. Run-length frames are one fragment each (PS3.5 G.2); where there are more, their headers tell.
     """
+    starts: tuple[bytes, ...] = _JPEG_START, _JPEG2000_START
+    if syntax == RLELossless:
+        if len(fragments) == module["declared_frames"]:
+            return tuple((one,) for one in fragments)
+        # A segment for each byte of a pixel, the first one behind the header (G.5).
+        starts = (struct.pack("<LL", module["bits_allocated"] // 8, 64),)
     frames: list[list[tuple[int, int]]] = []
+    begins = []
     for start, length in fragments:
-        begins = True
-        if syntax != RLELossless:
-            stream.seek(start)
-            head = stream.read(min(length, 4))
-            begins = head.startswith(_JPEG_START) or head == _JPEG2000_START
-        if begins:
+        stream.seek(start)
+        begins.append(stream.read(min(length, 64)).startswith(starts))
+        if begins[-1]:
             frames.append([(start, length)])
         elif frames:
             frames[-1].append((start, length))
@@ -323,4 +359,6 @@ def _frames_of_fragments(
             raise XAReadError("Compressed pixel data is damaged: the first frame has no start.")
     if not frames:
         raise XAReadError("No pixel data in this file.")
+    if len(frames) < len(fragments) == module["declared_frames"]:
+        raise XAReadError(f"Compressed pixel data is damaged: frame {begins.index(False) + 1} has no start.")
     return tuple(tuple(pieces) for pieces in frames)

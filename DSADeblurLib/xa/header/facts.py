@@ -198,7 +198,7 @@ def read_acquisition(dataset: Dataset, user: UserFacts = UserFacts()) -> Acquisi
     if user.detector_spacing_mm is not None:
         spacing = Fact((user.detector_spacing_mm, user.detector_spacing_mm), "mm", "user")
     if spacing.value is None:
-        warnings.append("No pixel size: blur width set in pixels by user.")
+        warnings.append("No pixel size: the header cannot say how wide the blur is.")
     calibrated, kind = _calibrated_spacing(dataset, spacing, warnings)
     # Where the user says what holds, contradictions of the tags matter no more.
     doubts: list[str] = []

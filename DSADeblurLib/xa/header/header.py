@@ -18,6 +18,7 @@ from DSADeblurLib.xa.file.reading import reading
 from DSADeblurLib.xa.file.stored_pixels import PixelChoices, StoredPixels
 from DSADeblurLib.xa.header.enhanced import differences
 from DSADeblurLib.xa.header.facts import Acquisition, read_acquisition
+from DSADeblurLib.xa.header.identity import instance_uids
 from DSADeblurLib.xa.header.lookup_table import LookupTable, log_slope, read_table
 from DSADeblurLib.xa.header.mask_module import MaskModule, read_mask_module
 from DSADeblurLib.xa.header.motion import Motion, read_motion
@@ -182,11 +183,12 @@ def header_in(file: InputFile, user_facts: UserFacts) -> RunHeader:
     return header_of(dataset, stored, user_facts)
 
 
-def header_of(dataset: Dataset, stored: StoredPixels, user_facts: UserFacts = UserFacts()) -> RunHeader:
+def header_of(dataset: Dataset, stored: StoredPixels, user_facts: UserFacts) -> RunHeader:
     """Return the header facts of a data set that was read with `read_dataset`."""
     mended = mend(dataset)
-    source = _source(dataset, stored)
-    warnings = [*stored.remarks, *mended, *differences(dataset, stored.frames)]
+    uids, uid_remarks = instance_uids(dataset, stored, user_facts.new_uids)
+    source = _source(dataset, stored, uids)
+    warnings = [*stored.remarks, *uid_remarks, *mended, *differences(dataset, stored.frames)]
     found = _relationship(dataset, source, stored, user_facts.relationship, warnings)
     warnings += _remarks_on_values(dataset, source)
     times = _times(dataset, stored.frames, warnings)
@@ -254,13 +256,13 @@ def headerless(frame_count: int, rows: int, columns: int, user_facts: UserFacts)
     }
 
 
-def _source(dataset: Dataset, stored: StoredPixels) -> Source:
+def _source(dataset: Dataset, stored: StoredPixels, uids: dict[str, str]) -> Source:
     return Source(
         path=stored.path,
         sop_class_uid=text_of(dataset, "SOPClassUID"),
-        sop_instance_uid=text_of(dataset, "SOPInstanceUID"),
-        series_instance_uid=text_of(dataset, "SeriesInstanceUID"),
-        study_instance_uid=text_of(dataset, "StudyInstanceUID"),
+        sop_instance_uid=uids["SOPInstanceUID"],
+        series_instance_uid=uids["SeriesInstanceUID"],
+        study_instance_uid=uids["StudyInstanceUID"],
         transfer_syntax=stored.transfer_syntax,
         image_type=texts_of(dataset, "ImageType"),
         modality=text_of(dataset, "Modality"),

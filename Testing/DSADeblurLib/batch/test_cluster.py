@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -215,6 +216,41 @@ def test_local_processes_share_the_cores_and_survive_one_another(tmp_path, input
     assert not [command for command in left if "resource_tracker" not in command]  # that one is Python's own
 
 
+def test_processes_killed_at_random_then_all_of_them_and_a_run_that_kills(tmp_path, inputs):
+    """The batch ends, and resumes; only the run that kills its process is blamed, and every other is done once."""
+    source, out, log, gate = inputs(16), tmp_path / "out", tmp_path / "log", tmp_path / "gate"
+    (source / "0001" / "run.dcm").write_bytes(b"die")
+    chance = random.Random(9)
+    client = start(source, out, log, "workers=3", f"gate={gate}")
+
+    def kill_one(count: int) -> None:
+        """Once so many processes have begun a run in all, kill one of those that are in the middle of one."""
+        until(lambda: len(processes_begun(log)) >= count)
+        family = {process.pid for process in psutil.Process(client.pid).children(recursive=True)}
+        psutil.Process(chance.choice(sorted(processes_begun(log) & family))).kill()
+
+    for count in (3, 4, 5):
+        kill_one(count)
+    # With the client its scheduler dies.
+    until(lambda: len(processes_begun(log)) >= 6)
+    family = psutil.Process(client.pid).children(recursive=True)
+    client.kill()
+    client.communicate(timeout=PATIENCE)
+    assert not psutil.wait_procs(family, timeout=PATIENCE)[1] and manifest_of(out)["waiting"] == 16
+    begun = len(processes_begun(log))
+    client = start(source, out, log, "resume", "workers=3", f"gate={gate}")
+    kill_one(begun + 3)
+    gate.touch()
+    end(client, 1)
+    errors = {Path(run["input"]).parent.name: run["error"] for run in manifest_of(out)["runs"] if run["error"]}
+    assert list(errors) == ["0001"] and errors["0001"].startswith("The process that worked on this run died")
+    assert set(times_done(log).values()) == {1} and len(times_done(log)) == 15
+    (source / "0001" / "run.dcm").write_bytes(b"0001" * 750)
+    end(start(source, out, log, "resume"))
+    assert set(times_done(log).values()) == {1}
+    check_all_done(out, source)
+
+
 def test_local_processes_that_do_not_start(tmp_path, inputs):
     from dask import config
 
@@ -352,7 +388,7 @@ def test_without_dask(tmp_path, inputs):
         command = [sys.executable, "-c", code, *map(str, words), str(workers), missing]
         return subprocess.run(command, env={**os.environ, "PYTHONPATH": PATHS}, capture_output=True, text=True)
 
-    sentence = "ValueError: Several workers need Dask; install it with 'pip install dsadeblur[cluster]'.\n"
+    sentence = "RequestError: Several workers need Dask; install it with 'pip install dsadeblur[cluster]'.\n"
     for missing in ("distributed", "cryptography"):
         assert done(2, missing).stderr.endswith(sentence) and not (tmp_path / "out").exists()
     assert done(1, "distributed").returncode == 0

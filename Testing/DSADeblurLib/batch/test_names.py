@@ -110,10 +110,8 @@ def test_the_same_input_replaces_its_own(tmp_path, out, call):
     one, two = write(tmp_path / "p1" / "run.dcm", "Ada"), write(tmp_path / "p2" / "run.dcm", "Bob")
     call(one)
     call(two)
-    assert call(two, strength=0.5) == ["run-2"]
-    assert listed(out) == [("p1", "run", 1.0, None), ("p2", "run-2", 0.5, None)]
-    assert call(two, resume=True, strength=0.5) == ["run-2"] and len(notes(tmp_path / "log", "begin")) == 3
-    assert call(two, resume=True) == ["run-2"] and len(notes(tmp_path / "log", "begin")) == 4
+    assert call(two) == ["run-2"] and len(notes(tmp_path / "log", "begin")) == 3
+    assert listed(out) == [("p1", "run", 1.0, None), ("p2", "run-2", 1.0, None)]
     assert result(out, "run") == "Ada" and result(out, "run-2") == "Bob" and len(list(out.iterdir())) == 3
 
 
@@ -178,13 +176,13 @@ def test_manifest_keeps_what_earlier_calls_did(tmp_path, out, call):
     good, other = write(tmp_path / "p1" / "run.dcm", "Ada"), write(tmp_path / "p2" / "run.dcm", "Bob")
     bad, worse = write(tmp_path / "p3" / "run.dcm", "fail"), write(tmp_path / "p4" / "run.dcm", "fail again")
     error = "This run cannot be done."
-    assert call(good, bad, worse) == ["run", error, error] and call(other, strength=0.5) == ["run-2"]
-    assert call(write(bad, "Cyd"), resume=True, strength=0.2) == ["run-3"]
+    assert call(good, bad, worse) == ["run", error, error] and call(other) == ["run-2"]
+    assert call(write(bad, "Cyd"), resume=True) == ["run-3"]
     everything = [
         ("p1", "run", 1.0, None),
         ("p4", None, 1.0, error),
-        ("p2", "run-2", 0.5, None),
-        ("p3", "run-3", 0.2, None),
+        ("p2", "run-2", 1.0, None),
+        ("p3", "run-3", 1.0, None),
     ]
     assert listed(out) == everything
     (out / "run_deblurred.dcm").unlink()
@@ -203,10 +201,10 @@ def test_failure_leaves_the_older_result_and_its_entry(tmp_path, out, call):
         def __call__(self, source, output, progress=None, threads=None):
             return replace(super().__call__(source, output), error="Not this time.")
 
-    assert call(path, step=Failing(str(tmp_path / "log"), strength=0.5)) == ["Not this time."]
-    assert listed(out) == [("p1", "run", 1.0, None), ("p1", None, 0.5, "Not this time.")]
+    assert call(path, step=Failing(str(tmp_path / "log"))) == ["Not this time."]
+    assert listed(out) == [("p1", "run", 1.0, None), ("p1", None, 1.0, "Not this time.")]
     assert call(path, resume=True) == ["run"] and len(notes(tmp_path / "log", "begin")) == 2
-    assert call(path, strength=0.5) == ["run"] and listed(out) == [("p1", "run", 0.5, None)]
+    assert call(path) == ["run"] and listed(out) == [("p1", "run", 1.0, None)]
 
 
 @dataclass(frozen=True)
@@ -299,7 +297,7 @@ def killed(finished, path, **more):
     if str(path).endswith("_deblurred.dcm"):
         os._exit(9)
 folder.put_in_place = killed
-run_batch(sys.argv[1:2], sys.argv[2], Backwards(sys.argv[3], strength=0.5), Batch(overwrite=True))
+run_batch(sys.argv[1:2], sys.argv[2], Backwards(sys.argv[3]), Batch(overwrite=True))
 """
 
 
@@ -316,7 +314,7 @@ def test_killed_between_result_and_record(tmp_path, out, call, whose):
     # A call with another file clears up; what was interrupted is told, and is nobody's good result.
     assert call(write(tmp_path / "p3" / "other.dcm", "Cyd")) == ["other"]
     interrupted = "The process was ended while it put the result in place; call again."
-    assert listed(out) == [(path.parent.name, "run", 0.5, interrupted), ("p3", "other", 1.0, None)]
+    assert listed(out) == [(path.parent.name, "run", 1.0, interrupted), ("p3", "other", 1.0, None)]
     begun = len(notes(tmp_path / "log", "begin"))
     assert call(one, resume=True) == ["run" if whose == "own" else "run-2"]
     assert len(notes(tmp_path / "log", "begin")) == begun + 1
@@ -329,7 +327,7 @@ def test_killed_before_the_result_is_in_place(tmp_path, out, call):
     """The older result is as it was, and --resume still knows it."""
     path, log, gate = write(tmp_path / "p1" / "run.dcm", "Ada"), tmp_path / "log", tmp_path / "gate"
     call(path)
-    process = start(path, out, log, f"gate={gate}", "strength=0.5")
+    process = start(path, out, log, f"gate={gate}")
     until(lambda: len(notes(log, "begin")) == 2)
     process.kill()
     process.communicate(timeout=PATIENCE)

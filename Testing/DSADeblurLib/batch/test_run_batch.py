@@ -27,6 +27,7 @@ from batchsteps import (
 
 from DSADeblurLib.batch import HIDDEN, MANIFEST, Batch, OutputFull, run_batch
 from DSADeblurLib.batch import manifest as manifest_module
+from DSADeblurLib.batch.other_settings import ASIDE
 from DSADeblurLib.batch.outcome import Outcome
 
 pytestmark = pytest.mark.slow
@@ -87,6 +88,7 @@ def test_what_changed_is_done_again(tmp_path, inputs):
     assert len(outputs[2].read_bytes()) == 1000
     outputs[2].unlink()
     assert len(resumed(strength=0.5)) == 6 and resumed(strength=0.5) == []
+    shutil.rmtree(out / f"{ASIDE}1")
     check_all_done(out, source)
     (source / "0003" / "run.dcm").write_bytes(b"9876" * 750)
     assert resumed(strength=0.5) == ["0003"]

@@ -8,15 +8,19 @@ from scipy import ndimage
 
 from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.restoration.controls import apply_controls, reblurred
+from DSADeblurLib.restoration.lines import line_map
 from DSADeblurLib.restoration.normalisation import Aperture
 
 SHARES = st.floats(0, 1)
 RNG = np.random.default_rng(3)
 FRAME, OUTPUT = (RNG.normal(size=(40, 50)).astype(np.float32) for _ in range(2))
+FRAME_WITH_LINE = FRAME.copy()
+FRAME_WITH_LINE[:, 24:27] -= 5
 
 
-def controlled(s, n, frame=FRAME, output=OUTPUT, blur=(3.0, 2.0), aperture=None):
-    return apply_controls(frame, output, DeblurSettings(sharpness=s, noise_reduction=n), blur, aperture or Aperture())
+def controlled(s, n, frame=FRAME, output=OUTPUT, blur=(3.0, 2.0), aperture=None, uniform=True):
+    settings = DeblurSettings(sharpness=s, noise_reduction=n, uniform_noise_reduction=uniform)
+    return apply_controls(frame, output, settings, blur, aperture or Aperture())
 
 
 @given(s=SHARES, n=SHARES)
@@ -56,6 +60,18 @@ def test_what_the_network_dropped_comes_back():
     for n in (0, 0.25, 0.5, 1):
         kept = controlled(1, n, FRAME + vessel) - controlled(1, n, FRAME)
         np.testing.assert_allclose(kept, (1 - n) * vessel, atol=1e-5)
+
+
+@given(s=SHARES, n=SHARES)
+def test_lines_keep_what_the_network_dropped_whatever_the_noise_reduction(s, n):
+    lines = line_map(FRAME_WITH_LINE)
+    blurred = reblurred(OUTPUT, (3.0, 2.0), Aperture())
+    expected = blurred + s * (OUTPUT - blurred) + (1 - n * (1 - lines)) * (FRAME_WITH_LINE - blurred)
+    result = controlled(s, n, FRAME_WITH_LINE, uniform=False)
+    np.testing.assert_allclose(result, expected, atol=1e-4)
+    on_the_line = lines > 0.999
+    assert on_the_line[:, 25].mean() > 0.9
+    np.testing.assert_allclose(result[on_the_line], controlled(s, 0, FRAME_WITH_LINE)[on_the_line], atol=0.02)
 
 
 def test_the_width_along_rows_is_not_that_along_columns():

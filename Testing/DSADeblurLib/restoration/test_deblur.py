@@ -20,8 +20,8 @@ from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.restoration.selection import Engines
 
 # What the network says by itself; the controls have tests of their own.
-ALONE = DeblurSettings(noise_reduction=1.0)
-CPU = {"device": "cpu", "precision": "float32", "noise_reduction": 1.0}
+ALONE = DeblurSettings(noise_reduction=1.0, uniform_noise_reduction=True)
+CPU = {"device": "cpu", "precision": "float32", "noise_reduction": 1.0, "uniform_noise_reduction": True}
 
 
 def run_of(shape=(3, 40, 50), dtype=np.uint16, seed=0):
@@ -76,7 +76,7 @@ def test_an_identity_network_changes_no_stored_value(make_model):
     frames = np.random.default_rng(1).integers(1, 2**16, size=(2, 64, 64), dtype=np.uint16)
     for relationship in ("LIN", "LOG", "DISP"):
         for precision in ("float32", "bfloat16"):
-            choices = DeblurSettings(device="cpu", precision=precision, noise_reduction=1.0)
+            choices = replace(ALONE, device="cpu", precision=precision)
             np.testing.assert_array_equal(deblur(frames, model, choices, relationship=relationship).frames, frames)
 
 
@@ -98,9 +98,17 @@ def test_a_modulated_network_is_told_what_its_estimator_sees_or_the_user_says(ma
     assert part.blur_px == whole.blur_px
     np.testing.assert_array_equal(part.frames[0], whole.frames[3])
     assert whole.blur_estimated_px == whole.blur_px
-    other = deblur(frames, model, DeblurSettings(blur=(9.0, 0.0), **CPU))
-    assert other.blur_px[0] > whole.blur_px[0] and other.blur_px[1] < whole.blur_px[1]
-    assert other.blur_estimated_px == whole.blur_px and (other.frames != whole.frames).any()
+    header = deblur(frames, model, DeblurSettings(**CPU), header_px=(9.0, 0.0))
+    assert header.blur_px[0] > whole.blur_px[0] and header.blur_px[1] < whole.blur_px[1]
+    assert header.blur_estimated_px == whole.blur_px and (header.frames != whole.frames).any()
+
+
+@pytest.mark.parametrize(("blur", "used"), [((9.0, 0.0), (9.0, 0.0)), ("header", (4.0, 3.0)), ("frames", None)])
+def test_a_blur_that_is_said_is_taken_as_it_is(make_model, blur, used):
+    model, frames = make_model(kind="unet", modulated=True), run_of(dtype=np.float32)
+    result = deblur(frames, model, DeblurSettings(blur=blur, **CPU), header_px=(4.0, 3.0))
+    assert result.blur_px == (used or result.blur_estimated_px) and (result.blur_estimated_px is None) == bool(used)
+    assert not result.notices
 
 
 def test_a_network_that_is_not_told_needs_no_blur(make_model):
@@ -116,8 +124,7 @@ def test_controls_act_on_the_networks_output_with_the_blur_of_the_run(make_model
     full = deblur(frames, model, DeblurSettings(blur=(3.0, 2.0), **CPU))
     chosen = DeblurSettings(device="cpu", precision="float32", sharpness=0.7, noise_reduction=0.4, blur=(3.0, 2.0))
     result = deblur(frames, model, chosen)
-    # A network without a condition leaves the width as it was given; that of another one is a mean with its estimate.
-    assert result.blur_px == (full.blur_px if numbers else (3.0, 2.0))
+    assert result.blur_px == (3.0, 2.0)
     expected = [
         apply_controls(frame, output, chosen, result.blur_px, Aperture())
         for frame, output in zip(frames, full.frames, strict=True)
@@ -128,7 +135,7 @@ def test_controls_act_on_the_networks_output_with_the_blur_of_the_run(make_model
 def test_equal_controls_blend_between_input_and_output(make_model):
     model, frames = make_model(), run_of(dtype=np.float32)
     full = deblur(frames, model, DeblurSettings(**CPU)).frames
-    quarter = deblur(frames, model, DeblurSettings(sharpness=0.25, noise_reduction=0.25, device="cpu"))
+    quarter = deblur(frames, model, replace(ALONE, sharpness=0.25, noise_reduction=0.25, device="cpu"))
     np.testing.assert_allclose(quarter.frames, 0.75 * frames + 0.25 * full, atol=1e-5)
     assert quarter.blur_px is None
 

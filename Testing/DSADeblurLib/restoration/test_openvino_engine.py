@@ -117,6 +117,31 @@ def test_every_shape_in_turn_gives_its_values(plain, make_network):
     assert len(engine._requests) == 3
 
 
+def test_another_run_compiles_its_own_shapes_and_keeps_what_is_needed_again(plain):
+    engine, compiled = OpenVINOEngine(*plain), []
+    compile_graph = engine._compile
+    engine._compile = lambda graph: compiled.append(1) or compile_graph(graph)
+    for sides, count in ((16, 1), (32, 2), (32, 2), (48, 3), (48, 3), (32, 4)):
+        engine.begin_run()
+        engine.run(np.ones((sides, sides), np.float32))
+        engine.run(np.ones((sides, sides), np.float32))
+        assert (len(compiled), list(engine._requests)[-1]) == (count, (1, sides, sides))
+    assert len(engine._requests) == 2
+
+
+EMPTY = b'<?xml version="1.0"?><net name="Model0" version="11"><layers></layers><edges></edges><rt_info/></net>'
+
+
+@pytest.mark.parametrize("graph", [b"", b"<net></net>", EMPTY])
+def test_empty_graphs_are_refused(plain, graph):
+    """Whoever made them may have written their hash into the card."""
+    export, architecture = plain
+    with pytest.raises(EngineError, match="^OpenVINO cannot be used, because .*; choose the engine torch.$"):
+        OpenVINOEngine(Export(graph, export.weights), architecture)
+    with pytest.raises(EngineError, match="^OpenVINO cannot be used, because .*; choose the engine torch.$"):
+        OpenVINOEngine(Export(export.graph, b""), architecture)
+
+
 def test_unusable_tiles_and_precisions_are_refused(plain):
     with pytest.raises(ValueError, match="multiples of 2"):
         OpenVINOEngine(*plain).run(np.zeros((17, 20), np.float32))

@@ -89,6 +89,25 @@ def test_missing_files_are_named(folder, name):
         load_model(folder)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+@pytest.mark.parametrize("name", ["model.safetensors", "test_input.npy", "test_output.npy", "card.json"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "sparse"])
+def test_what_is_no_file_or_has_no_end_is_refused(folder, name, kind):
+    """In a sentence, and without waiting for it or reading it."""
+    path = folder / name
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.touch()
+        os.truncate(path, 10 * 2**30)
+    why = "it is larger than [0-9]+ MiB" if kind == "sparse" else "it is a pipe or a device"
+    with pytest.raises(ModelError, match=rf"{name} cannot be read: {why}\.$"):
+        load_model(folder)
+
+
 def test_an_unknown_architecture_is_refused(folder):
     change_card(folder, architecture={"kind": "mamba"})
     with pytest.raises(ModelError, match="Unknown network architecture 'mamba'"):

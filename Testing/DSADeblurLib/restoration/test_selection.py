@@ -22,10 +22,10 @@ class Fake:
     device = "cpu"
     wrong = slice(None, None, 2), slice(None)
 
-    def __init__(self, clock, network, precision, seconds, error):
-        self._clock, self._seconds, self._error = clock, seconds, error
+    def __init__(self, clock, name, network, precision, seconds, error):
+        self.name, self._clock, self._seconds, self._error = name, clock, seconds, error
         self._engine, self.precision = TorchEngine(network), precision
-        self.runs = 0
+        self.runs = self.runs_begun = 0
 
     def run(self, tile, blur_condition=None):
         self.runs += 1
@@ -33,6 +33,9 @@ class Fake:
         values = self._engine.run(tile, blur_condition)
         values[self.wrong] += self._error * np.ptp(values)
         return values
+
+    def begin_run(self):
+        self.runs_begun += 1
 
     def memory_budget(self):
         return 2**30
@@ -47,7 +50,9 @@ def bench(make_model):
 
         def fake(engine, network, precision):
             key = engine, precision
-            built.append((key, Fake(clock, network, precision, seconds.get(key, 1e-3), (errors or {}).get(key, 0))))
+            built.append(
+                (key, Fake(clock, engine, network, precision, seconds.get(key, 1e-3), (errors or {}).get(key, 0)))
+            )
             return built[-1][1]
 
         def build_openvino(model, precision):
@@ -101,6 +106,32 @@ def test_what_is_equally_fast_is_not_left_to_chance(bench, make_model, order):
     assert (selection.engine.value, selection.precision.value) == ("torch", "float32")
     selection = bench({**times, ("torch", "float32"): 0.07})[0].start(make_model(), "cpu", "auto", "auto")[1]
     assert (selection.engine.value, selection.precision.value) == ("openvino", "float32")
+
+
+def test_a_second_run_needs_neither_a_trial_nor_a_compilation(bench, make_model):
+    """Of the same network and precision; another precision has its own."""
+    engines, _, built = bench(SECONDS)
+    model = make_model()
+    first, selection = engines.start(model, "cpu", "auto", "auto")
+    count, runs = len(built), first.runs
+    assert engines.start(model, "cpu", "auto", "auto") == (first, selection)
+    assert (len(built), first.runs, first.runs_begun) == (count, runs, 1)
+    assert engines.start(model, "cpu", "openvino", "float32")[0] is not first
+
+
+def test_what_does_not_run_is_not_taken_and_told(bench, make_model):
+    engines, _, _ = bench({("openvino", "float32"): 0.001}, {("openvino", "float32"): np.inf})
+    failing = Fake.run
+
+    def run(self, tile, blur_condition=None):
+        if self.name == "openvino":
+            raise RuntimeError("Shapes do not fit.")
+        return failing(self, tile, blur_condition)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Fake, "run", run)
+        selection = engines.start(make_model(), "cpu", "auto", "float32")[1]
+    assert selection.engine.value == "torch" and "OpenVINO in float32 differs" in selection.notices[0]
 
 
 def test_what_differs_from_pytorch_is_not_taken_and_told(bench, make_model):

@@ -122,6 +122,14 @@ def test_files_that_do_not_belong_together_are_refused(split):
         read_files([*paths, made.path])
 
 
+def test_values_above_the_stored_bits_are_clipped_and_said(split):
+    made, paths = split()
+    for path, frame in zip(paths, made.frames, strict=True):
+        changed(path, PixelData=(frame + 4096).astype("<u2").tobytes())
+    run = read_files(paths)
+    assert int(run.frames[1].min()) == 4095 and any("clipped to 4095" in one for one in run.warnings)
+
+
 def test_a_file_that_changes_is_noticed(split):
     _, paths = split()
     run = read_files(paths)

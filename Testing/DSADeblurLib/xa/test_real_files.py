@@ -70,7 +70,7 @@ def test_coronary_cine(real_data):
     assert run.times[-1] == pytest.approx(95 * 0.033)
     # Operation NONE with mask frame 0 is no mask, and not an error.
     assert not run.mask.usable and plan_subtraction(run) is None
-    assert run.warnings == ("No pixel size: blur width set in pixels by user.",)
+    assert run.warnings == ("No pixel size: the header cannot say how wide the blur is.",)
     assert {row[3] for row in run.acquisition.rows()} == {"unknown"}
 
 
@@ -86,13 +86,15 @@ def test_fluoroscopy_lut_is_not_applied(real_data):
 
 
 @pytest.mark.parametrize("name", _ALL)
-def test_derived_objects_are_valid(real_data, provenance, validate, tmp_path, name):
+def test_derived_objects_are_valid(real_data, provenance, validate, tmp_path, capfd, name):
     if name in ("XA1_JPLL.dcm", "XA1_JPLY.dcm"):
         pytest.importorskip("gdcm")
     run = read_run(real_data / name)
     path = write_derived(
         tmp_path / "derived.dcm", run, run.frames, frame_numbers=range(1, len(run.frames) + 1), provenance=provenance
     )
+    printed = capfd.readouterr()
+    assert printed.out + printed.err == ""
     remarks = validate(path)
     assert [one for one in remarks if one.startswith("Error") or not any(known in one for known in _ACCEPTED)] == []
     again = read_run(path)

@@ -15,7 +15,7 @@ def small_plan():
 
     blurs = (BLURS[1], BLURS[-1])
     # At noise reduction 1 an untrained network gives its input back; with less, the rest is no noise but its detail.
-    plan = replace(Plan.quick(), noise_reduction=1.0)
+    plan = replace(Plan.quick(), noise_reduction=1.0, uniform_noise_reduction=True)
     return replace(plan, frames=1, size=64, blurs=blurs, still_takes=3, phantom_size=192)
 
 

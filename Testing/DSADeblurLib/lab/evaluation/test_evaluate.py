@@ -93,7 +93,8 @@ def test_tuning_looks_at_validation_frames_of_its_own(monkeypatch, small_plan):
 def test_the_card_gets_one_models_figures(evaluation, untrained):
     metrics = write_metrics(untrained, evaluation.for_card("untrained")).metrics
     assert metrics["command"] == (
-        "dsadeblur evaluate --model untrained --set validation --frames 1 --size 64 --sharpness 1 --noise-reduction 1"
+        "dsadeblur evaluate --model untrained --set validation --frames 1 --size 64 --sharpness 1 --noise-reduction 1 "
+        "--uniform-noise-reduction"
     )
     assert metrics["data"] == "simulated, held out"
     assert read_card(untrained).sha256 == evaluation.models[0]["sha256"]

@@ -9,9 +9,9 @@ from scipy import ndimage
 
 from DSADeblurLib.lab.evaluation import methods
 from DSADeblurLib.lab.evaluation.grid import Case, Known
-from DSADeblurLib.lab.evaluation.methods import FAMILIES, Family, network_method, tune, unchanged, with_assumed_blur
+from DSADeblurLib.lab.evaluation.methods import FAMILIES, Family, assumed_blur, network_method, tune, unchanged
 from DSADeblurLib.lab.image_quality.quality import psnr
-from DSADeblurLib.request import LARGEST_BLUR_PX, DeblurSettings
+from DSADeblurLib.request import LARGEST_BLUR_PX
 
 PSF = np.full((3, 3), 1 / 9)
 KNOWN = Known(PSF, (3.0, 2.0))
@@ -51,7 +51,8 @@ def test_an_end_of_the_grid_is_told_unless_there_is_nothing_beyond():
 def test_a_network_gets_the_frames_round_the_middle(monkeypatch):
     calls = []
 
-    def fake(frames, model, settings, engines):
+    def fake(frames, model, settings, *, header_px, engines):
+        assert header_px == (3.0, 2.0)
         calls.append((frames.copy(), settings.frame_range))
         return SimpleNamespace(frames=frames[settings.frame_range[0] - 1 :][:1])
 
@@ -67,8 +68,6 @@ def test_a_network_gets_the_frames_round_the_middle(monkeypatch):
 
 def test_a_network_is_given_the_blur_of_the_header():
     """Or something wrong, or nothing, as is asked for."""
-    settings = DeblurSettings(device="cpu")
-    assert with_assumed_blur(settings, KNOWN).blur_px == (3.0, 2.0)
-    assert with_assumed_blur(settings, KNOWN, 2.0).blur_px == (6.0, 4.0)
-    assert with_assumed_blur(settings, KNOWN, 100.0).blur_px == (LARGEST_BLUR_PX, LARGEST_BLUR_PX)
-    assert with_assumed_blur(settings, KNOWN, None) == with_assumed_blur(settings, Known(PSF, None)) == settings
+    assert assumed_blur(KNOWN) == (3.0, 2.0) and assumed_blur(KNOWN, 2.0) == (6.0, 4.0)
+    assert assumed_blur(KNOWN, 100.0) == (LARGEST_BLUR_PX, LARGEST_BLUR_PX)
+    assert assumed_blur(KNOWN, None) is assumed_blur(Known(PSF, None)) is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage import io
 
-from DSADeblurLib.cli import FINE, SOME_FAILED, main
+from DSADeblurLib.cli import FINE, WRONG_USE, main
 from DSADeblurLib.lab.evaluation import evaluate as run
 from DSADeblurLib.lab.evaluation import plots
 from DSADeblurLib.lab.evaluation.extent import Plan
@@ -22,7 +22,7 @@ def test_tables_show_models_targets_and_that_it_is_simulated(evaluation, capsys)
     print_tables(evaluation)
     text = capsys.readouterr().out
     assert "Simulated validation set" in text and text.count("(simulated)") >= 10
-    assert "Models at sharpness 1 and noise reduction 1." in " ".join(text.split())
+    assert "Models at sharpness 1 and noise reduction 1, the same everywhere." in " ".join(text.split())
     for words in ("untrained", "tiny", "perfect", "Richardson-Lucy", "not reached", "nan"):
         assert (words in text) == (words != "nan")
 
@@ -64,7 +64,7 @@ def test_command_writes_json_and_pictures(evaluation, untrained, tiny_model, tmp
 def test_real_frames_stay_out_of_repositories(untrained, tmp_path, capsys):
     (tmp_path / "repo" / ".git").mkdir(parents=True)
     arguments = ["evaluate", "--model", untrained, "--quick", "--output", str(tmp_path / "repo" / "out")]
-    assert main([*arguments, "--real", str(tmp_path)]) == SOME_FAILED
+    assert main([*arguments, "--real", str(tmp_path)]) == WRONG_USE
     assert "must not lie in a git repository" in capsys.readouterr().err
     assert not (tmp_path / "repo" / "out").exists()
 

@@ -10,11 +10,13 @@ from DSADeblurLib.lab.training.batched_operators import (
     aperture_numbers,
     detector_mtf,
     draw_quanta,
+    removable_otf,
     sharpened,
     spot_otf,
     toned,
     transmission,
     turned_and_shifted,
+    turned_spots,
     zoomed,
 )
 from DSADeblurLib.physics.acquisition import shift_frame
@@ -62,6 +64,26 @@ def test_spots(device, frames, shape, degrees):
             blur = on_this_grid(lambda fu, fv, spot=spot, scale=scale: spot.otf(fu * scale, fv * scale))
             np.testing.assert_allclose(blurred, blur.apply(frame), **CLOSE)
     assert not np.allclose(ours[:, 0], frames, atol=1e-2)
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_turned_spots_blur_turned_frames(frames, turns, mirrored):
+    """As a pool turns its patches. The highest frequency of an even grid has one sign only: hence the tolerance."""
+    spot = np.array([[*FocalSpot(1.2, 0.5, "gaussian", 33.0).otf_factors(), 4.0]], np.float32)
+    turned = turned_spots(spot, np.array([turns % 2 == 1]), np.array([turns % 2 == 1]) != mirrored)
+
+    def blurred(frame, spots):
+        grid = Grid(SIDE, PADS)
+        spectrum, level = grid.spectrum(tensors(frame.copy(), "cpu")[None, None])
+        return grid.frames(spectrum * removable_otf(grid, tensors(spots, "cpu")), level)[0, 0].numpy()
+
+    def placed(frame):
+        frame = np.rot90(frame, turns)
+        return frame[::-1] if mirrored else frame
+
+    np.testing.assert_allclose(blurred(placed(frames[0]), turned), placed(blurred(frames[0], spot)), rtol=0, atol=1e-3)
+    assert not np.allclose(blurred(frames[0], spot), frames[0], atol=0.05)
 
 
 def test_detectors(device, frames):

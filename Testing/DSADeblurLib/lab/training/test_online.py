@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from DSADeblurLib.cli import FINE, SOME_FAILED, main
+from DSADeblurLib.cli import FINE, SOME_FAILED, WRONG_USE, main
 from DSADeblurLib.lab.training import online, recipes
 from DSADeblurLib.lab.training.checkpoint import notes_in
 from DSADeblurLib.lab.training.online import (
@@ -73,9 +73,9 @@ def rates(monkeypatch) -> list[float]:
     used = []
 
     class Watched(Session):
-        def descend(self, frames, truths, blur_condition, rate):
+        def descend(self, frames, truths, blur_condition, spots, rate):
             used.append(rate)
-            return super().descend(frames, truths, blur_condition, rate)
+            return super().descend(frames, truths, blur_condition, spots, rate)
 
     monkeypatch.setattr(online, "Session", Watched)
     return used
@@ -205,7 +205,7 @@ def test_from_the_command_to_a_package(tmp_path, capsys, monkeypatch, without_pr
 
     assert main(words) == SOME_FAILED
     assert "how many with --minutes" in capsys.readouterr().err
-    assert main([*words, "--minutes", "1", "--pool", str(tmp_path)]) == SOME_FAILED
+    assert main([*words, "--minutes", "1", "--pool", str(tmp_path)]) == WRONG_USE
     assert "leave out --pool" in capsys.readouterr().err
 
 

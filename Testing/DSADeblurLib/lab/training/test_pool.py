@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from DSADeblurLib.lab.training.batched_operators import SPOT_SIZE
 from DSADeblurLib.lab.training.pool import CLASSES, Pool, PoolOptions, training_pair
 from DSADeblurLib.restoration.normalisation import fit_normalisation
 
@@ -28,11 +29,13 @@ def test_shares_make_up_the_batch(small_pool):
 
 
 def test_shapes_and_scale(small_pool):
-    inputs, truths, blur, blur_condition = small_pool.patches(np.random.default_rng(0), 16, 48)
+    inputs, truths, blur, blur_condition, spots = small_pool.patches(np.random.default_rng(0), 16, 48)
     assert inputs.shape == truths.shape == (16, 1, 48, 48) and inputs.dtype == np.float32
     assert np.isfinite(inputs).all() and np.abs(truths).max() < 20
     assert blur.shape == (16, 2) and (blur >= 0).all() and blur.max() > 0
     assert blur_condition.shape == (16, 3) and (blur_condition > 0).all() and blur_condition.dtype == np.float32
+    assert spots.shape == (16, SPOT_SIZE) and spots.dtype == np.float32
+    np.testing.assert_allclose(np.hypot(spots[:, 0], spots[:, 1]), 1, rtol=1e-5)
 
 
 def test_what_an_estimator_sees_is_turned_with_the_patch(small_pool):
@@ -82,7 +85,8 @@ def test_what_is_missing_is_rendered_the_same(small_pool, tmp_path):
 
 def test_several_frames_have_one_truth(tmp_path):
     options = PoolOptions(regions=16, side=48, scenes=1, frames=3, size=192)
-    pair, (*_, quanta, offset, scale) = training_pair(tmp_path, options, 1)
+    pair, facts = training_pair(tmp_path, options, 1)
+    quanta, offset, scale = facts[2:5]
     assert pair.degraded.shape == (3, *pair.truth.shape)
     assert scale > 0 and quanta > 0 and np.isfinite(offset)
 
@@ -93,7 +97,7 @@ def test_the_region_has_about_the_scale_of_its_run(tmp_path):
     ratios = []
     for region in range(16):
         pair, facts = training_pair(tmp_path, options, region)
-        ratios.append(facts[-1] / fit_normalisation(pair.degraded).scale)
+        ratios.append(facts[4] / fit_normalisation(pair.degraded).scale)
     assert 0.6 < np.median(ratios) < 1.6
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from DSADeblurLib.cli import FINE, SOME_FAILED, main
+from DSADeblurLib.cli import FINE, INTERRUPTED, main
 from DSADeblurLib.lab.training import pool, recipes, stopping, trainer
 from DSADeblurLib.lab.training.stopping import Stop, TrainingStopped
 from DSADeblurLib.lab.training.trainer import CHECKPOINT, LOG, Session, train
@@ -66,7 +66,7 @@ def test_a_signal_within_a_step_keeps_every_step_and_resumes_exactly(
 
     with monkeypatch.context() as patched:
         patched.setattr(trainer, "Session", Interrupted)
-        assert command(tmp_path / "halves") == SOME_FAILED
+        assert command(tmp_path / "halves") == INTERRUPTED
     assert steps_kept(tmp_path / "halves") == 7
     captured = capsys.readouterr()
     assert f"Stopped early, after step 7 of 12, because {number.name} came; --resume goes on." in captured.err

@@ -54,6 +54,19 @@ def test_resumed_training_is_exact(tmp_path, small_pool, tiny, quiet, architectu
     assert_same_weights(straight, resumed)
 
 
+def test_lines_are_the_same_after_a_stop_and_by_themselves_in_the_log(tmp_path, small_pool, tiny, quiet, monkeypatch):
+    """With a checkpoint after each step."""
+    monkeypatch.setattr("DSADeblurLib.lab.training.trainer.SAVE_SECONDS", -1.0)
+    recipe, pool = replace(tiny, line_weight=1.0), small_pool.folder
+    straight, _ = train(recipe, tmp_path / "straight", pool=pool, **quiet)
+    stop = iter([False] * 6 + [True]).__next__
+    train(recipe, tmp_path / "halves", pool=pool, is_cancelled=stop, **quiet)
+    resumed, _ = train(recipe, tmp_path / "halves", pool=pool, resume=True, **quiet)
+    assert_same_weights(straight, resumed)
+    (entry,) = [json.loads(line) for line in (tmp_path / "straight" / LOG).read_text().splitlines()]
+    assert {"clinical 1 sigma", "quiet 8 sigma", "paper-like noise"} <= set(entry["lines_kept"])
+
+
 def test_a_finished_training_is_returned_as_it_is(tmp_path, small_pool, tiny, quiet):
     once, _ = train(tiny, tmp_path, pool=small_pool.folder, **quiet)
     again, summary = train(tiny, tmp_path, pool=small_pool.folder, resume=True, **quiet)

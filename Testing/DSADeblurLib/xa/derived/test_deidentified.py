@@ -9,10 +9,11 @@ from pydicom.dataset import Dataset
 
 from DSADeblurLib.xa import XAWriteError, read_run
 from DSADeblurLib.xa.derived import deidentified
+from DSADeblurLib.xa.derived.confidentiality import DATES
 from DSADeblurLib.xa.file.dataset import SC_WORD
 
-pytest.importorskip("dicognito", reason="dicognito is not installed")
-write_deidentified = deidentified.write_deidentified
+pytest.importorskip("dicomanonymizer", reason="dicom-anonymizer is not installed")
+Deidentifier = deidentified.Deidentifier
 
 # Every text element a derived object may take over gets a value that is found nowhere else.
 _MARK = "QZWX"
@@ -59,16 +60,16 @@ def _identified(dataset):
 _FORBIDDEN = (_MARK, "Jörg", "19630102", "070809.123456", "20190203", "061Y", "1.2.3.9876543")
 
 
-@pytest.mark.parametrize("compression", ["none", "jpeg-ls"])
-@pytest.mark.parametrize("native", [True, False])
-def test_nothing_of_the_patient_is_left(make_run, derive, edit, validate, tmp_path, native, compression):
+@pytest.mark.parametrize("dates", DATES)
+@pytest.mark.parametrize(("native", "compression"), [(True, "none"), (False, "none"), (False, "jpeg-ls")])
+def test_nothing_of_the_patient_is_left(make_run, derive, edit, validate, tmp_path, native, compression, dates):
     path = derive(
         edit(make_run().path, touch=_identified), native=native, compression=compression, name=f"{_MARK}_Jörg.dcm"
     )
     assert _MARK.encode() in path.read_bytes()
-    copies = write_deidentified([path], tmp_path)
-    copy = copies.paths[0]
-    assert validate(copy) == [] and copies.notes == (deidentified.LOOK,)
+    written = Deidentifier(dates=dates).write(path, tmp_path)
+    copy = written.path
+    assert validate(copy) == [] and written.notes == ()
     dataset, original = pydicom.dcmread(copy), pydicom.dcmread(path)
     np.testing.assert_array_equal(dataset.pixel_array, original.pixel_array)
     assert dataset.PixelData == original.PixelData
@@ -78,14 +79,15 @@ def test_nothing_of_the_patient_is_left(make_run, derive, edit, validate, tmp_pa
             assert text.encode(coding) not in before_pixels, text
     for uid in (original.SOPInstanceUID, original.SeriesInstanceUID):
         assert uid.encode() not in before_pixels
-    assert dataset.PatientIdentityRemoved == "YES" and dataset.DeidentificationMethod == "DICOGNITO"
+    assert dataset.PatientIdentityRemoved == "YES"
+    methods = [one.CodeValue for one in dataset.DeidentificationMethodCodeSequence]
+    assert methods == ["113100", "113105", "113107"][: 3 if dates == "shifted" else 2]
+    assert dataset.LongitudinalTemporalInformationModified == ("MODIFIED" if dates == "shifted" else "REMOVED")
     assert dataset.PatientName == f"ANONYMOUS^{dataset.PatientID}"
     assert not dataset.PatientSex and not dataset.PatientBirthDate
     # Where it came from stays, and so does everything that is needed to read it.
     for keyword in (
-        "DerivationDescription",
         "DerivationCodeSequence",
-        "SoftwareVersions",
         "FocalSpots",
         "FrameTime",
         "ImagerPixelSpacing",
@@ -98,14 +100,17 @@ def test_nothing_of_the_patient_is_left(make_run, derive, edit, validate, tmp_pa
     assert [one.ReferencedFrameNumber for one in dataset.SourceImageSequence] == [
         one.ReferencedFrameNumber for one in original.SourceImageSequence
     ]
-    assert dataset.ContributingEquipmentSequence[0].ManufacturerModelName == "DSADeblur simulator"
+    said = dataset.DerivationDescription
+    assert said.startswith("RESEARCH USE ONLY. Focal-spot deblurring by DSADeblur, sha256 0123456789abcdef, ")
+    assert "focal spot 0.6 mm" in said and said.endswith("sharpness 1.")
     assert read_run(copy).subtracted == (not native)
 
 
 def test_several_files_still_belong_together(make_run, derive, edit, tmp_path):
     source = edit(make_run().path, touch=_identified)
     paths = [derive(source, native=True, name="a.dcm"), derive(source, name="b.dcm")]
-    one, two = (pydicom.dcmread(path) for path in write_deidentified(paths, tmp_path).paths)
+    together = Deidentifier(dates="shifted")
+    one, two = (pydicom.dcmread(together.write(path, tmp_path).path) for path in paths)
     assert one.StudyInstanceUID == two.StudyInstanceUID and one.PatientID == two.PatientID
     assert one.SOPInstanceUID != two.SOPInstanceUID and one.StudyDate == two.StudyDate
     reference = one.SourceImageSequence[0].ReferencedSOPInstanceUID
@@ -115,7 +120,7 @@ def test_several_files_still_belong_together(make_run, derive, edit, tmp_path):
         == (two.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID)
     )
     # A second call gives other names: without the first call's memory nothing can be put together.
-    other = pydicom.dcmread(write_deidentified(paths[:1], tmp_path).paths[0])
+    other = pydicom.dcmread(Deidentifier().write(paths[0], tmp_path).path)
     assert other.StudyInstanceUID != one.StudyInstanceUID
     assert sorted(path.name for path in tmp_path.glob("deblurred-*")) == [
         f"deblurred-000{number}.dcm" for number in (1, 2, 3)
@@ -125,13 +130,13 @@ def test_several_files_still_belong_together(make_run, derive, edit, tmp_path):
 @pytest.mark.parametrize("burned", ["YES", None])
 def test_burned_in_text_is_left_to_a_person(make_run, derive, edit, validate, tmp_path, burned):
     path = derive(edit(make_run().path, BurnedInAnnotation=burned), native=True)
-    copies = write_deidentified([path], tmp_path)
-    dataset = pydicom.dcmread(copies.paths[0])
+    copy = Deidentifier().write(path, tmp_path)
+    dataset = pydicom.dcmread(copy.path)
     assert dataset.PatientIdentityRemoved == "NO" and dataset.get("BurnedInAnnotation") == burned
-    assert copies.notes == (deidentified.LOOK, deidentified.BURNED_IN.format(name="derived.dcm"))
-    reviewed = write_deidentified([path], tmp_path, reviewed=True)
-    assert pydicom.dcmread(reviewed.paths[0]).PatientIdentityRemoved == "YES" and reviewed.notes == (deidentified.LOOK,)
-    assert validate(copies.paths[0]) == validate(reviewed.paths[0]) == []
+    assert copy.notes == (deidentified.BURNED_IN.format(name="derived.dcm"),)
+    reviewed = Deidentifier(reviewed=True).write(path, tmp_path)
+    assert pydicom.dcmread(reviewed.path).PatientIdentityRemoved == "YES" and reviewed.notes == ()
+    assert validate(copy.path) == validate(reviewed.path) == []
 
 
 def test_standard_codes_stay(make_run, derive, edit, tmp_path):
@@ -141,17 +146,17 @@ def test_standard_codes_stay(make_run, derive, edit, tmp_path):
         dataset.AnatomicRegionSequence = [item]
 
     path = derive(edit(make_run().path, touch=change), native=True)
-    copy = pydicom.dcmread(write_deidentified([path], tmp_path).paths[0])
-    assert copy.AnatomicRegionSequence[0].CodeMeaning == "Head"
+    copy = pydicom.dcmread(Deidentifier().write(path, tmp_path).path)
+    assert copy.AnatomicRegionSequence[0].CodeMeaning == "Head structure (body structure)"
 
 
 def test_only_derived_objects(make_run, derive, tmp_path):
-    derived = derive(make_run().path, native=True)
+    make_run()
     before = sorted(tmp_path.iterdir())
     with pytest.raises(XAWriteError, match="run.dcm: only derived objects of DSADeblur can be written without"):
-        write_deidentified([derived, make_run().path], tmp_path)
+        Deidentifier().write(make_run().path, tmp_path)
     with pytest.raises(XAWriteError, match="none.dcm: The file does not exist."):
-        write_deidentified([derived, tmp_path / "none.dcm"], tmp_path)
+        Deidentifier().write(tmp_path / "none.dcm", tmp_path)
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -164,23 +169,23 @@ def test_name_that_is_taken_meanwhile(make_run, derive, tmp_path, monkeypatch):
         return truly(*arguments)
 
     monkeypatch.setattr(deidentified, "write_dicom", late)
-    (copy,) = write_deidentified([derived], tmp_path).paths
+    copy = Deidentifier().write(derived, tmp_path).path
     assert copy.name == "deblurred-0002.dcm" and read_run(copy).bits_stored
     assert (tmp_path / "deblurred-0001.dcm").read_bytes() == b"precious"
 
 
 def test_folder_that_does_not_exist(make_run, derive, tmp_path):
     with pytest.raises(XAWriteError, match="Cannot write into .*none: No such file or directory."):
-        write_deidentified([derive(make_run().path, native=True)], tmp_path / "none")
+        Deidentifier().write(derive(make_run().path, native=True), tmp_path / "none")
 
 
 def test_without_the_library(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "dicognito.anonymizer", None)
-    with pytest.raises(XAWriteError, match="needs the Python package dicognito: pip install dicognito."):
-        write_deidentified([], tmp_path)
+    monkeypatch.setitem(sys.modules, "dicomanonymizer.dicomfields_selector", None)
+    with pytest.raises(XAWriteError, match="needs the Python package dicom-anonymizer: pip install"):
+        Deidentifier()
 
 
 def test_secondary_capture(make_run, derive, edit, validate, tmp_path):
     path = derive(edit(make_run().path, RadiationSetting=None), native=True)
-    copy = write_deidentified([path], tmp_path).paths[0]
+    copy = Deidentifier().write(path, tmp_path).path
     assert validate(copy) == [] and pydicom.dcmread(copy).SOPClassUID == SC_WORD

@@ -254,10 +254,23 @@ def test_names_in_any_script(make_run, derive, edit):
     assert pydicom.dcmread(derive(path, native=True)).PatientName == "Jérôme^山田"
 
 
-@pytest.mark.parametrize("changes", [{"StudyInstanceUID": None}, {"SOPInstanceUID": ""}])
-def test_source_without_identity(make_run, edit, derive, changes):
-    with pytest.raises(XAWriteError, match="no Study or SOP Instance UID"):
-        derive(edit(make_run().path, **changes), native=True)
+@pytest.mark.parametrize(
+    "changes",
+    [{"StudyInstanceUID": None}, {"SOPInstanceUID": "1.2.3.invalid"}, {"SeriesInstanceUID": "ANON-1"}],
+)
+def test_source_without_legal_uids(make_run, edit, derive, validate, changes):
+    path = edit(make_run().path, **changes)
+    dataset = pydicom.dcmread(derive(path, native=True, new_uids=True))
+    assert validate(dataset.filename) == []
+    new_study = "a new Study Instance UID (user)" in dataset.DerivationDescription
+    assert new_study == ("StudyInstanceUID" in changes)
+
+
+def test_sizes_that_are_not_positive_are_not_copied(make_run, derive, edit, validate):
+    """PS3.3 10.7.1.3."""
+    changes = {"ImagerPixelSpacing": [0, 0], "PixelSpacing": [0.2, 0], "PixelSpacingCalibrationType": "GEOMETRY"}
+    dataset = pydicom.dcmread(derive(edit(make_run().path, **changes), native=True))
+    assert not changes.keys() & {element.keyword for element in dataset} and validate(dataset.filename) == []
 
 
 def test_biplane_reference_must_be_to_the_other_plane(make_run, derive, edit, validate):

@@ -1,5 +1,6 @@
 """Derived objects: legal, traceable, exact, and judged by tools that know nothing of this project."""
 
+import dataclasses
 import os
 import tracemalloc
 
@@ -14,6 +15,7 @@ from DSADeblurLib.xa import (
     Provenance,
     Run,
     XAWriteError,
+    check_derived,
     plan_subtraction,
     read_header,
     read_run,
@@ -21,6 +23,7 @@ from DSADeblurLib.xa import (
     write_derived,
 )
 from DSADeblurLib.xa.derived import derived_object as derived
+from DSADeblurLib.xa.derived import save
 from DSADeblurLib.xa.file.dataset import XA_IMAGE
 
 
@@ -50,6 +53,21 @@ def test_native(make_run, derive, judged, relationship, bits):
     again = read_header(path)
     assert not again.subtracted and again.relationship == relationship
     assert "This series was already deblurred." in again.warnings
+
+
+def test_what_cannot_be_written_is_found_before_the_frames_are(make_run, monkeypatch):
+    header = read_header(make_run().path)
+    for plan in (None, plan_subtraction(header)):
+        check_derived(header, (1, 3, 4) if plan is None else plan.contrast_frames, plan=plan, compression="jpeg-ls")
+    times = np.cumsum(np.random.default_rng(0).uniform(0, 1, 9000))
+    many = dataclasses.replace(header, number_of_frames=9000, times=times)
+    with pytest.raises(XAWriteError, match="of 9000 frames do not fit one DICOM element; choose fewer frames"):
+        check_derived(many, range(1, 9001))
+    monkeypatch.setattr(save, "_MAX_NATIVE_BYTES", 10_000)
+    with pytest.raises(XAWriteError, match="The frames exceed 4 GiB"):
+        check_derived(header, range(1, 7))
+    with pytest.raises(XAWriteError, match="Unknown compression 'zip'"):
+        check_derived(header, range(1, 7), compression="zip")
 
 
 @pytest.mark.parametrize(("bits", "half_step"), [(16, 2e-5), (12, 2e-4), (8, 4e-3)])

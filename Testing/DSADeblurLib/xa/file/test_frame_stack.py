@@ -63,10 +63,33 @@ def test_files_of_other_encoders(make_run, tool, tmp_path, command, bits):
 
 def test_overlay_bits_are_cleared_and_reported(make_run, edit):
     made = make_run()
-    path = edit(made.path, PixelData=(made.frames | 0x9000).astype("<u2").tobytes())
-    run = read_run(path)
+
+    def overlays(dataset):
+        dataset.PixelData = (made.frames | 0x9000).astype("<u2").tobytes()
+        for group, position in ((0x6000, 12), (0x6002, 15)):
+            dataset.add_new((group, 0x0102), "US", position)
+
+    run = read_run(edit(made.path, touch=overlays))
     np.testing.assert_array_equal(np.asarray(run.frames), made.frames)
-    assert any("Bits above the 12 stored ones" in one for one in run.warnings)
+    assert "Bits above the 12 stored ones hold an overlay and were cleared." in run.warnings
+
+
+@pytest.mark.parametrize("overlay_with_data_of_its_own", [False, True])
+def test_values_above_the_stored_bits_are_clipped_and_never_wrapped(make_run, edit, overlay_with_data_of_its_own):
+    made = make_run()
+    values = made.frames.copy()
+    values[1:, 3:9] += 4096
+
+    def twelve_bits_too_few(dataset):
+        dataset.PixelData = values.astype("<u2").tobytes()
+        if overlay_with_data_of_its_own:
+            dataset.add_new((0x6000, 0x0102), "US", 12)
+            dataset.add_new((0x6000, 0x3000), "OW", bytes(384))
+
+    run = read_run(edit(made.path, touch=twelve_bits_too_few))
+    np.testing.assert_array_equal(np.asarray(run.frames), np.minimum(values, 4095))
+    (remark,) = [one for one in run.warnings if "stored bits" in one]
+    assert remark.endswith("no overlay is said to be there: they were clipped to 4095.")
 
 
 def test_missing_jpeg_lossless_decoder_is_named(make_run, tool, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Sizes and positions are checked before anything is decoded."""
 
+import re
 import struct
 
 import numpy as np
@@ -7,7 +8,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
+from pydicom.uid import MPEG4HP41, ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from DSADeblurLib.request import RequestError, UserFacts
 from DSADeblurLib.xa import XAReadError, read_header, read_run
@@ -47,13 +48,69 @@ def _refused(path):
         ({"PixelData": None}, "No pixel data in this file."),
         ({"PixelData": b""}, "No pixel data in this file."),
         (
-            {"PixelData": b"\0" * (6 * 48 * 64 * 2 + 10)},
-            "Pixel data of 36874 bytes does not fit 6 frames of 6144 bytes.",
+            {"PixelData": b"\0" * (6 * 48 * 64 * 2 + 6 * 48 * 2)},
+            "Pixel data of 37440 bytes does not fit 6 frames of 6144 bytes.",
+        ),
+        (
+            {"Rows": 47},
+            "Pixel data of 36864 bytes does not fit 6 frames of 6016 bytes.",
         ),
     ],
 )
 def test_each_unusable_image_has_its_sentence(make_run, edit, changes, sentence):
     assert sentence in _refused(edit(make_run().path, **changes))
+
+
+@pytest.mark.parametrize("surplus", [2, 512])
+def test_bytes_behind_the_last_frame_are_left_there(make_run, edit, surplus):
+    """Less than one line of each frame, so that no other size of the frames explains them."""
+    made = make_run()
+    run = read_run(edit(made.path, PixelData=made.frames.astype("<u2").tobytes() + b"\7" * surplus))
+    np.testing.assert_array_equal(np.asarray(run.frames), made.frames)
+    assert f"{surplus} bytes behind the last frame are not used." in run.warnings
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+@pytest.mark.parametrize("table", [True, False])
+def test_run_length_frames_in_pieces(make_run, tmp_path, bits, table):
+    """The standard wants one fragment a frame; devices write more."""
+    made = make_run(bits=bits)
+    dataset = pydicom.dcmread(made.path)
+    dataset.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
+    frames = list(generate_frames(dataset.PixelData, number_of_frames=6))
+    dataset.PixelData = encapsulate(frames, fragments_per_frame=3, has_bot=table)
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(tmp_path / "pieces.dcm")
+    np.testing.assert_array_equal(np.asarray(read_run(tmp_path / "pieces.dcm").frames), made.frames)
+
+
+def test_a_frame_that_lost_its_start_is_not_added_to_the_one_before(compressed, tmp_path):
+    """Where there is a fragment for each frame, another count would be wrong advice."""
+
+    def damage(frames):
+        return encapsulate([*frames[:2], b"\0\0" + frames[2][2:], *frames[3:]])
+
+    path = _encapsulated(compressed.path, tmp_path / "start.dcm", damage)
+    assert _refused(path) == "Compressed pixel data is damaged: frame 3 has no start."
+
+
+def test_video_is_not_supported_and_not_damaged(make_run, tmp_path):
+    dataset = pydicom.dcmread(make_run().path)
+    dataset.PixelData = encapsulate([b"\0\0\1\xba" * 20])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = MPEG4HP41
+    dataset.save_as(tmp_path / "film.dcm")
+    sentence = _refused(tmp_path / "film.dcm")
+    assert sentence.startswith("Transfer syntax MPEG-4 ") and "is not supported; convert the file" in sentence
+
+
+def test_a_frame_that_claims_too_many_pixels_is_not_decoded(make_run, tmp_path):
+    dataset = pydicom.dcmread(make_run(transfer_syntax=JPEGLSLossless).path)
+    dataset.Rows = dataset.Columns = 8192
+    dataset.save_as(tmp_path / "claims.dcm")
+    assert re.fullmatch(
+        "Compressed frame 1 has [0-9]+ bytes, too few for 8192 x 8192 pixels.", _refused(tmp_path / "claims.dcm")
+    )
 
 
 @pytest.mark.parametrize(("declared", "options"), [(5, {}), (7, {}), (None, {}), (0, {"syntax": JPEGLSLossless})])

@@ -71,7 +71,7 @@ def test_nothing_known_gives_no_defaults(header):
         del header[keyword]
     facts = read_acquisition(header)
     assert {row[3] for row in facts.rows()} == {"unknown"} and {row[1] for row in facts.rows()} == {"unknown"}
-    assert facts.warnings == ("No pixel size: blur width set in pixels by user.",)
+    assert facts.warnings == ("No pixel size: the header cannot say how wide the blur is.",)
     assert facts.assumed() == ()
 
 
@@ -304,7 +304,7 @@ def test_field_of_view_stands_in_for_a_missing_spacing(header, shape, sides, siz
     header.Rows, header.Columns = size
     facts = read_acquisition(header)
     assert facts.imager_pixel_spacing.value == (spacing and pytest.approx(spacing))
-    assert ("No pixel size: blur width set in pixels by user." in facts.warnings) == (spacing is None)
+    assert ("No pixel size: the header cannot say how wide the blur is." in facts.warnings) == (spacing is None)
     if spacing:
         assert facts.blur_detector_px.origin == "assumed"
         assert any(one.startswith("Assumed imager pixel spacing") for one in facts.warnings)
