@@ -229,7 +229,7 @@ def _squared(image: np.ndarray, aim: Aim) -> Aim:
     known = np.isfinite(middles)
     if known.sum() < 5:
         return aim
-    slope, shift, *_ = stats.theilslopes(np.array(middles)[known], offsets[known])
+    slope, shift, *_ = stats.theilslopes(np.array(middles)[known], offsets[known], method="joint")
     turn = math.atan(slope)
     across = np.asarray(aim.direction) * math.cos(turn) - along * math.sin(turn)
     return Aim(_moved(aim.point, aim.direction, shift), _pair(across), aim.width * math.cos(turn))

@@ -48,6 +48,7 @@ HALF_MAXIMUM, DERIVATIVE, DENSITOMETRIC, MODEL_FIT = "half maximum", "derivative
 METHODS = (HALF_MAXIMUM, DERIVATIVE, DENSITOMETRIC, MODEL_FIT)
 BLUR_UNKNOWN = "The blur of the run is not known."
 BLUR_HIDES = "The blur hides the width of so narrow a vessel."
+BLUR_TOO_WIDE = "The vessel shows narrower than the blur of the run would make it: check focal spot and magnification."
 NO_EDGES = "The flanks of the vessel are not clear."
 # Of a normal distribution, both sides.
 CONFIDENT = 1.96
@@ -130,12 +131,18 @@ def measure_at(
         density: of the contrast agent in this vessel, where other places of it tell.
     """
     try:
-        section = cross_section(image, aim, blur, averaging, density)
+        try:
+            section, fits = cross_section(image, aim, blur, averaging, density), True
+        except Unmeasurable:
+            # A blur that is wider than what is seen explains nothing; the other methods do without it.
+            section, fits = cross_section(image, aim, None, averaging, density), blur is None
     except Unmeasurable as reason:
         return Section.unmeasured(str(reason))
     found = {}
     for method, measure in _MEASURES.items():
         try:
+            if method == MODEL_FIT and not fits:
+                raise Unmeasurable(BLUR_TOO_WIDE)
             value, low, high = measure(section, blur, density)
             found[method] = Diameter(value, max(low, 0.0), high, aim.direction)
         except Unmeasurable as reason:

@@ -164,13 +164,13 @@ def stenosis_of(arc: np.ndarray, diameters: np.ndarray, areas: np.ndarray | None
         normal = known & ~narrow
         if normal.sum() < _LEAST_NORMAL:
             return None
-        slope, level, *_ = stats.theilslopes(value[normal], arc[normal])
+        slope, level, *_ = stats.theilslopes(value[normal], arc[normal], method="joint")
         reference = level + slope * arc
         # Diameters of which half lie on each side of the line spread by its noise.
         noise = float(stats.median_abs_deviation((value - reference)[normal], scale="normal"))
-        depth = steady - reference
-        index = int(np.nanargmin(depth))
-        below = ~(depth >= -np.maximum(_BEGINS * reference, noise))
+        left = steady / np.maximum(reference, 1e-9)
+        index = int(np.nanargmin(left))
+        below = ~(left >= 1 - max(_BEGINS, noise / max(float(np.median(reference)), 1e-9)))
         labels, _ = ndimage.label(below | ~known)
         found = labels == labels[index] if labels[index] else np.arange(len(arc)) == index
         if (found == narrow).all():
@@ -236,7 +236,7 @@ def _densitometric(arc: np.ndarray, areas: np.ndarray, normal: np.ndarray, index
     normal = normal & np.isfinite(areas[:, 0])
     if normal.sum() < _LEAST_NORMAL or not np.isfinite(areas[index]).all():
         return None
-    slope, level, *_ = stats.theilslopes(areas[normal, 0], arc[normal])
+    slope, level, *_ = stats.theilslopes(areas[normal, 0], arc[normal], method="joint")
     middle = float(level + slope * arc[index])
     spread = float(np.std(areas[normal, 0] - level - slope * arc[normal], ddof=1))
     error = 1.96 * spread * math.sqrt(1 / normal.sum() + _lever(arc, normal, index))

@@ -185,11 +185,11 @@ def print_summary(values: pd.DataFrame, console: Console) -> None:
         table = Table(title=title, title_justify="left")
         for heading in ("noise", "method", "image", *SIZES, "stenosis %", "densitometric %"):
             table.add_column(heading, justify="left" if heading in ("noise", "method", "image") else "right")
-        for key, group in part.groupby(["noise", "method", "image"], sort=False):
+        for number, (key, group) in enumerate(part.groupby(["noise", "method", "image"], sort=False), 1):
             cells = [group[(group["measure"] == "diameter") & (group["size"] == size)] for size in SIZES]
             cells += [group[group["measure"] == measure] for measure in ("stenosis", "densitometric stenosis")]
             table.add_row(*key, *map(_cell, cells))
-            if key[2] == part["image"].iloc[-1]:
+            if number % (len(METHODS) * part["image"].nunique()) == 0:
                 table.add_section()
         console.print(table)
 
@@ -210,6 +210,8 @@ def draw(values: pd.DataFrame, path: Path) -> None:
         axes[row, column].set(title=f"{method}, {noise}", ylim=limits)
         if measure == "diameter":
             axes[row, column].set_xscale("log")
+            axes[row, column].set_xticks((0.3, 0.5, 1, 2, 5), ("0.3", "0.5", "1", "2", "5"), minor=False)
+            axes[row, column].minorticks_off()
         if row == len(METHODS) - 1:
             axes[row, column].set_xlabel("diameter mm" if measure == "diameter" else "stenosis %")
     for row in axes:
@@ -252,7 +254,7 @@ def main(arguments: list[str] | None = None) -> int:
     by = ["measure", "noise", "header", "method", "image", "truth"]
     summary(values, by).to_csv(options.output / "measure.csv", index=False, float_format="%.4f")
     draw(values, options.output / "measure.png")
-    print_summary(values, Console(width=150))
+    print_summary(values, Console(width=170))
     return 0
 
 

@@ -49,6 +49,7 @@ def test_the_line_stays_on_its_vessel_where_a_shorter_way_leads_elsewhere():
     assert np.abs(line.points[:, 1] - middle(line.points[:, 0])).mean() < 0.5
 
 
+@pytest.mark.slow
 def test_diameters_along_a_vessel_are_alike():
     image, middle = curved_image()
     course = measure_curve(image, np.array([[15.0, middle(15)], [105, middle(105)]]), 2.0, BLUR.scaled(0.6))
@@ -59,6 +60,7 @@ def test_diameters_along_a_vessel_are_alike():
     assert find_stenosis(course, MODEL_FIT).percent.value < 12
 
 
+@pytest.mark.slow
 def test_a_vessel_without_contrast_agent_between_is_occluded():
     image, middle = curved_image(gap=(50, 72))
     points = np.array([[12.0, middle(12)], [61, middle(61)], [108, middle(108)]])
@@ -68,6 +70,7 @@ def test_a_vessel_without_contrast_agent_between_is_occluded():
     assert 60 < found.percent.low < 100
 
 
+@pytest.mark.slow
 def test_a_narrowing_is_found_where_it_is():
     image = vessel_image(9.0, 0.0, (60, 45), SHAPE)
     narrow = vessel_image(4.5, 0.0, (60, 45), SHAPE)

@@ -13,6 +13,7 @@ from DSADeblurLib.measurement.cross_section import AT_THE_EDGE, NO_VESSEL, TOO_F
 from DSADeblurLib.measurement.cylinder_fit import KnownDensity
 from DSADeblurLib.measurement.diameter import (
     BLUR_HIDES,
+    BLUR_TOO_WIDE,
     BLUR_UNKNOWN,
     DENSITOMETRIC,
     DERIVATIVE,
@@ -130,6 +131,14 @@ def test_without_the_blur_there_is_no_model_fit_but_everything_else():
     found = measure_line(vessel_image(6.0), *line_across())
     assert found.diameters[MODEL_FIT].reason == BLUR_UNKNOWN
     assert all(math.isfinite(found.diameters[method].value) for method in METHODS if method != MODEL_FIT)
+
+
+def test_a_blur_that_is_far_too_wide_is_noticed_and_the_other_methods_do_without_it():
+    image = vessel_image(4.0) + 0.0005 * np.random.default_rng(3).normal(size=(81, 81))
+    right, wrong = (measure_line(image, *line_across(), BLUR.scaled(factor)).diameters for factor in (1.0, 2.5))
+    assert wrong[MODEL_FIT].reason in (BLUR_TOO_WIDE, BLUR_HIDES)
+    for method in (HALF_MAXIMUM, DERIVATIVE, DENSITOMETRIC):
+        assert wrong[method].value == pytest.approx(right[method].value, abs=0.5)
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
