@@ -6,11 +6,9 @@ import importlib.util
 import logging
 import os
 import sys
-import unittest
 from collections.abc import Callable, Generator
 from typing import Any
 
-import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -18,7 +16,6 @@ from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
@@ -46,13 +43,14 @@ from DSADeblurPanel.input_section import InputSection  # noqa: E402
 from DSADeblurPanel.model_section import ModelSection  # noqa: E402
 from DSADeblurPanel.parameters import DSADeblurParameterNode, factsFrom, requestFrom  # noqa: E402
 from DSADeblurPanel.run_section import RunSection, State  # noqa: E402
+from DSADeblurPanel.self_test import DSADeblurTest  # noqa: E402, F401
 from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
 from DSADeblurPanel.torch_section import TorchSection  # noqa: E402
 from DSADeblurPanel.views_section import ViewsSection  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
 from DSADeblurScene.job import Job  # noqa: E402
 from DSADeblurScene.line_labels import watchLoadedScenes  # noqa: E402
-from DSADeblurScene.preparation import isPrepared, prepareInSteps  # noqa: E402
+from DSADeblurScene.preparation import Preparation  # noqa: E402
 from DSADeblurScene.qprocess_runner import QProcessRunner  # noqa: E402
 from DSADeblurScene.run_file import LastRead  # noqa: E402
 from DSADeblurScene.runner import SubprocessRunner  # noqa: E402
@@ -105,7 +103,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         run = self.runSection = RunSection(self.ui, self._onApply, self._onCancel)
         self.showError = run.showError
         read = self._lastRead = LastRead()
-        self._preparation = Slices(run.showError)
+        self._preparation = Preparation(self._update, run.showError)
         self.inputSection = InputSection(self.ui, run, read, self._onRunLoaded)
         self.modelSection = ModelSection(self.ui, self._onModelChosen, run.showError)
         self.compareSection = CompareSection(self.ui, run)
@@ -174,11 +172,8 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         parameters = self._parameterNode
         if parameters is None:
             return
-        if not isPrepared():
-            # All of this follows at the end.
+        if not self._preparation.isDone():
             self.runSection.setReady(_("The panel is being prepared."))
-            if not self._preparation.isBusy:
-                self._preparation.run(self._prepareInSteps())
             return
         self.inputSection.showNode(parameters.inputNode, factsFrom(parameters.request))
         self.modelSection.show(parameters.request.model)
@@ -190,10 +185,6 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         reason = "" if parameters.inputNode else _("Select a run to deblur.")
         problems = (reason, self.torchSection.problem, self.modelSection.problem, self.subtractionSection.problem)
         self.runSection.setReady(next(filter(None, problems), ""))
-
-    def _prepareInSteps(self) -> Generator[None, None, None]:
-        yield from prepareInSteps()
-        self._update()
 
     def _onRunLoaded(self, node) -> None:
         if self._parameterNode:
@@ -423,42 +414,3 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         if job is not None:
             job.discard()
             tell(*arguments)
-
-
-class DSADeblurTest(ScriptedLoadableModuleTest):
-    """Self-test inside Slicer: a small run is deblurred with a bundled model."""
-
-    def setUp(self) -> None:
-        slicer.mrmlScene.Clear()
-
-    def runTest(self) -> None:
-        """What "Reload and Test" calls, outside unittest."""
-        self.setUp()
-        try:
-            self.test_derivedSequencePlaysInStep()
-        except unittest.SkipTest as why:
-            self.delayDisplay(_("Not tested: {why}").format(why=why))
-
-    def test_derivedSequencePlaysInStep(self) -> None:
-        from DSADeblurPanel.torch_section import torchProblem
-        from DSADeblurScene.input import readInput
-
-        problem = torchProblem()
-        if problem:
-            self.skipTest(problem)
-        rng = np.random.default_rng(0)
-        pixels = rng.integers(0, 4096, (3, 1, 64, 64), dtype=np.uint16)
-        sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "run")
-        volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "frame")
-        for number, frame in enumerate(pixels):
-            slicer.util.updateVolumeFromArray(volume, frame)
-            sequence.SetDataNodeAtValue(volume, str(number))
-        slicer.mrmlScene.RemoveNode(volume)
-        derived = DSADeblurLogic().process(sequence, device="cpu")
-        self.assertEqual(derived.GetNumberOfDataNodes(), 3)
-        self.assertEqual(derived.GetNthIndexValue(2), sequence.GetNthIndexValue(2))
-        before, after = readInput(sequence).frames, readInput(derived).frames
-        self.assertEqual(after.dtype, np.uint16)
-        self.assertTrue(all(np.array_equal(before[i], pixels[i, 0]) for i in range(3)))
-        self.assertFalse(np.array_equal(after[1], pixels[1, 0]))
-        self.delayDisplay(_("Test passed"))

@@ -39,11 +39,8 @@ class CompareSection:
         )
 
     def showResult(self, node) -> None:
-        """Show a new result beside its original at once; what takes longer follows between other events."""
-        steps = showResult(node)
-        next(steps)
-        fitSoon()
-        self._slices.run(self._told(steps))
+        """Show a new result beside its original soon; what takes longer follows between other events."""
+        self._slices.run(self._told(self._lookInSteps(node)))
 
     def cleanup(self) -> None:
         """Nothing follows any more."""
@@ -68,6 +65,13 @@ class CompareSection:
                 return
         fitSoon()
         section.end("")
+
+    def _lookInSteps(self, node) -> Generator[None, None, None]:
+        steps = showResult(node)
+        next(steps)
+        fitSoon()
+        yield
+        yield from steps
 
     def _told(self, steps: Iterator) -> Generator[None, None, None]:
         try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Generator
-from contextlib import suppress
+from collections.abc import Callable, Generator
+
+from DSADeblurScene.slices import Slices
 
 # What others import comes first, so that no step takes long. Names that a version does not have are passed over.
 _MODULES = (
@@ -38,16 +39,41 @@ _MODULES = (
 _NEEDED = _MODULES[-2:]
 
 
-def isPrepared() -> bool:
-    """Whether a header can be read without loading libraries first."""
-    return all(name in sys.modules for name in _NEEDED)
+class Preparation:
+    """Loads them once somebody asks.
 
+    Args:
+        onDone: called at the end.
+        showError: told when what is needed cannot be loaded; see `slot`.
+    """
 
-def prepareInSteps() -> Generator[None, None, None]:
-    """Load them, one in each step."""
-    for name in _MODULES:
-        if name not in sys.modules:
-            # What is missing is told when it is used.
-            with suppress(ImportError):
-                importlib.import_module(name)
-            yield
+    def __init__(self, onDone: Callable[[], None], showError: Callable[[str, str], None]) -> None:
+        self._onDone = onDone
+        self._slices = Slices(showError)
+
+    @property
+    def isBusy(self) -> bool:
+        """Whether it is under way."""
+        return self._slices.isBusy
+
+    def isDone(self) -> bool:
+        """Whether a header can be read without loading libraries first; if not, that is begun."""
+        done = all(name in sys.modules for name in _NEEDED)
+        if not done and not self.isBusy:
+            self._slices.run(self._inSteps())
+        return done
+
+    def stop(self) -> None:
+        """Nothing follows any more."""
+        self._slices.stop()
+
+    def _inSteps(self) -> Generator[None, None, None]:
+        for name in _MODULES:
+            if name not in sys.modules:
+                try:
+                    importlib.import_module(name)
+                except ImportError:
+                    if name in _NEEDED:
+                        raise
+                yield
+        self._onDone()

@@ -186,7 +186,7 @@ def test_panel_shows_the_result_and_scripts_leave_the_layout_alone(gui, tmp_path
     assert gui.processEvents(lambda: widget.runSection.state.name == "IDLE")
     assert widget.ui.statusLabel.text.startswith("Done"), widget.ui.statusLabel.text
     derived = widget._parameterNode.derivedNode
-    assert arrangement(gui) == LAYOUT_IDS[2]
+    assert gui.processEvents(lambda: arrangement(gui) == LAYOUT_IDS[2])
     value = browserForSequence(source).GetMasterSequenceNode().GetNthIndexValue(selected(source))
     assert value in readInput(derived).indexValues
     assert shownVolume(derived).GetImageData().GetNumberOfPoints() > 0
