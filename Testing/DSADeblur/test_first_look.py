@@ -192,7 +192,6 @@ def test_panel_shows_the_result_and_scripts_leave_the_layout_alone(gui, tmp_path
     assert shownVolume(derived).GetImageData().GetNumberOfPoints() > 0
     original = derived.GetNodeReference(SUBTRACTED_REFERENCE)
     assert gui.processEvents(lambda: original.GetNumberOfDataNodes() == 4)
-    # A view takes its size after it was made; by then it has been fitted to another.
     widget.ui.compareButton.click()
     assert gui.processEvents(lambda: widget.runSection.state.name == "IDLE")
     logics = [slicer.app.applicationLogic().GetSliceLogicByLayoutName(tag) for tag in VIEWS]
@@ -203,6 +202,8 @@ def test_panel_shows_the_result_and_scripts_leave_the_layout_alone(gui, tmp_path
     def fieldsNow():
         return [logic.GetSliceNode().GetFieldOfView() for logic in logics]
 
+    # The views have another size now, and are fitted to it when they are shown.
+    widget.ui.compareButton.click()
     assert gui.processEvents(lambda: all(now != field for now, field in zip(fieldsNow(), fields, strict=True)))
     fitted = fieldsNow()
     fitViews()
