@@ -14,7 +14,7 @@ from DSADeblurLib.batch import step as step_module
 from DSADeblurLib.batch.folder import is_disk_full
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.request import DeblurRequest
-from DSADeblurLib.restoration import package
+from DSADeblurLib.restoration import deblur, package
 from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.used import Used
 from DSADeblurLib.xa import XAWriteError
@@ -38,6 +38,7 @@ def source(tmp_path):
 
 def test_model_is_loaded_once_a_process(tmp_path, source, small_model, monkeypatch):
     loaded = []
+    assert deblur.load_model is load_model  # it may load another one, to estimate the blur
     monkeypatch.setattr(package, "load_model", lambda name: loaded.append(name) or load_model(name))
     step = DeblurStep.of(small_model, FAST)
     assert step(source, tmp_path / "a.dcm").error is None and not loaded
