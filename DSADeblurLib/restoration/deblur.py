@@ -149,12 +149,12 @@ def deblur(
 
     modulated, assumed = model.network.architecture.modulated, header_px if settings.blur == "auto" else None
     if normalisation is not None and (modulated or settings.needs_blur):
-        blur_condition = told_blur(settings.blur_px, header_px if settings.blur == "header" else None)
-        if blur_condition is None and (modulated or assumed is None):
+        # Without an estimator of its own a network leaves it at the header's width where there is one.
+        header_alone = header_px if settings.blur == "header" else None if modulated else assumed
+        blur_condition = told_blur(settings.blur_px, header_alone)
+        if blur_condition is None:
             estimated = estimate_blur(normalised, shape[0], model if modulated else _estimating_model())
             blur_condition = combine_header_and_estimate(estimated, assumed)
-        elif blur_condition is None:
-            blur_condition = told_blur(None, assumed)
     blur_px = None if blur_condition is None else _widths(blur_condition)
     told = blur_condition.astype(np.float32) if modulated and blur_condition is not None else None
     restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, told)

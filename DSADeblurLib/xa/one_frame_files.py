@@ -11,19 +11,17 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import dcmread
-from pydicom.dataset import Dataset
-from pydicom.valuerep import DT
 
 from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.lazy_frames import ComputedFrames
 from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa.file.dataset import XA_IMAGE, XRF_IMAGE
-from DSADeblurLib.xa.file.elements import integers_of, numbers_of, text_of, texts_of
+from DSADeblurLib.xa.file.elements import integers_of, moment_of, numbers_of, text_of, texts_of
 from DSADeblurLib.xa.file.frame_stack import FrameStack
 from DSADeblurLib.xa.file.input_file import InputFile
 from DSADeblurLib.xa.file.reading import reading
 from DSADeblurLib.xa.header.header import RunHeader, read_header
-from DSADeblurLib.xa.header.motion import Motion
+from DSADeblurLib.xa.header.motion import STILL_DEGREES, Motion
 from DSADeblurLib.xa.run import Run
 
 # What all files of a run have in common.
@@ -45,8 +43,6 @@ _TAGS = [
     *("ImageType", "NumberOfFrames", "InstanceNumber", "SOPInstanceUID", "FrameTime", *_COMMON, *_ANGLES),
     *(name for names in _MOMENTS for name in names),
 ]
-# As `header.motion` has it.
-_STILL_DEGREES = 0.1
 
 
 @dataclass(frozen=True)
@@ -125,7 +121,7 @@ def _of_all(headers: list[RunHeader], places: list[_OneFrame]) -> RunHeader:
     """The first file's header as that of all of them."""
     times, problems = _times(places)
     moved = any(
-        abs(one - two) > _STILL_DEGREES
+        abs(one - two) > STILL_DEGREES
         for place in places
         for one, two in zip(place.angles, places[0].angles, strict=False)
     )
@@ -192,19 +188,9 @@ def _read(path: Path) -> _OneFrame | None:
             path=Path(path),
             common=(*(text_of(dataset, name) for name in _COMMON), *texts_of(dataset, "ImageType")[:3]),
             number=number[0] if number else 0,
-            moments=tuple(_moment(dataset, names) for names in _MOMENTS),
+            moments=tuple(moment_of(dataset, *names) for names in _MOMENTS),
             angles=tuple(value[0] for name in _ANGLES if (value := numbers_of(dataset, name))),
             frame_time_ms=step[0] if step else None,
             instance=text_of(dataset, "SOPInstanceUID"),
         )
     return None
-
-
-def _moment(dataset: Dataset, names: Sequence[str]) -> datetime | None:
-    text = "".join(text_of(dataset, name) for name in names)
-    if not all(text_of(dataset, name) for name in names):
-        return None
-    try:
-        return DT(text).replace(tzinfo=None)
-    except Exception:  # an odd time is no time
-        return None

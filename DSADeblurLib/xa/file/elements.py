@@ -1,6 +1,7 @@
 """Read single header elements from untrusted data sets: a value, or nothing, never an exception."""
 
 import math
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
+from pydicom.valuerep import DT
 
 # pydicom takes 20 microseconds and 700 bytes for each value of a text element; no run has so many frames.
 _MOST_VALUES = 20_000
@@ -80,6 +82,15 @@ def integers_of(dataset: Dataset, keyword: str | tuple[int, int]) -> tuple[int, 
     if numbers is None or any(one != int(one) for one in numbers):
         return None
     return tuple(int(one) for one in numbers)
+
+
+def moment_of(dataset: Dataset, *keywords: str) -> datetime | None:
+    """Return the moment that a date and time element gives, or a date and a time element; None when it is not one."""
+    texts = [text_of(dataset, keyword) for keyword in keywords]
+    try:
+        return DT("".join(texts)).replace(tzinfo=None) if all(texts) else None
+    except Exception:
+        return None
 
 
 def items_of(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:

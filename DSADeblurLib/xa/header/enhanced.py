@@ -3,14 +3,13 @@
 import copy
 import math
 from collections.abc import Iterator
-from datetime import datetime
 
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.valuerep import DT, format_number_as_ds
+from pydicom.valuerep import format_number_as_ds
 
-from DSADeblurLib.xa.file.elements import integers_of, items_of, numbers_of, text_of, texts_of
+from DSADeblurLib.xa.file.elements import integers_of, items_of, moment_of, numbers_of, text_of, texts_of
 
 ENHANCED_XA, ENHANCED_XRF = "1.2.840.10008.5.1.4.1.1.12.1.1", "1.2.840.10008.5.1.4.1.1.12.2.1"
 ENHANCED_CLASSES = (ENHANCED_XA, ENHANCED_XRF)
@@ -168,7 +167,8 @@ def _times(dataset: Dataset, frames: int) -> None:
         return
     for keyword in ("FrameAcquisitionDateTime", "FrameReferenceDateTime"):
         items = list(_items(dataset, "FrameContentSequence", frames))
-        moments = [one for one in (_moment(item, keyword) for item in items) if one is not None]
+        found = (moment_of(item, keyword) for item in items if item is not None)
+        moments = [one for one in found if one is not None]
         if len(moments) < len(items):
             continue
         steps = [(two - one).total_seconds() * 1000 for one, two in zip(moments, moments[1:], strict=False)]
@@ -176,15 +176,6 @@ def _times(dataset: Dataset, frames: int) -> None:
             dataset.FrameIncrementPointer = 0x00181065
             dataset.FrameTimeVector = [format_number_as_ds(round(one, 3)) for one in (0.0, *steps)]
             return
-
-
-def _moment(item: Dataset | None, keyword: str) -> datetime | None:
-    if item is None:
-        return None
-    try:
-        return DT(text_of(item, keyword)).replace(tzinfo=None)
-    except Exception:
-        return None
 
 
 def _motion(dataset: Dataset, frames: int) -> None:

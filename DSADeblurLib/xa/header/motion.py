@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from DSADeblurLib.xa.file.elements import numbers_of, text_of
 
 # Angles and positions are written with few digits; less than this is standing still.
-_STILL_DEGREES, _STILL_MM = 0.1, 0.1
+STILL_DEGREES, _STILL_MM = 0.1, 0.1
 _AXES = (
     ("primary_angles", "PositionerPrimaryAngleIncrement", "PositionerPrimaryAngle"),
     ("secondary_angles", "PositionerSecondaryAngleIncrement", "PositionerSecondaryAngle"),
@@ -66,7 +66,7 @@ def read_motion(dataset: Dataset, frames: int) -> tuple[Motion, tuple[str, ...]]
             moving = offsets is None and frames > 1 and text_of(dataset, "PositionerMotion") == "DYNAMIC"
             values[name] = None if moving else first[0] + known
     positioner = text_of(dataset, "PositionerMotion") == "DYNAMIC" or any(
-        _range(values[name]) > _STILL_DEGREES for name in ("primary_angles", "secondary_angles")
+        _range(values[name]) > STILL_DEGREES for name in ("primary_angles", "secondary_angles")
     )
     table = text_of(dataset, "TableMotion") == "DYNAMIC" or any(
         _range(values[name]) > _STILL_MM for name in ("table_vertical", "table_longitudinal", "table_lateral")
