@@ -17,7 +17,7 @@ from pathlib import Path
 from DSADeblurLib import __version__
 from DSADeblurLib.cli_options import add_choices, add_request, address, chosen, reader
 from DSADeblurLib.errors import DSADeblurError, XAReadError, printable_line
-from DSADeblurLib.extras import require
+from DSADeblurLib.extras import is_installed, require
 from DSADeblurLib.options import Number, WholeNumber
 from DSADeblurLib.request import (
     CONTROLS,
@@ -240,7 +240,8 @@ def _info(options: argparse.Namespace) -> int:
 def _deblur(options: argparse.Namespace) -> int:
     from DSADeblurLib.batch import Batch, deblur_files
     from DSADeblurLib.report import BatchProgress, print_outcomes
-    from DSADeblurLib.restoration.engine import choose_device, choose_precision
+    from DSADeblurLib.restoration.device_choice import choose_device, choose_precision
+    from DSADeblurLib.restoration.installed import problem_of
     from DSADeblurLib.restoration.package import load_model
 
     request = DeblurRequest.of(**chosen(options))
@@ -251,6 +252,8 @@ def _deblur(options: argparse.Namespace) -> int:
         if batch.scheduler is None:  # other computers have other devices
             device = choose_device(request.restoration.device)
             choose_precision(request.restoration.precision, device.value)
+    if request.restoration.engine == "auto" and (problem := problem_of("torch")):
+        print(f"OpenVINO is used, because {problem}.", file=sys.stderr)
     with BatchProgress() as progress:
         outcomes = deblur_files(
             options.inputs,
@@ -283,8 +286,13 @@ def _check_packages(request: DeblurRequest, options: argparse.Namespace) -> None
         require("film", "A film (--pictures mp4)")
     if request.result.compression == "jpeg-2000":
         require("jpeg2000", "--compression jpeg-2000")
-    if request.restoration.engine == "openvino":
-        require("openvino", "--engine openvino")
+    engine = request.restoration.engine
+    if engine != "auto":
+        require(engine, f"--engine {engine}", engine)
+    elif not any(map(is_installed, ("openvino", "torch"))):
+        raise RequestError("Deblurring needs OpenVINO or PyTorch: pip install openvino")
+    if request.restoration.device == "cuda":
+        require("torch", "--device cuda", "torch")
     if options.workers > 1 or options.scheduler is not None:
         require("cluster", "More than one worker")
 
@@ -349,13 +357,14 @@ def _simulate(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     began = time.monotonic()
+    require("torch", "A training")
     import torch
 
     from DSADeblurLib.lab.training.online import train_online
     from DSADeblurLib.lab.training.packaging import package_model
     from DSADeblurLib.lab.training.recipes import RECIPES, OnlineRecipe
     from DSADeblurLib.lab.training.trainer import train
-    from DSADeblurLib.restoration.engine import choose_device
+    from DSADeblurLib.restoration.device_choice import choose_device
     from DSADeblurLib.restoration.package import load_model
 
     if options.recipe not in RECIPES:
@@ -400,6 +409,7 @@ def _train(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     require("lab", "An evaluation")
+    require("torch", "An evaluation")
     from DSADeblurLib.lab.evaluation.evaluate import evaluate
     from DSADeblurLib.lab.evaluation.extent import Plan
     from DSADeblurLib.lab.evaluation.plots import save_pictures
