@@ -1,4 +1,4 @@
-"""The command line: info, deblur, deidentify, agree, simulate, train, evaluate."""
+"""The command line: info, deblur, deidentify, agree, wheels, simulate, train, evaluate."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from DSADeblurLib.request import (
     RequestError,
     UserFacts,
 )
+from DSADeblurLib.wheels import PLATFORMS, REQUIREMENTS, SLICERS_PYTHON, THIS_SYSTEM, download_command, gather_wheels
 
 FINE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 EXIT_CODES = (
@@ -166,6 +167,17 @@ def _parser() -> argparse.ArgumentParser:
     agree.add_argument("--plot", type=_path, default=None, metavar="FILE", help="draw it, as .png or .pdf")
     agree.add_argument("--json", action="store_true", help="print JSON instead of a table")
     agree.set_defaults(run=_agree)
+
+    wheels = verbs.add_parser("wheels", help="gather what the panel installs on a computer without a network")
+    wheels.add_argument("--output", required=True, type=_path, help="folder for the wheels")
+    wheels.add_argument("--engine", default="openvino", choices=REQUIREMENTS, help="default: %(default)s")
+    wheels.add_argument(
+        "--system", default=THIS_SYSTEM, choices=PLATFORMS, help="of that computer; default: this one's"
+    )
+    wheels.add_argument(
+        "--python", default=SLICERS_PYTHON, metavar="VERSION", help="default: %(default)s, Slicer's own"
+    )
+    wheels.set_defaults(run=_wheels)
 
     simulate = verbs.add_parser("simulate", help="simulate a run with a large focal spot, and its truth")
     simulate.add_argument("--output", required=True, type=_path, help="folder for the run, its truth and its facts")
@@ -339,6 +351,14 @@ def _agree(options: argparse.Namespace) -> int:
     print_agreement(pairs, options.first, options.second, options.json)
     if options.plot is not None:
         draw_agreement(options.plot, pairs, options.first, options.second)
+    return FINE
+
+
+def _wheels(options: argparse.Namespace) -> int:
+    command = download_command(options.output, options.engine, options.system, options.python)
+    options.output.mkdir(parents=True, exist_ok=True)
+    gather_wheels(command)
+    print(*sorted(options.output.glob("*.whl")), sep="\n")
     return FINE
 
 
