@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from DSADeblurLib.errors import DSADeblurError
-from DSADeblurLib.extras import is_installed
 from DSADeblurLib.request import RequestError
 
 REQUIREMENTS = {"openvino": "openvino>=2025.0", "torch": "torch>=2.4"}
@@ -54,9 +53,9 @@ def gather_wheels(command: list[str]) -> None:
         RequestError: pip is not there.
         DSADeblurError: one sentence: the download failed, and what pip says last of it.
     """
-    if not is_installed("pip"):
-        raise RequestError("Gathering wheels needs pip, which this Python lacks: python -m ensurepip")
     done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, errors="replace")
+    if "No module named pip" in done.stderr:
+        raise RequestError("Gathering wheels needs pip, which this Python lacks: python -m ensurepip")
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
         raise DSADeblurError(f"The wheels could not be downloaded: {said[-1].removeprefix('ERROR: ')}")
