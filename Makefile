@@ -126,11 +126,11 @@ $(VENV)/.torch:
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.torch pyproject.toml
-	$(BIN)/python -m pip install --editable .
+	$(BIN)/python -m pip install --editable ".[torch]"
 	@touch $@
 
 $(VENV)/.installed-scene: $(VENV)/.torch pyproject.toml
-	$(BIN)/python -m pip install --editable ".[scene]"
+	$(BIN)/python -m pip install --editable ".[scene,torch]"
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-test: $(VENV)/.torch pyproject.toml

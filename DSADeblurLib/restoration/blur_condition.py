@@ -7,13 +7,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from DSADeblurLib.lazy_frames import evenly_spaced
-from DSADeblurLib.restoration.estimator import SMALLEST_PX
-from DSADeblurLib.restoration.network import CONDITION_SPREADS, HEADER_SPREAD
-from DSADeblurLib.restoration.package import Model
+from DSADeblurLib.restoration.engine import Estimator
 
+CONDITION_SIZE = 3
+CONDITION_SCALE = (8.0, 8.0, 1.0)
+# Mean errors of the logarithms of widths: the range that networks have met in training, and that of a right header on
+# validation frames, because IEC 60336 allows a nominal spot that much.
+CONDITION_SPREADS = 0.05, 1.0
+HEADER_SPREAD = 0.15
+# Widths are learned as logarithms, from here on down as sums: nobody can tell nothing from a tenth of a pixel.
+SMALLEST_PX = 0.5
+# An estimator takes sides that are multiples of this many pixels.
+ESTIMATED_MULTIPLE = 16
 # An odd number, evenly spaced over the run.
 _FRAMES = 3
 # One header in ten is taken to be wrong, and then by a factor of two as a rule.
@@ -22,7 +29,7 @@ WRONG, WRONG_SPREAD = 0.1, math.log(2)
 _DEVIATION = math.sqrt(math.pi / 2)
 
 
-def estimate_blur(read: Callable[[int], np.ndarray], count: int, model: Model) -> np.ndarray:
+def estimate_blur(read: Callable[[int], np.ndarray], count: int, estimate: Estimator) -> np.ndarray:
     """The blur of a run as the model's estimator finds it, the median of some frames.
 
     One for the whole run and all tiles: spot and geometry do not change between frames.
@@ -30,15 +37,16 @@ def estimate_blur(read: Callable[[int], np.ndarray], count: int, model: Model) -
     Args:
         read: gives the normalised frame (rows, columns) float32 of an index from 0.
         count: number of frames, at least 1.
-        model: with a modulated network.
+        estimate: looks at one frame.
 
     Returns:
         (CONDITION_SIZE,) float32, see `network.Modulation`.
     """
     estimated = []
     for index in evenly_spaced(count, _FRAMES):
-        with torch.inference_mode():
-            estimated.append(model.network.estimator(torch.from_numpy(read(index))[None, None])[0].numpy())
+        frame = read(index)
+        below, right = (-side % ESTIMATED_MULTIPLE for side in frame.shape)
+        estimated.append(estimate(np.pad(frame, ((0, below), (0, right)), mode="edge")))
     return np.median(estimated, axis=0).astype(np.float32)
 
 

@@ -5,8 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from DSADeblurLib.restoration.blur_condition import combine_header_and_estimate, estimate_blur, header_is_doubtful
-from DSADeblurLib.restoration.network import CONDITION_SPREADS, HEADER_SPREAD
+from DSADeblurLib.restoration.blur_condition import (
+    CONDITION_SPREADS,
+    HEADER_SPREAD,
+    combine_header_and_estimate,
+    estimate_blur,
+    header_is_doubtful,
+)
 
 pytestmark = pytest.mark.hypothesis
 WIDTHS = st.floats(0, 20)
@@ -55,7 +60,7 @@ def test_a_run_is_seen_by_the_median_of_some_frames(make_model):
         read.append(index)
         return frames[index]
 
-    estimated = estimate_blur(take, len(frames), model)
-    each = np.array([estimate_blur(lambda _, index=index: frames[index], 1, model) for index in read])
+    estimated = estimate_blur(take, len(frames), model.estimator)
+    each = np.array([estimate_blur(lambda _, index=index: frames[index], 1, model.estimator) for index in read])
     assert len(set(read)) == 3
     np.testing.assert_allclose(estimated, np.median(each, axis=0), rtol=1e-6)
