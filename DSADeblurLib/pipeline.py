@@ -270,7 +270,7 @@ def deblur_run(
             )
         for picture in pictures:
             os.replace(picture, output.with_name(picture.name))
-    return used, notices
+    return used, (*notices, *run.remarks())
 
 
 @dataclass(frozen=True)
@@ -325,7 +325,7 @@ def deblur_loaded(
                     out[index] = rule.shown(frame, frames.dtype)
         os.replace(finished, path)
     relationship = run.relationship if ready.plan is None else for_subtraction(run, run.frames)[1]
-    return Restored(used, tuple(filter(None, (loaded.note, *notices))), ready.plan, relationship)
+    return Restored(used, tuple(filter(None, (loaded.note, *notices, *run.remarks()))), ready.plan, relationship)
 
 
 def _originals(run: Run, numbers: Sequence[int], plan: SubtractionPlan | None) -> LazyFrames:
