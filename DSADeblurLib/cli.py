@@ -224,10 +224,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = verbs.add_parser("evaluate", help="compare models with classical methods on held-out simulated frames")
     evaluate.add_argument("--model", dest="models", action="append", help="may be given several times; default compact")
     evaluate.add_argument("--set", dest="split", default="test", choices=("validation", "test"))
-    evaluate.add_argument("--frames", type=_WHOLE, default=24, help="scenes in each condition")
-    evaluate.add_argument("--size", type=_SIDE, default=512, help="rows and columns")
-    evaluate.add_argument("--workers", type=_WHOLE, default=2, help="processes, one thread each")
-    evaluate.add_argument("--quick", action="store_true", help="a few small frames, to see that it works")
+    evaluate.add_argument("--frames", type=_WHOLE, default=None, help="scenes in each condition; default 24")
+    evaluate.add_argument("--size", type=_SIDE, default=None, help="rows and columns; default 512")
+    evaluate.add_argument("--workers", type=_WHOLE, default=None, help="processes, one thread each; default 2")
+    evaluate.add_argument(
+        "--quick", action="store_true", help="a few small frames where nothing else is said, to see that it works"
+    )
     evaluate.add_argument("--output", type=_path, default=Path("out/evaluate"), help="for JSON, CSV and pictures")
     evaluate.add_argument("--real", type=_path, default=None, metavar="FOLDER", help="draw real frames too")
     add_choices(evaluate, DeblurSettings, only=CONTROLS)
@@ -434,9 +436,10 @@ def _evaluate(options: argparse.Namespace) -> int:
             find_inputs([options.real])
             check_real_output(options.output)  # before the work, not after it
         options.output.mkdir(parents=True, exist_ok=True)
-    plan = Plan(options.split, options.frames, options.size, options.workers)
-    plan = Plan.quick(options.split) if options.quick else plan
-    result = evaluate(models, replace(plan, **chosen(options)))
+    given = {name: getattr(options, name) for name in ("frames", "size", "workers")}
+    plan = Plan.quick(options.split) if options.quick else Plan(options.split)
+    plan = replace(plan, **{name: value for name, value in given.items() if value is not None}, **chosen(options))
+    result = evaluate(models, plan)
     written = [*result.save(options.output), *save_pictures(result, models, options.output)]
     if options.real is not None:
         written.append(save_real(options.real, models, options.output))

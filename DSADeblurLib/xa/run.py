@@ -37,7 +37,7 @@ class Run(RunHeader):
         count, rows, columns = frames.shape
         if header is None:
             return cls(**headerless(count, rows, columns, facts), frames=frames)
-        values = {field.name: getattr(header, field.name) for field in dataclasses.fields(header)}
+        values = {field.name: getattr(header, field.name) for field in dataclasses.fields(RunHeader)}
         if header.number_of_frames != count:
             values |= {"number_of_frames": count, "times": None}
         return cls(**values, frames=frames)

@@ -107,6 +107,17 @@ def test_threads_are_as_told(tmp_path, source, small_model):
     assert done.stdout.strip() == "None 3", done.stderr
 
 
+def test_what_any_frame_showed_is_said_of_the_result(tmp_path, make_run, edit, small_model):
+    """Opening a run looks at the first, the middle and the last frame; its result is made of all of them."""
+    made = make_run()
+    frames = made.frames.copy()
+    frames[1, 0, 0] = 5000
+    step = DeblurStep.of(small_model, FAST.with_choices(frame_range=(1, 3)))
+    outcome = step([edit(made.path, PixelData=frames.tobytes())], tmp_path / "out.dcm")
+    assert outcome.error is None and sum("clipped to 4095" in warning for warning in outcome.warnings) == 1
+    assert "clipped" not in "".join(step([made.path], tmp_path / "whole.dcm").warnings)
+
+
 def test_full_disk_is_seen_behind_other_errors(tmp_path, source, small_model, monkeypatch):
     """It is no outcome of the one run; any other failure is."""
 

@@ -105,6 +105,32 @@ def test_values_above_the_stored_bits_are_clipped_and_said(split):
     assert int(run.frames[1].min()) == 4095 and any("clipped to 4095" in one for one in run.warnings)
 
 
+def test_values_above_the_stored_bits_of_any_file_are_said_when_it_is_read(split):
+    made, paths = split()
+    changed(paths[1], PixelData=(made.frames[1] + 4096).astype("<u2").tobytes())
+    run = read_files(paths)
+    assert not any("clipped" in one for one in run.warnings) and run.remarks() == []
+    np.asarray(run.frames)
+    (remark,) = run.remarks()
+    assert "clipped to 4095" in remark
+
+
+def test_one_uid_for_all_of_them_loses_none(split):
+    _, paths = split()
+    for path in paths:
+        changed(path, SOPInstanceUID="1.2.3")
+    assert runs_of(paths) == [tuple(paths)]
+
+
+def test_frames_that_look_subtracted_are_asked_about(split):
+    _, paths = split(relationship="DISP")
+    for path in paths:
+        pixels = np.full((48, 64), 2048, "<u2")
+        changed(path, ImageType=["DERIVED", "PRIMARY", "SINGLE PLANE"], PixelData=pixels.tobytes())
+    run = read_files(paths)
+    assert run.subtracted and run.subtraction_guessed and "looks already subtracted" in run.warnings[0]
+
+
 def test_a_file_that_changes_is_noticed(split):
     _, paths = split()
     run = read_files(paths)
