@@ -10,6 +10,9 @@ from DSADeblurLib.lab.evaluation.grid import ALL_TRAINED, NOISE_FREE, TRAINED
 from DSADeblurLib.lab.evaluation.result import select
 
 OVER_CLASSICAL_DB = 3.5
+# Of vessels as faint as their contrast over noise says, on the average and of the worst tenth.
+LEFT = {1.0: (0.95, 0.85), 2.0: (1.0, 0.92), 3.0: (1.05, 1.0), 8.0: (1.1, 1.05)}
+NOISE_LEFT = 0.5
 WIDTH_RATIOS = {"with diameter": 0.25, "same for all": 0.35}
 MEAN_SIGNAL = 0.005
 FLICKER = 1.1
@@ -32,6 +35,7 @@ def targets_of(model: str, figures: pd.DataFrame) -> list[dict]:
     like = dict(table="frames", kind="subtracted", noise="paper-like", condition=ALL_TRAINED)
     clinical = {**like, "noise": "clinical"}
     found = [
+        *_faint_vessels(own),
         _gain(own, "PSNR gain, subtracted, paper-like noise", 7.0, "psnr_gain", **like),
         _gain(own, "edge PSNR gain, subtracted, paper-like noise", 6.0, "edge_gain", **like),
         _gain(own, "SSIM gain, subtracted, paper-like noise", 0.060, "ssim_gain", **like),
@@ -51,6 +55,26 @@ def targets_of(model: str, figures: pd.DataFrame) -> list[dict]:
     found += _never_below("no header, and focal spots wrong by a factor of 2, paper-like and no noise", wrong)
     names = ("name", "wanted", "found", "worst", "reached")
     return [{"model": model, **dict(zip(names, target, strict=True))} for target in found]
+
+
+def _faint_vessels(own: pd.DataFrame) -> list[tuple]:
+    """What is left of faint vessels and of noise, and what a reader sees: the worst of all noise levels."""
+
+    def least(table: str, measure: str, **names) -> float:
+        figures = select(own, table=table, measure=measure)
+        return float((figures[figures["at"] == names["at"]] if names else figures)["value"].min())
+
+    found = []
+    for contrast, (mean, worst) in LEFT.items():
+        left, left_10 = (least("vessels", measure, at=contrast) for measure in ("left", "left_10"))
+        wanted = f">= {mean:.2f}, worst tenth >= {worst:.2f}"
+        name = f"left of thin vessels of {contrast:g} sigma, all noise levels"
+        found.append((name, wanted, f"{left:.2f}", f"{left_10:.2f}", bool(left >= mean and left_10 >= worst)))
+    noise = float(select(own, table="noise", measure="ratio")["value"].max())
+    found.append(("noise left, all levels", f"<= {NOISE_LEFT:g}", f"{noise:.2f}", "", bool(noise <= NOISE_LEFT)))
+    ratio = least("detection", "d_ratio")
+    name = "d' of thin vessels of 1 to 3 sigma over the input's, all noise levels"
+    return [*found, (name, ">= 1", f"{ratio:.2f}", "", bool(ratio >= 1))]
 
 
 def _values(figures: pd.DataFrame, **names: str) -> pd.Series:

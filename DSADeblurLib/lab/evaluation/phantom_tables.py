@@ -1,4 +1,4 @@
-"""Phantoms measured at every noise level on all processes, as rows of the long table."""
+"""Faint vessels and phantoms measured at every noise level on all processes, as rows of the long table."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from DSADeblurLib.lab.evaluation.bootstrap import estimate
 from DSADeblurLib.lab.evaluation.extent import Plan
 from DSADeblurLib.lab.evaluation.methods import INPUT, Tuned, assumed_blur
 from DSADeblurLib.lab.evaluation.result import curve_rows, rows_of
+from DSADeblurLib.lab.evaluation.retention import CONTRASTS, retained, simulated_frame
 from DSADeblurLib.lab.image_quality.mtf import Mtf
 from DSADeblurLib.lab.image_quality.noise_power import NoisePower
 from DSADeblurLib.lab.simulation.phantom import DIAMETERS_MM
@@ -33,7 +34,7 @@ def measure_phantoms(plan: Plan, tuned: dict[str, tuple[Tuned, ...]], run: Calla
         run: of `model_processes.workers`.
 
     Returns:
-        Rows of the tables widths, edges, noise, thin and still.
+        Rows of the tables vessels, detection, widths, edges, noise, thin and still.
     """
 
     def measure(description: str, function: Callable, keys: Iterable[tuple], **sizes) -> list:
@@ -42,6 +43,16 @@ def measure_phantoms(plan: Plan, tuned: dict[str, tuple[Tuned, ...]], run: Calla
 
     size, takes = plan.phantom_size, range(plan.takes)
     rows = []
+    found = measure("faint vessels", _retained, itertools.product(NOISE, takes), size=size)
+    for noise, part in zip(NOISE, _by(found, plan.takes), strict=True):
+        rows += _vessel_rows(part, table="vessels", noise=noise, n=plan.takes)
+
+    found = measure("detection", phantoms.measure_detectability, ((noise, plan.takes) for noise in NOISE), size=size)
+    for noise, seen in zip(NOISE, found, strict=True):
+        for name, cnr in itertools.product(seen, phantoms.FAINT):
+            figures = {"d_prime": seen[name][cnr], "d_ratio": seen[name][cnr] / seen[INPUT][cnr]}
+            rows += rows_of(figures, table="detection", noise=noise, at=cnr, method=name, n=plan.takes)
+
     keys = list(itertools.product(NOISE, phantoms.CONTRASTS))
     found = measure("vessel widths", phantoms.measure_widths, ((*key, take) for key in keys for take in takes))
     for (noise, contrast), part in zip(keys, _by(found, plan.takes), strict=True):
@@ -77,6 +88,11 @@ def _with_methods(function: Callable, split: str, tuned: tuple[Tuned, ...], key:
     return function(split, *key, methods=processes.methods(tuned), moments=processes.moments(), **sizes)
 
 
+def _retained(split: str, noise: str, index: int, methods: dict, moments: int, size: int) -> dict[str, np.ndarray]:
+    frame = simulated_frame(split, noise, index, size, moments)
+    return {name: retained(method, [frame], seed=index) for name, method in methods.items()}
+
+
 def _stillness(plan: Plan, noise: str) -> dict[str, dict[str, float]]:
     """See `phantoms.measure_stillness`; models restore the whole run, as users have it restored."""
     runs = {
@@ -94,6 +110,16 @@ def _by(values: list, count: int) -> list[list]:
 
 def _of_input(powers: dict[str, NoisePower], thresholds: dict[str, float]) -> tuple[float, dict[str, float]]:
     return math.sqrt(powers[INPUT].variance), thresholds
+
+
+def _vessel_rows(frames: list[dict[str, np.ndarray]], **names) -> list[dict]:
+    """What is left of vessels of each contrast, on the average and of the worst tenth, see `retention`."""
+    rows = []
+    for name in frames[0]:
+        for contrast, left in zip(CONTRASTS, np.concatenate([frame[name] for frame in frames], axis=1), strict=True):
+            figures = {"left": float(left.mean()), "left_10": float(np.percentile(left, 10))}
+            rows += rows_of(figures, at=contrast, method=name, **names)
+    return rows
 
 
 def _width_rows(takes: list[dict[str, np.ndarray]], **names) -> list[dict]:

@@ -1,4 +1,4 @@
-"""What methods do to phantoms: widths of vessels, edges, noise, thin vessels at low contrast, still runs."""
+"""What methods do to phantoms: widths of vessels, edges, noise, thin and faint vessels, still runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from DSADeblurLib.lab.evaluation.methods import INPUT, PERFECT_DENOISER, TRUTH, 
 from DSADeblurLib.lab.image_quality.detection import noise_threshold, vessel_responses
 from DSADeblurLib.lab.image_quality.mtf import Mtf, edge_mtf
 from DSADeblurLib.lab.image_quality.noise_power import NoisePower, noise_power
+from DSADeblurLib.lab.image_quality.observer import channel_outputs, detectability, internal_noise
 from DSADeblurLib.lab.simulation.pairs import acquire_pair
 from DSADeblurLib.lab.simulation.phantom import (
     DetectionPhantom,
@@ -27,9 +28,11 @@ from DSADeblurLib.measurement.width import vessel_width
 CONTRASTS = {"with diameter": False, "same for all": True}
 CNRS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Peak contrast of thin vessels over the standard deviation of a pixel, in the input."""
+FAINT = (1.0, 1.5, 2.0, 3.0)
+"""The same for vessels that a reader may or may not see."""
 EDGES = {"upright": True, "level": False}
 # Different phantoms draw different noise in the same split.
-_WIDTHS, _EDGES, _THIN, _QUIET, _STILL = range(1_000_001, 1_000_006)
+_WIDTHS, _EDGES, _THIN, _QUIET, _STILL, _FAINT = range(1_000_001, 1_000_007)
 # A pixel is background if contrast agent changes it by less than this, in optical density, as far as the blur goes.
 _BACKGROUND_DENSITY, _BLUR_REACH_PX = 1e-3, 8
 
@@ -146,6 +149,33 @@ def measure_thin(
             "kept": float(vessels.mean() / whole),
         }
     return found
+
+
+def measure_detectability(
+    split: str, noise: str, takes: int, methods: dict[str, Method], size: int, moments: int
+) -> dict[str, dict[float, float]]:
+    """How well the model of a reader sees thin vessels in each method's results: d' by contrast of FAINT."""
+    absent: dict[str, list[np.ndarray]] = {}
+    present: dict[tuple[str, float], list[np.ndarray]] = {}
+    for take in range(takes):
+        empty = detection_phantom(0.0, size, quanta_of(noise))
+        sites = empty.vessels
+        pairs = {None: _acquired(empty, generator(split, _FAINT, list(NOISE).index(noise), take), moments)}
+        std = float(pairs[None][0].degraded.std())
+        for cnr in FAINT:
+            phantom = detection_phantom(cnr * std / _density_kept(), size, quanta_of(noise))
+            # The same noise: what differs is the vessel.
+            pairs[cnr] = _acquired(phantom, generator(split, _FAINT, list(NOISE).index(noise), take), moments)
+        for cnr, (pair, known) in pairs.items():
+            for name, method in methods.items():
+                outputs = channel_outputs(method(pair.degraded, known), sites)
+                (absent.setdefault(name, []) if cnr is None else present.setdefault((name, cnr), [])).append(outputs)
+    without = {name: np.concatenate(part) for name, part in absent.items()}
+    own = internal_noise(without[INPUT])
+    return {
+        name: {cnr: detectability(np.concatenate(present[name, cnr]), without[name], own) for cnr in FAINT}
+        for name in methods
+    }
 
 
 def measure_stillness(split: str, noise: str, takes: int, runs: dict, size: int) -> dict[str, dict[str, float]]:

@@ -33,8 +33,40 @@ def print_tables(evaluation: Evaluation) -> None:
     for model in evaluation.models:
         words = "{name}: weights {sha256:.8}, {parameters} parameters, {frames_in} frames in, {engine} in {precision}"
         console.print(words.format(**model), highlight=False)
-    for table in (*_of_frames(evaluation), _choices(evaluation), *_of_phantoms(evaluation), _targets(evaluation)):
+    for table in (
+        *_of_faint_vessels(evaluation),
+        *_of_frames(evaluation),
+        _choices(evaluation),
+        *_of_phantoms(evaluation),
+        _targets(evaluation),
+    ):
         console.print(table)
+
+
+def _of_faint_vessels(e: Evaluation) -> list[Table]:
+    """What comes before all else: no vessel may fade."""
+    where = {"noise": "noise", "at": "contrast / noise", "method": "method"}
+    noise = select(e.figures[e.figures["at"].isna()], table="noise")
+    return [
+        _view(
+            "What is left of thin vessels of 2.8 x 70 pixels put into subtracted frames; 1 is all",
+            select(e.figures, table="vessels"),
+            where,
+            {"left": "mean", "left_10": "worst tenth"},
+        ),
+        _view(
+            "Noise without an object",
+            noise,
+            {"noise": "noise", "method": "method"},
+            {"std": "standard deviation", "ratio": "over input's"},
+        ),
+        _view(
+            "How well a channelised Hotelling observer sees thin vessels of 0.3 mm",
+            select(e.figures, table="detection"),
+            where,
+            {"d_prime": "d'", "d_ratio": "over input's"},
+        ),
+    ]
 
 
 def _of_frames(e: Evaluation) -> list[Table]:
@@ -68,7 +100,7 @@ def _of_frames(e: Evaluation) -> list[Table]:
 
 def _of_phantoms(e: Evaluation) -> list[Table]:
     figures = e.figures[e.figures["at"].isna()]
-    widths, edges, noise, still = (select(figures, table=table) for table in ("widths", "edges", "noise", "still"))
+    widths, edges, still = (select(figures, table=table) for table in ("widths", "edges", "still"))
     thin = select(e.figures, table="thin", method=[INPUT, *(model["name"] for model in e.models), TRUTH])
     shares = {"missed": "missed", "false": "false", "invented": "invented", "kept": "contrast kept"}
     where = {"noise": "noise", "method": "method"}
@@ -85,7 +117,6 @@ def _of_phantoms(e: Evaluation) -> list[Table]:
             {"noise": "noise", "condition": "edge", "method": "method"},
             {"mtf50": "MTF50", "gain50": "gain", "mtf10": "MTF10", "gain10": "gain"},
         ),
-        _view("Noise without an object", noise, where, {"std": "standard deviation", "ratio": "over input's"}),
         _view(
             "Thin vessels of 0.3 mm at a false-alarm rate of 5 % in pure noise",
             thin,

@@ -2,7 +2,8 @@
 
 The table has one row for each figure. Its columns are
 
-    table      "frames", "paper" (body phantoms), "wrong header", "margins", "widths", "edges", "noise", "thin", "still"
+    table      "vessels", "detection", "frames", "paper" (body phantoms), "wrong header", "margins", "widths", "edges",
+               "noise", "thin", "still"
     measure    what was measured, as a card calls it: "psnr_gain", "mtf50" ...
     kind       "native" or "subtracted"
     noise      a level of `sets.NOISE`, NOISE_FREE or the paper's

@@ -8,7 +8,7 @@ from pydicom.charset import python_encoding
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
-from pydicom.uid import JPEG2000, UID, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, generate_uid
+from pydicom.uid import generate_uid
 from pydicom.valuerep import format_number_as_ds
 
 from DSADeblurLib.errors import XAWriteError
@@ -17,15 +17,10 @@ from DSADeblurLib.xa.file.dataset import SC_BYTE, SC_CLASSES, SC_WORD, SECONDARY
 from DSADeblurLib.xa.file.elements import items_of, numbers_of, text_of, texts_of
 from DSADeblurLib.xa.header.enhanced import ENHANCED_XA, ENHANCED_XRF
 from DSADeblurLib.xa.header.header import RunHeader
+from DSADeblurLib.xa.header.purpose import lossy_method, was_lossy
 from DSADeblurLib.xa.subtraction.plan import SubtractionPlan
 
 _PLANES = ("SINGLE PLANE", "BIPLANE A", "BIPLANE B")
-_LOSSY_METHODS = {
-    JPEGBaseline8Bit: "ISO_10918_1",
-    JPEGExtended12Bit: "ISO_10918_1",
-    JPEGLSNearLossless: "ISO_14495_1",
-    JPEG2000: "ISO_15444_1",
-}
 # Attributes that hold one increment per frame, and the angle they start from (PS3.3 C.8.7.4, C.8.7.5).
 _INCREMENTS = (
     ("PositionerPrimaryAngleIncrement", "PositionerPrimaryAngle"),
@@ -293,10 +288,8 @@ def add_equipment(dataset: Dataset, source: Dataset, header: RunHeader, software
 
 def add_lossy_history(dataset: Dataset, source: Dataset, header: RunHeader) -> None:
     """Say for ever that pixels were once compressed with loss, whatever the syntax of this file (C.7.6.1.1.5)."""
-    method = _LOSSY_METHODS.get(UID(header.source.transfer_syntax))
-    # (0008,2110) is the retired place of the flag; old files have it only there.
-    lossy = "01" in (text_of(source, "LossyImageCompression"), text_of(source, "LossyImageCompressionRetired"))
-    if not lossy and method is None:
+    method = lossy_method(header.source.transfer_syntax)
+    if not was_lossy(source, header.source.transfer_syntax):
         return
     dataset.LossyImageCompression = "01"
     if method and not texts_of(dataset, "LossyImageCompressionMethod"):

@@ -22,6 +22,7 @@ from DSADeblurLib.xa.header.identity import instance_uids
 from DSADeblurLib.xa.header.lookup_table import LookupTable, log_slope, read_table
 from DSADeblurLib.xa.header.mask_module import MaskModule, read_mask_module
 from DSADeblurLib.xa.header.motion import Motion, read_motion
+from DSADeblurLib.xa.header.purpose import outside_of_purpose
 from DSADeblurLib.xa.header.shutters import ExposedArea, exposed_pixels, read_exposed_areas
 from DSADeblurLib.xa.header.voi import Window, read_windows
 
@@ -211,6 +212,9 @@ def header_of(dataset: Dataset, stored: StoredPixels, user_facts: UserFacts) -> 
     exposed_areas, area_warnings = read_exposed_areas(dataset)
     to_linear = _to_linear(dataset, stored) if found in ("LOG", "DISP") else None
     acquisition = read_acquisition(dataset, user_facts)
+    outside = outside_of_purpose(
+        dataset, stored.transfer_syntax, stored.bits_stored, found, acquisition.removable_blur_px()
+    )
     return RunHeader(
         source=source,
         number_of_frames=stored.frames,
@@ -232,7 +236,7 @@ def header_of(dataset: Dataset, stored: StoredPixels, user_facts: UserFacts) -> 
         windows=windows,
         exposed_areas=exposed_areas,
         motion=motion,
-        warnings=(*warnings, *motion_warnings, *window_warnings, *area_warnings, *acquisition.warnings),
+        warnings=(*warnings, *motion_warnings, *window_warnings, *area_warnings, *acquisition.warnings, *outside),
     )
 
 

@@ -12,8 +12,9 @@ from DSADeblurLib.lab.evaluation import grid
 from DSADeblurLib.lab.evaluation.extent import Plan
 from DSADeblurLib.lab.evaluation.grid import ALL_TRAINED, NOISE_FREE, PAPER
 from DSADeblurLib.lab.evaluation.methods import FAMILIES, INPUT, PERFECT_DENOISER, TRUTH
-from DSADeblurLib.lab.evaluation.phantoms import CNRS, CONTRASTS, EDGES
+from DSADeblurLib.lab.evaluation.phantoms import CNRS, CONTRASTS, EDGES, FAINT
 from DSADeblurLib.lab.evaluation.result import select
+from DSADeblurLib.lab.evaluation.retention import CONTRASTS as CONTRASTS_OF_FAINT
 from DSADeblurLib.lab.simulation.pairs import KINDS
 from DSADeblurLib.lab.simulation.sets import NOISE
 from DSADeblurLib.lab.training.packaging import write_metrics
@@ -34,6 +35,8 @@ def test_every_condition_has_every_method(evaluation, small_plan):
     expected = {(k, n, b, m) for k in KINDS for n in (*NOISE, NOISE_FREE) for b in blurs for m in RESTORING}
     expected |= {(k, n, b, PERFECT_DENOISER) for k in KINDS for n in NOISE for b in blurs}
     assert keys(evaluation, "frames", "kind", "noise", "condition", "method") == expected
+    assert keys(evaluation, "vessels", "noise", "at") == {(n, c) for n in NOISE for c in CONTRASTS_OF_FAINT}
+    assert keys(evaluation, "detection", "noise", "at") == {(n, c) for n in NOISE for c in FAINT}
     assert keys(evaluation, "widths", "noise", "condition") == {(n, c) for n in NOISE for c in CONTRASTS}
     assert keys(evaluation, "edges", "noise", "condition") == {(n, e) for n in NOISE for e in EDGES}
     assert keys(evaluation, "thin", "noise", "at") == {(n, c) for n in NOISE for c in CNRS}
@@ -48,6 +51,8 @@ def test_an_untrained_network_is_its_input(evaluation):
     for measure, expected, tolerance in (
         ("psnr_gain", 0, 0.02),
         ("ssim_gain", 0, 1e-3),
+        ("left", 1, 0.02),
+        ("d_ratio", 1, 0.02),
         ("gain50", 1, 0.02),
         ("flicker", 1, 0.01),
         ("noise_kept", 1, 0.01),

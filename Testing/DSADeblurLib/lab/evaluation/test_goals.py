@@ -1,8 +1,10 @@
 """Targets are judged by the figures: reached exactly when the figures are good enough, in the mean and at the worst."""
 
+from itertools import product
+
 import pytest
 
-from DSADeblurLib.lab.evaluation.goals import targets_of
+from DSADeblurLib.lab.evaluation.goals import LEFT, targets_of
 from DSADeblurLib.lab.evaluation.grid import ALL_TRAINED, NOISE_FREE, PAPER
 from DSADeblurLib.lab.evaluation.result import long_table, rows_of, select
 
@@ -22,6 +24,10 @@ def figures():
         widths = {"error_px": 0.1, "ratio": 0.2, "missed": 0.0}
         rows += rows_of(widths, table="widths", noise="paper-like", condition=contrast)
     rows += rows_of({"flicker": 0.2, "noise_kept": 0.2}, table="still", noise="clinical")
+    for noise, contrast in product(("quiet", "clinical"), LEFT):
+        rows += rows_of({"left": 1.12, "left_10": 1.06}, table="vessels", noise=noise, at=contrast)
+        rows += rows_of({"d_ratio": 1.1}, table="detection", noise=noise, at=contrast)
+    rows += rows_of({"ratio": 0.4}, table="noise", noise="clinical")
     table = long_table({**row, "method": "net"} for row in rows)
     wrong = rows_of(GOOD, table="wrong header", condition="2-4 px", method="net, no header", **LIKE)
     return long_table([*table.to_dict("records"), *wrong])
@@ -29,12 +35,16 @@ def figures():
 
 def test_all_reached():
     found = targets_of("net", figures())
-    assert len(found) == 15 and all(target["reached"] for target in found)
+    assert len(found) == 21 and all(target["reached"] for target in found)
 
 
 @pytest.mark.parametrize(
     ("words", "value", "change"),
     [
+        ("vessels of 1 sigma", 0.94, dict(table="vessels", noise="clinical", measure="left", at=1.0)),
+        ("vessels of 3 sigma", 0.99, dict(table="vessels", noise="quiet", measure="left_10", at=3.0)),
+        ("noise left", 0.51, dict(table="noise", measure="ratio")),
+        ("d' of thin vessels", 0.99, dict(table="detection", noise="quiet", at=2.0)),
         ("PSNR gain, subtracted, paper", 6.9, dict(table="frames", measure="psnr_gain", **LIKE)),
         ("edge PSNR gain", 5.9, dict(table="frames", measure="edge_gain", **LIKE)),
         ("SSIM gain, subtracted", 0.05, dict(table="frames", measure="ssim_gain", **LIKE)),
@@ -56,7 +66,9 @@ def test_all_reached():
 )
 def test_each_target_sees_its_own_figure(words, value, change):
     table = figures()
-    (place,) = select(table, **change).index
+    at = change.pop("at", None)
+    found = select(table, **change)
+    (place,) = (found if at is None else found[found["at"] == at]).index
     table.loc[place, "value"] = value
     missed = [target["name"] for target in targets_of("net", table) if not target["reached"]]
     assert len(missed) == 1 and words in missed[0]
