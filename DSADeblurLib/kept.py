@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -126,6 +126,13 @@ class KeptFrame:
     @cached_property
     def _lines(self) -> np.ndarray:
         return softened(self._mask)
+
+    def prepare(self) -> Iterator[None]:
+        """Compute what `result` needs but once, in steps between which others may work."""
+        for name in ("_working", "_lines"):
+            if name not in vars(self):
+                getattr(self, name)
+                yield
 
     def result(self, settings: DeblurSettings) -> np.ndarray:
         """The frame as `pipeline.deblur_loaded` gives it with these controls, bit for bit: (rows, columns)."""

@@ -146,6 +146,21 @@ def putFrame(node, run: InputRun, index: int, number: int, frame) -> None:
         slicer.util.arrayFromVolumeModified(node)
 
 
+def renewFrame(node, index: int, frame):
+    """Put another frame (rows, cols) in the place of one of a node that `addDerived` made.
+
+    Proxies follow when `slicer.modules.sequences.logic().UpdateAllProxyNodes()` is called.
+
+    Returns:
+        The volume node that holds it.
+    """
+    isSequence = node.IsA("vtkMRMLSequenceNode")
+    volume, position = (node.GetNthDataNode(index), 0) if isSequence else (node, index)
+    slicer.util.arrayFromVolume(volume)[position] = frame
+    slicer.util.arrayFromVolumeModified(volume)
+    return volume
+
+
 def _addSequence(run: InputRun, frames, numbers, name, texts):
     source = run.node
     sequence = slicer.vtkMRMLSequenceNode()
