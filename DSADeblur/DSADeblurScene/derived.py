@@ -149,7 +149,7 @@ def putFrame(node, run: InputRun, index: int, number: int, frame) -> None:
 def renewFrame(node, index: int, frame):
     """Put another frame (rows, cols) in the place of one of a node that `addDerived` made.
 
-    Proxies follow when `slicer.modules.sequences.logic().UpdateAllProxyNodes()` is called.
+    What views show follows when `updateShown` is called.
 
     Returns:
         The volume node that holds it.
@@ -159,6 +159,13 @@ def renewFrame(node, index: int, frame):
     slicer.util.arrayFromVolume(volume)[position] = frame
     slicer.util.arrayFromVolumeModified(volume)
     return volume
+
+
+def updateShown(node) -> None:
+    """Let views show the frames that a node has now."""
+    browser = browserForSequence(node) if node.IsA("vtkMRMLSequenceNode") else None
+    if browser is not None:
+        slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
 
 
 def _addSequence(run: InputRun, frames, numbers, name, texts):

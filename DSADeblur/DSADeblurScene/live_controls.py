@@ -15,7 +15,7 @@ from slicer.i18n import tr as _
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.request import DeblurRequest
 from DSADeblurScene.compare import renewDifference, requestOf
-from DSADeblurScene.derived import ATTRIBUTE, finished, renewFrame, sourceOf
+from DSADeblurScene.derived import ATTRIBUTE, finished, renewFrame, sourceOf, updateShown
 from DSADeblurScene.input import shownIndex, shownVolume
 from DSADeblurScene.slices import Slices
 from DSADeblurScene.slot import slot
@@ -161,7 +161,7 @@ class LiveControls:
         if node in self._folders and 0 <= index < _count(node):
             frame = yield from self._frameInSteps(node, index)
             self._put(node, index, request, frame.result(request.restoration))
-            slicer.modules.sequences.logic().UpdateAllProxyNodes()
+            updateShown(node)
 
     def _frameInSteps(self, node, index: int) -> Generator[None, None, KeptFrame]:
         from DSADeblurLib.kept import KeptFrame
@@ -184,7 +184,7 @@ class LiveControls:
     def _agree(self, node, request: DeblurRequest) -> None:
         """All frames but those that were shown ahead since have the controls that are asked here."""
         self._ahead = {index: one for index, one in self._ahead.items() if one != request}
-        slicer.modules.sequences.logic().UpdateAllProxyNodes()
+        updateShown(node)
         for one in filter(None, (node, shownVolume(node))):
             one.SetAttribute(_REQUEST, json.dumps(request.as_dict()))
 
@@ -213,7 +213,8 @@ class LiveControls:
         path.unlink()
         for made in filter(None, map(node.GetNodeReference, (*PEAK_REFERENCES, *BACKGROUND_REFERENCES))):
             # Made of frames that are no longer there.
-            slicer.mrmlScene.RemoveNode(made)
+            for one in {shownVolume(made), made} - {None}:
+                slicer.mrmlScene.RemoveNode(one)
         self._agree(node, request)
         node.StorableModified()
         self._end("finished", node)

@@ -138,21 +138,22 @@ def test_the_truth_is_told_of_a_result_that_has_followed(gui, panel, apply, tmp_
 
 def test_difference_follows_and_pictures_of_older_frames_go(gui, panel, apply, tmp_path):
     from DSADeblurScene.compare import DIFFERENCE_REFERENCE, SUBTRACTED_REFERENCE
+    from DSADeblurScene.input import shownVolume
+    from DSADeblurScene.views import BACKGROUND_REFERENCES, PEAK_REFERENCES
 
     derived = apply(load(tmp_path / "a.dcm", **MASKED))
     for button in (panel.ui.peakButton, panel.ui.backgroundButton, panel.ui.compareButton):
         button.click()
         wait(gui, panel)
-    count = slicer.mrmlScene.GetNumberOfNodes()
+    made = [derived.GetNodeReference(name) for name in (*PEAK_REFERENCES, *BACKGROUND_REFERENCES)]
+    made += [shownVolume(one) for one in made]
     difference, original = map(derived.GetNodeReference, (DIFFERENCE_REFERENCE, SUBTRACTED_REFERENCE))
     slide(gui, panel.ui.sharpnessSlider, 0.4)
     assert np.array_equal(shownPixels(difference), shownPixels(derived) - shownPixels(original))
     handle(panel.ui.sharpnessSlider).setSliderDown(False)
     wait(gui, panel)
     assert np.array_equal(allFrames(difference), allFrames(derived) - allFrames(original))
-    assert derived.GetNodeReference("DSADeblur.peak") is None
-    assert derived.GetNodeReference("DSADeblur.sourceWithBackground") is None
-    assert slicer.mrmlScene.GetNumberOfNodes() < count - 4
+    assert None not in made and not any(map(slicer.mrmlScene.IsNodePresent, made))
 
 
 def test_runs_are_not_mixed(gui, panel, apply, tmp_path, tiny_model):
