@@ -38,6 +38,7 @@ from DSADeblurLib.request import DEFAULT_MODEL, DeblurRequest  # noqa: E402
 from DSADeblurLib.used import Used  # noqa: E402
 from DSADeblurPanel.calibration_section import CalibrationSection  # noqa: E402
 from DSADeblurPanel.compare_section import CompareSection  # noqa: E402
+from DSADeblurPanel.engine_section import EngineSection  # noqa: E402
 from DSADeblurPanel.export_section import ExportSection  # noqa: E402
 from DSADeblurPanel.input_section import InputSection  # noqa: E402
 from DSADeblurPanel.model_section import ModelSection  # noqa: E402
@@ -45,7 +46,6 @@ from DSADeblurPanel.parameters import DSADeblurParameterNode, factsFrom, request
 from DSADeblurPanel.run_section import RunSection, State  # noqa: E402
 from DSADeblurPanel.self_test import DSADeblurTest  # noqa: E402, F401
 from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
-from DSADeblurPanel.torch_section import TorchSection  # noqa: E402
 from DSADeblurPanel.views_section import ViewsSection  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
 from DSADeblurScene.job import Job  # noqa: E402
@@ -110,7 +110,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.subtractionSection = SubtractionSection(self.ui, run, self._update)
         self.calibrationSection = CalibrationSection(self.ui, self.logic.getParameterNode, read, run.showError)
         self.viewsSection = ViewsSection(self.ui, run)
-        self.torchSection = TorchSection(self.ui, run, self._update)
+        self.engineSection = EngineSection(self.ui, run, self.logic.check, self._update)
         self.exportSection = ExportSection(self.ui, run, self.logic.export)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
@@ -133,7 +133,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.removeObservers()
 
     def enter(self) -> None:
-        self.torchSection.probe()
+        self.engineSection.probe()
         self.modelSection.refresh()
         self.initializeParameterNode()
 
@@ -183,7 +183,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.calibrationSection.show(parameters)
         self.viewsSection.showNode(parameters.derivedNode, parameters.background)
         reason = "" if parameters.inputNode else _("Select a run to deblur.")
-        problems = (reason, self.torchSection.problem, self.modelSection.problem, self.subtractionSection.problem)
+        problems = (reason, self.engineSection.problem, self.modelSection.problem, self.subtractionSection.problem)
         self.runSection.setReady(next(filter(None, problems), ""))
 
     def _onRunLoaded(self, node) -> None:
@@ -316,6 +316,19 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         except BaseException:
             self._end(lambda: None)
             raise
+
+    def check(self, checked: Callable[[str], None], error: Callable[[str], None]) -> None:
+        """Have a fresh worker deblur a trial tile; one of the two is called with a sentence.
+
+        Raises:
+            OSError, RuntimeError: one sentence, if it cannot begin.
+        """
+        self._checkIdle()
+        # What a worker could not import once it does not look for again.
+        self._client.stop()
+        self._client.submit(
+            {"type": "check"}, Callbacks(finished=lambda message: checked(message["reason"]), error=error)
+        )
 
     def export(
         self,

@@ -1,4 +1,4 @@
-"""The command line: info, deblur, deidentify, agree, simulate, train, evaluate."""
+"""The command line: info, deblur, deidentify, agree, wheels, simulate, train, evaluate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from DSADeblurLib import __version__
 from DSADeblurLib.cli_options import add_choices, add_request, address, chosen, reader
 from DSADeblurLib.errors import DSADeblurError, XAReadError, printable_line
-from DSADeblurLib.extras import require
+from DSADeblurLib.extras import is_installed, require
 from DSADeblurLib.options import Number, WholeNumber
 from DSADeblurLib.request import (
     CONTROLS,
@@ -28,6 +28,7 @@ from DSADeblurLib.request import (
     RequestError,
     UserFacts,
 )
+from DSADeblurLib.wheels import PLATFORMS, REQUIREMENTS, SLICERS_PYTHON, THIS_SYSTEM, download_command, gather_wheels
 
 FINE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 EXIT_CODES = (
@@ -180,6 +181,17 @@ def _parser() -> argparse.ArgumentParser:
     agree.add_argument("--json", action="store_true", help="print JSON instead of a table")
     agree.set_defaults(run=_agree)
 
+    wheels = verbs.add_parser("wheels", help="gather what the panel installs on a computer without a network")
+    wheels.add_argument("--output", required=True, type=_path, help="folder for the wheels")
+    wheels.add_argument("--engine", default="openvino", choices=REQUIREMENTS, help="default: %(default)s")
+    wheels.add_argument(
+        "--system", default=THIS_SYSTEM, choices=PLATFORMS, help="of that computer; default: this one's"
+    )
+    wheels.add_argument(
+        "--python", default=SLICERS_PYTHON, metavar="VERSION", help="default: %(default)s, Slicer's own"
+    )
+    wheels.set_defaults(run=_wheels)
+
     simulate = verbs.add_parser("simulate", help="simulate a run with a large focal spot, and its truth")
     simulate.add_argument("--output", required=True, type=_path, help="folder for the run, its truth and its facts")
     simulate.add_argument("--seed", type=reader("seed", WholeNumber("", minimum=0)), default=None)
@@ -258,7 +270,8 @@ def _info(options: argparse.Namespace) -> int:
 def _deblur(options: argparse.Namespace) -> int:
     from DSADeblurLib.batch import Batch, deblur_files
     from DSADeblurLib.report import BatchProgress, print_outcomes
-    from DSADeblurLib.restoration.engine import choose_device, choose_precision
+    from DSADeblurLib.restoration.device_choice import choose_device, choose_precision
+    from DSADeblurLib.restoration.installed import problem_of
     from DSADeblurLib.restoration.package import load_model
 
     request = DeblurRequest.of(**chosen(options))
@@ -270,6 +283,8 @@ def _deblur(options: argparse.Namespace) -> int:
         if batch.scheduler is None:  # other computers have other devices
             device = choose_device(request.restoration.device)
             choose_precision(request.restoration.precision, device.value)
+    if request.restoration.engine == "auto" and (problem := problem_of("torch")):
+        print(f"OpenVINO is used, because {problem}.", file=sys.stderr)
     with BatchProgress() as progress:
         outcomes = deblur_files(
             options.inputs,
@@ -302,8 +317,13 @@ def _check_packages(request: DeblurRequest, options: argparse.Namespace) -> None
         require("film", "A film (--pictures mp4)")
     if request.result.compression == "jpeg-2000":
         require("jpeg2000", "--compression jpeg-2000")
-    if request.restoration.engine == "openvino":
-        require("openvino", "--engine openvino")
+    engine = request.restoration.engine
+    if engine != "auto":
+        require(engine, f"--engine {engine}", engine)
+    elif not any(map(is_installed, ("openvino", "torch"))):
+        raise RequestError("Deblurring needs OpenVINO or PyTorch: pip install openvino")
+    if request.restoration.device == "cuda":
+        require("torch", "--device cuda", "torch")
     if options.workers > 1 or options.scheduler is not None:
         require("cluster", "More than one worker")
 
@@ -353,6 +373,14 @@ def _agree(options: argparse.Namespace) -> int:
     return FINE
 
 
+def _wheels(options: argparse.Namespace) -> int:
+    command = download_command(options.output, options.engine, options.system, options.python)
+    options.output.mkdir(parents=True, exist_ok=True)
+    gather_wheels(command)
+    print(*sorted(options.output.glob("*.whl")), sep="\n")
+    return FINE
+
+
 def _simulate(options: argparse.Namespace) -> int:
     from DSADeblurLib.lab.simulation.runs import SimulationOptions, simulate_run, write_run
 
@@ -368,13 +396,14 @@ def _simulate(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     began = time.monotonic()
+    require("torch", "A training")
     import torch
 
     from DSADeblurLib.lab.training.online import train_online
     from DSADeblurLib.lab.training.packaging import package_model
     from DSADeblurLib.lab.training.recipes import RECIPES, OnlineRecipe
     from DSADeblurLib.lab.training.trainer import train
-    from DSADeblurLib.restoration.engine import choose_device
+    from DSADeblurLib.restoration.device_choice import choose_device
     from DSADeblurLib.restoration.package import load_model
 
     if options.recipe not in RECIPES:
@@ -419,6 +448,7 @@ def _train(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     require("lab", "An evaluation")
+    require("torch", "An evaluation")
     from DSADeblurLib.lab.evaluation.evaluate import evaluate
     from DSADeblurLib.lab.evaluation.extent import Plan
     from DSADeblurLib.lab.evaluation.plots import save_pictures

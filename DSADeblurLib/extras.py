@@ -13,8 +13,19 @@ EXTRAS = {
     "lab": {"pandas": "pandas"},
     "openvino": {"openvino": "openvino"},
     "scene": {"slicer_core": "slicer-core"},
+    "torch": {"torch": "torch", "safetensors": "safetensors"},
     "train": {"nibabel": "nibabel", "pytorch_msssim": "pytorch-msssim"},
 }
+
+
+def is_installed(module: str) -> bool:
+    """Whether a package is there as a whole; it is not imported for this."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):  # what another importer says of a module that it hides
+        return False
+    # An installation that broke off leaves a folder without contents, which Python takes for a package.
+    return spec is not None and spec.origin is not None
 
 
 def require(extra: str, what: str, *modules: str) -> None:
@@ -24,7 +35,7 @@ def require(extra: str, what: str, *modules: str) -> None:
         RequestError: one sentence that begins with `what` needs them and says how to install what is missing.
     """
     packages = {module: EXTRAS[extra][module] for module in modules or EXTRAS[extra]}
-    missing = [package for module, package in packages.items() if importlib.util.find_spec(module) is None]
+    missing = [package for module, package in packages.items() if not is_installed(module)]
     if missing:
         names = " ".join(missing)
         raise RequestError(f"{what} needs what is not installed, the extra {extra}: pip install {names}")

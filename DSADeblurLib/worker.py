@@ -5,14 +5,16 @@ or the process PID is gone.
 
 Messages to the worker, one JSON object per line:
   {"type": "deblur", "job", "run": {"frames", "files", "note"}, "request", "output"}
+  {"type": "check", "job"}, whether a trial tile can be deblurred
   {"type": "cancel", "job"}
   {"type": "shutdown"}
 Messages from it:
-  {"type": "ready", "protocol", "version", "torch", "device", "pid"}
+  {"type": "ready", "protocol", "version", "engines", "pid"}
   {"type": "alive"}, every few seconds of a job
   {"type": "progress", "job", "done", "total", "seconds_left"}
   {"type": "notice", "job", "message"}
   {"type": "finished", "job", "output", "used", "relationship", "subtraction", "notices"}
+  {"type": "finished", "job", "engine", "reason"}, after a check
   {"type": "cancelled", "job"}
   {"type": "error", "job", "message"}
 `job` is any string of the caller. `frames` and `output` are paths of .npy files of shape (n, rows, columns); `files`
@@ -36,16 +38,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from DSADeblurLib.errors import DSADeblurError
+from DSADeblurLib.extras import is_installed
 from DSADeblurLib.parent_process import when_gone
 
 if TYPE_CHECKING:
     from DSADeblurLib.restoration.package import Model
 
 PROTOCOL = 3
-TORCH_MISSING = (
-    "PyTorch is not installed. Install the PyTorch extension in the Extensions Manager, restart Slicer, "
-    "then install PyTorch from the PyTorch Utils module."
-)
+ENGINE_MISSING = "Neither OpenVINO nor PyTorch is installed; install one of them by the button in the DSADeblur module."
 # After the inbox has closed nobody reads the result: a tile in work gets this long to end, then the process goes.
 _GRACE_SECONDS = 5.0
 _PROGRESS_INTERVAL = 0.1
@@ -130,20 +130,19 @@ class Worker:
         """
         try:
             ready = _ready_message()
-        except Exception as error:  # torch fails to load in many ways: absent, half installed, wrong numpy
-            traceback.print_exc()
-            self._send({"type": "error", "job": None, "message": _torch_sentence(error)})
+        except DSADeblurError as error:
+            self._send({"type": "error", "job": None, "message": str(error)})
             return 1
         self._send(ready)
         while (message := self._inbox.next()) is not None:
             job = str(message.get("job"))
-            if message.get("type") != "deblur":
+            if message.get("type") not in ("deblur", "check"):
                 text = f"The worker does not know the message {message.get('type')!r}."
                 self._send({"type": "error", "job": message.get("job"), "message": text})
                 continue
             try:
                 with _heartbeat(self._send):
-                    self._deblur(job, message)
+                    self._check(job) if message["type"] == "check" else self._deblur(job, message)
             except Exception as error:  # the process outlives a bad job
                 if _is_cancellation(error):
                     self._send({"type": "cancelled", "job": job})
@@ -152,6 +151,15 @@ class Worker:
                     traceback.print_exc()
                 self._send({"type": "error", "job": job, "message": _sentence(error)})
         return 0
+
+    def _check(self, job: str) -> None:
+        """Deblur a trial tile with the default model, and say what did it."""
+        from DSADeblurLib.request import DEFAULT_MODEL
+        from DSADeblurLib.restoration.selection import Engines
+
+        _, selection = Engines().start(self._model(DEFAULT_MODEL), "cpu", "auto", "auto")
+        engine, reason = selection.engine
+        self._send({"type": "finished", "job": job, "engine": engine, "reason": reason})
 
     def _deblur(self, job: str, message: dict) -> None:
         from DSADeblurLib.frame_file import FrameFile
@@ -251,31 +259,18 @@ class _Progress:
 
 
 def _ready_message() -> dict:
-    import torch
-
+    """What begins a conversation. Raises DSADeblurError where there is nothing that runs a network."""
     from DSADeblurLib import __version__
-    from DSADeblurLib.restoration.engine import choose_device
 
-    device, _ = choose_device("auto")
-    message = {"type": "ready", "protocol": PROTOCOL, "version": __version__}
-    return {**message, "torch": str(torch.__version__), "device": str(device), "pid": os.getpid()}
-
-
-def _torch_sentence(error: Exception) -> str:
-    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
-        return TORCH_MISSING
-    if isinstance(error, ModuleNotFoundError):
-        return f"The Python package {error.name!r} is not installed; install it for the Python that Slicer uses."
-    # A half-finished installation leaves an empty package behind, which imports but has no contents.
-    return (
-        f"PyTorch does not load ({type(error).__name__}: {error}). Uninstall it in the PyTorch Utils module, "
-        "restart Slicer and install it again."
-    )
+    engines = [engine for engine in ("openvino", "torch") if is_installed(engine)]
+    if not engines:
+        raise DSADeblurError(ENGINE_MISSING)
+    return {"type": "ready", "protocol": PROTOCOL, "version": __version__, "engines": engines, "pid": os.getpid()}
 
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
-        return _torch_sentence(error)
+        return f"The Python package {error.name!r} is not installed; install it for the Python that Slicer uses."
     return str(error) or type(error).__name__
 
 

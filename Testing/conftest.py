@@ -25,7 +25,7 @@ def save_untrained(tmp_path_factory):
 
     from DSADeblurLib.restoration.build_network import build_network
     from DSADeblurLib.restoration.card import ModelCard
-    from DSADeblurLib.restoration.package import save_model
+    from DSADeblurLib.restoration.save_package import save_model
 
     def save(name: str, architecture) -> str:
         torch.set_num_threads(1)

@@ -32,11 +32,15 @@ def whyNeeded(package: str) -> str:
     return _("This needs the Python package {package}: press the button that installs it.").format(package=package)
 
 
+def kept() -> list[str]:
+    """Requirements that keep what Slicer is built on as it is."""
+    return [f"{name}=={importlib.metadata.version(name)}" for name in _KEPT]
+
+
 def installInto(runSection: RunSection, package: str) -> None:
     """Install a package, blocking until that is done, and tell in the status line how it went."""
     try:
-        kept = [f"{name}=={importlib.metadata.version(name)}" for name in _KEPT]
-        slicer.util.pip_install([_PACKAGES[package][1], *kept])
+        slicer.util.pip_install([_PACKAGES[package][1], *kept()])
     except Exception as error:  # pip fails in many ways; the panel must stay usable
         runSection.showError(_("The installation failed: {error}").format(error=error), traceback.format_exc())
         return

@@ -9,7 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
 
-from DSADeblurPanel.torch_section import torchProblem
+from DSADeblurPanel.engine_section import engineProblem
 from DSADeblurScene.input import readInput
 
 
@@ -28,7 +28,7 @@ class DSADeblurTest(ScriptedLoadableModuleTest):
             self.delayDisplay(_("Not tested: {why}").format(why=why))
 
     def test_derivedSequencePlaysInStep(self) -> None:
-        problem = torchProblem()
+        problem = engineProblem()
         if problem:
             self.skipTest(problem)
         rng = np.random.default_rng(0)

@@ -118,6 +118,6 @@ def _loaded(name: str, sha256: str) -> Model:
 
 @functools.cache
 def _use_threads(count: int) -> None:
-    import torch
+    from DSADeblurLib.restoration.engine import use_threads
 
-    torch.set_num_threads(count)
+    use_threads(count)

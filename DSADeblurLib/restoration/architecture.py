@@ -90,6 +90,18 @@ class Architecture:
         """Channels that are held at once at the widest place, per pixel of the frame."""
         raise NotImplementedError
 
+    @property
+    def operations_per_pixel(self) -> float:
+        """Multiplications and additions for one pixel of a frame, but for the blur condition and its estimator."""
+        squeezed = max(1, self.features // self.attention_reduction) if self.attention_reduction else 0
+        ends = 9 * (self.frames + 1) * self.factor**2 * self.features
+        return 2 * (ends + 10 * self.features * squeezed + self._body_weights()) / self.factor**2
+
+    def _body_weights(self) -> float:
+        """Weights between the first and the last convolution, each counted as often as it is used a low-resolution
+        pixel."""
+        raise NotImplementedError
+
     def as_dict(self) -> dict:
         """Kind and numbers as a JSON-able dictionary."""
         return {"kind": self.kind, **asdict(self)}
@@ -136,6 +148,11 @@ class RDNArchitecture(Architecture):
         low = 2 + self.blocks * self.layers + 2 + (self.attention_reduction > 0)
         return low * self.factor + self.factor - 1
 
+    def _body_weights(self) -> float:
+        dense = sum(9 * (self.features + layer * self.growth) * self.growth for layer in range(self.layers))
+        fused = (self.features + self.layers * self.growth) * self.features
+        return self.blocks * (dense + fused + self.features**2) + 2 * 9 * self.features**2
+
     @property
     def channels_alive(self) -> float:
         """The outputs of all blocks, twice while they are fused, or one block's dense layers twice."""
@@ -180,6 +197,15 @@ class UNetArchitecture(Architecture):
         )
         low = 2 + (self.attention_reduction > 0) + per_level + 2**self.levels - 1
         return low * self.factor + self.factor - 1
+
+    def _body_weights(self) -> float:
+        blocks = sum(
+            2 * 9 * self.blocks * width**2 * (1 if level == self.levels else 2) / 4**level
+            for level, width in enumerate(self.widths)
+        )
+        # Both ways between two levels take as many as the finer one's pixels have weights of their own.
+        pairs = enumerate(zip(self.widths, self.widths[1:], strict=False))
+        return blocks + sum(2 * fine * coarse / 4**level for level, (fine, coarse) in pairs)
 
     @property
     def channels_alive(self) -> float:

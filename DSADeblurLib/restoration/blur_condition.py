@@ -7,13 +7,23 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from DSADeblurLib.lazy_frames import evenly_spaced
-from DSADeblurLib.restoration.estimator import SMALLEST_PX
-from DSADeblurLib.restoration.network import CONDITION_SPREADS, HEADER_SPREAD
-from DSADeblurLib.restoration.package import Model
+from DSADeblurLib.restoration.engine import Estimator
 
+CONDITION_SIZE = 3
+CONDITION_SCALE = (8.0, 8.0, 1.0)
+# Mean errors of the logarithms of widths: the range that networks have met in training, and that of a right header on
+# validation frames, because IEC 60336 allows a nominal spot that much.
+CONDITION_SPREADS = 0.05, 1.0
+HEADER_SPREAD = 0.15
+# Widths are learned as logarithms, from here on down as sums: nobody can tell nothing from a tenth of a pixel.
+SMALLEST_PX = 0.5
+# An estimator takes sides that are multiples of this many pixels.
+ESTIMATED_MULTIPLE = 16
+# What a focal spot can do beyond its nominal blur in the isocentre's plane: IEC 60336 allows half as much again, and
+# vessels nearer to the tube are magnified more. Wider blur is that of something else.
+MOST_OF_HEADER = 2.0
 # An odd number, evenly spaced over the run.
 _FRAMES = 3
 # One header in ten is taken to be wrong, and then by a factor of two as a rule.
@@ -22,7 +32,7 @@ WRONG, WRONG_SPREAD = 0.1, math.log(2)
 _DEVIATION = math.sqrt(math.pi / 2)
 
 
-def estimate_blur(read: Callable[[int], np.ndarray], count: int, model: Model) -> np.ndarray:
+def estimate_blur(read: Callable[[int], np.ndarray], count: int, estimate: Estimator) -> np.ndarray:
     """The blur of a run as the model's estimator finds it, the median of some frames.
 
     One for the whole run and all tiles: spot and geometry do not change between frames.
@@ -30,15 +40,16 @@ def estimate_blur(read: Callable[[int], np.ndarray], count: int, model: Model) -
     Args:
         read: gives the normalised frame (rows, columns) float32 of an index from 0.
         count: number of frames, at least 1.
-        model: with a modulated network.
+        estimate: looks at one frame.
 
     Returns:
         (CONDITION_SIZE,) float32, see `network.Modulation`.
     """
     estimated = []
     for index in evenly_spaced(count, _FRAMES):
-        with torch.inference_mode():
-            estimated.append(model.network.estimator(torch.from_numpy(read(index))[None, None])[0].numpy())
+        frame = read(index)
+        below, right = (-side % ESTIMATED_MULTIPLE for side in frame.shape)
+        estimated.append(estimate(np.pad(frame, ((0, below), (0, right)), mode="edge")))
     return np.median(estimated, axis=0).astype(np.float32)
 
 
@@ -59,7 +70,8 @@ def told_blur(given_px: tuple[float, float] | None, header_px: tuple[float, floa
 def combine_header_and_estimate(estimated: np.ndarray, header_px: tuple[float, float] | None) -> np.ndarray:
     """The blur condition of a run from its header and its estimate, averaged, each by its error.
 
-    A tag can be wrong: the more the two differ, the more likely that is, and the less the header counts.
+    A tag can be wrong: the more the two differ, the more likely that is, and the less the header counts. But more than
+    MOST_OF_HEADER times its width is not taken for the focal spot's blur.
 
     Args:
         estimated: (CONDITION_SIZE,) widths (rows, columns) in pixels and the mean error of their logarithms.
@@ -75,7 +87,8 @@ def combine_header_and_estimate(estimated: np.ndarray, header_px: tuple[float, f
     between = float(np.mean(right.logarithms - wrong.logarithms))
     variance = trust * right.variance + (1 - trust) * wrong.variance + trust * (1 - trust) * between**2
     spread = np.clip(math.sqrt(variance) / _DEVIATION, *CONDITION_SPREADS)
-    return np.array((*np.maximum(np.exp(logarithms) - SMALLEST_PX, 0), spread), np.float32)
+    widths = np.minimum(np.maximum(np.exp(logarithms) - SMALLEST_PX, 0), MOST_OF_HEADER * np.asarray(header_px))
+    return np.array((*widths, spread), np.float32)
 
 
 def header_is_doubtful(estimated: np.ndarray, header_px: tuple[float, float]) -> bool:

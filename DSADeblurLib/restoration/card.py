@@ -17,6 +17,7 @@ WEIGHTS_FILE = "model.safetensors"
 TEST_INPUT_FILE = "test_input.npy"
 TEST_OUTPUT_FILE = "test_output.npy"
 EXPORT_FILES = ("openvino.xml", "openvino.bin")
+ESTIMATOR_FILES = ("estimator.xml", "estimator.bin")
 FORMAT_VERSION = 1
 LARGEST_WEIGHTS = 2**30
 """Bytes; the largest network here has some ten million."""
@@ -46,8 +47,8 @@ class ModelCard:
         parameters: number of weights.
         created: ISO 8601 date.
         self_test_tolerance: largest allowed difference to test_output.npy, in the network's normalised values.
-        openvino: SHA-256 of each of the two files of the OpenVINO export, and under `made_from` that of the weights
-            it was made from; empty without an export.
+        openvino: SHA-256 of each file of the OpenVINO export, two for the network and two for an estimator, and under
+            `made_from` that of the weights it was made from; empty without an export.
         format_version: of this card.
     """
 
@@ -168,7 +169,9 @@ def _checked(values: object, path: Path) -> ModelCard:
     if not _is_hash(values["sha256"]):
         raise ModelError(f"The model card {path} must give 'sha256' as 64 hexadecimal digits.")
     export = values.get("openvino")
-    if export and (set(export) != {*EXPORT_FILES, "made_from"} or not all(map(_is_hash, export.values()))):
+    needed = {*EXPORT_FILES, "made_from"}
+    known = export and (set(export) in (needed, needed | {*ESTIMATOR_FILES}) and all(map(_is_hash, export.values())))
+    if export and not known:
         raise ModelError(
             f"The model card {path} must give 'openvino' as the SHA-256 of {' and '.join(EXPORT_FILES)}, "
             "and of the weights they were made from."

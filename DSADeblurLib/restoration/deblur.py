@@ -14,6 +14,7 @@ from DSADeblurLib.lazy_frames import Frames
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.restoration.architecture import SMALLEST_SIDE
 from DSADeblurLib.restoration.blur_condition import (
+    MOST_OF_HEADER,
     combine_header_and_estimate,
     estimate_blur,
     header_is_doubtful,
@@ -147,22 +148,25 @@ def deblur(
     def normalised(index: int) -> np.ndarray:
         return scale.apply(aperture.filled(_working(frames, index, relationship)))
 
-    modulated, assumed = model.network.architecture.modulated, header_px if settings.blur == "auto" else None
+    modulated, assumed = model.architecture.modulated, header_px if settings.blur == "auto" else None
     if normalisation is not None and (modulated or settings.needs_blur):
         # Without an estimator of its own a network leaves it at the header's width where there is one.
         header_alone = header_px if settings.blur == "header" else None if modulated else assumed
         blur_condition = told_blur(settings.blur_px, header_alone)
         if blur_condition is None:
-            estimated = estimate_blur(normalised, shape[0], model if modulated else _estimating_model())
+            estimated = estimate_blur(normalised, shape[0], (model if modulated else _estimating_model()).estimator)
             blur_condition = combine_header_and_estimate(estimated, assumed)
     blur_px = None if blur_condition is None else _widths(blur_condition)
     told = blur_condition.astype(np.float32) if modulated and blur_condition is not None else None
     restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, told)
     if estimated is not None and assumed is not None and header_is_doubtful(estimated, assumed):
-        restorer.notices.append(
+        sentence = (
             "The frames look blurred by {:.1f} x {:.1f} pixels, but {:.1f} x {:.1f} follow from focal spot and "
             "magnification; check these values.".format(*estimated[:2], *assumed)
         )
+        if float(np.mean(estimated[:2])) > MOST_OF_HEADER * float(np.mean(assumed)):
+            sentence += f" Only {MOST_OF_HEADER:g} times that is removed; choose the blur of the frames for all of it."
+        restorer.notices.append(sentence)
     restorer.watch(len(chosen), progress, is_cancelled)
 
     def write(position: int, restored: np.ndarray, working: np.ndarray) -> None:
@@ -207,7 +211,7 @@ def _windows(
     frames, chosen: range, model: Model, relationship: str | None, normalisation: Normalisation
 ) -> Iterator[tuple[int, list[_Read]]]:
     """The number of every frame chosen, and the frames that the network takes to restore it, each read once."""
-    radius, last = model.network.architecture.frames // 2, len(frames) - 1
+    radius, last = model.architecture.frames // 2, len(frames) - 1
     held: dict[int, _Read] = {}
     for index in chosen:
         needed = [min(max(neighbour, 0), last) for neighbour in range(index - radius, index + radius + 1)]
@@ -220,7 +224,7 @@ def _windows(
 
 def _read(frames, index: int, model: Model, relationship: str | None, normalisation: Normalisation) -> _Read:
     working = _working(frames, index, relationship)
-    return working, pad_to_multiple(normalisation.apply(working), model.network.multiple)
+    return working, pad_to_multiple(normalisation.apply(working), model.architecture.multiple)
 
 
 def _working(frames, index: int, relationship: str | None) -> np.ndarray:

@@ -6,12 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from DSADeblurLib.restoration.network import CONDITION_SPREADS, SIGNAL_GAIN, EntryConvolution
+from DSADeblurLib.restoration.blur_condition import CONDITION_SPREADS, ESTIMATED_MULTIPLE, SMALLEST_PX
+from DSADeblurLib.restoration.network import SIGNAL_GAIN, EntryConvolution
 
 _WIDTHS = (24, 32, 48, 64)
-# Widths are learned as logarithms, from here on down as sums: nobody can tell nothing from a tenth of a pixel.
-SMALLEST_PX = 0.5
-_MULTIPLE = 16
 
 
 class BlurEstimator(nn.Module):
@@ -35,9 +33,9 @@ class BlurEstimator(nn.Module):
         """Normalised frames (B, 1, H, W) to ln(width + SMALLEST_PX) and the logarithm of its mean error, both (B, 2)
         for rows and columns."""
         height, width = x.shape[2:]
-        below, right = -height % _MULTIPLE, -width % _MULTIPLE
+        below, right = -height % ESTIMATED_MULTIPLE, -width % ESTIMATED_MULTIPLE
         x = functional.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
-        widths, errors = torch.stack((self._along_rows(x), self._along_rows(x.mT)), dim=2).unbind(dim=1)
+        widths, errors = torch.stack((self._along_rows(x), self._along_rows(x.transpose(2, 3))), dim=2).unbind(dim=1)
         return widths, errors
 
     def _along_rows(self, x: Tensor) -> Tensor:

@@ -8,16 +8,11 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from DSADeblurLib.restoration.architecture import SMALLEST_SIDE, Architecture
+from DSADeblurLib.restoration.blur_condition import CONDITION_SCALE, CONDITION_SIZE
 
 # Normalised frames have a range of about 1 and blur changes them by hundredths; convolutions learn far faster on
 # numbers of order 1. The gain is taken back at the end.
 SIGNAL_GAIN = 8.0
-CONDITION_SIZE = 3
-CONDITION_SCALE = (8.0, 8.0, 1.0)
-# Mean errors of the logarithms of widths: the range that networks have met in training, and that of a right header on
-# validation frames, because IEC 60336 allows a nominal spot that much.
-CONDITION_SPREADS = 0.05, 1.0
-HEADER_SPREAD = 0.15
 
 
 def convolution(inputs: int, outputs: int, size: int = 3) -> nn.Conv2d:

@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 
 import numpy as np
-import torch
 
 from DSADeblurLib.restoration.architecture import Architecture
-from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, free_memory_budget
-from DSADeblurLib.restoration.export import Export, import_openvino
+from DSADeblurLib.restoration.engine import EngineError, Estimator, OutOfMemory, free_memory_budget, threads
+from DSADeblurLib.restoration.export import Export
+from DSADeblurLib.restoration.installed import import_openvino
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 # How OpenVINO and oneDNN say it; there is no class of its own.
 _OUT_OF_MEMORY = ("bad_alloc", "allocate", "out of memory")
 # The trial's tile and the whole frame.
 _FIXED_SHAPES = 2
+
+
+@contextlib.contextmanager
+def _usable() -> Iterator[None]:
+    """Installations can be broken in many ways, and graphs too; each means: not this engine."""
+    try:
+        yield
+    except Exception as error:
+        cause = (str(error).strip().splitlines() or [type(error).__name__])[-1].rstrip(". ")
+        raise EngineError(f"OpenVINO cannot be used, because {cause}; choose the engine torch.") from error
+
+
+def openvino_estimator(graph: bytes, weights: bytes) -> Estimator:
+    """The estimator of a modulated network, in float32; its graph is compiled with free sides.
+
+    Raises:
+        EngineError: one sentence: OpenVINO is not installed, or cannot use the graph.
+    """
+    with _usable():
+        core = import_openvino().Core()
+        hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads()}
+        compiled = core.compile_model(core.read_model(graph, weights), "CPU", hints)
+
+    def estimate(frame: np.ndarray) -> np.ndarray:
+        return compiled.create_infer_request().infer([frame[None, None]])[0][0].copy()
+
+    return estimate
 
 
 class OpenVINOEngine:
@@ -42,19 +71,15 @@ class OpenVINOEngine:
         hints = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "INFERENCE_NUM_THREADS": threads(),
         }
-        try:
-            openvino = import_openvino()
-            core = openvino.Core()
+        with _usable():
+            core = import_openvino().Core()
             self._graph = core.read_model(export.graph, export.weights)
             if (len(self._graph.inputs), len(self._graph.outputs)) != (1 + architecture.modulated, 1):
                 raise ValueError("its graph is not that of such a network")
             self._compile = lambda graph: core.compile_model(graph, "CPU", hints)
             self._free = self._compile(self._graph)
-        except Exception as error:  # an installation can be broken in many ways; each means: not this engine
-            cause = (str(error).strip().splitlines() or [type(error).__name__])[-1].rstrip(". ")
-            raise EngineError(f"OpenVINO cannot be used, because {cause}; choose the engine torch.") from error
         self._requests: dict = {}
         self._met: set = set()
         self._turn = threading.Lock()  # an inference request serves one at a time
@@ -70,7 +95,7 @@ class OpenVINOEngine:
 
         Args:
             tile: (frames, h, w) float32, normalised, or (h, w) for one frame; sides are multiples of the network's.
-            blur_condition: (CONDITION_SIZE,) for a modulated network, whose estimator is not part of the export.
+            blur_condition: (CONDITION_SIZE,) for a modulated network, whose estimator is a graph of its own.
 
         Returns:
             (h, w) float32, normalised, a new array.

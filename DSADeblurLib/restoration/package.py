@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
-import json
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from DSADeblurLib.atomic_write import atomic_folder
 from DSADeblurLib.regular_file import read_regular
 from DSADeblurLib.restoration.architecture import SMALLEST_SIDE, Architecture
-from DSADeblurLib.restoration.build_network import build_network
+from DSADeblurLib.restoration.blur_condition import estimate_blur
 from DSADeblurLib.restoration.card import (
-    CARD_FILE,
-    EXPORT_FILES,
     LARGEST_WEIGHTS,
     TEST_INPUT_FILE,
     TEST_OUTPUT_FILE,
@@ -28,44 +25,77 @@ from DSADeblurLib.restoration.card import (
     find_model,
     read_card,
 )
-from DSADeblurLib.restoration.engine import TorchEngine
-from DSADeblurLib.restoration.export import (
-    Export,
-    ExportError,
-    export_network,
-    openvino_is_installed,
-    read_export,
-)
-from DSADeblurLib.restoration.network import RestorationNetwork
+from DSADeblurLib.restoration.engine import EngineError, Estimator
+from DSADeblurLib.restoration.export import Export, ExportError, read_export
+from DSADeblurLib.restoration.installed import problem_of
+from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine, openvino_estimator
+from DSADeblurLib.restoration.tiles import pad_to_multiple
 from DSADeblurLib.restoration.weights import read_weights
 
-_TEST_SHAPE = (61, 67)
+if TYPE_CHECKING:
+    from DSADeblurLib.restoration.network import RestorationNetwork
+
 _LARGEST_TEST_SIDE = 1024
 _LARGEST_TEST = 2**26
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A network that passed its self-test, with its card and the hash of its weights.
 
-    `export` is its verified form for OpenVINO, if the package has one; `notices` say why one could not be used.
+    Attributes:
+        card: facts about it.
+        architecture: of the network.
+        sha256: of the weights.
+        make_network: builds it for PyTorch.
+        export: its verified form for OpenVINO, if the package has one.
+        notices: why an export could not be used.
     """
 
     card: ModelCard
-    network: RestorationNetwork
+    architecture: Architecture
     sha256: str
+    make_network: Callable[[], RestorationNetwork] = field(repr=False)
     export: Export | None = field(default=None, repr=False)
     notices: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def network(self) -> RestorationNetwork:
+        """For PyTorch, weights in float32 on the CPU; built when it is first asked for.
+
+        Raises:
+            EngineError: one sentence: PyTorch cannot be used.
+        """
+        if problem := problem_of("torch"):
+            raise EngineError(f"{problem}; choose the engine openvino or auto.")
+        return self.make_network()
+
+    @functools.cached_property
+    def estimator(self) -> Estimator:
+        """Of a modulated network, run by PyTorch where that is installed, else by OpenVINO.
+
+        Raises:
+            EngineError: one sentence: neither can be used.
+        """
+        if problem_of("torch") and self.export is not None and self.export.estimator is not None:
+            return openvino_estimator(*self.export.estimator)
+        network = self.network
+        from DSADeblurLib.restoration.torch_engine import torch_estimator
+
+        return torch_estimator(network)
 
 
 def load_model(name_or_folder: str | Path) -> Model:
     """A verified model: the hash of the weights is that of the card, and the self-test gives the stored output.
+
+    The test is run by PyTorch where that is installed, else by OpenVINO.
 
     Args:
         name_or_folder: name of a model that comes with DSADeblur, or the folder of any model package.
 
     Raises:
         ModelError: one sentence, if anything is missing, damaged or unknown.
+        EngineError: one sentence, if there is neither PyTorch nor OpenVINO.
     """
     folder = find_model(name_or_folder)
     card = read_card(folder)
@@ -75,73 +105,19 @@ def load_model(name_or_folder: str | Path) -> Model:
         raise ModelError(
             f"The weights of model {card.name!r} are not those of its card (SHA-256 differs); install it again."
         )
-    network = _network_with(data, card)
-    _self_test(network, card, folder)
     try:
-        return Model(card, network, sha256, read_export(folder, card))
+        architecture = Architecture.from_dict(card.architecture)
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"Model {card.name!r} cannot be used: {error}") from error
+    export: Export | None = None
+    notices: tuple[str, ...] = ()
+    try:
+        export = read_export(folder, card)
     except ExportError as error:
-        return Model(card, network, sha256, notices=(str(error),))
-
-
-def save_model(folder: str | Path, network: RestorationNetwork, card: ModelCard) -> ModelCard:
-    """Write a model package; an older one in this folder is replaced only when the new one is complete.
-
-    Args:
-        folder: of the package.
-        network: the trained network, on any device.
-        card: its facts; architecture, sha256 and parameters are filled in from the network, an empty date from
-            the clock. The OpenVINO export is made when OpenVINO is installed, else kept if it is of these weights.
-
-    Returns:
-        The card as written.
-
-    Raises:
-        ModelError: one sentence, if the folder holds something else or the network's weights are not finite.
-        OSError: if it cannot be written.
-    """
-    folder = Path(folder).resolve()
-    if folder.exists() and not (folder / CARD_FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ModelError(f"{folder} exists and is not a model package; choose another folder.")
-    state = {name: value.detach().float().cpu().contiguous() for name, value in network.state_dict().items()}
-    if not all(torch.isfinite(value).all() for value in state.values()):
-        raise ModelError("The network has weights that are not finite; train it again.")
-    # Only training writes weights; running a model, as Slicer does, needs no package beside torch.
-    import safetensors.torch
-
-    weights = safetensors.torch.save(state, metadata={"format": "pt"})
-    sha256 = hashlib.sha256(weights).hexdigest()
-    fresh = build_network(network.architecture)
-    fresh.load_state_dict(state)
-    export = export_network(fresh) if openvino_is_installed() else _former_export(card, sha256)
-    card = replace(
-        card,
-        architecture=network.architecture.as_dict(),
-        sha256=sha256,
-        openvino=export.hashes(sha256) if export else {},
-        parameters=sum(value.numel() for value in state.values()),
-        created=card.created or datetime.now(timezone.utc).date().isoformat(),
-        folder=folder,
-    )
-    test_input = _test_input(network.architecture.frames)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_folder(folder) as unfinished:
-        (unfinished / WEIGHTS_FILE).write_bytes(weights)
-        if export:
-            for name, data in zip(EXPORT_FILES, (export.graph, export.weights), strict=True):
-                (unfinished / name).write_bytes(data)
-        text = json.dumps(card.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        (unfinished / CARD_FILE).write_text(text + "\n", encoding="utf-8")
-        np.save(unfinished / TEST_INPUT_FILE, test_input, allow_pickle=False)
-        np.save(unfinished / TEST_OUTPUT_FILE, TorchEngine(fresh).run(test_input), allow_pickle=False)
-        load_model(unfinished)  # what cannot be read back must not replace what could
-    return card
-
-
-def _former_export(card: ModelCard, sha256: str) -> Export | None:
-    try:
-        return read_export(card.folder, replace(card, sha256=sha256)) if card.folder else None
-    except ExportError:
-        return None
+        notices = (str(error),)
+    model = Model(card, architecture, sha256, _builder(data, architecture, card), export, notices)
+    _self_test(model, folder)
+    return model
 
 
 def _read(path: Path, card: ModelCard, largest: int) -> bytes:
@@ -153,42 +129,61 @@ def _read(path: Path, card: ModelCard, largest: int) -> bytes:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _network_with(data: bytes, card: ModelCard) -> RestorationNetwork:
+def _builder(data: bytes, architecture: Architecture, card: ModelCard) -> Callable[[], RestorationNetwork]:
+    """What makes the network of these weights, whose number is right."""
+    misfit = f"The weights of model {card.name!r} do not fit its architecture; install it again."
     try:
-        architecture = Architecture.from_dict(card.architecture)
-    except (ValueError, TypeError) as error:
-        raise ModelError(f"Model {card.name!r} cannot be used: {error}") from error
-    # Counted without memory first: a damaged card could ask for a network of many gigabytes.
-    with torch.device("meta"):
-        parameters = sum(p.numel() for p in build_network(architecture).parameters())
-    try:
-        state = read_weights(data)
-        if parameters != card.parameters or parameters != sum(value.numel() for value in state.values()):
+        weights = read_weights(data)
+        if card.parameters != sum(values.size for values in weights.values()):
             raise ValueError("the number of weights differs")
-        network = build_network(architecture)
-        network.load_state_dict(state, strict=True)
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(
-            f"The weights of model {card.name!r} do not fit its architecture; install it again."
-        ) from error
-    return network.eval().requires_grad_(False)
+    except ValueError as error:
+        raise ModelError(misfit) from error
+
+    def build() -> RestorationNetwork:
+        from DSADeblurLib.restoration.build_network import network_with
+
+        try:
+            return network_with(architecture, weights)
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(misfit) from error
+
+    return build
 
 
-def _self_test(network: RestorationNetwork, card: ModelCard, folder: Path) -> None:
+def _self_test(model: Model, folder: Path) -> None:
+    card, frames = model.card, model.architecture.frames
     test_input, expected = (_read_test(folder / name, card) for name in (TEST_INPUT_FILE, TEST_OUTPUT_FILE))
-    frames = network.architecture.frames
     if expected.ndim != 2 or test_input.shape != (expected.shape if frames == 1 else (frames, *expected.shape)):
         raise ModelError(
             f"The self-test of model {card.name!r} is damaged: {TEST_INPUT_FILE} and {TEST_OUTPUT_FILE} do not fit "
             "in shape; install it again."
         )
-    difference = np.abs(TorchEngine(network).run(test_input) - expected).max()
+    difference = np.abs(_output(model, test_input) - expected).max()
     # Written so that NaN fails as well.
     if not difference <= card.self_test_tolerance:
         raise ModelError(
             f"Model {card.name!r} failed its self-test: the output differs by {difference:.2g}, "
             f"allowed is {card.self_test_tolerance:.2g}; do not use it on this computer."
         )
+
+
+def _output(model: Model, frames: np.ndarray) -> np.ndarray:
+    """What the network makes of frames with any sides, in float32 on the CPU, told the blur by its own estimator."""
+    if not (without_torch := problem_of("torch")):
+        from DSADeblurLib.restoration.torch_engine import TorchEngine
+
+        return TorchEngine(model.network).run(frames)
+    if without_openvino := problem_of("openvino"):
+        raise EngineError(f"{without_torch}, and {without_openvino}; install one of them: pip install openvino.")
+    if model.export is None:
+        cause = (model.notices or (f"Model {model.card.name!r} brings no OpenVINO export;",))[0].split(";")[0]
+        raise EngineError(f"{cause}, and {without_torch}; install it: pip install torch.")
+    architecture, stack = model.architecture, frames.reshape(-1, *frames.shape[-2:])
+    middle = stack[len(stack) // 2]
+    told = estimate_blur(lambda _: middle, 1, model.estimator) if architecture.modulated else None
+    padded = np.stack([pad_to_multiple(frame, architecture.multiple) for frame in stack])
+    output = OpenVINOEngine(model.export, architecture).run(padded, told)
+    return output[: stack.shape[1], : stack.shape[2]]
 
 
 def _read_test(path: Path, card: ModelCard) -> np.ndarray:
@@ -201,12 +196,6 @@ def _read_test(path: Path, card: ModelCard) -> np.ndarray:
     if not usable or not SMALLEST_SIDE <= min(values.shape[-2:]) <= max(values.shape) <= _LARGEST_TEST_SIDE:
         raise ModelError(f"The self-test file {path} must hold float32 frames; install the model again.")
     return values
-
-
-def _test_input(frames: int) -> np.ndarray:
-    """Normalised frames with odd sides: dark vessels on a slope, and noise. (61, 67), or (frames, 61, 67), float32."""
-    values = vessels_on_a_slope((frames, *_TEST_SHAPE), depth=1.0, noise=0.05, seed=20221143168)
-    return values[0] if frames == 1 else values
 
 
 def vessels_on_a_slope(shape: tuple[int, int, int], depth: float, noise: float, seed: int) -> np.ndarray:

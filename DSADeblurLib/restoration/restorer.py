@@ -8,13 +8,12 @@ import numpy as np
 
 from DSADeblurLib.errors import DSADeblurError
 from DSADeblurLib.request import DeblurSettings
+from DSADeblurLib.restoration.device_choice import choose_device, choose_precision
 from DSADeblurLib.restoration.engine import (
     Choice,
     Engine,
     OutOfMemory,
     automatic_tile,
-    choose_device,
-    choose_precision,
 )
 from DSADeblurLib.restoration.package import Model
 from DSADeblurLib.restoration.selection import Engines
@@ -45,12 +44,11 @@ class Restorer:
     ) -> None:
         self._model = model
         self._blur_condition = blur_condition
-        self._network = model.network
         self._settings = settings
         self._engines = engines
         self._shape = shape
-        self._multiple = model.network.multiple
-        self._halo = model.network.receptive_radius
+        self._multiple = model.architecture.multiple
+        self._halo = model.architecture.receptive_radius
         rows, columns = (side + -side % self._multiple for side in shape)
         self._padded = rows, columns
         self.notices: list[str] = []
@@ -76,14 +74,14 @@ class Restorer:
         else:
             # No network is needed; device and precision are checked all the same: wrong choices are always refused.
             self.engine = Choice("torch", "Sharpness and noise reduction 0 need no network.")
-            self.precision = choose_precision(precision, device.value)
+            self.precision = choose_precision(precision, device.value, self._engines.fast_bfloat16)
         self._use_tile(self._settings.tile or self._automatic_tile())
 
     def _automatic_tile(self) -> int | None:
         if self._engine is None:
             return None
         budget = self._engine.memory_budget()
-        return automatic_tile(self._padded, self._network.architecture, self.precision.value, budget, self._halo)
+        return automatic_tile(self._padded, self._model.architecture, self.precision.value, budget, self._halo)
 
     def _use_tile(self, tile: int | None) -> None:
         self.tile = None if tile is None or tile >= max(self._padded) else tile

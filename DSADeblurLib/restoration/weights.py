@@ -1,4 +1,4 @@
-"""Reads weights from a safetensors file without the package of that name: Slicer brings PyTorch's extension only.
+"""Reads weights from a safetensors file without the package of that name: Slicer does not bring it.
 
 The format (https://github.com/huggingface/safetensors): eight bytes, little endian, with the length of a JSON header;
 the header, which maps each name to dtype, shape and the begin and end of its bytes; the bytes, without gaps. Nothing in
@@ -11,20 +11,19 @@ import json
 import math
 
 import numpy as np
-import torch
 
 # A header of the largest network here has some ten thousand bytes.
 _LARGEST_HEADER = 1 << 22
 
 
-def read_weights(data: bytes) -> dict[str, torch.Tensor]:
-    """Tensors of a safetensors file, float32 only.
+def read_weights(data: bytes) -> dict[str, np.ndarray]:
+    """Arrays of a safetensors file, float32 only.
 
     Args:
         data: the whole file.
 
     Returns:
-        Names and tensors, which have memory of their own.
+        Names and float32 arrays, which have memory of their own.
 
     Raises:
         ValueError: one sentence, if the file is not of this form to the last byte.
@@ -39,20 +38,19 @@ def read_weights(data: bytes) -> dict[str, torch.Tensor]:
             if name != "__metadata__"
         }
         ordered = sorted(entries.items(), key=lambda item: item[1][2])
-        body, position, tensors = memoryview(data)[8 + length :], 0, {}
+        body, position, arrays = memoryview(data)[8 + length :], 0, {}
         for name, (dtype, shape, begin, end) in ordered:
             if dtype != "F32" or begin != position or end - begin != 4 * math.prod(shape):
                 raise ValueError(f"entry {name!r}")
             if end > len(body):
                 raise ValueError("too short")
-            values = np.frombuffer(body[begin:end], dtype="<f4").astype(np.float32).reshape(shape)
-            tensors[name] = torch.from_numpy(values)
+            arrays[name] = np.frombuffer(body[begin:end], dtype="<f4").astype(np.float32).reshape(shape)
             position = end
         if position != len(body):
             raise ValueError("too long")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError("The safetensors file of the weights is damaged.") from error
-    return tensors
+    return arrays
 
 
 def _whole(number: object) -> int:

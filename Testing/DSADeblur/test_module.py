@@ -152,61 +152,6 @@ def without(monkeypatch, *packages):
     return hidden
 
 
-def test_opens_without_torch_and_tells_how_to_get_it(gui, monkeypatch, tmp_path, tiny_model):
-    hidden = without(monkeypatch, "torch")
-    widget = gui.openModule()
-    widget._parameterNode.request.model = tiny_model
-    choose(widget, load(tmp_path / "a.dcm"))
-    assert "PyTorch extension" in widget.ui.statusLabel.text and widget.ui.installTorchButton.visible
-    assert not widget.ui.applyButton.enabled and "PyTorch" in widget.ui.applyButton.toolTip
-    widget.ui.installTorchButton.click()
-    assert "Extensions Manager" in widget.ui.statusLabel.text
-    hidden.clear()
-    widget.enter()
-    assert widget.ui.applyButton.enabled and not widget.ui.installTorchButton.visible
-
-
-def test_install_button_asks_the_pytorch_extension(gui, monkeypatch):
-    hidden, asked = without(monkeypatch, "torch", "safetensors"), []
-
-    class PyTorchUtilsLogic:
-        def installTorch(self, askConfirmation=False):
-            asked.append(askConfirmation)
-            if len(asked) == 1:
-                raise RuntimeError("declined")
-            # Nothing but torch is needed: weights are read without the package safetensors.
-            hidden.discard("torch")
-
-    module = type(sys)("PyTorchUtils")
-    module.PyTorchUtilsLogic = PyTorchUtilsLogic
-    monkeypatch.setitem(sys.modules, "PyTorchUtils", module)
-    widget = gui.openModule()
-    widget.ui.installTorchButton.click()
-    assert widget.ui.statusLabel.text == "The installation failed: declined"
-    assert widget.ui.installTorchButton.visible
-    widget.ui.installTorchButton.click()
-    assert asked == [True, True] and widget.ui.statusLabel.text == "PyTorch is installed."
-    assert not widget.ui.installTorchButton.visible
-
-
-def test_half_installed_torch_is_told(gui, monkeypatch):
-    find = importlib.util.find_spec
-    empty = importlib.machinery.ModuleSpec("torch", None)
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *rest: empty if name == "torch" else find(name, *rest)
-    )
-    assert "half installed" in gui.openModule().ui.statusLabel.text
-
-
-def test_worker_without_torch_says_so(gui, panel, monkeypatch, tmp_path):
-    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('none', name='torch')", encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    choose(panel, load(tmp_path / "a.dcm"))
-    panel.ui.applyButton.click()
-    assert gui.processEvents(lambda: idle(panel))
-    assert panel.ui.statusLabel.text.startswith("PyTorch is not installed.")
-
-
 def test_worker_that_cannot_be_started_is_one_sentence(gui, panel, monkeypatch, tmp_path):
     import DSADeblurScene.qprocess_runner as module
 
@@ -381,11 +326,11 @@ def test_self_test_runs(gui, monkeypatch, tiny_model):
 
 def test_self_test_outside_unittest_skips_nothing_loudly(gui, monkeypatch):
     gui.openModule()
-    without(monkeypatch, "torch")
+    without(monkeypatch, "torch", "openvino")
     told = []
     monkeypatch.setattr(gui.module.DSADeblurTest, "delayDisplay", lambda self, text: told.append(text))
     slicer.selfTests["DSADeblur"](msec=0)
-    assert len(told) == 1 and told[0].startswith("Not tested: PyTorch is not installed.")
+    assert len(told) == 1 and told[0].startswith("Not tested: OpenVINO or PyTorch is needed")
 
 
 def test_logic_in_a_script(gui, tmp_path, tiny_model):

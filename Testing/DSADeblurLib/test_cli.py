@@ -303,9 +303,9 @@ def test_choices_that_contradict_each_other(run_file, tmp_path, capsys, words, s
 
 
 def test_device_that_is_not_there(run_file, tmp_path, small_model, capsys, monkeypatch):
-    from DSADeblurLib.restoration import engine
+    from DSADeblurLib.restoration import torch_engine
 
-    monkeypatch.setattr(engine.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch_engine.torch.cuda, "is_available", lambda: False)
     out, model = tmp_path / "out", ["--model", str(small_model.card.folder)]
     assert main(["deblur", str(run_file), "--output", str(out), *model, "--device", "cuda"]) == WRONG_USE
     assert capsys.readouterr().err.startswith("dsadeblur: ") and not out.exists()

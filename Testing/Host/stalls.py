@@ -167,7 +167,7 @@ def _untrained(folder: Path) -> str:
     from DSADeblurLib.restoration.architecture import RDNArchitecture
     from DSADeblurLib.restoration.build_network import build_network
     from DSADeblurLib.restoration.card import ModelCard
-    from DSADeblurLib.restoration.package import save_model
+    from DSADeblurLib.restoration.save_package import save_model
 
     network = build_network(RDNArchitecture(features=4, growth=4, blocks=1, layers=1))
     facts = dict(architecture={}, training={}, physics_range={}, metrics={}, licence="Apache-2.0")

@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from DSADeblurLib.extras import is_installed
 from DSADeblurLib.restoration.architecture import RDNArchitecture
 from DSADeblurLib.restoration.build_network import build_network
 from DSADeblurLib.restoration.card import ModelCard, list_models
-from DSADeblurLib.restoration.engine import TorchEngine
-from DSADeblurLib.restoration.export import export_network, openvino_is_installed
+from DSADeblurLib.restoration.conversion import export_network
 from DSADeblurLib.restoration.network import RestorationNetwork, operations_per_pixel
 from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
 from DSADeblurLib.restoration.package import Model, load_model
+from DSADeblurLib.restoration.torch_engine import TorchEngine
 
 # Channels and side of square convolutions, of about the same work each; which is fastest depends on the caches.
 _FLOOR_SHAPES = ((32, 512), (64, 256), (128, 128), (256, 64))
@@ -53,8 +54,8 @@ def models(names: list[str] | None) -> list[Model]:
         network = build_network(architecture).eval().requires_grad_(False)
         nn.init.normal_(network.last.weight, std=0.05)
         card = ModelCard(name, architecture.as_dict(), "", {}, {}, {}, "", ())
-        export = export_network(network) if openvino_is_installed() else None
-        found.append(Model(card, network, "", export))
+        export = export_network(network) if is_installed("openvino") else None
+        found.append(Model(card, network.architecture, "", lambda network=network: network, export))
     return [model for model in found if not names or any(model.card.name.startswith(name) for name in names)]
 
 
@@ -77,7 +78,7 @@ def floor_rows() -> list[Row]:
         x = torch.randn(1, channels, side, side)
         for precision in ("float32", "bfloat16"):
             rows.append(Row("floor", "torch", precision, work, _torch_stack(stack, x, precision)))
-            if openvino_is_installed():
+            if is_installed("openvino"):
                 rows.append(Row("floor", "openvino", precision, work, _openvino_stack(stack, x, precision)))
     return rows
 
@@ -94,7 +95,7 @@ def frame_rows(model: Model, side: int) -> list[Row]:
         rows.append(
             Row(name, "torch", precision, work, _timed(TorchEngine(network, "cpu", precision), tile, blur_condition))
         )
-        if model.export is not None and openvino_is_installed():
+        if model.export is not None and is_installed("openvino"):
             engine = OpenVINOEngine(model.export, network.architecture, precision)
             rows.append(Row(name, "openvino", precision, work, _timed(engine, tile, blur_condition)))
     return rows
@@ -133,7 +134,7 @@ def _torch_stack(stack: nn.Sequential, x: torch.Tensor, precision: str) -> Calla
 
 
 def _openvino_stack(stack: nn.Sequential, x: torch.Tensor, precision: str) -> Callable[[], float]:
-    from DSADeblurLib.restoration.export import import_openvino
+    from DSADeblurLib.restoration.installed import import_openvino
 
     openvino = import_openvino()
     graph = openvino.convert_model(stack, example_input=x)

@@ -25,7 +25,8 @@ from rows import Row, floor_rows, frame_rows, models
 from runs import batches, peak_memory, scaling, stages
 
 from DSADeblurLib import __version__
-from DSADeblurLib.restoration.export import import_openvino, openvino_is_installed
+from DSADeblurLib.extras import is_installed
+from DSADeblurLib.restoration.installed import import_openvino
 
 
 def main() -> int:
@@ -54,7 +55,7 @@ def main() -> int:
         report["stages"] = stages(model, options.frames, options.side)
         report["batches"] = batches(model.network, [1, 2, 4], [256, 512, 1024], options.rounds)
         report["scaling"] = scaling(model, [5, 10, 20, 40], [256, 512, 1024, 2048], 3)
-        engines = ["torch", *(["openvino"] if model.export is not None and openvino_is_installed() else [])]
+        engines = ["torch", *(["openvino"] if model.export is not None and is_installed("openvino") else [])]
         report["peak MiB"] = {
             f"{engine}, {count} frames": peak_memory(model, engine, count, options.side)
             for engine in engines
@@ -73,7 +74,7 @@ def machine() -> dict:
     """What the timings depend on."""
     names = [line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")]
     versions = {"torch": str(torch.__version__), "dsadeblur": __version__}
-    if openvino_is_installed():
+    if is_installed("openvino"):
         versions["openvino"] = import_openvino().get_version()
     return {
         "processor": names[0] if names else platform.processor(),

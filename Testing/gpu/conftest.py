@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from DSADeblurLib.restoration.card import list_models
-from DSADeblurLib.restoration.engine import TorchEngine, probe_cuda
 from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.restoration.selection import Engines
+from DSADeblurLib.restoration.torch_engine import TorchEngine, probe_cuda
 
 DEVICE = "DSADEBLUR_DEVICE"
 

@@ -21,9 +21,11 @@ from DSADeblurLib.lab.training.recipes import COMPACT
 from DSADeblurLib.lab.training.trainer import Session
 from DSADeblurLib.request import DeblurRequest, DeblurSettings
 from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
-from DSADeblurLib.restoration.engine import Choice, TorchEngine, choose_device, probe_kernel
+from DSADeblurLib.restoration.device_choice import choose_device
+from DSADeblurLib.restoration.engine import Choice
 from DSADeblurLib.restoration.package import vessels_on_a_slope
 from DSADeblurLib.restoration.selection import TOLERANCES, trial_tile
+from DSADeblurLib.restoration.torch_engine import TorchEngine, probe_kernel
 
 pytestmark = [pytest.mark.cuda, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +58,7 @@ def test_a_kernel_that_computes_rightly_makes_the_device_usable(gpu):
 
 @pytest.mark.parametrize("precision", TOLERANCES)
 def test_every_model_gives_what_float32_on_the_processor_gives(gpu, model, precision):
-    tile, told = trial_tile(model.network), told_to(model.network)
+    tile, told = trial_tile(model.architecture), told_to(model.network)
     expected = TorchEngine(model.network).run(tile, told)
     assert_close(gpu.engine(model.network, precision).run(tile, told), expected, TOLERANCES[precision])
 

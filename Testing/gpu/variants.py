@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from DSADeblurLib.restoration.engine import TorchEngine, true_float32
 from DSADeblurLib.restoration.network import EntryConvolution, RestorationNetwork
 from DSADeblurLib.restoration.package import vessels_on_a_slope
+from DSADeblurLib.restoration.torch_engine import TorchEngine, true_float32
 
 TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 CONDITION = np.array((4.0, 4.0, 0.2), np.float32)

@@ -56,7 +56,7 @@ def evaluate(models: Iterable[str | Path], plan: Plan | None = None) -> Evaluati
         {
             "name": name,
             "sha256": model.sha256,
-            "frames_in": model.network.architecture.frames,
+            "frames_in": model.architecture.frames,
             "parameters": model.card.parameters,
             "engine": settings.engine,
             "precision": settings.precision,

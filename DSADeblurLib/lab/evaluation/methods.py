@@ -137,7 +137,7 @@ def network_method(
         engines: as for `deblur`.
         header: the factor by which the header's width of the blur is wrong; None for frames without a header.
     """
-    half = model.network.architecture.frames // 2
+    half = model.architecture.frames // 2
     settings = replace(settings or DeblurSettings(device="cpu"), frame_range=(half + 1, half + 1))
 
     def restore(frames: np.ndarray, known: Known) -> np.ndarray:

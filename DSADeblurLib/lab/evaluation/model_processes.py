@@ -51,7 +51,7 @@ def load_models(
 
 
 def _chosen(model: Model) -> DeblurSettings:
-    frames = np.random.default_rng(0).normal(size=(model.network.architecture.frames, 64, 64)).astype(np.float32)
+    frames = np.random.default_rng(0).normal(size=(model.architecture.frames, 64, 64)).astype(np.float32)
     result = deblur(frames, model, DeblurSettings(device="cpu", frame_range=(1, 1)))
     return DeblurSettings(device="cpu", engine=result.engine, precision=result.precision)
 
@@ -72,14 +72,14 @@ def wrong_header_methods() -> dict[str, Method]:
     return {
         f"{name}, {words}": network_method(*part, engines=_engines(), header=factor)
         for name, part in networks().items()
-        if part[0].network.architecture.modulated
+        if part[0].architecture.modulated
         for words, factor in WRONG_HEADERS.items()
     }
 
 
 def moments() -> int:
     """As many frames as the model that takes most of them."""
-    return max(model.network.architecture.frames for model in _models.values())
+    return max(model.architecture.frames for model in _models.values())
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def at_noise_reductions(name: str) -> dict[float, Method]:
 
 def print_retention(console: Console, name: str, split: str, count: int, size: int) -> None:
     """Print a table of a model on simulated frames of `size` x `size`, `count` at each noise level."""
-    methods, moments = at_noise_reductions(name), processes.networks()[name][0].network.architecture.frames
+    methods, moments = at_noise_reductions(name), processes.networks()[name][0].architecture.frames
     title = f"{name}: what is left of thin vessels, simulated {split} frames (10th percentile)"
     table = _table(title, "noise left", "width error px", "input's")
     for noise in NOISE:
@@ -117,7 +117,7 @@ def print_real(console: Console, name: str, folder: Path) -> None:
     Raises:
         ValueError: one sentence, if the folder holds no frame whose values add up.
     """
-    methods, moments = at_noise_reductions(name), processes.networks()[name][0].network.architecture.frames
+    methods, moments = at_noise_reductions(name), processes.networks()[name][0].architecture.frames
     frames = list(real_frames(folder, moments))
     if not frames:
         raise ValueError(f"There is no subtracted frame in {folder}.")

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from DSADeblurLib.request import LARGEST_BLUR_PX
-from DSADeblurLib.restoration.blur_condition import WRONG, combine_header_and_estimate
-from DSADeblurLib.restoration.network import CONDITION_SPREADS, HEADER_SPREAD
+from DSADeblurLib.restoration.blur_condition import CONDITION_SPREADS, HEADER_SPREAD, WRONG, combine_header_and_estimate
 
 # By chance widths are wrong by a factor and by an error in pixels.
 ERROR_PX = 0.2

@@ -14,8 +14,7 @@ import numpy as np
 from DSADeblurLib.lab.simulation.pairs import KINDS, header_blur_px, removable_blur_px
 from DSADeblurLib.lab.simulation.sets import NOISE, held_out_pair
 from DSADeblurLib.lab.training.validation import BLURS_PX
-from DSADeblurLib.restoration.blur_condition import combine_header_and_estimate, estimate_blur
-from DSADeblurLib.restoration.estimator import SMALLEST_PX
+from DSADeblurLib.restoration.blur_condition import SMALLEST_PX, combine_header_and_estimate, estimate_blur
 from DSADeblurLib.restoration.normalisation import fit_normalisation
 from DSADeblurLib.restoration.package import Model, load_model
 
@@ -49,7 +48,7 @@ def measure_widths(model: Model, scenes: int = 8, size: int = 512) -> list[Width
                 for noise in NOISE:
                     pair, conditions, scene = held_out_pair("validation", index, kind, noise, size, blur)
                     frame = fit_normalisation(pair.degraded).apply(pair.frame)
-                    estimated = estimate_blur(lambda _, frame=frame: frame, 1, model)
+                    estimated = estimate_blur(lambda _, frame=frame: frame, 1, model.estimator)
                     header = header_blur_px(conditions, scene)
                     true = removable_blur_px(conditions.spot, scene)
                     widths = (np.asarray(w) for w in (true, header, estimated[:2]))

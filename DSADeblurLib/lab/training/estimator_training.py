@@ -15,7 +15,8 @@ from tqdm import tqdm
 from DSADeblurLib.atomic_write import atomic_write
 from DSADeblurLib.lab.simulation.sets import generator, save_array
 from DSADeblurLib.lab.training.pool import Patches, Pool
-from DSADeblurLib.restoration.estimator import SMALLEST_PX, BlurEstimator
+from DSADeblurLib.restoration.blur_condition import SMALLEST_PX
+from DSADeblurLib.restoration.estimator import BlurEstimator
 
 # Whole regions: how sure a width is depends on how much of a frame there is.
 BATCH, SIDE = 4, 384

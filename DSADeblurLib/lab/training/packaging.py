@@ -16,7 +16,8 @@ from DSADeblurLib.lab.simulation.sets import BLUR_PX, QUANTA
 from DSADeblurLib.lab.training.recipes import Recipe
 from DSADeblurLib.restoration.card import ModelCard, find_model
 from DSADeblurLib.restoration.network import RestorationNetwork
-from DSADeblurLib.restoration.package import load_model, save_model
+from DSADeblurLib.restoration.package import load_model
+from DSADeblurLib.restoration.save_package import save_model
 
 LIMITS = (
     "Research use only: not for diagnosis or treatment.",

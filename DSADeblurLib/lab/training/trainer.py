@@ -26,8 +26,8 @@ from DSADeblurLib.lab.training.start import take_weights
 from DSADeblurLib.lab.training.stopping import Stop
 from DSADeblurLib.lab.training.validation import HeldOut
 from DSADeblurLib.restoration.build_network import build_network
-from DSADeblurLib.restoration.engine import bfloat16_pays
 from DSADeblurLib.restoration.network import RestorationNetwork
+from DSADeblurLib.restoration.torch_engine import bfloat16_pays
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"

@@ -15,7 +15,8 @@ from DSADeblurLib.lab.simulation.pairs import KINDS, Pair, acquire_pair, pixels_
 from DSADeblurLib.lab.simulation.sets import NOISE, generator, held_out_pair
 from DSADeblurLib.lab.training.faint_lines import deviation, draw_lines, noise_of, render_lines
 from DSADeblurLib.lab.training.losses import line_share
-from DSADeblurLib.restoration.network import HEADER_SPREAD, RestorationNetwork
+from DSADeblurLib.restoration.blur_condition import HEADER_SPREAD
+from DSADeblurLib.restoration.network import RestorationNetwork
 from DSADeblurLib.restoration.normalisation import Normalisation, fit_normalisation
 
 NOISE_FREE = "noise-free"

@@ -54,6 +54,7 @@ def make_model():
     """Builds a model around a network."""
 
     def build(network: RestorationNetwork | None = None, **numbers) -> Model:
-        return Model(card=make_card(), network=network or make_network(**numbers), sha256="0" * 64)
+        network = network or make_network(**numbers)
+        return Model(make_card(), network.architecture, "0" * 64, lambda: network)
 
     return build

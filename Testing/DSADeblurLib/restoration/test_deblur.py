@@ -14,10 +14,11 @@ from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.restoration.controls import apply_controls
 from DSADeblurLib.restoration.deblur import DeblurCancelled, DeblurError, deblur
-from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngine
+from DSADeblurLib.restoration.engine import EngineError, OutOfMemory
 from DSADeblurLib.restoration.normalisation import Aperture, fit_normalisation
 from DSADeblurLib.restoration.package import load_model
 from DSADeblurLib.restoration.selection import Engines
+from DSADeblurLib.restoration.torch_engine import TorchEngine
 
 # What the network says by itself; the controls have tests of their own.
 ALONE = DeblurSettings(noise_reduction=1.0, uniform_noise_reduction=True)

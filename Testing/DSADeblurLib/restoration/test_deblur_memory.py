@@ -32,7 +32,8 @@ with FrameFile.create(folder + "/in.npy", (count, 1024, 1024), np.uint16) as sou
     watch = lambda done, total: peaks.append(process.memory_info().rss)
     with FrameFile.create(folder + "/out.npy", source.shape, source.dtype) as out:
         settings = DeblurSettings(device="cpu", precision="float32", blur=(2.0, 2.0))
-        deblur(source, Model(card, network, ""), settings, relationship="LIN", out=out, progress=watch)
+        model = Model(card, network.architecture, "", lambda: network)
+        deblur(source, model, settings, relationship="LIN", out=out, progress=watch)
         assert abs(out[count - 1].mean() / source[count - 1].mean() - 1) < 0.1
 status = pathlib.Path("/proc/self/status")  # Linux alone keeps the true peak; elsewhere the samples have to do
 true = re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text()) if status.exists() else None

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from DSADeblurLib.restoration.blur_condition import CONDITION_SIZE, CONDITION_SPREADS
 from DSADeblurLib.restoration.estimator import BlurEstimator
-from DSADeblurLib.restoration.network import CONDITION_SIZE, CONDITION_SPREADS
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,13 @@ import pytest
 pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
 from DSADeblurLib.request import DeblurSettings
-from DSADeblurLib.restoration import export, export_packages, package
-from DSADeblurLib.restoration.card import EXPORT_FILES, list_models, read_card
+from DSADeblurLib.restoration import export_packages, save_package
+from DSADeblurLib.restoration.card import EXPORT_FILES, ModelError, list_models, read_card
+from DSADeblurLib.restoration.conversion import export_network
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.engine import EngineError
-from DSADeblurLib.restoration.package import load_model, save_model
+from DSADeblurLib.restoration.package import load_model
+from DSADeblurLib.restoration.save_package import save_model
 from DSADeblurLib.restoration.selection import Engines
 
 pytestmark = pytest.mark.slow
@@ -73,7 +75,7 @@ def test_an_export_of_other_weights_is_told(folder):
 
 def test_an_export_that_computes_something_else_is_not_used(folder, make_network):
     """Its hashes are right, so only its values can tell."""
-    other = export.export_network(make_network(seed=1))
+    other = export_network(make_network(seed=1))
     for name, data in zip(EXPORT_FILES, (other.graph, other.weights), strict=True):
         (folder / name).write_bytes(data)
     change_card(folder, openvino=other.hashes(read_card(folder).sha256))
@@ -89,7 +91,7 @@ def no_gpu():
 
 
 def test_a_package_without_export_is_whole(folder, monkeypatch, make_network, make_card):
-    monkeypatch.setattr(package, "openvino_is_installed", lambda: False)
+    monkeypatch.setattr(save_package, "is_installed", lambda engine: False)
     save_model(folder, make_network(seed=3), make_card())
     assert not (folder / EXPORT_FILES[0]).exists()
     model = load_model(folder)
@@ -101,7 +103,7 @@ def test_a_package_without_export_is_whole(folder, monkeypatch, make_network, ma
 def test_saving_the_same_weights_without_openvino_keeps_the_export(folder, monkeypatch):
     before = {name: (folder / name).read_bytes() for name in EXPORT_FILES}
     model = load_model(folder)
-    monkeypatch.setattr(package, "openvino_is_installed", lambda: False)
+    monkeypatch.setattr(save_package, "is_installed", lambda engine: False)
     save_model(folder, model.network, model.card)
     assert {name: (folder / name).read_bytes() for name in EXPORT_FILES} == before
     assert load_model(folder).export == model.export
@@ -114,7 +116,7 @@ def test_packages_are_exported_again_from_the_shell(folder, monkeypatch, capsys)
     assert export_packages.main([str(folder)]) == 0
     assert load_model(folder).export is not None and "tiny" in capsys.readouterr().out
     assert export_packages.main([]) == 2
-    monkeypatch.setattr(export_packages, "openvino_is_installed", lambda: False)
+    monkeypatch.setattr(export_packages, "is_installed", lambda engine: False)
     assert export_packages.main([str(folder)]) == 2
 
 
@@ -128,13 +130,13 @@ def test_bundled_models_agree_with_pytorch_in_bfloat16(name):
 @pytest.mark.parametrize("value", [{"openvino.xml": "a" * 64}, {**dict.fromkeys(EXPORT_FILES, "a"), "made_from": ""}])
 def test_a_malformed_card_entry_is_refused(folder, value):
     change_card(folder, openvino=value)
-    with pytest.raises(package.ModelError, match="must give 'openvino' as the SHA-256"):
+    with pytest.raises(ModelError, match="must give 'openvino' as the SHA-256"):
         load_model(folder)
 
 
 def test_openvino_sends_nothing_over_the_network():
     code = (
-        "import sys; from DSADeblurLib.restoration.export import import_openvino\n"
+        "import sys; from DSADeblurLib.restoration.installed import import_openvino\n"
         "import_openvino().convert_model\n"
         "print([name for name, module in sys.modules.items() if module and name.startswith('openvino_telemetry')])"
     )

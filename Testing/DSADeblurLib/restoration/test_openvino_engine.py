@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
-from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngine
-from DSADeblurLib.restoration.export import Export, export_network
+from DSADeblurLib.restoration.conversion import export_network
+from DSADeblurLib.restoration.engine import EngineError, OutOfMemory
+from DSADeblurLib.restoration.export import Export
 from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
 from DSADeblurLib.restoration.package import load_model
+from DSADeblurLib.restoration.torch_engine import TorchEngine
 
 pytestmark = pytest.mark.slow
 
@@ -89,7 +91,7 @@ def test_a_modulated_network_takes_the_blur_condition(make_network):
 @pytest.mark.parametrize("name", ["compact", "quality", "sequence"])
 def test_bundled_exports_take_the_blur_condition_whatever_their_input_is_called(name):
     model = load_model(name)
-    architecture = model.network.architecture
+    architecture = model.architecture
     engine, pytorch = OpenVINOEngine(model.export, architecture), TorchEngine(model.network)
     tile = np.random.default_rng(8).normal(size=(architecture.frames, 64, 64)).astype(np.float32)
     narrow, wide = (np.array((width, width, 0.2), np.float32) for width in (1.0, 6.0))

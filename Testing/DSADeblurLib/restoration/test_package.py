@@ -9,15 +9,16 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from DSADeblurLib.restoration import package
+from DSADeblurLib.restoration import save_package
 from DSADeblurLib.restoration.card import ModelError, list_models
-from DSADeblurLib.restoration.package import load_model, save_model
+from DSADeblurLib.restoration.package import load_model
+from DSADeblurLib.restoration.save_package import save_model
 
 
 @pytest.fixture(autouse=True)
 def without_openvino(monkeypatch):
     """Exports have tests of their own, and making one takes a second."""
-    monkeypatch.setattr(package, "openvino_is_installed", lambda: False)
+    monkeypatch.setattr(save_package, "is_installed", lambda engine: False)
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_a_failed_save_leaves_the_older_package_and_no_trace(folder, make_networ
         raise OSError(28, "No space left on device")
 
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    monkeypatch.setattr(package.np, "save", full)
+    monkeypatch.setattr(save_package.np, "save", full)
     with pytest.raises(OSError, match="No space"):
         save_model(folder, make_network(seed=1), make_card())
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from DSADeblurLib.restoration.engine import EngineError, OutOfMemory, TorchEngine
+from DSADeblurLib.restoration.engine import EngineError, OutOfMemory
 from DSADeblurLib.restoration.selection import Engines, trial_tile
+from DSADeblurLib.restoration.torch_engine import TorchEngine
 
 
 class Clock:
@@ -241,8 +242,8 @@ def test_without_memory_for_a_trial_pytorch_is_used(make_model):
 @pytest.mark.parametrize("numbers", [{}, {"kind": "unet", "levels": 3, "factor": 4}, {"features": 64}, {"frames": 3}])
 def test_the_trial_tile_fits_the_network(make_network, numbers):
     network = make_network(**numbers)
-    tile = trial_tile(network)
+    tile = trial_tile(network.architecture)
     assert tile.dtype == np.float32 and tile.shape[0] == network.architecture.frames
     assert tile.shape[1] == tile.shape[2] and 64 <= tile.shape[1] <= 256
     assert tile.shape[1] % network.multiple == 0
-    np.testing.assert_array_equal(tile, trial_tile(network))
+    np.testing.assert_array_equal(tile, trial_tile(network.architecture))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import safetensors.torch
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -30,14 +29,14 @@ def test_reads_what_the_package_writes(tensors):
     found = read_weights(safetensors.numpy.save(tensors, metadata={"format": "pt"}))
     assert set(found) == set(tensors)
     for name, values in tensors.items():
-        np.testing.assert_array_equal(found[name].numpy(), values)
+        np.testing.assert_array_equal(found[name], values)
 
 
 def test_network_survives():
     network = build_network(RDNArchitecture(features=4, growth=4, blocks=1, layers=1))
     found = read_weights(safetensors.torch.save(network.state_dict()))
     for name, value in network.state_dict().items():
-        assert torch.equal(found[name], value)
+        assert np.array_equal(found[name], value.numpy())
 
 
 @settings(max_examples=300, deadline=None)
@@ -51,7 +50,7 @@ def test_a_changed_byte_is_refused_or_changes_a_value(position, value):
         assert "safetensors file" in str(error)
     else:
         # What is accepted has exactly the file's bytes in it; the hash of the package tells the rest.
-        assert sum(tensor.numel() for tensor in found.values()) == 8
+        assert sum(array.size for array in found.values()) == 8
 
 
 @settings(max_examples=50, deadline=None)

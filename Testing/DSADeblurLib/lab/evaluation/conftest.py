@@ -25,7 +25,7 @@ def untrained(tmp_path_factory) -> str:
     from DSADeblurLib.restoration.architecture import RDNArchitecture
     from DSADeblurLib.restoration.build_network import build_network
     from DSADeblurLib.restoration.card import ModelCard
-    from DSADeblurLib.restoration.package import save_model
+    from DSADeblurLib.restoration.save_package import save_model
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models") / "untrained"

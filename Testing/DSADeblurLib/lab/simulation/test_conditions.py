@@ -18,7 +18,7 @@ from DSADeblurLib.lab.simulation.effects import Effects
 from DSADeblurLib.lab.simulation.scene import Scene
 from DSADeblurLib.lab.simulation.tubes import View
 from DSADeblurLib.physics.focal_spot import FocalSpot, iec_60336_limits
-from DSADeblurLib.restoration.network import HEADER_SPREAD
+from DSADeblurLib.restoration.blur_condition import HEADER_SPREAD
 
 
 @pytest.fixture(scope="module")

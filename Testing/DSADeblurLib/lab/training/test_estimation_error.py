@@ -7,7 +7,7 @@ from DSADeblurLib.lab.simulation.pairs import KINDS
 from DSADeblurLib.lab.simulation.sets import NOISE
 from DSADeblurLib.lab.training.estimation_error import Widths, measure_widths, table
 from DSADeblurLib.lab.training.validation import BLURS_PX
-from DSADeblurLib.restoration.estimator import SMALLEST_PX
+from DSADeblurLib.restoration.blur_condition import SMALLEST_PX
 
 
 @pytest.mark.slow

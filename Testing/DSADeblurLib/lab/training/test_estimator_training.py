@@ -8,7 +8,8 @@ import torch
 
 from DSADeblurLib.lab.training.estimator_training import estimates_of, estimator_of, keep_estimator
 from DSADeblurLib.lab.training.pool import Pool
-from DSADeblurLib.restoration.estimator import SMALLEST_PX, BlurEstimator
+from DSADeblurLib.restoration.blur_condition import SMALLEST_PX
+from DSADeblurLib.restoration.estimator import BlurEstimator
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
