@@ -6,9 +6,7 @@ import argparse
 import contextlib
 import json
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,6 +26,7 @@ from DSADeblurLib.request import (
     RequestError,
     UserFacts,
 )
+from DSADeblurLib.termination import terminated_like_interrupted
 from DSADeblurLib.wheels import PLATFORMS, REQUIREMENTS, SLICERS_PYTHON, THIS_SYSTEM, download_command, gather_wheels
 
 FINE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -59,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        with _terminated_like_interrupted():
+        with terminated_like_interrupted():
             _check_output(getattr(options, "output", None))
             return options.run(options)
     except KeyboardInterrupt:
@@ -86,23 +85,6 @@ def _at_the_door() -> Iterator[None]:
         yield
     except (DSADeblurError, ValueError, OSError) as error:
         raise RequestError(str(error)) from error
-
-
-@contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Clean up on SIGTERM as on Ctrl+C: by itself it ends Python at once and would leave half-written files."""
-
-    def interrupt(number, frame):
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:
