@@ -20,7 +20,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-fast fuzz conformance memory lint screenshots look benchmark sample evaluate measure retention train study gpu gpu-wheels clean help
+.PHONY: demo test test-fast fuzz conformance memory lint screenshots look benchmark sample evaluate measure retention trust train study gpu gpu-wheels clean help
 
 help:
 	@echo "make demo         deblur the bundled sample run and draw the compare layout"
@@ -41,6 +41,7 @@ help:
 	@echo "make gpu-wheels   collect what a machine with a GPU lacks, into wheels/"
 	@echo "make gpu          tests, benchmark and a training on a GPU, within MINUTES=$(MINUTES); DEVICE=cpu rehearses it"
 	@echo "make retention    what is left of thin faint vessels; REAL='--real FOLDER' puts them into real frames"
+	@echo "make trust        whether lines that a network invents are found; REAL='--real FOLDER' for real frames"
 
 demo: $(VENV)/.installed-scene
 	@$(BIN)/python Testing/Host/demo.py $(OUT)/demo
@@ -95,6 +96,9 @@ measure: $(VENV)/.installed-test
 
 retention: $(VENV)/.installed
 	$(BIN)/python -m DSADeblurLib.lab.evaluation.retention --model compact --model quality --model sequence $(REAL)
+
+trust: $(VENV)/.installed
+	$(BIN)/python -m DSADeblurLib.lab.evaluation.trusted --model compact --model quality --model sequence $(REAL)
 
 # Needs no network and no .venv: PyTorch is that of the machine. Results lie flat in OUT.
 gpu: OUT := out/gpu

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import glob
+import hashlib
 import itertools
 import os
+import platform
+import re
 import secrets
 import shutil
 import stat
@@ -12,6 +16,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
+
+from DSADeblurLib.parent_process import is_there
 
 _Returned = TypeVar("_Returned")
 
@@ -110,14 +116,43 @@ def write_new(
         return next(path for path in paths if not os.path.lexists(path))
 
     # In the folder itself, for only within one file system files appear in one step.
-    with tempfile.TemporaryDirectory(prefix=".dsadeblur-", dir=folder, ignore_cleanup_errors=True) as hidden:
-        finished = Path(hidden) / free_path().name
+    with own_folder(folder) as hidden:
+        finished = hidden / free_path().name
         returned = write(finished)
         while True:
             path = free_path()
             with contextlib.suppress(FileExistsError):
                 put_in_place(finished, path, replace=False)
                 return path, returned
+
+
+@contextlib.contextmanager
+def own_folder(parent: str | os.PathLike) -> Iterator[Path]:
+    """Give a new hidden folder that is gone afterwards, see `make_own_folder`."""
+    folder = make_own_folder(parent, ".dsadeblur-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_own_folder(parent: str | os.PathLike, prefix: str) -> Path:
+    """Make a folder that is named after this process, and remove those that processes which are gone left beside it.
+
+    Args:
+        parent: an existing folder.
+        prefix: how the name begins.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    # Processes of another computer may be at work in a shared folder; nobody knows here whether they live.
+    prefix += hashlib.sha256(platform.node().encode(errors="replace")).hexdigest()[:8]
+    for path in Path(parent).glob(f"{glob.escape(prefix)}-*"):
+        owner = re.fullmatch(rf"{re.escape(prefix)}-(\d{{1,9}})-\w+", path.name)
+        if owner is not None and is_plain_folder(path) and not is_there(int(owner[1])):
+            shutil.rmtree(path, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{prefix}-{os.getpid()}-", dir=parent))
 
 
 def put_in_place(finished: str | os.PathLike, path: str | os.PathLike, *, replace: bool) -> None:

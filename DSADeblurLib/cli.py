@@ -115,18 +115,31 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     info = verbs.add_parser("info", help="what the header of a run says, and the blur that follows from it")
-    info.add_argument("file", type=_path)
+    info.add_argument(
+        "inputs",
+        nargs="+",
+        type=_path,
+        metavar="RUN",
+        help="its file, or where it has several of one frame each, these or their folder",
+    )
     add_choices(info, UserFacts)
     info.add_argument("--json", action="store_true", help="print JSON instead of a table")
     info.set_defaults(run=_info)
 
     deblur = verbs.add_parser("deblur", help="deblur runs and write derived XA objects", epilog=EXIT_CODES)
-    deblur.add_argument("inputs", nargs="+", type=_path, metavar="INPUT", help="files or folders, searched recursively")
+    deblur.add_argument(
+        "inputs",
+        nargs="+",
+        type=_path,
+        metavar="INPUT",
+        help="files or folders, searched recursively; one-frame files of one series are one run",
+    )
     deblur.add_argument("--output", required=True, type=_path, help="folder for the results and manifest.json")
     add_request(deblur)
     many = deblur.add_argument_group("many runs")
     many.add_argument("--resume", action="store_true", help="do only what the manifest does not list as done")
     many.add_argument("--verify", action="store_true", help="read inputs done before to the end: are they the same?")
+    many.add_argument("--one-by-one", action="store_true", help="each one-frame file is a run of its own")
     many.add_argument("--strict", action="store_true", help="files that are no X-ray angiography are failures")
     where = many.add_mutually_exclusive_group()
     where.add_argument("--workers", default=1, type=_WHOLE, metavar="N", help="processes on this computer")
@@ -139,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
 
     deidentify = verbs.add_parser("deidentify", help="copy results without what tells who the patient is")
     deidentify.add_argument(
-        "inputs", nargs="+", type=_path, metavar="INPUT", help="results of deblur, or output folders of it"
+        "inputs", nargs="+", type=_path, metavar="INPUT", help="results of deblur, each a file, or output folders of it"
     )
     deidentify.add_argument("--output", required=True, type=_path, help="folder for the copies, to be handed on")
     deidentify.add_argument(
@@ -223,10 +236,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = verbs.add_parser("evaluate", help="compare models with classical methods on held-out simulated frames")
     evaluate.add_argument("--model", dest="models", action="append", help="may be given several times; default compact")
     evaluate.add_argument("--set", dest="split", default="test", choices=("validation", "test"))
-    evaluate.add_argument("--frames", type=_WHOLE, default=24, help="scenes in each condition")
-    evaluate.add_argument("--size", type=_SIDE, default=512, help="rows and columns")
-    evaluate.add_argument("--workers", type=_WHOLE, default=2, help="processes, one thread each")
-    evaluate.add_argument("--quick", action="store_true", help="a few small frames, to see that it works")
+    evaluate.add_argument("--frames", type=_WHOLE, default=None, help="scenes in each condition; default 24")
+    evaluate.add_argument("--size", type=_SIDE, default=None, help="rows and columns; default 512")
+    evaluate.add_argument("--workers", type=_WHOLE, default=None, help="processes, one thread each; default 2")
+    evaluate.add_argument(
+        "--quick", action="store_true", help="a few small frames where nothing else is said, to see that it works"
+    )
     evaluate.add_argument("--output", type=_path, default=Path("out/evaluate"), help="for JSON, CSV and pictures")
     evaluate.add_argument("--real", type=_path, default=None, metavar="FOLDER", help="draw real frames too")
     add_choices(evaluate, DeblurSettings, only=CONTROLS)
@@ -239,11 +254,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _info(options: argparse.Namespace) -> int:
     from DSADeblurLib.report import print_info
-    from DSADeblurLib.xa import check_derived, read_run
+    from DSADeblurLib.xa import check_derived, find_inputs, may_be_dicom, read_files, runs_of
 
-    if options.file.is_dir() or not options.file.exists():
-        raise RequestError(f"{options.file} is {'a folder; name one file' if options.file.is_dir() else 'no file'}.")
-    with read_run(options.file, UserFacts(**chosen(options))) as run:
+    files = find_inputs(options.inputs)
+    runs = runs_of(filter(may_be_dicom, files) if any(path.is_dir() for path in options.inputs) else files)
+    if len(runs) != 1:
+        found = f"These are the files of {len(runs)} runs; name those of one." if runs else "There is no DICOM file."
+        raise RequestError(found)
+    with read_files(runs[0], UserFacts(**chosen(options))) as run:
         print_info(run, as_json=options.json)
         check_derived(run, range(1, run.number_of_frames + 1))
     return FINE
@@ -258,7 +276,8 @@ def _deblur(options: argparse.Namespace) -> int:
 
     request = DeblurRequest.of(**chosen(options))
     _check_packages(request, options)
-    batch = Batch(options.resume, options.workers, options.scheduler, options.overwrite, options.verify)
+    names = ("resume", "workers", "scheduler", "overwrite", "verify", "one_by_one")
+    batch = Batch(**{name: getattr(options, name) for name in names})
     with _at_the_door():
         model = load_model(request.model)
         if batch.scheduler is None:  # other computers have other devices
@@ -447,9 +466,10 @@ def _evaluate(options: argparse.Namespace) -> int:
             find_inputs([options.real])
             check_real_output(options.output)  # before the work, not after it
         options.output.mkdir(parents=True, exist_ok=True)
-    plan = Plan(options.split, options.frames, options.size, options.workers)
-    plan = Plan.quick(options.split) if options.quick else plan
-    result = evaluate(models, replace(plan, **chosen(options)))
+    given = {name: getattr(options, name) for name in ("frames", "size", "workers")}
+    plan = Plan.quick(options.split) if options.quick else Plan(options.split)
+    plan = replace(plan, **{name: value for name, value in given.items() if value is not None}, **chosen(options))
+    result = evaluate(models, plan)
     written = [*result.save(options.output), *save_pictures(result, models, options.output)]
     if options.real is not None:
         written.append(save_real(options.real, models, options.output))

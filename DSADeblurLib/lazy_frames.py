@@ -39,6 +39,10 @@ class LazyFrames:
         """Return frame `index`, (rows, columns)."""
         raise NotImplementedError
 
+    def remarks(self) -> list[str]:
+        """Return sentences for the user about the frames that were read until now."""
+        return []
+
     def indices(self, key: slice | Sequence[int] | np.ndarray) -> list[int]:
         """Return the indices, each in 0..n - 1, of several frames.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from DSADeblurLib import __version__
+from DSADeblurLib.atomic_write import own_folder
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.lazy_frames import Frames, LazyFrames, MappedFrames, chosen_frames
 from DSADeblurLib.request import LARGEST_BLUR_PX, DeblurRequest, DeblurSettings, RequestError
@@ -251,8 +251,8 @@ def deblur_run(
     ready = prepare(run, request)
     check_derived(run, ready.result_numbers, plan=ready.plan, compression=request.result.compression)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".dsadeblur-") as scratch:
-        path = Path(scratch) / "frames.npy"
+    with own_folder(output.parent) as scratch:
+        path = scratch / "frames.npy"
         used, notices = restore(ready, model, path, progress=progress, is_cancelled=is_cancelled)
         with FrameFile.open(path) as frames:
             # Pictures appear last, but are made first: then `write_derived` sees whether the source changed until now.
@@ -270,7 +270,7 @@ def deblur_run(
             )
         for picture in pictures:
             os.replace(picture, output.with_name(picture.name))
-    return used, notices
+    return used, (*notices, *run.remarks())
 
 
 @dataclass(frozen=True)
@@ -315,17 +315,17 @@ def deblur_loaded(
     """
     run, rule = loaded.run, loaded.rule
     ready = prepare(run, request)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".dsadeblur-") as scratch:
-        finished = Path(scratch) / "frames.npy"
+    with own_folder(path.parent) as scratch:
+        finished = scratch / "frames.npy"
         used, notices = restore(ready, model, finished, progress=progress, is_cancelled=is_cancelled)
         if ready.plan is None and rule is not None and (rule.changes_values or rule.dtype != frames.dtype):
-            stored, finished = finished, Path(scratch) / "shown.npy"
+            stored, finished = finished, scratch / "shown.npy"
             with FrameFile.open(stored) as values, FrameFile.create(finished, values.shape, frames.dtype) as out:
                 for index, frame in enumerate(values):
                     out[index] = rule.shown(frame, frames.dtype)
         os.replace(finished, path)
     relationship = run.relationship if ready.plan is None else for_subtraction(run, run.frames)[1]
-    return Restored(used, tuple(filter(None, (loaded.note, *notices))), ready.plan, relationship)
+    return Restored(used, tuple(filter(None, (loaded.note, *notices, *run.remarks()))), ready.plan, relationship)
 
 
 def _originals(run: Run, numbers: Sequence[int], plan: SubtractionPlan | None) -> LazyFrames:

@@ -30,13 +30,14 @@ def read_regular(path: str | os.PathLike, largest: int) -> bytes:
         return io.BufferedReader(file).read(largest)
 
 
-def sha256_of(path: str | os.PathLike) -> str | None:
-    """The SHA-256 of a file, as hexadecimal digits; None where it cannot be read."""
+def sha256_of(*paths: str | os.PathLike) -> str | None:
+    """The SHA-256 of files, one behind the other, as hexadecimal digits; None where one cannot be read."""
     digest = hashlib.sha256()
     try:
-        with open_regular(path) as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
+        for path in paths:
+            with open_regular(path) as file:
+                while block := file.read(_BLOCK):
+                    digest.update(block)
     except (OSError, ValueError):  # the latter for what is no path at all
         return None
     return digest.hexdigest()

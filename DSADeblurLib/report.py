@@ -127,14 +127,16 @@ def print_outcomes(outcomes: list[Outcome], left_out: list[str], notice: str) ->
 
 
 def _used(outcome: Outcome) -> str:
-    """Frames, model, and where and how; nothing where a manifest does not say it well."""
+    """Files where there are several, frames, model, and where and how; these not where a manifest says them badly."""
+    files = f"{len(outcome.files)} files" if outcome.files else ""
     try:
         used = Used.from_dict(outcome.used or {})
         numbers = used.frame_numbers
         frames = f"frames {numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else f"frame {numbers[0]}"
-        return f"{frames}, {used.model}, {used.summary()}, {used.seconds:.1f} s"
+        words = f"{frames}, {used.model}, {used.summary()}, {used.seconds:.1f} s"
     except (KeyError, TypeError, ValueError, IndexError):
-        return ""
+        words = ""
+    return ", ".join(filter(None, (files, words)))
 
 
 def _cell(text: str, style: str) -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -50,8 +50,7 @@ class Used:
 
     def summary(self) -> str:
         """For a table or a status line: as `in_words`, and the mask frames."""
-        numbers = ", ".join(map(str, self.mask_frames[:6])) + (", ..." if len(self.mask_frames) > 6 else "")
-        return f"{self.in_words()}, mask frames {numbers}" if numbers else self.in_words()
+        return f"{self.in_words()}, mask frames {listed(self.mask_frames)}" if self.mask_frames else self.in_words()
 
     def in_words(self) -> str:
         """For a description: float32 on cpu by torch, blur 3.1 x 3.0 px (geometry)."""
@@ -60,3 +59,10 @@ class Used:
             rows, columns = self.blur_px
             words += f", blur {rows:.1f} x {columns:.1f} px ({self.blur_source})"
         return words
+
+
+def listed(numbers: Sequence[int]) -> str:
+    """Frame numbers as short as they can be read, at most twenty of them: 1,2 or 4-90."""
+    if len(numbers) > 2 and tuple(numbers) == tuple(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]}-{numbers[-1]}"
+    return ",".join(map(str, numbers[:20])) + (",..." if len(numbers) > 20 else "")

@@ -4,7 +4,7 @@ Run as `python -m DSADeblurLib.worker [PID]`. It stays warm between jobs and end
 or the process PID is gone.
 
 Messages to the worker, one JSON object per line:
-  {"type": "deblur", "job", "run": {"frames", "file", "note", "several_files"}, "request", "output"}
+  {"type": "deblur", "job", "run": {"frames", "files", "note"}, "request", "output"}
   {"type": "check", "job"}, whether a trial tile can be deblurred
   {"type": "cancel", "job"}
   {"type": "shutdown"}
@@ -17,8 +17,8 @@ Messages from it:
   {"type": "finished", "job", "engine", "reason"}, after a check
   {"type": "cancelled", "job"}
   {"type": "error", "job", "message"}
-`job` is any string of the caller. `frames` and `output` are paths of .npy files of shape (n, rows, columns); `file` is
-the DICOM file that the frames were read from, or "", and `note` then says why, see `xa.loaded_frames.loaded_run`.
+`job` is any string of the caller. `frames` and `output` are paths of .npy files of shape (n, rows, columns); `files`
+are the DICOM files that they were read from, or none, and `note` then says why, see `xa.loaded_frames.loaded_run`.
 `request` is `DeblurRequest.as_dict`, `used` is `used.Used.as_dict`, `subtraction` is `SubtractionPlan.as_dict`,
 or null. Everything but reading the node happens here: header, planning, subtraction, restoration.
 """
@@ -170,13 +170,13 @@ class Worker:
 
         if self._inbox.is_cancelled(job):
             raise DeblurCancelled("Cancelled before it began.")
-        choices, (frames_path, file, note, several_files), output_path = _parts(message)
+        choices, (frames_path, files, note), output_path = _parts(message)
         request, output = DeblurRequest.from_dict(choices), Path(output_path)
         model = self._model(request.model)
         with FrameFile.open(frames_path) as frames:
             result = deblur_loaded(
                 frames,
-                loaded_run(frames, file, request.facts, note, several_files),
+                loaded_run(frames, files, request.facts, note),
                 model,
                 output,
                 request,
@@ -207,15 +207,15 @@ class Worker:
         return self._models[name]
 
 
-def _parts(message: dict) -> tuple[Any, tuple[str, str, str, bool], str]:
+def _parts(message: dict) -> tuple[Any, tuple[str, list[str], str], str]:
     """Request, run and output of a job. Raises ValueError where it has another form."""
     try:
         run = message["run"]
-        parts = run["frames"], run["file"], run["note"], run["several_files"]
+        parts = frames, files, note = run["frames"], run["files"], run["note"]
         request, output = message["request"], message["output"]
     except (KeyError, TypeError) as error:
         raise ValueError("The job lacks a part that it needs; restart Slicer.") from error
-    if not all(isinstance(part, str) for part in (*parts[:3], output)) or not isinstance(parts[3], bool):
+    if not isinstance(files, list) or not all(isinstance(part, str) for part in (frames, *files, note, output)):
         raise ValueError("A part of the job is of another kind than it should be; restart Slicer.")
     return request, parts, output
 

@@ -162,7 +162,7 @@ def subtractedSource(derived) -> SubtractedFrames:
     from DSADeblurLib.xa import SubtractionPlan, for_subtraction, subtract
 
     plan = SubtractionPlan.from_dict(json.loads(derived.GetAttribute(ATTRIBUTE + "Subtraction")))
-    run = loadedRun(readInput(sourceOf(derived)), requestOf(derived).facts).run
+    run = loadedRun(readInput(sourceOf(derived)), requestOf(derived).facts, atAGlance=True).run
     frames, relationship = for_subtraction(run, run.frames)
     return subtract(frames, plan, relationship)
 

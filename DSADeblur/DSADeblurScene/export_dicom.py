@@ -95,13 +95,6 @@ def loadedSource(result: Result) -> LoadedRun:
     if not loaded.run.has_file:
         todo = _("Load the run from the DICOM database and deblur it again, or use Slicer's own DICOM export.")
         raise ValueError(f"{loaded.note} {todo}")
-    if len(result.source.instanceUIDs) > 1:
-        raise ValueError(
-            _(
-                "{name} was put together from several DICOM files, and one result cannot be derived from them: deblur "
-                "them one by one."
-            ).format(name=result.source.node.GetName())
-        )
     return loaded
 
 
@@ -133,13 +126,13 @@ def temporaryFolder() -> Iterator[Path]:
 
 def _write(result: Result, path: Path, watch: Watch, compression: str) -> Path:
     from DSADeblurLib.xa import write_derived
-    from DSADeblurLib.xa.loaded_frames import stored_values
+    from DSADeblurLib.xa.loaded_frames import StoredValues
 
     loaded = loadedSource(result)
     count = len(result.numbers)
     frames: Frames = result.run.frames
     if result.plan is None and loaded.rule is not None:
-        frames = stored_values(frames, loaded.rule)
+        frames = StoredValues(frames, loaded.rule)
     # Differences are read twice: their scale is found first.
     watch.expect(count if result.plan is None else 2 * count)
     return write_derived(

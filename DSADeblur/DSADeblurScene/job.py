@@ -14,7 +14,7 @@ from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.request import DeblurRequest
 from DSADeblurScene.derived import addDerivedInSteps, finished
 from DSADeblurScene.input import InputRun, readInput
-from DSADeblurScene.run_file import fileOfRun
+from DSADeblurScene.run_file import filesOfRun
 from DSADeblurScene.temporary import makeTemporaryFolder
 
 
@@ -34,17 +34,12 @@ class Job:
 
     def message(self) -> dict:
         """Write the frames as the node has them, and return the message for the worker."""
-        frames, path, file = self._run.frames, self._folder / "in.npy", fileOfRun(self._run)
+        frames, path, files = self._run.frames, self._folder / "in.npy", filesOfRun(self._run)
         with FrameFile.create(path, frames.shape, frames.dtype) as out:
             for i in range(len(frames)):
                 out[i] = frames[i]
         return {
-            "run": {
-                "frames": str(path),
-                "file": file.path,
-                "note": file.note,
-                "several_files": file.severalFiles,
-            },
+            "run": {"frames": str(path), "files": list(files.paths), "note": files.note},
             "request": self._request.as_dict(),
             "output": str(self._folder / "out.npy"),
         }

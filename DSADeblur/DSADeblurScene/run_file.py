@@ -1,4 +1,4 @@
-"""The DICOM file behind the run of a node, found in Slicer's database; nothing of it is read to find it."""
+"""The DICOM files behind the run of a node, found in Slicer's database; nothing of them is read to find them."""
 
 from __future__ import annotations
 
@@ -17,48 +17,54 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class RunFile:
-    """Where the file behind a run lies.
+class RunFiles:
+    """Where the files behind a run lie.
 
-    path: the file, or "" when there is none. note: one sentence that says why there is none, or "".
-    severalFiles: the frames come from several files, of which this is the first.
+    paths: one file, or several of one frame each, in no certain order; none where one is missing.
+    note: one sentence that says why there are none, or "".
     """
 
-    path: str
+    paths: tuple[str, ...] = ()
     note: str = ""
-    severalFiles: bool = False
 
 
-def fileOfRun(run: InputRun) -> RunFile:
-    """Look for the file of a run."""
-    if not run.instanceUIDs:
-        return RunFile(
-            "",
-            _("No DICOM header behind this node: values are taken as they are, acquisition geometry is unknown."),
+def filesOfRun(run: InputRun) -> RunFiles:
+    """Look for the files of a run."""
+    count = len(run.instanceUIDs)
+    if not count:
+        return RunFiles(
+            note=_("No DICOM header behind this node: values are taken as they are, acquisition geometry is unknown.")
         )
-    path = fileForInstance(run.instanceUIDs[0])
-    if not path:
-        return RunFile(
-            "", _("The DICOM file of this run is not in the database any more: acquisition facts are unknown.")
+    paths = tuple(filter(None, map(fileForInstance, run.instanceUIDs)))
+    if len(paths) == count:
+        return RunFiles(paths)
+    if count == 1:
+        return RunFiles(
+            note=_("The DICOM file of this run is not in the database any more: acquisition facts are unknown.")
         )
-    return RunFile(path, severalFiles=len(run.instanceUIDs) > 1)
+    text = _("{missing} of the {count} DICOM files of this run are not in the database any more: no header is used.")
+    return RunFiles(note=text.format(missing=count - len(paths), count=count))
 
 
-def loadedRun(run: InputRun, facts: UserFacts) -> LoadedRun:
-    """What the file and the user say of a run, and its stored values.
+def loadedRun(run: InputRun, facts: UserFacts, *, atAGlance: bool = False) -> LoadedRun:
+    """What the files and the user say of a run, and its stored values.
 
-    Reads the header in this process. Never raises: what is missing is told in its `note`.
+    Reads headers in this process, of several files those of all and their frames, or `atAGlance` the first alone. Never
+    raises: what is missing is told in its `note`.
     """
     from DSADeblurLib.xa.loaded_frames import loaded_run
 
-    file = fileOfRun(run)
-    return loaded_run(run.frames, file.path, facts, file.note, file.severalFiles)
+    files = filesOfRun(run)
+    return loaded_run(run.frames, files.paths, facts, files.note, at_a_glance=atAGlance)
 
 
 def readLoaded(node, facts: UserFacts) -> tuple[InputRun, LoadedRun]:
-    """A node's run, and what file and user say of it. Raises ValueError, one sentence, if the node holds no run."""
+    """A node's run, and what a glance at its files and the user say of it, to be shown.
+
+    Raises ValueError, one sentence, if the node holds no run.
+    """
     run = readInput(node)
-    return run, loadedRun(run, facts)
+    return run, loadedRun(run, facts, atAGlance=True)
 
 
 class LastRead:

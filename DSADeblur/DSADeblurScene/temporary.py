@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import tempfile
 from pathlib import Path
 
 import slicer
@@ -17,12 +13,6 @@ def makeTemporaryFolder() -> Path:
     Raises:
         OSError: if it cannot be made.
     """
-    from DSADeblurLib.atomic_write import is_plain_folder
-    from DSADeblurLib.parent_process import is_there
+    from DSADeblurLib.atomic_write import make_own_folder
 
-    parent = Path(slicer.app.temporaryPath)
-    for path in parent.glob("dsad-*"):
-        owner = re.fullmatch(r"dsad-(\d+)-\w+", path.name)
-        if owner is not None and is_plain_folder(path) and not is_there(int(owner[1])):
-            shutil.rmtree(path, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"dsad-{os.getpid()}-", dir=parent))
+    return make_own_folder(slicer.app.temporaryPath, "dsad-")

@@ -251,7 +251,8 @@ def _failed(folder: OutputFolder, job: Job, fingerprint: dict, error: Exception)
     sentence = in_a_sentence(error)
     if isinstance(error, KilledWorker):
         sentence = "The process that worked on this run died, again and again; it may need more memory than there is."
-    outcome = Outcome(job.input, **fingerprint, error=sentence)
+    files = list(job.files) if len(job.files) > 1 else []
+    outcome = Outcome(job.input, files=files, **fingerprint, error=sentence)
     with folder.claimed(job.key, wait=True):
         done = folder.outcome(job, fingerprint)
         if done is None:

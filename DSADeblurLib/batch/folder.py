@@ -206,7 +206,7 @@ class OutputFolder:
         outcome = self.recorded(job.key)
         if (
             outcome is None
-            or outcome.input != job.input
+            or outcome.all_files != job.files
             or outcome.fingerprint() != fingerprint
             or outcome.error == INTERRUPTED
         ):

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_type_hints
@@ -23,16 +24,21 @@ INTERRUPTED = "The process was ended while it put the result in place; call agai
 
 @dataclass(frozen=True)
 class Job:
-    """One run to be done: the absolute path of its file, and the name of its result without `SUFFIX`.
+    """One run to be done: the absolute paths of its files in order, and the name of its result without `SUFFIX`.
 
     `replaces` says that a result of that name may be replaced: because it is this input's own, if the input still has
     this `identity` when it is read (as `input_identity`), or whosever it is, where that is None.
     """
 
-    input: str
+    files: tuple[str, ...]
     key: str
     replaces: bool = False
     identity: tuple[int, int, str] | None = None
+
+    @property
+    def input(self) -> str:
+        """The first file, by which the run goes."""
+        return self.files[0]
 
     def may_replace(self, identity: dict) -> bool:
         """Whether the result of an input that was read with this identity may replace one of the same name."""
@@ -41,18 +47,20 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One file looked at: what became of it, the entry of the manifest.
+    """One run looked at: what became of it, the entry of the manifest.
 
     Attributes:
         input, output: absolute paths; no output where there is no result.
+        files: of a run of several one-frame files all of them, in order, `input` first; else none.
         software, model_sha256, request: what was fingerprint, see `fingerprint`.
         used: what was used for the result, see `used.Used`.
         error: one sentence; None when all went well.
         skipped: why a file that is whole is nothing to be deblurred.
         warnings: sentences about the run and its result.
-        input_bytes, output_bytes: sizes.
-        input_changed_ns: time of the input's last change in nanoseconds.
-        input_head_sha256: of its first 64 KiB. By these a later call sees whether the input still is this one.
+        input_bytes, output_bytes: sizes; what is said of the input is of all its files, one behind the other.
+        input_changed_ns: time of the input's last change in nanoseconds, of several files the sum of them.
+        input_head_sha256: of the first 64 KiB of each file. By these a later call sees whether the input still is this
+            one.
         input_sha256, output_sha256: of the whole files. By them it knows an input that was only touched, and whether
             the result still is the one that was written.
     """
@@ -72,6 +80,12 @@ class Outcome:
     input_sha256: str | None = None
     output_bytes: int | None = None
     output_sha256: str | None = None
+    files: list[str] = field(default_factory=list)
+
+    @property
+    def all_files(self) -> tuple[str, ...]:
+        """The files of the run, one or several, in order."""
+        return tuple(self.files) or (self.input,)
 
     @property
     def succeeded(self) -> bool:
@@ -113,18 +127,18 @@ class Outcome:
 
     def is_of_what_lies_there(self) -> bool:
         """Whether the input is the file that it was: another one may lie at the same path now."""
-        return self.identity() == input_identity(self.input) != {}
+        return self.identity() == input_identity(self.all_files) != {}
 
     def of_what_lies_there(self, verify: bool) -> Outcome | None:
         """This of the file that lies at the path now, if its bytes are those of then; else None.
 
         A file that was only touched has the same. Of one that was not, no more than the head is read without `verify`.
         """
-        now = input_identity(self.input)
+        now = input_identity(self.all_files)
         touched = now | {"input_changed_ns": self.input_changed_ns} == self.identity() != now
         if now != self.identity() and not touched:
             return None
-        if (touched or verify) and self.input_sha256 != sha256_of(self.input):
+        if (touched or verify) and self.input_sha256 != sha256_of(*self.all_files):
             return None
         return replace(self, **now)
 
@@ -146,21 +160,22 @@ def size_of(path: Path) -> int | None:
         return None
 
 
-def input_identity(path: str) -> dict:
-    """Size, time of the last change and hash of the head of a file; nothing if there is none.
+def input_identity(paths: Sequence[str]) -> dict:
+    """Size, time of the last change and hash of the heads of the files of a run; nothing if one is not there.
 
-    Copies may keep times, and runs of one device have one size: whose image it is, is said in the head.
+    Copies may keep times, and runs of one device have one size: whose image it is, is said in the head. Of several
+    files the times are added up: the sum changes with each of them.
     """
+    size, changed, heads = 0, 0, hashlib.sha256()
     try:
-        with open_regular(path) as file:
-            status, head = os.fstat(file.fileno()), io.BufferedReader(file).read(_HEAD_BYTES)
+        for path in paths:
+            with open_regular(path) as file:
+                status = os.fstat(file.fileno())
+                heads.update(io.BufferedReader(file).read(_HEAD_BYTES))
+            size, changed = size + status.st_size, changed + status.st_mtime_ns
     except (OSError, ValueError):
         return {}
-    return {
-        "input_bytes": status.st_size,
-        "input_changed_ns": status.st_mtime_ns,
-        "input_head_sha256": hashlib.sha256(head).hexdigest(),
-    }
+    return {"input_bytes": size, "input_changed_ns": changed, "input_head_sha256": heads.hexdigest()}
 
 
 def folded(name: str) -> str:

@@ -38,10 +38,11 @@ def process_run(
         if outcome is not None:
             return outcome
         unfinished = folder.work(job.key) / folder.result(job.key).name
-        identity = input_identity(job.input)  # where there is none, the step says what is wrong
-        outcome = replace(step(Path(job.input), unfinished, progress, threads), **identity)
-        contents = sha256_of(job.input) if outcome.succeeded else None
-        if outcome.succeeded and input_identity(job.input) not in (identity, {}):
+        identity = input_identity(job.files)  # where there is none, the step says what is wrong
+        outcome = step(tuple(map(Path, job.files)), unfinished, progress, threads)
+        outcome = replace(outcome, files=list(job.files) if len(job.files) > 1 else [], **identity)
+        contents = sha256_of(*job.files) if outcome.succeeded else None
+        if outcome.succeeded and input_identity(job.files) not in (identity, {}):
             outcome = replace(outcome, output=None, error="The file was replaced while it was read; call again.")
         if not outcome.succeeded:
             return folder.keep(job.key, outcome)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from DSADeblurLib.batch.process_run import full_disk_in_a_sentence, process_run
 from DSADeblurLib.batch.session import batch_in
 from DSADeblurLib.batch.step import DeblurStep, Step
 from DSADeblurLib.request import DeblurRequest, RequestError
-from DSADeblurLib.xa import find_inputs, may_be_dicom
+from DSADeblurLib.xa import find_inputs, may_be_dicom, runs_of
 
 if TYPE_CHECKING:
     from DSADeblurLib.restoration.package import Model
@@ -29,7 +30,7 @@ class Batch:
     `resume` keeps the good results of an earlier call. `workers` is the number of processes on this computer;
     `scheduler` the address of a Dask cluster, which then does the work. `overwrite` lets results replace those of other
     inputs that have the same name. `verify` reads the inputs of an earlier call to the end, to see that they are the
-    same.
+    same. `one_by_one` takes each one-frame file for a run of its own, also where several of one series are one run.
     """
 
     resume: bool = False
@@ -37,6 +38,7 @@ class Batch:
     scheduler: str | None = None
     overwrite: bool = False
     verify: bool = False
+    one_by_one: bool = False
 
 
 def deblur_files(
@@ -47,11 +49,20 @@ def deblur_files(
     batch: Batch = Batch(),
     **callbacks,
 ) -> list[Outcome]:
-    """Restore every file among `inputs` into `folder` with a model from `restoration.package.load_model`.
+    """Restore every run among `inputs` into `folder` with a model from `restoration.package.load_model`.
 
     The request is the same for all; the rest is as for `run_batch`.
     """
-    return run_batch(inputs, folder, DeblurStep.of(model, request), batch, wanted=may_be_dicom, **callbacks)
+    step, grouped = DeblurStep.of(model, request), _one_run_each if batch.one_by_one else _runs_of
+    return run_batch(inputs, folder, step, batch, wanted=may_be_dicom, grouped=grouped, **callbacks)
+
+
+def _runs_of(files: Iterable[str]) -> list[tuple[str, ...]]:
+    return [tuple(map(str, run)) for run in runs_of(map(Path, files))]
+
+
+def _one_run_each(files: Iterable[str]) -> list[tuple[str, ...]]:
+    return [(path,) for path in files]
 
 
 def run_batch(
@@ -61,12 +72,13 @@ def run_batch(
     batch: Batch = Batch(),
     *,
     wanted: Callable[[str], bool] = lambda path: True,
+    grouped: Callable[[Sequence[str]], list[tuple[str, ...]]] = _one_run_each,
     found: Callable[[int, list[str]], None] = lambda count, left_out: None,
     starting: Callable[[Path], Callable[[int, int], None] | None] = lambda path: None,
     finished: Callable[[Outcome, int, int], None] = lambda outcome, done, count: None,
     noticed: Callable[[str], None] = lambda sentence: None,
 ) -> list[Outcome]:
-    """Do `step` with every file among `inputs`; one that fails does not stop the others.
+    """Do `step` with every run among `inputs`; one that fails does not stop the others.
 
     Args:
         inputs: files and folders, searched recursively.
@@ -75,16 +87,17 @@ def run_batch(
             moved into a folder there. It is brought up to date
             after each run, or where that would take too much of the time, a little later. Other processes may work in
             the folder for the same settings, or have been killed there.
-        step: what is done with each file.
+        step: what is done with each run.
         batch: how.
         wanted: whether a file is one to be done; others are left out, and nothing is noted of them.
-        found: told how many files there are to be done, and the paths of those left out.
-        starting: told each file that is begun in this process; what it returns gets that run's progress.
+        grouped: gives the files of each run, from those that are wanted.
+        found: told how many runs there are to be done, and the paths of those left out.
+        starting: told the first file of each run that is begun in this process; what it returns gets its progress.
         finished: told each outcome, with the number done and the count.
         noticed: told sentences about the folder, for instance what was moved aside.
 
     Returns:
-        One outcome a file, in order, whoever did it; the manifest has the same. None where there is no file.
+        One outcome a run, in order, whoever did it; the manifest has the same. None where there is no file.
 
     Raises:
         RequestError: no input exists; then nothing is written. One of several that does not is a run that fails.
@@ -97,9 +110,13 @@ def run_batch(
     left_out = [path for path in files if not wanted(path)]
     unwanted = set(left_out)
     files = [path for path in files if path not in unwanted]
-    found(len(files), left_out)
-    if not files:
+    runs = grouped(files)
+    found(len(runs), left_out)
+    if not runs:
         return []
+    once = set(itertools.chain.from_iterable(runs))
+    if again := [path for path in files if path not in once]:
+        noticed(f"{len(again)} files hold images that others hold too, and count once: {again[0]} for instance.")
     here = OutputFolder(folder)
     fingerprint = step.fingerprint()
     with contextlib.ExitStack() as stack:
@@ -107,7 +124,7 @@ def run_batch(
         # What can be wrong with a cluster is told before anything is written.
         work = stack.enter_context(_way_of_working(batch))
         jobs, manifest, notices = stack.enter_context(
-            batch_in(here, files, fingerprint, batch.resume, batch.overwrite, batch.verify)
+            batch_in(here, runs, fingerprint, batch.resume, batch.overwrite, batch.verify)
         )
         for sentence in notices:
             noticed(sentence)

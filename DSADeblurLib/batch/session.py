@@ -19,9 +19,16 @@ ONLY_PICTURES = "The result was removed, and its pictures were not; call again."
 
 @contextlib.contextmanager
 def batch_in(
-    folder: OutputFolder, inputs: list[str], fingerprint: dict, resume: bool, overwrite: bool, verify: bool
+    folder: OutputFolder,
+    runs: list[tuple[str, ...]],
+    fingerprint: dict,
+    resume: bool,
+    overwrite: bool,
+    verify: bool,
 ) -> Iterator[tuple[list[Job], Manifest, list[str]]]:
     """Take part in the folder's batch; gives this process's jobs in order, the manifest, and sentences for the user.
+
+    `runs` are to be done, each of them the files of one.
 
     While another living process is at work there, the two share one batch: what either has done is done. Otherwise a
     new batch begins, which keeps good results of earlier ones for the same inputs if `resume` says so. Results of other
@@ -47,12 +54,12 @@ def batch_in(
                 "Another process works in the output folder with other settings; wait for it, or choose another folder."
             )
         notices: list[str] = []
-        left = _left_by_earlier(folder, plan, recorded, set(inputs))
+        left = _left_by_earlier(folder, plan, recorded, {files[0] for files in runs})
         new = not in_use or plan is None
         if new:
             left, notices = set_other_settings_aside(folder, left, fingerprint)
             notices += _unknown_results(folder, left)
-        own = _own_results(left, inputs, verify)
+        own = _own_results(left, runs, verify)
         if new or plan is None:
             good = [one for one in own.values() if resume and one.succeeded]
             kept = {one.key: one for one in good if one.key is not None}
@@ -61,7 +68,7 @@ def batch_in(
             folder.write_plan(plan)
             _record_only(folder, kept, recorded)
         there = set(map(folded, os.listdir(folder.path)))
-        jobs = _named(inputs, plan, recorded, own, there, overwrite)
+        jobs = _named(runs, plan, recorded, own, there, overwrite)
         ours = {job.input: job.key for job in jobs}
         folder.write_plan(replace(plan, runs=ours | {path: key for path, key in plan.runs.items() if path not in ours}))
         manifest.write()
@@ -121,10 +128,10 @@ def _unknown_results(folder: OutputFolder, left: list[Outcome]) -> list[str]:
     return [f"What {len(unknown)} of the results here were made of and how is unknown, of {unknown[0]} for instance."]
 
 
-def _own_results(left: list[Outcome], inputs: list[str], verify: bool) -> dict[str, Outcome]:
-    """The results of just these inputs: of the same paths, where the same files still lie."""
-    wanted = set(inputs)
-    own = (one.of_what_lies_there(verify) for one in left if one.key and one.input in wanted)
+def _own_results(left: list[Outcome], runs: list[tuple[str, ...]], verify: bool) -> dict[str, Outcome]:
+    """The results of just these runs by their first files: of the same paths, where the same files still lie."""
+    wanted = set(runs)
+    own = (one.of_what_lies_there(verify) for one in left if one.key and one.all_files in wanted)
     return {one.input: one for one in own if one is not None}
 
 
@@ -137,14 +144,14 @@ def _record_only(folder: OutputFolder, kept: dict[str, Outcome], recorded: dict[
 
 
 def _named(
-    inputs: list[str],
+    runs: list[tuple[str, ...]],
     plan: Plan,
     recorded: dict[str, Outcome | None],
     own: dict[str, Outcome],
     there: set[str],
     overwrite: bool,
 ) -> list[Job]:
-    """A name for each input: that of its own result, else one that nothing has, also where files are called the same.
+    """A name for each run: that of its own result, else one that nothing has, also where files are called the same.
 
     `overwrite` lets names be those of other inputs' results, but not within the batch.
     """
@@ -155,9 +162,10 @@ def _named(
         taken |= {name.removesuffix(suffix) for name in there for suffix in RESULTS if name.endswith(suffix)}
     numbers: dict[str, int] = {}
     jobs = []
-    for path in inputs:
+    for files in runs:
+        path = files[0]
         key, before = plan.runs.get(path), own.get(path)
-        if key is not None and _was_replaced(path, recorded.get(key)):
+        if key is not None and _was_replaced(files, recorded.get(key)):
             key = None
         if key is None and before is not None:
             key = before.key
@@ -170,14 +178,14 @@ def _named(
                 key = f"{stem}-{numbers[stem]}"
             taken.add(folded(key))
         if before is not None and key == before.key and not overwrite:
-            jobs.append(Job(path, key, True, tuple(before.identity().values())))
+            jobs.append(Job(files, key, True, tuple(before.identity().values())))
         else:
-            jobs.append(Job(path, key, overwrite))
+            jobs.append(Job(files, key, overwrite))
     return jobs
 
 
-def _was_replaced(path: str, done: Outcome | None) -> bool:
-    """Whether another file lies at the path than the one that was done in this batch."""
-    if done is None or done.input != path or done.input_bytes is None:
+def _was_replaced(files: tuple[str, ...], done: Outcome | None) -> bool:
+    """Whether the run has other files now than those that were done in this batch."""
+    if done is None or done.input != files[0] or done.input_bytes is None:
         return False
-    return not done.is_of_what_lies_there()
+    return done.all_files != files or not done.is_of_what_lies_there()

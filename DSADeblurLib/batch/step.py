@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import platform
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,14 +17,14 @@ from DSADeblurLib.errors import DSADeblurError
 from DSADeblurLib.paths import models_folder
 from DSADeblurLib.pipeline import deblur_run
 from DSADeblurLib.request import DeblurRequest
-from DSADeblurLib.xa import XASkipped, read_run
+from DSADeblurLib.xa import XASkipped, read_files
 
 if TYPE_CHECKING:
     from DSADeblurLib.restoration.package import Model
 
 
 class Step(Protocol):
-    """Reads `source`, writes `output`, tells what became of it; a dataclass, so that it can be sent to others.
+    """Reads a run's files, writes `output`, tells what became of it; a dataclass, so that it can be sent to others.
 
     It raises OSError for a full disk only; every other failure is an outcome with an error.
     """
@@ -34,7 +34,7 @@ class Step(Protocol):
 
     def __call__(
         self,
-        source: Path,
+        files: Sequence[Path],
         output: Path,
         progress: Callable[[int, int], None] | None = None,
         threads: int | None = None,
@@ -67,15 +67,15 @@ class DeblurStep:
 
     def __call__(
         self,
-        source: Path,
+        files: Sequence[Path],
         output: Path,
         progress: Callable[[int, int], None] | None = None,
         threads: int | None = None,
     ) -> Outcome:
         """See `Step`."""
-        outcome = Outcome(str(source), **self.fingerprint())
+        outcome = Outcome(str(files[0]), **self.fingerprint())
         try:
-            with read_run(source, self.request.facts) as run:
+            with read_files(files, self.request.facts) as run:
                 outcome = replace(outcome, warnings=list(run.warnings))
                 model = _loaded(self.model, self.model_sha256)
                 if threads is not None:

@@ -13,7 +13,7 @@ from scipy import fft, ndimage
 
 # Of the frame at half its size: standard deviations across and along the line, directions, how far they
 # reach, and what is slower than any line.
-_ACROSS_PX, _ALONG_PX, _DIRECTIONS, _MARGIN_PX, _SLOW_PX = 1.0, 4.0, 12, 24, 8.0
+_ACROSS_PX, _ALONG_PX, _DIRECTIONS, MARGIN_PX, _SLOW_PX = 1.0, 4.0, 12, 24, 8.0
 # Responses in standard deviations of their noise, the largest of all directions: what is a line if it is connected to
 # one that surely is. Of a frame of noise alone one percent is then taken for lines. Chosen on simulated validation
 # frames, see STUDY.md.
@@ -37,7 +37,7 @@ def line_map(frame: np.ndarray) -> np.ndarray:
         (rows, columns) float32 from 0 (noise or nothing) to 1 (a line), with soft ends.
     """
     rows, columns = frame.shape
-    half = _half(frame)
+    half = half_size(frame)
     response = _significance(half)
     response[response < _PART * ndimage.maximum_filter(response, _NEAR_PX)] = 0
     # As hysteresis thresholding in scikit-image, which the worker process does without.
@@ -51,7 +51,8 @@ def line_map(frame: np.ndarray) -> np.ndarray:
     return ndimage.gaussian_filter(wide.astype(np.float32), 1.0)
 
 
-def _half(frame: np.ndarray) -> np.ndarray:
+def half_size(frame: np.ndarray) -> np.ndarray:
+    """A frame (rows, columns) at half its size, means of 2 x 2 pixels; the last row or column counts twice if odd."""
     rows, columns = frame.shape
     even = np.pad(frame, ((0, rows % 2), (0, columns % 2)), mode="edge")
     return even.reshape(len(even) // 2, 2, -1, 2).mean(axis=(1, 3))
@@ -59,19 +60,27 @@ def _half(frame: np.ndarray) -> np.ndarray:
 
 def _significance(frame: np.ndarray) -> np.ndarray:
     """The largest response of all directions, in standard deviations of its noise there."""
-    noise = _noise(frame)
-    # Fourier transforms take the opposite edges of a frame for neighbours; without its slow part it can end in nothing.
-    wider = np.pad(frame - ndimage.gaussian_filter(frame, _SLOW_PX, mode="nearest"), _MARGIN_PX)
-    inside = (slice(_MARGIN_PX, -_MARGIN_PX),) * 2
-    spectrum, strongest = fft.rfft2(wider), np.zeros_like(frame)
-    for one in _bank(wider.shape):
-        np.maximum(strongest, np.abs(fft.irfft2(spectrum * one, s=wider.shape))[inside], out=strongest)
-    strongest /= noise
+    spectrum, strongest = spectrum_of(frame), np.zeros_like(frame)
+    for one in filter_bank(frame.shape):
+        np.maximum(strongest, np.abs(response_of(spectrum, one, frame.shape)), out=strongest)
+    strongest /= local_noise(frame)
     # How strong the noise of this run is in these filters is told by the half of the frame that shows the least.
     return strongest * (_MEDIAN / max(float(np.median(strongest)), np.finfo(np.float32).tiny))
 
 
-def _noise(frame: np.ndarray) -> np.ndarray:
+def spectrum_of(frame: np.ndarray) -> np.ndarray:
+    """The spectrum of a frame (rows, columns) float32, for `response_of`."""
+    # Fourier transforms take the opposite edges of a frame for neighbours; without its slow part it can end in nothing.
+    return fft.rfft2(np.pad(frame - ndimage.gaussian_filter(frame, _SLOW_PX, mode="nearest"), MARGIN_PX))
+
+
+def response_of(spectrum: np.ndarray, one: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """What a filter of `filter_bank` says of a frame of this shape: float32, positive for a line of higher values."""
+    wider = tuple(side + 2 * MARGIN_PX for side in shape)
+    return fft.irfft2(spectrum * one, s=wider)[(slice(MARGIN_PX, -MARGIN_PX),) * 2]
+
+
+def local_noise(frame: np.ndarray) -> np.ndarray:
     """The standard deviation of the fine structure around each pixel; strong lines are left out."""
     fine = frame - ndimage.gaussian_filter(frame, _FINE_PX)
     limit = _OUTLIER * np.median(np.abs(fine))
@@ -81,9 +90,13 @@ def _noise(frame: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=2)
-def _bank(shape: tuple[int, int]) -> np.ndarray:
-    """Transfer functions (directions, rows, columns // 2 + 1) float32: second derivative across, smoothing along."""
-    rows, columns = 2 * np.pi * fft.fftfreq(shape[0])[:, None], 2 * np.pi * fft.rfftfreq(shape[1])[None]
+def filter_bank(shape: tuple[int, int]) -> np.ndarray:
+    """Transfer functions for frames of this shape: second derivative across, smoothing along; float32."""
+    rows, columns = (
+        2 * np.pi * frequency(side + 2 * MARGIN_PX)
+        for frequency, side in zip((fft.fftfreq, fft.rfftfreq), shape, strict=True)
+    )
+    rows, columns = rows[:, None], columns[None]
     angles = np.pi * np.arange(_DIRECTIONS)[:, None, None] / _DIRECTIONS
     across = columns * np.cos(angles) + rows * np.sin(angles)
     along = rows * np.cos(angles) - columns * np.sin(angles)

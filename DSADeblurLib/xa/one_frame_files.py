@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,24 +13,27 @@ import numpy as np
 from pydicom import dcmread
 
 from DSADeblurLib.errors import XAReadError
-from DSADeblurLib.lazy_frames import ComputedFrames
+from DSADeblurLib.lazy_frames import LazyFrames
 from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa.file.dataset import XA_IMAGE, XRF_IMAGE
+from DSADeblurLib.xa.file.decoding import check_decoder
 from DSADeblurLib.xa.file.elements import integers_of, moment_of, numbers_of, text_of, texts_of
 from DSADeblurLib.xa.file.frame_stack import FrameStack
 from DSADeblurLib.xa.file.input_file import InputFile
 from DSADeblurLib.xa.file.reading import reading
+from DSADeblurLib.xa.file.stored_pixels import StoredPixels
 from DSADeblurLib.xa.header.header import RunHeader, read_header
 from DSADeblurLib.xa.header.motion import STILL_DEGREES, Motion
-from DSADeblurLib.xa.run import Run
+from DSADeblurLib.xa.run import Run, read_run, run_of
 
-# What all files of a run have in common.
+# What all files of a run have in common: whose it is, how its pixels are stored, and what they mean.
 _COMMON = (
     "SOPClassUID",
     "SeriesInstanceUID",
     "AcquisitionNumber",
     "Rows",
     "Columns",
+    "BitsAllocated",
     "BitsStored",
     "PixelRepresentation",
     "PhotometricInterpretation",
@@ -58,7 +61,7 @@ class _OneFrame:
     instance: str
 
 
-def runs_of(paths: Sequence[Path]) -> list[tuple[Path, ...]]:
+def runs_of(paths: Iterable[Path]) -> list[tuple[Path, ...]]:
     """Group files into runs: one-frame X-ray angiograms of one series are a run, every other file is for itself.
 
     Args:
@@ -83,38 +86,64 @@ def runs_of(paths: Sequence[Path]) -> list[tuple[Path, ...]]:
 
 
 def read_files(paths: Sequence[Path], user_facts: UserFacts = UserFacts()) -> Run:
-    """Read one-frame files as one run.
+    """Read the file or the one-frame files of a run.
 
-    Each frame is read of the file that was there when the run was opened: one that changed is noticed. Header facts
-    are those of the first file; what the others say against them is not looked at, but whether the C-arm moved.
+    Each frame of several files is read of the file that was there when the run was opened: one that changed is noticed.
+    Header facts are those of the first file; what the others say against them is not looked at, but whether the C-arm
+    moved.
 
     Args:
         paths: as `runs_of` gives them.
         user_facts: what the user says, which overrides the header.
 
     Raises:
-        XAReadError: one sentence, for anything that goes wrong.
+        XAReadError: one sentence, for anything that goes wrong; of one file among several with its name.
     """
+    if len(paths) == 1:
+        return read_run(paths[0], user_facts)
+    headers = []
+    for path in paths:
+        with _named(path):
+            headers.append(read_header(path, user_facts))
     places = [place for path in paths if (place := _read(path)) is not None]
     if len(places) < len(paths) or len({place.common for place in places}) > 1:
         raise XAReadError(f"{Path(paths[0]).name} and the {len(paths) - 1} files after it are not of one run.")
-    headers = [read_header(path, user_facts) for path in paths]
-    first = headers[0]
-    stored = [header.stored_pixels for header in headers]
-    if len({(one.bits_allocated, one.bits_stored, one.signed, one.inverted) for one in stored}) > 1:
-        raise XAReadError(f"The {len(paths)} files of this run store their pixels differently; deblur them one by one.")
+    check_decoder(headers[0].stored_pixels)
+    frames = _Files([header.stored_pixels for header in headers])
+    for index in (0, len(frames) // 2, len(frames) - 1):
+        frames[index]
+    return run_of(_of_all(headers, places), frames, user_facts)
 
-    def frame_of(index: int) -> np.ndarray:
-        with stored[index].file.opened() as file:
-            return FrameStack(dataclasses.replace(stored[index], file=file))[0]
 
-    shape = (len(paths), first.image_rows, first.image_columns)
-    images = ComputedFrames(shape, FrameStack(stored[0]).dtype, frame_of)
-    with stored[0].file.opened() as file:  # a missing decoder or broken pixel data is found here
-        remarks = FrameStack(dataclasses.replace(stored[0], file=file)).remarks()
-    header = _of_all(headers, places)
-    header = dataclasses.replace(header, warnings=(*header.warnings, *remarks))
-    return Run(**{one.name: getattr(header, one.name) for one in dataclasses.fields(header)}, frames=images)
+class _Files(LazyFrames):
+    """The frames of one-frame files, (n, rows, columns); see `FrameStack`."""
+
+    def __init__(self, stored: list[StoredPixels]) -> None:
+        self._stored = stored
+        self.shape = (len(stored), stored[0].rows, stored[0].columns)
+        self.dtype = FrameStack(stored[0]).dtype
+        self._remarks: dict[str, None] = {}
+
+    def frame(self, index: int) -> np.ndarray:
+        stored = self._stored[index]
+        with _named(stored.path), stored.file.opened() as file:
+            stack = FrameStack(dataclasses.replace(stored, file=file))
+            frame = stack[0]
+        self._remarks.update(dict.fromkeys(stack.remarks()))
+        return frame
+
+    def remarks(self) -> list[str]:
+        return list(self._remarks)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say of a failure in the block which of the files it is about."""
+    try:
+        yield
+    except XAReadError as error:
+        name = Path(path).name
+        raise type(error)(str(error) if name in str(error) else f"{name}: {error}") from error
 
 
 def _of_all(headers: list[RunHeader], places: list[_OneFrame]) -> RunHeader:
@@ -167,7 +196,8 @@ def _in_order(frames: list[_OneFrame]) -> list[_OneFrame]:
         moment = next(filter(None, frame.moments), None)
         return frame.number, moment or datetime.min, str(frame.path)
 
-    once = {frame.instance: frame for frame in sorted(frames, key=place, reverse=True)}
+    # Some tools give one UID to all: only what has the same place in the run too is the same instance.
+    once = {(frame.instance, frame.number, frame.moments): frame for frame in sorted(frames, key=place, reverse=True)}
     return sorted(once.values(), key=place)
 
 
@@ -179,6 +209,8 @@ def _read(path: Path) -> _OneFrame | None:
         with file.at(0) as stream:
             dataset = dcmread(stream, stop_before_pixels=True, specific_tags=_TAGS)
         if text_of(dataset, "SOPClassUID") not in (XA_IMAGE, XRF_IMAGE) or not text_of(dataset, "SeriesInstanceUID"):
+            return None
+        if text_of(dataset, "PhotometricInterpretation") not in ("MONOCHROME1", "MONOCHROME2"):
             return None
         if integers_of(dataset, "NumberOfFrames") not in ((), (1,)) or not text_of(dataset, "SOPInstanceUID"):
             return None

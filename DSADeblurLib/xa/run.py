@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from DSADeblurLib.lazy_frames import Frames
+from DSADeblurLib.lazy_frames import Frames, LazyFrames
 from DSADeblurLib.regular_file import open_regular
 from DSADeblurLib.request import RequestError, UserFacts
 from DSADeblurLib.xa.file.decoding import check_decoder
@@ -37,10 +37,15 @@ class Run(RunHeader):
         count, rows, columns = frames.shape
         if header is None:
             return cls(**headerless(count, rows, columns, facts), frames=frames)
-        values = {field.name: getattr(header, field.name) for field in dataclasses.fields(header)}
+        values = {field.name: getattr(header, field.name) for field in dataclasses.fields(RunHeader)}
         if header.number_of_frames != count:
             values |= {"number_of_frames": count, "times": None}
         return cls(**values, frames=frames)
+
+    def remarks(self) -> list[str]:
+        """Return what the frames that were read until now showed and `warnings` does not say yet."""
+        found = self.frames.remarks() if isinstance(self.frames, LazyFrames) else []
+        return [one for one in found if one not in self.warnings]
 
     def __enter__(self) -> "Run":
         return self
@@ -71,19 +76,23 @@ def read_run(path: str | os.PathLike, user_facts: UserFacts = UserFacts()) -> Ru
         stored = header.stored_pixels
         check_decoder(stored)
         frames = FrameStack(stored)
-        warnings = [*header.warnings, *frames.remarks()]
-        guessed = user_facts.content is None and not header.subtracted and _looks_subtracted(header, frames)
-        if guessed:
-            warnings.insert(0, LOOKS_SUBTRACTED.format("its values lie around mid-grey"))
-        values = {field.name: getattr(header, field.name) for field in dataclasses.fields(header)}
-        if guessed:
-            values |= {"subtracted": True, "subtraction_guessed": True}
-        run = Run(**{**values, "warnings": tuple(warnings)}, frames=frames)
+        frames.sample()
+        run = run_of(header, frames, user_facts)
         failed.pop_all()
         return run
 
 
-def _looks_subtracted(header: RunHeader, frames: FrameStack) -> bool:
+def run_of(header: RunHeader, frames: LazyFrames, user_facts: UserFacts) -> Run:
+    """Return the run of a header and its stored frames, with what the frames add to it; looks at the middle one."""
+    values = {field.name: getattr(header, field.name) for field in dataclasses.fields(header)}
+    warnings = [*header.warnings, *frames.remarks()]
+    if user_facts.content is None and not header.subtracted and _looks_subtracted(header, frames):
+        warnings.insert(0, LOOKS_SUBTRACTED.format("its values lie around mid-grey"))
+        values |= {"subtracted": True, "subtraction_guessed": True}
+    return Run(**{**values, "warnings": tuple(warnings)}, frames=frames)
+
+
+def _looks_subtracted(header: RunHeader, frames: LazyFrames) -> bool:
     """Tell whether a DERIVED run without a mask shows mid-grey with little spread, as stored differences do.
 
     Linear intensities are never differences. The limits are a judgement: half of all pixels within 15 % of the grey

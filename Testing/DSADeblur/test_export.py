@@ -19,7 +19,7 @@ import slicerapi
 import viewhost
 from exporting import MASKED, export, leftovers, load
 from results import MODEL, SHA256, deblurred
-from scenes import allFrames, fingerprint
+from scenes import allFrames, fingerprint, loadOneFrameFiles
 
 from DSADeblurLib.request import UserFacts
 
@@ -47,12 +47,12 @@ def complaints(path) -> list[str]:
 
 def storedIn(node) -> np.ndarray:
     """The frames of a native result as its source's file would store them."""
-    from DSADeblurLib.xa.loaded_frames import stored_values
+    from DSADeblurLib.xa.loaded_frames import StoredValues
     from DSADeblurScene.derived import sourceOf
     from DSADeblurScene.input import readInput
     from DSADeblurScene.run_file import loadedRun
 
-    return stored_values(readInput(node).frames, loadedRun(readInput(sourceOf(node)), UserFacts()).rule)[:]
+    return StoredValues(readInput(node).frames, loadedRun(readInput(sourceOf(node)), UserFacts()).rule)[:]
 
 
 @pytest.mark.parametrize("compression", ["none", "jpeg-ls", "rle"])
@@ -366,16 +366,49 @@ def test_without_a_header_there_are_pictures_only(tmp_path, out, known):
     assert leftovers(out) == [] and export(node, out, "png").path.exists()
 
 
-def test_run_of_several_files_is_told(tmp_path, out):
-    pixels = samples.vessel_frames(2)
-    uids = []
-    for number in range(2):
-        samples.write_run(tmp_path / f"{number}.dcm", pixels[number : number + 1], frame_time=None)
-        uids.append(slicer.dicomDatabase.addFile(tmp_path / f"{number}.dcm"))
-    source = slicer.util.addVolumeFromArray(pixels)
-    source.SetAttribute("DICOM.instanceUIDs", " ".join(uids))
-    with pytest.raises(ValueError, match="several DICOM files"):
-        export(deblurred(source), out)
+def instancesOf(paths) -> list[str]:
+    return [pydicom.dcmread(path).SOPInstanceUID for path in paths]
+
+
+@pytest.mark.parametrize("sequence", [False, True])
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [5, 0, 3, 1, 2, 4]])
+def test_run_of_one_frame_files_is_one_object(tmp_path, out, order, sequence):
+    """Each frame refers to the file that it came from, whatever order Slicer has put them in."""
+    from DSADeblurLib.xa import read_run
+
+    source, paths = loadOneFrameFiles(tmp_path, order=order, sequence=sequence)
+    node = deblurred(source, frame_range=(2, 5))
+    path = export(node, out).path
+    dataset, run = pydicom.dcmread(path), read_run(path)
+    uids = instancesOf(paths)
+    expected = [uids[index] for index in order[1:5]]
+    assert [item.ReferencedSOPInstanceUID for item in dataset.SourceImageSequence] == expected
+    assert complaints(path) == [] and np.array_equal(run.frames[:], storedIn(node))
+    # Times rise only where the frames are in the order in which they were taken.
+    assert (run.times is not None) == (order == sorted(order))
+
+
+def test_run_of_one_frame_files_is_subtracted(tmp_path, out):
+    source, paths = loadOneFrameFiles(tmp_path)
+    path = export(deblurred(source, mask_frames=(1, 2)), out).path
+    dataset, uids = pydicom.dcmread(path), instancesOf(paths)
+    purposes = {}
+    for item in dataset.SourceImageSequence:
+        purpose = item.PurposeOfReferenceCodeSequence[0].CodeValue
+        purposes.setdefault(purpose, []).append(item.ReferencedSOPInstanceUID)
+    assert purposes["121321"] == uids[:2] and set(purposes["121322"]) == set(uids[2:]) | set(uids[:2])
+    assert complaints(path) == [] and dataset.NumberOfFrames == 6
+
+
+def test_one_frame_file_that_is_missing_is_told(tmp_path, out):
+    source, paths = loadOneFrameFiles(tmp_path)
+    node = deblurred(source)
+    paths[3].unlink()
+    with pytest.raises(
+        ValueError, match="^1 of the 6 DICOM files of this run are not in the database any more: .*Load"
+    ):
+        export(node, out)
+    assert leftovers(out) == []
 
 
 def test_what_cannot_be_exported_is_told(tmp_path, out):

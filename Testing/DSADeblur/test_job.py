@@ -14,7 +14,7 @@ import pytest
 import samples
 import slicer
 from pydicom.dataset import Dataset
-from scenes import allFrames, fingerprint, load
+from scenes import allFrames, fingerprint, load, loadOneFrameFiles
 
 from DSADeblurLib.xa import UserFacts
 
@@ -144,12 +144,12 @@ def test_same_pixels_as_the_shell(tmp_path, tiny_model, written, options):
     found = allFrames(derived)
     if "polarity" in options and found.dtype != np.float32:
         # Native results are shown with the reader's meaning of values; back through the rule they are the file's.
-        from DSADeblurLib.xa.loaded_frames import stored_values
+        from DSADeblurLib.xa.loaded_frames import StoredValues
         from DSADeblurScene.input import readInput
         from DSADeblurScene.run_file import loadedRun
 
         loaded = loadedRun(readInput(source), UserFacts(polarity=options["polarity"]))
-        found = stored_values(readInput(derived).frames, loaded.rule)[:]
+        found = StoredValues(readInput(derived).frames, loaded.rule)[:]
     assert found.dtype == expected.dtype and np.array_equal(found, expected)
     assert fingerprint(source) == before
 
@@ -278,3 +278,14 @@ def test_result_for_a_removed_source_is_discarded(tmp_path, tiny_model):
         job.finish({})
     job.discard()
     assert not list(Path(slicer.app.temporaryPath).glob("dsad-*"))
+
+
+@pytest.mark.parametrize("sequence", [False, True])
+def test_one_frame_files_are_deblurred_as_one_file_is(tmp_path, tiny_model, sequence):
+    """The worker finds what the shell finds in the same files, and the derived node has the node's frames."""
+    source, paths = loadOneFrameFiles(tmp_path, sequence=sequence)
+    whole = load(tmp_path / "whole.dcm")
+    derived, answer = deblurNode(source, tiny_model, mask_frames=(1, 2))
+    expected, _ = deblurNode(whole, tiny_model, mask_frames=(1, 2))
+    assert np.array_equal(allFrames(derived), allFrames(expected)) and answer["subtraction"] is not None
+    assert not any("not used" in notice or "as they are" in notice for notice in answer["notices"])

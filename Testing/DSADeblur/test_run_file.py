@@ -8,7 +8,7 @@ import pydicom
 import pytest
 import samples
 import slicer
-from scenes import load
+from scenes import load, loadOneFrameFiles
 
 from DSADeblurLib.request import UserFacts
 
@@ -98,3 +98,22 @@ def test_missing_facts_are_told_and_values_taken_as_they_are(tmp_path, make, wor
     found = loaded(node)
     assert words in found.note and not found.run.has_file and found.run.relationship is None and found.rule is None
     assert np.array_equal(found.run.frames[0], readInput(node).frames[0])
+
+
+@pytest.mark.parametrize("sequence", [False, True])
+def test_one_frame_files_are_one_run(tmp_path, sequence):
+    source, paths = loadOneFrameFiles(tmp_path, sequence=sequence)
+    found = loaded(source)
+    assert found.note == "" and found.run.relationship == "LIN" and found.run.acquisition.focal_spot.value == 0.6
+    np.testing.assert_allclose(found.run.times, np.arange(6) / 4)
+    assert found.run.source.instances == tuple(pydicom.dcmread(path).SOPInstanceUID for path in paths)
+
+
+def test_a_glance_reads_one_of_several_files(tmp_path):
+    from DSADeblurScene.run_file import LastRead
+
+    source, paths = loadOneFrameFiles(tmp_path)
+    for path in paths[1:]:
+        path.write_bytes(b"")
+    _run, found = LastRead()(source, UserFacts())
+    assert found.note == "" and found.run.has_file and found.run.number_of_frames == 6

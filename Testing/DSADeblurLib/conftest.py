@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 
@@ -155,3 +155,28 @@ def validate(tool):
         return [line for line in result.stderr.splitlines() if line.startswith(("Error", "Warning"))]
 
     return judge
+
+
+@pytest.fixture
+def split(make_run, tmp_path):
+    """split(**options of make_run): the one-frame files of a run, named against their order, and the run."""
+
+    def make(step_ms=125.0, **options):
+        made = make_run(mask_frames=None, contrast_frames=None, **options)
+        folder = tmp_path / "one by one"
+        folder.mkdir()
+        series, paths = generate_uid(), []
+        for index, frame in enumerate(made.frames):
+            dataset = pydicom.dcmread(made.path)
+            for name in ("NumberOfFrames", "FrameTime", "FrameIncrementPointer"):
+                delattr(dataset, name)
+            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+            dataset.SeriesInstanceUID, dataset.InstanceNumber = series, index + 1
+            dataset.AcquisitionDate = "20260101"
+            dataset.AcquisitionTime = f"1200{index * step_ms / 1000:09.6f}"
+            dataset.PixelData = frame.astype("<u2").tobytes()
+            paths.append(folder / f"{99 - index}.dcm")
+            dataset.save_as(paths[-1], enforce_file_format=True)
+        return made, paths
+
+    return make

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -192,3 +194,23 @@ def test_links_are_nothing_plain(tmp_path):
     assert not is_plain_file(tmp_path / "nothing") and is_plain_file(tmp_path / "nothing", or_nothing=True)
     os.link(tmp_path / "file", tmp_path / "hard link")
     assert is_plain_file(tmp_path / "file") and not is_plain_file(tmp_path / "file", one_name=True)
+
+
+def test_what_a_killed_process_left_goes_with_the_next_file(tmp_path):
+    """And nothing else: not what a living process works on, nor one of another computer, nor behind a link."""
+    code = (
+        "import os, sys; from DSADeblurLib.atomic_write import write_new\n"
+        "write_new(sys.argv[1], 'run', '.dcm', lambda path: path.write_bytes(b'half') and os._exit(9))"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == 9
+    (left,) = tmp_path.iterdir()
+    beginning, number, _ = left.name.rsplit("-", 2)
+    kept = [f"{beginning}-{os.getpid()}-abc", f".dsadeblur-00000000-{number}-abc", ".dsadeblur", "others"]
+    kept += [f"{beginning}-{'9' * 30}-abc", f"{beginning}-{number}"]
+    for name in kept:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "in.npy").touch()
+    (tmp_path / f"{beginning}-{number}-link").symlink_to(tmp_path / "others")
+    path, _ = write_new(tmp_path, "run", ".dcm", lambda path: path.write_bytes(b"new"))
+    assert {one.name for one in tmp_path.iterdir()} == {*kept, f"{beginning}-{number}-link", path.name}
+    assert (tmp_path / "others" / "in.npy").exists()

@@ -316,9 +316,8 @@ def test_inputs_that_are_not_there(tmp_path, small_model, capsys):
     missing, empty = tmp_path / "nothing.dcm", tmp_path / "empty"
     empty.mkdir()
     assert main(["info", str(missing)]) == main(["info", str(empty)]) == WRONG_USE
-    assert (
-        capsys.readouterr().err == f"dsadeblur: {missing} is no file.\ndsadeblur: {empty} is a folder; name one file.\n"
-    )
+    told = f"dsadeblur: No such file or folder: {missing}.\ndsadeblur: There is no DICOM file.\n"
+    assert capsys.readouterr().err == told
     for path, sentence in (
         (missing, f"No such file or folder: {missing}."),
         (empty, "There is no file among the inputs."),

@@ -437,7 +437,7 @@ def test_loaded_frames_are_restored_as_their_file(tmp_path, small_model, loaded_
     """Differences are the same; native results have values and type of the program that holds the frames."""
     source = write_run(tmp_path / "run.dcm")
     with loaded_file(source) as frames:
-        loaded = loaded_run(frames, source, UserFacts())
+        loaded = loaded_run(frames, [source], UserFacts())
         done = deblur_loaded(frames, loaded, small_model, tmp_path / "out.npy", FAST)
         native = deblur_loaded(frames, loaded, small_model, tmp_path / "native.npy", NATIVE)
     run = read_run(source)
@@ -457,7 +457,7 @@ def test_loaded_frames_without_a_file(tmp_path, small_model):
     frames = read_run(write_run(tmp_path / "run.dcm")).frames[:]
     np.save(tmp_path / "in.npy", frames)
     with FrameFile.open(tmp_path / "in.npy") as file:
-        loaded = loaded_run(file, "", UserFacts(), "There is no header.")
+        loaded = loaded_run(file, [], UserFacts(), "There is no header.")
         request = FAST.with_choices(mask_frames=(1,))
         done = deblur_loaded(file, loaded, small_model, tmp_path / "out.npy", request)
     plan = done.plan
@@ -470,6 +470,6 @@ def test_loaded_frames_without_a_file(tmp_path, small_model):
 def test_loaded_frames_cancelled_leave_nothing(tmp_path, small_model, loaded_file):
     source = write_run(tmp_path / "run.dcm")
     with loaded_file(source) as frames, pytest.raises(DeblurCancelled):
-        loaded = loaded_run(frames, source, UserFacts())
+        loaded = loaded_run(frames, [source], UserFacts())
         deblur_loaded(frames, loaded, small_model, tmp_path / "out.npy", FAST, is_cancelled=lambda: True)
     assert files_in(tmp_path) == ["in.npy", "run.dcm"]

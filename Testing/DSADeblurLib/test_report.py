@@ -32,7 +32,7 @@ def test_off_a_terminal_every_run_has_one_greppable_line(capsys):
     report.print_outcomes([*runs, *(outcome(f"/in/{n}.dcm") for n in range(100))], [], "Notice.")
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 103 and lines[-1] == "101 deblurred, 1 not. Notice."
-    words = "frames 3-5, compact, float32 on cpu by torch, blur 3.5 x 3.6 px (geometry), mask frames 1, 2, 1.2 s"
+    words = "frames 3-5, compact, float32 on cpu by torch, blur 3.5 x 3.6 px (geometry), mask frames 1,2, 1.2 s"
     assert lines[0].split("\t") == [long, "/out/run_deblurred.dcm", words, "One.", "Two."]
     assert lines[1].split("\t")[:2] == [r"/in/[red]a[bold]\x1b[31m\n\udcff.dcm", r"It\nis \x1b[1mbad."]
 

@@ -90,7 +90,7 @@ def message_for(folder: Path, model: str, /, job: str = "a", shape=(4, 40, 48), 
     # Left to themselves, two processes may find different engines fastest, which round differently.
     same = {"device": "cpu", "engine": "torch", "precision": "float32"}
     request = {**same, "model": model, "relationship": "LIN", **choices}
-    about = {"frames": str(frames_file(folder, shape)), "file": "", "note": "", "several_files": False} | (run or {})
+    about = {"frames": str(frames_file(folder, shape)), "files": [], "note": ""} | (run or {})
     return {"type": "deblur", "job": job, "run": about, "request": request, "output": str(folder / "out.npy")}
 
 
@@ -104,7 +104,7 @@ def direct(message: dict):
 
     request, about = DeblurRequest.from_dict(message["request"]), message["run"]
     run = Run.from_frames(np.load(about["frames"]), None, request.facts)
-    run = read_run(about["file"], request.facts) if about["file"] else run
+    run = read_run(about["files"][0], request.facts) if about["files"] else run
     ready = prepare(run, request)
     meaning = dict(relationship=ready.relationship, bits_stored=ready.bits_stored, header_px=ready.header_px)
     result = deblur(ready.frames, load_model(request.model), ready.settings, **meaning)
@@ -141,7 +141,7 @@ def test_plans_by_the_header_of_the_file(shared, tmp_path, model, choices):
     """The frames come as another program shows them; header and planning are the worker's."""
     from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 
-    message = message_for(tmp_path, model, run={"file": str(tmp_path / "run.dcm")}, relationship=None, **choices)
+    message = message_for(tmp_path, model, run={"files": [str(tmp_path / "run.dcm")]}, relationship=None, **choices)
     geometry = dict(focal_spot_mm=1.0, sid_mm=1100, sod_mm=733, imager_pixel_spacing_mm=0.2)
     write_simulated_run(
         tmp_path / "run.dcm", np.load(message["run"]["frames"]), frame_time_ms=100, mask_frames=(1,),
@@ -165,7 +165,7 @@ def test_what_is_not_known_is_told(shared, tmp_path, model):
         told.append(answer["message"])
     assert told == answer["notices"] and told[0] == "There is no header." and "unknown meaning" in told[1]
     (tmp_path / "other.txt").write_text("hello")
-    shared.tell(**message_for(tmp_path, model, run={"file": str(tmp_path / "other.txt")}))
+    shared.tell(**message_for(tmp_path, model, run={"files": [str(tmp_path / "other.txt")]}))
     assert shared.hear("finished")["notices"] == ["Not a DICOM file."]
 
 
@@ -253,8 +253,8 @@ def test_bad_job_is_one_sentence_and_the_process_goes_on(shared, tmp_path, model
         ({"output": 1}, "of another kind"),
         ({"run": []}, "lacks a part"),
         ({"run": {}}, "lacks a part"),
-        ({"run": {"frames": 1, "file": "", "note": "", "several_files": False}}, "of another kind"),
-        ({"run": {"frames": "", "file": "", "note": "", "several_files": "no"}}, "of another kind"),
+        ({"run": {"frames": 1, "files": [], "note": ""}}, "of another kind"),
+        ({"run": {"frames": "", "files": "no", "note": ""}}, "of another kind"),
     ],
 )
 def test_message_that_is_no_job(shared, tmp_path, model, changes, words):

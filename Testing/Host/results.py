@@ -26,7 +26,7 @@ def deblurred(node, **choices):
         message = job.message()
         about = message["run"]
         with FrameFile.open(about["frames"]) as file:
-            loaded = loaded_run(file, about["file"], request.facts, about["note"], about["several_files"])
+            loaded = loaded_run(file, about["files"], request.facts, about["note"])
             ready = prepare(loaded.run, request.with_choices(order="subtract-first"))
             subtracted = ready.plan is not None
             first, last = ready.settings.frame_range or (1, len(ready.frames))

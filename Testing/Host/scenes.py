@@ -9,12 +9,40 @@ import numpy as np
 import samples
 import slicer
 import vtk
+from pydicom.uid import generate_uid
 
 
 def load(path, frames=None, stack: bool = False, known: bool = True, **options):
     """Write a run with `samples.write_run` and load it; as a sequence, or as a stack."""
     samples.write_run(path, samples.vessel_frames() if frames is None else frames, **options)
     return (dicomhost.loadStack if stack else dicomhost.loadLikeSlicer)(path, known)
+
+
+def loadOneFrameFiles(folder, frames=None, order=None, sequence: bool = False, **options) -> tuple:
+    """Write a run as files of one frame each, and load it as a stack or as a sequence.
+
+    order: of the frames in the node; the instances are named in the order of the files. Returns the node and the
+    paths in the order of the acquisition.
+    """
+    frames = samples.vessel_frames() if frames is None else frames
+    series = {"SeriesInstanceUID": generate_uid(), "StudyInstanceUID": generate_uid(), "AcquisitionDate": "20240102"}
+    paths = [folder / f"{99 - index}.dcm" for index in range(len(frames))]
+    for index, path in enumerate(paths):
+        extra = {"StudyID": "1", **series, "AcquisitionTime": f"1011{index / 4:09.6f}", **options.get("extra", {})}
+        number = {"instance_number": index + 1, "frame_time": None}
+        samples.write_run(path, frames[index : index + 1], **{**options, **number, "extra": extra})
+    uids, order = [slicer.dicomDatabase.addFile(path) for path in paths], order or range(len(frames))
+    if not sequence:
+        node = slicer.util.addVolumeFromArray(frames[list(order)], name="run")
+        node.SetAttribute("DICOM.instanceUIDs", " ".join(uids))
+        return node, paths
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "run")
+    for position, index in enumerate(order):
+        volume = slicer.util.addVolumeFromArray(frames[index : index + 1])
+        volume.SetAttribute("DICOM.instanceUIDs", uids[index])
+        node.SetDataNodeAtValue(volume, str(position))
+        slicer.mrmlScene.RemoveNode(volume)
+    return node, paths
 
 
 def allFrames(node) -> np.ndarray:

@@ -185,7 +185,7 @@ def test_the_worker_process_runs_on_it(gpu, compact, tmp_path):
     )
     job = {
         "type": "deblur", "job": "a", "request": request.as_dict(), "output": str(tmp_path / "out.npy"),
-        "run": {"frames": str(tmp_path / "in.npy"), "file": "", "note": "", "several_files": False},
+        "run": {"frames": str(tmp_path / "in.npy"), "files": [], "note": ""},
     }  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     process = subprocess.Popen(

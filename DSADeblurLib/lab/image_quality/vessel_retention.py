@@ -35,13 +35,21 @@ def noise_level(frame: np.ndarray) -> float:
     return float(1.4826 * np.median(np.abs(fine - np.median(fine))))
 
 
-def bent_vessels(rng: np.random.Generator, shape: tuple[int, int], count: int) -> list[np.ndarray]:
-    """Thin vessels of 2.8 x 70 pixels, each bent along a circle, that do not touch each other.
+def bent_vessels(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    count: int,
+    width: float = _WIDTH_PX,
+    length: float = _LENGTH_PX,
+) -> list[np.ndarray]:
+    """Thin vessels, each bent along a circle, that do not touch each other.
 
     Args:
         rng: where they lie and how they bend.
         shape: (rows, columns), at least one and a half lengths.
         count: how many.
+        width: full width at half maximum of their profile in pixels.
+        length: of their centre line in pixels.
 
     Returns:
         `count` pictures (rows, columns) float32, 0 outside the vessel and 1 on its centre line.
@@ -49,18 +57,18 @@ def bent_vessels(rng: np.random.Generator, shape: tuple[int, int], count: int) -
     Raises:
         ValueError: one sentence, if there is not room for so many.
     """
-    if min(shape) < 1.5 * _LENGTH_PX:
-        raise ValueError(f"Frames of {shape[0]} x {shape[1]} are too small for vessels of {_LENGTH_PX:g} pixels.")
+    if min(shape) < 1.5 * length:
+        raise ValueError(f"Frames of {shape[0]} x {shape[1]} are too small for vessels of {length:g} pixels.")
     taken, found, trials = np.zeros(shape, bool), [], 0
     while len(found) < count:
         trials += 1
         if trials > _TRIALS:
             raise ValueError(f"There is no room for {count} vessels in frames of {shape[0]} x {shape[1]} pixels.")
-        distance = _distance(_centre_line(rng, shape), shape, _APART * _WIDTH_PX)
+        distance = _distance(_centre_line(rng, shape, length), shape, _APART * width)
         if taken[np.isfinite(distance)].any():
             continue
         taken |= np.isfinite(distance)
-        found.append(np.exp(-0.5 * (distance * (_FULL_WIDTH / _WIDTH_PX)) ** 2).astype(np.float32))
+        found.append(np.exp(-0.5 * (distance * (_FULL_WIDTH / width)) ** 2).astype(np.float32))
         trials = 0
     return found
 
@@ -94,10 +102,10 @@ def retention(
     return left
 
 
-def _centre_line(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+def _centre_line(rng: np.random.Generator, shape: tuple[int, int], length: float) -> np.ndarray:
     """Points (n, 2), half a pixel apart, of an arc that lies in the frame."""
-    along = np.arange(0, _LENGTH_PX, 0.5) - _LENGTH_PX / 2
-    direction, bend = rng.uniform(0, 2 * np.pi), rng.uniform(-1, 1) * np.pi / _LENGTH_PX
+    along = np.arange(0, length, 0.5) - length / 2
+    direction, bend = rng.uniform(0, 2 * np.pi), rng.uniform(-1, 1) * np.pi / length
     angles = direction + bend * along
     steps = np.stack((np.sin(angles), np.cos(angles)), axis=1) * 0.5
     points = np.cumsum(steps, axis=0)

@@ -31,6 +31,8 @@ class FrameStack(LazyFrames):
         self.stored_pixels = stored
         self.shape = (stored.frames, stored.rows, stored.columns)
         self.dtype = np.dtype(np.uint8 if stored.bits_allocated == 8 else np.uint16)
+        # Of every frame that was read, for several threads may read: adding to a set is one step.
+        self._bits_seen: set[int] = set()
 
     def frame(self, index: int) -> np.ndarray:
         """Return frame `index` without bits above Bits Stored and with the meaning of MONOCHROME2."""
@@ -42,16 +44,21 @@ class FrameStack(LazyFrames):
             frame ^= self.dtype.type(stored.zero)
             return top - frame if stored.inverted else frame
 
-    def remarks(self) -> list[str]:
-        """Return a sentence for each kind of bits above Bits Stored in the first, the middle and the last frame.
+    def sample(self) -> None:
+        """Read the first, the middle and the last frame, for `remarks`.
 
         The first frame has to be whole; another one that is damaged is found when it is asked for.
         """
-        stored, above = self.stored_pixels, int(np.bitwise_or.reduce(self.raw(0), axis=None))
+        self.raw(0)
         for index in {len(self) // 2, len(self) - 1} - {0}:
             with suppress(XAReadError), reading():
-                above |= int(np.bitwise_or.reduce(self.raw(index), axis=None))
-        above = 0 if stored.signed else above >> stored.bits_stored << stored.bits_stored
+                self.raw(index)
+
+    def remarks(self) -> list[str]:
+        """Return a sentence for each kind of bits above Bits Stored in the frames that were read until now."""
+        stored, above = self.stored_pixels, 0
+        for bits in () if stored.signed else tuple(self._bits_seen):
+            above |= bits >> stored.bits_stored << stored.bits_stored
         remarks = []
         if above & stored.overlay_bits:
             remarks.append(f"Bits above the {stored.bits_stored} stored ones hold an overlay and were cleared.")
@@ -65,11 +72,13 @@ class FrameStack(LazyFrames):
     def raw(self, index: int) -> np.ndarray:
         """Return frame `index` as stored, (rows, columns), bits above Bits Stored included."""
         try:
-            return self._stored(index).astype(self.dtype)
+            frame = self._stored(index).astype(self.dtype)
         except Exception:
             # Half of a file that is being written looks damaged; that it changes is the better reason.
             self.stored_pixels.file.check_unchanged()
             raise
+        self._bits_seen.add(int(np.bitwise_or.reduce(frame, axis=None)))
+        return frame
 
     def _stored(self, index: int) -> np.ndarray:
         stored = self.stored_pixels

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from DSADeblurLib.request import REGISTRATIONS
+from DSADeblurLib.used import listed
 
 
 @dataclass(frozen=True)
@@ -130,12 +131,12 @@ class SubtractionPlan:
         """Say in one line which masks were used, for the derivation description."""
         first, *others = self.masks
         if not others:
-            words = f"mean of mask frames {_listed(first.frames)}"
+            words = f"mean of mask frames {listed(first.frames)}"
         elif all(len(mask.frames) == 1 for mask in self.masks):
-            words = f"each frame has a mask frame of its own, from {_listed(self.mask_frames)}"
+            words = f"each frame has a mask frame of its own, from {listed(self.mask_frames)}"
         else:
             words = "; ".join(
-                f"mean of mask frames {_listed(mask.frames)} for {_listed(mask.contrast_frames)}"
+                f"mean of mask frames {listed(mask.frames)} for {listed(mask.contrast_frames)}"
                 for mask in self.masks[:4]
             )
         shifts = dict.fromkeys(mask.shift for mask in self.masks)
@@ -163,10 +164,3 @@ class SubtractionPlan:
         values["masks"] = tuple(PlannedMask.from_dict(one) for one in values.get("masks", ()))
         values["notes"] = tuple(str(one) for one in values.get("notes", ()))
         return cls(**values)
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    """Return frame numbers as short as they can be read: 1,2 or 4-90."""
-    if len(numbers) > 2 and tuple(numbers) == tuple(range(numbers[0], numbers[-1] + 1)):
-        return f"{numbers[0]}-{numbers[-1]}"
-    return ",".join(map(str, numbers[:20]))

@@ -35,9 +35,10 @@ class Backwards:
     def fingerprint(self) -> dict:
         return {"software": "1", "model_sha256": "00", "request": {"strength": self.strength}}
 
-    def __call__(self, source, output, progress=None, threads=None) -> Outcome:
+    def __call__(self, files, output, progress=None, threads=None) -> Outcome:
+        source = files[0]
         self._note("begin", source, threads)
-        data = source.read_bytes()[::-1]
+        data = b"".join(path.read_bytes() for path in files)[::-1]
         with open(output, "wb", buffering=0) as file:
             file.write(data[: len(data) // 2])
             until(lambda: self.gate is None or os.path.exists(self.gate))

@@ -329,7 +329,7 @@ def test_worker_that_is_not_like_the_client(tmp_path):
     from DSADeblurLib.batch import cluster
     from DSADeblurLib.batch.outcome import Job
 
-    step, job, folder = Backwards(str(tmp_path / "log")), Job("/in/run.dcm", "run"), str(tmp_path / "elsewhere")
+    step, job, folder = Backwards(str(tmp_path / "log")), Job(("/in/run.dcm",), "run"), str(tmp_path / "elsewhere")
     with pytest.raises(ValueError, match="has another version of DSADeblur; install the same there"):
         cluster._do_there(job, folder, step, {**step.fingerprint(), "software": "2"}, {}, False)
     with pytest.raises(ValueError, match="does not see .*elsewhere; use a folder that all share"):

@@ -144,8 +144,8 @@ def test_links_that_come_while_a_run_is_done(tmp_path, precious, source):
     work = tmp_path / "out" / HIDDEN / "work" / "run"
 
     class Planting(Backwards):
-        def __call__(self, source, output, progress=None, threads=None):
-            outcome = super().__call__(source, output, progress, threads)
+        def __call__(self, files, output, progress=None, threads=None):
+            outcome = super().__call__(files, output, progress, threads)
             for name in ("record.json", "run.json", ".record.json", "begun.json"):
                 (work / name).symlink_to(folder / "run.json")
             (work.parents[1] / "runs" / "run.json").symlink_to(folder / "run.json")
@@ -162,8 +162,8 @@ def test_folder_that_is_exchanged_while_a_run_is_done(tmp_path, precious, source
     work = tmp_path / "out" / HIDDEN / "work"
 
     class Exchanging(Backwards):
-        def __call__(self, source, output, progress=None, threads=None):
-            outcome = super().__call__(source, output, progress, threads)
+        def __call__(self, files, output, progress=None, threads=None):
+            outcome = super().__call__(files, output, progress, threads)
             shutil.move(work, tmp_path / "moved")
             work.symlink_to(folder)
             return outcome

@@ -129,11 +129,11 @@ def test_another_patient_at_the_same_path(tmp_path, out, call, resume):
 class Refilling(Backwards):
     """While the second file is done, the first is replaced, and another process is called with it."""
 
-    def __call__(self, source, output, progress=None, threads=None):
-        outcome = super().__call__(source, output, progress, threads)
-        if source.parent.name == "1":
-            inbox = write(source.parents[1] / "0" / "run.dcm", "Bob")
-            end(start(inbox, source.parents[2] / "out", self.log))
+    def __call__(self, files, output, progress=None, threads=None):
+        outcome = super().__call__(files, output, progress, threads)
+        if files[0].parent.name == "1":
+            inbox = write(files[0].parents[1] / "0" / "run.dcm", "Bob")
+            end(start(inbox, files[0].parents[2] / "out", self.log))
         return outcome
 
 
@@ -198,8 +198,8 @@ def test_failure_leaves_the_older_result_and_its_entry(tmp_path, out, call):
 
     @dataclass(frozen=True)
     class Failing(Backwards):
-        def __call__(self, source, output, progress=None, threads=None):
-            return replace(super().__call__(source, output), error="Not this time.")
+        def __call__(self, files, output, progress=None, threads=None):
+            return replace(super().__call__(files, output), error="Not this time.")
 
     assert call(path, step=Failing(str(tmp_path / "log"))) == ["Not this time."]
     assert listed(out) == [("p1", "run", 1.0, None), ("p1", None, 1.0, "Not this time.")]
@@ -213,8 +213,8 @@ class Racing(Backwards):
 
     appears: str = ""
 
-    def __call__(self, source, output, progress=None, threads=None):
-        outcome = super().__call__(source, output, progress, threads)
+    def __call__(self, files, output, progress=None, threads=None):
+        outcome = super().__call__(files, output, progress, threads)
         output.with_suffix(".png").write_bytes(b"picture")
         write(Path(self.appears), "precious")
         return outcome
@@ -262,8 +262,8 @@ def test_input_that_is_replaced_before_its_turn(tmp_path, out, call):
 
     @dataclass(frozen=True)
     class Once(Racing):
-        def __call__(self, source, output, progress=None, threads=None):
-            return (Racing if source == first else Backwards).__call__(self, source, output, progress, threads)
+        def __call__(self, files, output, progress=None, threads=None):
+            return (Racing if files[0] == first else Backwards).__call__(self, files, output, progress, threads)
 
     error = "Cannot write b_deblurred.dcm: there is another file of that name now; call again."
     assert call(first, second, step=Once(step.log, appears=step.appears)) == ["a", error]

@@ -30,9 +30,9 @@ def call(tmp_path):
 
 
 class WithPicture(Backwards):
-    def __call__(self, source, output, progress=None, threads=None):
+    def __call__(self, files, output, progress=None, threads=None):
         output.with_suffix(".png").write_bytes(b"picture")
-        return super().__call__(source, output, progress, threads)
+        return super().__call__(files, output, progress, threads)
 
 
 def check_folder(folder: Path, strength: float, *keys: str, pictures: bool = False) -> None:

@@ -12,7 +12,7 @@ from pydicom.tag import Tag
 from DSADeblurLib.lazy_frames import LazyFrames
 from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa import plan_subtraction, read_run
-from DSADeblurLib.xa.loaded_frames import ReaderRule, loaded_run, stored_values
+from DSADeblurLib.xa.loaded_frames import ReaderRule, StoredValues, loaded_run
 
 OTHER_VALUES = "The node's pixel values are not those of its DICOM file: they are taken as they are."
 
@@ -48,7 +48,7 @@ def test_stored_values_are_those_of_the_file(make_run, edit, polarity, signed, c
     facts = UserFacts(polarity=polarity)
     path = edit(make_run().path, touch=_signed if signed else None, **changes)
     frames, file = as_read(path), read_run(path, facts)
-    loaded = loaded_run(frames, path, facts)
+    loaded = loaded_run(frames, [path], facts)
     assert loaded.note == "" and loaded.run.frames.dtype == file.frames.dtype
     np.testing.assert_array_equal(np.asarray(loaded.run.frames), np.asarray(file.frames))
     np.testing.assert_array_equal(loaded.rule.shown(file.frames[2], frames.dtype), frames[2])
@@ -61,7 +61,7 @@ def test_stored_values_are_those_of_the_file(make_run, edit, polarity, signed, c
 def test_slopes_that_are_no_whole_numbers(make_run, edit):
     made = make_run()
     path = edit(made.path, RescaleSlope="0.1", RescaleIntercept="-0.7", RescaleType="US")
-    loaded = loaded_run(as_read(path, np.float64), path, UserFacts())
+    loaded = loaded_run(as_read(path, np.float64), [path], UserFacts())
     assert loaded.note == "" and loaded.run.frames.dtype == np.uint16
     np.testing.assert_array_equal(np.asarray(loaded.run.frames), made.frames)
 
@@ -87,7 +87,7 @@ def test_values_beyond_the_bits_stored_do_not_fit():
 
 def test_stored_values_are_read_when_they_are_asked_for():
     frames = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
-    stored = stored_values(frames, ReaderRule(np.dtype(np.uint8), 8, 1.0, 1.0))
+    stored = StoredValues(frames, ReaderRule(np.dtype(np.uint8), 8, 1.0, 1.0))
     assert isinstance(stored, LazyFrames) and stored.shape == (2, 3, 4) and stored.dtype == np.uint8
     frames[1] += 10
     np.testing.assert_array_equal(stored[1], frames[1] - 1)
@@ -106,7 +106,7 @@ FACTS = UserFacts(relationship="LOG", focal_spot_mm=1.2)
 def test_another_number_of_frames(make_run):
     made = make_run()
     frames = made.frames[:4]
-    loaded = loaded_run(frames, made.path, FACTS)
+    loaded = loaded_run(frames, [made.path], FACTS)
     assert loaded.note == "The node has 4 frames, its DICOM file 6: the header is not used."
     assert_taken_as_they_are(loaded, frames, FACTS)
 
@@ -114,14 +114,14 @@ def test_another_number_of_frames(make_run):
 def test_other_values(make_run, edit):
     path = edit(make_run().path, **RESCALED)
     frames = as_read(path) + 1
-    loaded = loaded_run(frames, path, FACTS)
+    loaded = loaded_run(frames, [path], FACTS)
     assert loaded.note == OTHER_VALUES
     assert_taken_as_they_are(loaded, frames, FACTS)
 
 
 def test_no_file():
     frames = np.zeros((3, 20, 20), np.float32)
-    loaded = loaded_run(frames, "", FACTS, "No DICOM header behind this node.")
+    loaded = loaded_run(frames, [], FACTS, "No DICOM header behind this node.")
     assert loaded.note == "No DICOM header behind this node."
     assert_taken_as_they_are(loaded, frames, FACTS)
 
@@ -131,21 +131,83 @@ def test_file_that_cannot_be_read(make_run, edit, tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     path = edit(make_run().path, **INVERTED)
     for name, words in ((tmp_path / "notes.txt", "Not a DICOM file."), (path, "choose the polarity")):
-        loaded = loaded_run(frames, name, FACTS)
+        loaded = loaded_run(frames, [name], FACTS)
         assert words in loaded.note
         assert_taken_as_they_are(loaded, frames, FACTS)
 
 
-def test_several_files(make_run):
-    """The first one tells what all of them are; when its frames were taken is not said for the others."""
-    made = make_run(count=1, mask_frames=None, contrast_frames=None)
-    frames = np.concatenate([made.frames, made.frames + 1, made.frames + 2]).astype(np.int32)
-    loaded = loaded_run(frames, made.path, UserFacts(magnification=1.3), several_files=True)
-    assert loaded.note == "" and loaded.run.has_file and loaded.run.times is None
-    assert loaded.run.number_of_frames == 3 and loaded.run.relationship == "LIN"
+def test_several_files(split):
+    """Whatever the order in which they are named, each frame is that of its own file, and all of them are one run."""
+    made, paths = split()
+    frames = made.frames.astype(np.int32)
+    loaded = loaded_run(frames, paths[::-1], UserFacts(magnification=1.3))
+    assert loaded.note == "" and loaded.run.has_file and loaded.run.relationship == "LIN"
+    np.testing.assert_allclose(loaded.run.times, np.arange(len(paths)) * 0.125)
+    assert loaded.run.source.instances == tuple(pydicom.dcmread(path).SOPInstanceUID for path in paths)
     assert loaded.run.acquisition.magnification.origin == "user"
-    np.testing.assert_array_equal(np.asarray(loaded.run.frames), frames)
+    np.testing.assert_array_equal(np.asarray(loaded.run.frames), made.frames)
     assert loaded.run.frames.dtype == np.uint16
+
+
+def test_several_files_in_another_order_than_they_were_taken(split):
+    made, paths = split()
+    order = [3, 0, 1, 2, 5, 4]
+    loaded = loaded_run(made.frames[order].astype(np.int32), paths, UserFacts())
+    assert loaded.run.times is None and "not in the order in which they were taken" in loaded.run.warnings[-1]
+    assert loaded.run.source.instances == tuple(pydicom.dcmread(paths[index]).SOPInstanceUID for index in order)
+    np.testing.assert_array_equal(np.asarray(loaded.run.frames), made.frames[order])
+
+
+def test_several_files_of_equal_frames(split):
+    made, paths = split()
+    for path in paths[:2]:
+        dataset = pydicom.dcmread(path)
+        dataset.PixelData = made.frames[0].tobytes()
+        dataset.save_as(path)
+    loaded = loaded_run(made.frames[[0, 0, 2, 3, 4, 5]].astype(np.int32), paths, UserFacts())
+    assert loaded.run.times is not None and len(set(loaded.run.source.instances)) == 6
+
+
+def test_several_files_whose_frames_are_others(split):
+    made, paths = split()
+    frames = made.frames.astype(np.int32)
+    frames[1] += 1
+    loaded = loaded_run(frames, paths, FACTS)
+    assert loaded.note == OTHER_VALUES
+    assert_taken_as_they_are(loaded, frames, FACTS)
+    loaded = loaded_run(frames[:4], paths, FACTS)
+    assert loaded.note == "The node has 4 frames, its DICOM files 6: the header is not used."
+
+
+def test_several_files_that_are_not_of_one_run(split, edit):
+    made, paths = split()
+    other = edit(paths[2], AcquisitionNumber="7")
+    frames = made.frames.astype(np.int32)
+    loaded = loaded_run(frames, [*paths[:2], other, *paths[3:]], FACTS)
+    assert "not those of one run" in loaded.note
+    assert_taken_as_they_are(loaded, frames, FACTS)
+
+
+def test_several_files_at_a_glance(split):
+    """No more than the first file is read."""
+    made, paths = split()
+    for path in paths[1:]:
+        path.unlink()
+    loaded = loaded_run(made.frames.astype(np.int32), paths, UserFacts(), at_a_glance=True)
+    assert loaded.note == "" and loaded.run.has_file and loaded.run.times is None
+    assert loaded.run.number_of_frames == 6 and loaded.run.bits_stored == 12
+
+
+def test_values_that_the_file_cannot_hold_are_said(make_run):
+    """The middle frame decides whether the file goes with the frames; what is wrong with others is said."""
+    made = make_run()
+    frames = made.frames.astype(np.int32)
+    frames[1, 0, 0] = 5000
+    loaded = loaded_run(frames, [made.path], UserFacts())
+    assert loaded.note == "" and loaded.run.remarks() == []
+    assert int(loaded.run.frames[1][0, 0]) == 4095
+    (remark,) = loaded.run.remarks()
+    assert "none that its DICOM file can store" in remark
 
 
 def test_rescale_that_cannot_be_understood_costs_only_the_rule(make_run, edit):
@@ -154,6 +216,6 @@ def test_rescale_that_cannot_be_understood_costs_only_the_rule(make_run, edit):
         dataset[tag] = RawDataElement(tag, "DS", 4, b"abc ", 0, False, True)
 
     made = make_run()
-    loaded = loaded_run(made.frames, edit(made.path, touch=touch), UserFacts())
+    loaded = loaded_run(made.frames, [edit(made.path, touch=touch)], UserFacts())
     assert loaded.rule is None and loaded.note == "" and loaded.run.has_file and loaded.run.bits_stored == 12
     assert loaded.run.frames is made.frames

@@ -18,31 +18,6 @@ from DSADeblurLib.xa import (
 )
 
 
-@pytest.fixture
-def split(make_run, tmp_path):
-    """split(**options of make_run): the one-frame files of a run, named against their order, and the run."""
-
-    def make(step_ms=125.0, **options):
-        made = make_run(mask_frames=None, contrast_frames=None, **options)
-        folder = tmp_path / "one by one"
-        folder.mkdir()
-        series, paths = generate_uid(), []
-        for index, frame in enumerate(made.frames):
-            dataset = pydicom.dcmread(made.path)
-            for name in ("NumberOfFrames", "FrameTime", "FrameIncrementPointer"):
-                delattr(dataset, name)
-            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-            dataset.SeriesInstanceUID, dataset.InstanceNumber = series, index + 1
-            dataset.AcquisitionDate = "20260101"
-            dataset.AcquisitionTime = f"1200{index * step_ms / 1000:09.6f}"
-            dataset.PixelData = frame.astype("<u2").tobytes()
-            paths.append(folder / f"{99 - index}.dcm")
-            dataset.save_as(paths[-1], enforce_file_format=True)
-        return made, paths
-
-    return make
-
-
 def changed(path, **values):
     dataset = pydicom.dcmread(path)
     for name, value in values.items():
@@ -128,6 +103,32 @@ def test_values_above_the_stored_bits_are_clipped_and_said(split):
         changed(path, PixelData=(frame + 4096).astype("<u2").tobytes())
     run = read_files(paths)
     assert int(run.frames[1].min()) == 4095 and any("clipped to 4095" in one for one in run.warnings)
+
+
+def test_values_above_the_stored_bits_of_any_file_are_said_when_it_is_read(split):
+    made, paths = split()
+    changed(paths[1], PixelData=(made.frames[1] + 4096).astype("<u2").tobytes())
+    run = read_files(paths)
+    assert not any("clipped" in one for one in run.warnings) and run.remarks() == []
+    np.asarray(run.frames)
+    (remark,) = run.remarks()
+    assert "clipped to 4095" in remark
+
+
+def test_one_uid_for_all_of_them_loses_none(split):
+    _, paths = split()
+    for path in paths:
+        changed(path, SOPInstanceUID="1.2.3")
+    assert runs_of(paths) == [tuple(paths)]
+
+
+def test_frames_that_look_subtracted_are_asked_about(split):
+    _, paths = split(relationship="DISP")
+    for path in paths:
+        pixels = np.full((48, 64), 2048, "<u2")
+        changed(path, ImageType=["DERIVED", "PRIMARY", "SINGLE PLANE"], PixelData=pixels.tobytes())
+    run = read_files(paths)
+    assert run.subtracted and run.subtraction_guessed and "looks already subtracted" in run.warnings[0]
 
 
 def test_a_file_that_changes_is_noticed(split):

@@ -1,6 +1,7 @@
 """Tables, plots, sheets and JSON show every method and say that all is simulated."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,4 +78,8 @@ def test_the_plan_of_the_command(split, evaluation, untrained, tmp_path, monkeyp
     arguments = ["evaluate", "--model", untrained, "--set", split, "--frames", "7", "--size", "300", "--workers", "1"]
     assert main([*arguments, "--output", str(tmp_path)]) == FINE
     assert main([*arguments, "--output", str(tmp_path), "--quick"]) == FINE
-    assert plans == [([untrained], Plan(split, 7, 300, 1)), ([untrained], Plan.quick(split))]
+    assert main([*arguments[:5], "--output", str(tmp_path), "--quick"]) == FINE
+    assert main([*arguments[:5], "--output", str(tmp_path)]) == FINE
+    quick = Plan.quick(split)
+    expected = [Plan(split, 7, 300, 1), replace(quick, frames=7, size=300, workers=1), quick, Plan(split, 24, 512, 2)]
+    assert plans == [([untrained], plan) for plan in expected]
