@@ -140,7 +140,7 @@ class KeptFrame:
         if settings.changes_nothing:
             values = self._frame if dtype.kind in "iu" else self._frame.astype(np.float32)
         else:
-            lines = self._lines if settings.spares_lines else None
+            lines = self._lines if settings.spares_lines else self._mask
             working = combined(self._working, self._restored, self._blurred, lines, settings)
             values = from_working(working, kept.relationship, dtype, kept.bits_stored)
         return kept.shown(values.astype(dtype, copy=False))

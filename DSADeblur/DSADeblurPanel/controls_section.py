@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from slicer.i18n import tr as _
 
@@ -27,7 +28,7 @@ class ControlsSection:
     def __init__(self, ui, runSection: RunSection, live: LiveControls, onFollowed: Callable) -> None:
         self._ui, self._runSection, self._live, self._onFollowed = ui, runSection, live, onFollowed
         self.showError = live.showError = runSection.showError
-        self._node = None
+        self._node: Any = None
         self._setting = False
         ui.sharpnessSlider.connect("valueIsChanging(double)", self._onSharpness)
         ui.noiseReductionSlider.connect("valueIsChanging(double)", self._onNoiseReduction)

@@ -69,7 +69,7 @@ def apply_controls(
     Raises:
         ValueError: one sentence: the width of the blur is needed and None.
     """
-    blurred = lines = None
+    blurred = lines = np.empty(0, np.float32)
     if settings.needs_blur or keep is not None:
         if blur_px is None:
             raise ValueError("These controls need the width of the blur.")
@@ -85,8 +85,8 @@ def apply_controls(
 def combined(
     frame: np.ndarray,
     restored: np.ndarray,
-    blurred: np.ndarray | None,
-    lines: np.ndarray | None,
+    blurred: np.ndarray,
+    lines: np.ndarray,
     settings: DeblurSettings,
 ) -> np.ndarray:
     """The formula alone: x, o, K o and w to y, all (rows, columns) float32; see the head of this file.
