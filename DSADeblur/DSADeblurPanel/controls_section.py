@@ -8,7 +8,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from DSADeblurLib.request import DeblurSettings
-from DSADeblurPanel.run_section import RunSection
+from DSADeblurPanel.run_section import RunSection, State
 from DSADeblurScene.compare import requestOf
 from DSADeblurScene.input import resolveNode
 from DSADeblurScene.live_controls import LiveControls
@@ -86,7 +86,8 @@ class ControlsSection:
 
     def _isFree(self) -> bool:
         """Whether there is a result to follow, and nothing else under way."""
-        return self._node is not None and not self._setting and (self._runSection.isIdle or self._live.isBusy)
+        state = State.RUNNING if self._live.isBusy else State.IDLE
+        return self._node is not None and not self._setting and self._runSection.state is state
 
     def _controls(self) -> dict:
         ui = self._ui

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -63,11 +64,14 @@ class LiveControls:
 
     def adopt(self, node, kept: str | None) -> None:
         """Take over what was kept of a new result; of an older one of the same run it goes."""
+        self.settle()
         for other in [one for one in self._folders if sourceOf(one) is sourceOf(node)]:
             self._forget(other)
         if kept is not None:
-            self._folders[node] = makeTemporaryFolder()
-            os.replace(kept, self._kept(node))
+            with contextlib.suppress(OSError):  # then the controls are taken at the next Apply
+                folder = makeTemporaryFolder()
+                os.replace(kept, folder / "kept")
+                self._folders[node] = folder
 
     def resultOf(self, source):
         """The result of a run that can follow its controls, or None."""
@@ -168,7 +172,6 @@ class LiveControls:
 
         if self._frame is None or self._frame[:2] != (node, index):
             self._frame = (node, index, KeptFrame(self._kept(node), index))
-            yield
         frame = self._frame[2]
         yield from frame.prepare()
         return frame
