@@ -38,6 +38,7 @@ from DSADeblurLib.request import DEFAULT_MODEL, DeblurRequest  # noqa: E402
 from DSADeblurLib.used import Used  # noqa: E402
 from DSADeblurPanel.calibration_section import CalibrationSection  # noqa: E402
 from DSADeblurPanel.compare_section import CompareSection  # noqa: E402
+from DSADeblurPanel.controls_section import ControlsSection  # noqa: E402
 from DSADeblurPanel.engine_section import EngineSection  # noqa: E402
 from DSADeblurPanel.export_section import ExportSection  # noqa: E402
 from DSADeblurPanel.input_section import InputSection  # noqa: E402
@@ -50,6 +51,7 @@ from DSADeblurPanel.views_section import ViewsSection  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
 from DSADeblurScene.job import Job  # noqa: E402
 from DSADeblurScene.line_labels import watchLoadedScenes  # noqa: E402
+from DSADeblurScene.live_controls import LiveControls  # noqa: E402
 from DSADeblurScene.preparation import Preparation  # noqa: E402
 from DSADeblurScene.qprocess_runner import QProcessRunner  # noqa: E402
 from DSADeblurScene.run_file import LastRead  # noqa: E402
@@ -106,6 +108,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._preparation = Preparation(self._update, run.showError)
         self.inputSection = InputSection(self.ui, run, read, self._onRunLoaded)
         self.modelSection = ModelSection(self.ui, self._onModelChosen, run.showError)
+        self.controlsSection = ControlsSection(self.ui, run, self.logic.live, self._onFollowed)
         self.compareSection = CompareSection(self.ui, run)
         self.subtractionSection = SubtractionSection(self.ui, run, self._update)
         self.calibrationSection = CalibrationSection(self.ui, self.logic.getParameterNode, read, run.showError)
@@ -165,6 +168,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._update()
         else:
             self.exportSection.show(None)
+            self.controlsSection.showRun(None)
 
     @slot
     def _update(self, caller=None, event=None) -> None:
@@ -177,6 +181,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         self.inputSection.showNode(parameters.inputNode, factsFrom(parameters.request))
         self.modelSection.show(parameters.request.model)
+        self.controlsSection.showRun(parameters.inputNode)
         self.compareSection.showNode(parameters.derivedNode)
         self.exportSection.show(parameters)
         self.subtractionSection.show(parameters)
@@ -225,6 +230,11 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         parameters.exportReviewed = False
         self.compareSection.showResult(derivedNode)
 
+    def _onFollowed(self, derivedNode) -> None:
+        parameters = self.logic.getParameterNode()
+        parameters.derivedNode, parameters.exportReviewed = derivedNode, False
+        self._update()
+
     @slot
     def _onSceneStartClose(self, caller, event) -> None:
         self.logic.abandon()
@@ -248,6 +258,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
     def __init__(self, makeRunner=None) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self._client = WorkerClient(makeRunner or QProcessRunner)
+        self.live = LiveControls(self._client)
         self._job: Job | None = None
         self._export: Export | None = None
         self._cancelled: Callable[[], None] = lambda: None
@@ -300,7 +311,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             ValueError, OSError, RuntimeError: one sentence, if it cannot begin.
         """
         self._checkIdle()
-        job = self._job = Job(inputNode, request)
+        job = self._job = Job(inputNode, request, keep=True)
         self._cancelled = callbacks.cancelled
         try:
             self._client.submit(
@@ -355,6 +366,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             DSADeblurScene.export_frames.ExportCancelled: `cancel` was called meanwhile; nothing is left.
         """
         self._checkIdle()
+        self.live.settle()
         options = ExportOptions(format, str(folder), compression, dropIdentity, reviewed)
         self._export = Export(node, options, progress)
         try:
@@ -364,12 +376,12 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
 
     @property
     def isBusy(self) -> bool:
-        """Whether a job or an export is under way."""
-        return self._job is not None or self._export is not None
+        """Whether anything is under way."""
+        return self._job is not None or self._export is not None or self.live.isBusy
 
     def cancel(self) -> None:
         """Ask for the end of what is under way."""
-        self._client.cancel()
+        self.live.cancel() if self.live.isBusy else self._client.cancel()
         self.cancelExport()
         if self._finishing.isBusy:
             self._finishing.stop()
@@ -385,12 +397,14 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         """Drop what is under way and stop the worker; no callback follows."""
         self.cancelExport()
         self._client.forget()
+        self.live.stop()
         self._finishing.stop()
         self._end(lambda: None)
 
     @slot
     def shutdown(self) -> None:
         """Before the application or the module goes."""
+        self.live.close()
         self.abandon()
 
     def _checkIdle(self) -> None:
@@ -398,6 +412,8 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             raise RuntimeError(_("A run is being deblurred already; wait for it or cancel it."))
         if self._export is not None:
             raise RuntimeError(_("An export is under way; wait for it or cancel it."))
+        if self.live.isBusy:
+            raise RuntimeError(_("A result follows its controls; wait for it or cancel it."))
 
     def _progress(self, job: Job, callbacks: Callbacks, done: int, total: int, secondsLeft: float | None) -> None:
         if job.isOrphan():
@@ -409,6 +425,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
     def _finishInSteps(self, job: Job, message: dict, callbacks: Callbacks) -> Generator[None, None, None]:
         try:
             derivedNode = yield from job.finishInSteps(message)
+            self.live.adopt(derivedNode, message["kept"])
         except (ValueError, OSError) as error:
             self._end(callbacks.error, str(error))
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ import numpy as np
 from DSADeblurLib import __version__
 from DSADeblurLib.atomic_write import own_folder
 from DSADeblurLib.frame_file import FrameFile
+from DSADeblurLib.kept import Keeper, Kept
 from DSADeblurLib.lazy_frames import Frames, LazyFrames, MappedFrames, chosen_frames
 from DSADeblurLib.request import LARGEST_BLUR_PX, DeblurRequest, DeblurSettings, RequestError
 from DSADeblurLib.used import Used
@@ -128,6 +130,7 @@ def restore(
     model: Model,
     path: Path,
     *,
+    keeper: Keeper | None = None,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
 ) -> tuple[Used, tuple[str, ...]]:
@@ -137,6 +140,7 @@ def restore(
         ready: from `prepare`.
         model: from `restoration.package.load_model`.
         path: of the file, (k, rows, columns): the frames' integer type, or float32 where they were subtracted.
+        keeper: takes what other controls need; not where the restored frames are still to be subtracted.
         progress, is_cancelled: as for `restoration.deblur.deblur`.
 
     Returns:
@@ -148,12 +152,17 @@ def restore(
     if ready.subtract_after and ready.plan is not None:
         result = _restore_then_subtract(ready, ready.plan, model, path, progress, is_cancelled)
     else:
-        result = _restore(ready, model, path, progress, is_cancelled)
+        result = _restore(ready, model, path, progress, is_cancelled, keeper)
     return _used(result, ready), (*ready.notes, *result.notices)
 
 
 def _restore(
-    ready: Prepared, model: Model, path: Path, progress: Progress | None, is_cancelled: IsCancelled | None
+    ready: Prepared,
+    model: Model,
+    path: Path,
+    progress: Progress | None,
+    is_cancelled: IsCancelled | None,
+    keeper: Keeper | None = None,
 ) -> DeblurResult:
     from DSADeblurLib.restoration.deblur import deblur
 
@@ -169,6 +178,7 @@ def _restore(
             header_px=ready.header_px,
             progress=progress,
             is_cancelled=is_cancelled,
+            keep=keeper,
             out=out,
         )
     numbers = tuple(int(ready.frame_numbers[number - 1]) for number in result.frame_numbers)
@@ -282,12 +292,14 @@ class Restored:
         notices: sentences that a user should see.
         plan: how it was subtracted; None where it was not.
         relationship: what the values of its frames mean, as they were subtracted.
+        kept: whether what other controls need was kept.
     """
 
     used: Used
     notices: tuple[str, ...]
     plan: SubtractionPlan | None
     relationship: str | None
+    kept: bool = False
 
 
 def deblur_loaded(
@@ -297,6 +309,7 @@ def deblur_loaded(
     path: Path,
     request: DeblurRequest,
     *,
+    keep: Path | None = None,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
 ) -> Restored:
@@ -309,23 +322,33 @@ def deblur_loaded(
         loaded: what they are, from `xa.loaded_frames.loaded_run`.
         model, progress, is_cancelled: as for `restore`.
         path: of the file; it appears when it is complete.
+        keep: folder that is made for what other controls need, see `kept`. There is none afterwards where nothing is
+            changed, where the order is 'deblur-first', and where there is no room.
 
     Raises:
         XAReadError, DeblurError, DeblurCancelled, ValueError: one sentence each.
     """
     run, rule = loaded.run, loaded.rule
     ready = prepare(run, request)
-    with own_folder(path.parent) as scratch:
-        finished = scratch / "frames.npy"
-        used, notices = restore(ready, model, finished, progress=progress, is_cancelled=is_cancelled)
-        if ready.plan is None and rule is not None and (rule.changes_values or rule.dtype != frames.dtype):
+    kept = Kept(ready.relationship, ready.bits_stored)
+    if ready.plan is None and rule is not None and (rule.changes_values or rule.dtype != frames.dtype):
+        kept = replace(kept, slope=rule.slope, intercept=rule.intercept, dtype=frames.dtype.str)
+    with own_folder(path.parent) as scratch, contextlib.ExitStack() as opened:
+        finished, keeper = scratch / "frames.npy", None
+        if keep is not None and not ready.subtract_after and not ready.settings.changes_nothing:
+            first, last = ready.frame_range
+            shape = (last - first + 1, *ready.frames.shape[1:])
+            keeper = opened.enter_context(Keeper(keep, shape, ready.frames.dtype, kept))
+        used, notices = restore(ready, model, finished, keeper=keeper, progress=progress, is_cancelled=is_cancelled)
+        if kept.dtype is not None:
             stored, finished = finished, scratch / "shown.npy"
-            with FrameFile.open(stored) as values, FrameFile.create(finished, values.shape, frames.dtype) as out:
+            with FrameFile.open(stored) as values, FrameFile.create(finished, values.shape, kept.dtype) as out:
                 for index, frame in enumerate(values):
-                    out[index] = rule.shown(frame, frames.dtype)
+                    out[index] = kept.shown(frame)
         os.replace(finished, path)
     relationship = run.relationship if ready.plan is None else for_subtraction(run, run.frames)[1]
-    return Restored(used, tuple(filter(None, (loaded.note, *notices, *run.remarks()))), ready.plan, relationship)
+    notices = tuple(filter(None, (loaded.note, *notices, *run.remarks())))
+    return Restored(used, notices, ready.plan, relationship, keeper is not None and not keeper.failed)
 
 
 def _originals(run: Run, numbers: Sequence[int], plan: SubtractionPlan | None) -> LazyFrames:

@@ -134,8 +134,12 @@ class DeblurSettings(Choices):
     @property
     def needs_blur(self) -> bool:
         """Whether the run's own blur takes part: it cancels where both controls are the same everywhere."""
-        uniform = self.uniform_noise_reduction or self.noise_reduction == 0
-        return self.sharpness != self.noise_reduction or not uniform
+        return self.sharpness != self.noise_reduction or self.spares_lines
+
+    @property
+    def spares_lines(self) -> bool:
+        """Whether noise is reduced, and less where the frame shows lines."""
+        return self.noise_reduction > 0 and not self.uniform_noise_reduction
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ Run as `python -m DSADeblurLib.worker [PID]`. It stays warm between jobs and end
 or the process PID is gone.
 
 Messages to the worker, one JSON object per line:
-  {"type": "deblur", "job", "run": {"frames", "files", "note"}, "request", "output"}
+  {"type": "deblur", "job", "run": {"frames", "files", "note"}, "request", "output", "keep"}
+  {"type": "recombine", "job", "kept", "request", "output"}, all frames with other controls
   {"type": "check", "job"}, whether a trial tile can be deblurred
   {"type": "cancel", "job"}
   {"type": "shutdown"}
@@ -13,14 +14,17 @@ Messages from it:
   {"type": "alive"}, every few seconds of a job
   {"type": "progress", "job", "done", "total", "seconds_left"}
   {"type": "notice", "job", "message"}
-  {"type": "finished", "job", "output", "used", "relationship", "subtraction", "notices"}
+  {"type": "finished", "job", "output", "used", "relationship", "subtraction", "notices", "kept"}
+  {"type": "finished", "job", "output"}, after a recombination
   {"type": "finished", "job", "engine", "reason"}, after a check
   {"type": "cancelled", "job"}
   {"type": "error", "job", "message"}
 `job` is any string of the caller. `frames` and `output` are paths of .npy files of shape (n, rows, columns); `files`
 are the DICOM files that they were read from, or none, and `note` then says why, see `xa.loaded_frames.loaded_run`.
 `request` is `DeblurRequest.as_dict`, `used` is `used.Used.as_dict`, `subtraction` is `SubtractionPlan.as_dict`,
-or null. Everything but reading the node happens here: header, planning, subtraction, restoration.
+or null. `keep` names a folder for what other controls need, see `DSADeblurLib.kept`, or may be left out; `kept` is that
+folder, or null where it was not filled. Everything but reading the node happens here: header, planning, subtraction,
+restoration.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -44,7 +48,7 @@ from DSADeblurLib.parent_process import when_gone
 if TYPE_CHECKING:
     from DSADeblurLib.restoration.package import Model
 
-PROTOCOL = 3
+PROTOCOL = 4
 ENGINE_MISSING = "Neither OpenVINO nor PyTorch is installed; install one of them by the button in the DSADeblur module."
 # After the inbox has closed nobody reads the result: a tile in work gets this long to end, then the process goes.
 _GRACE_SECONDS = 5.0
@@ -136,13 +140,14 @@ class Worker:
         self._send(ready)
         while (message := self._inbox.next()) is not None:
             job = str(message.get("job"))
-            if message.get("type") not in ("deblur", "check"):
+            do = {"deblur": self._deblur, "recombine": self._recombine, "check": self._check}.get(str(message.get("type")))
+            if do is None:
                 text = f"The worker does not know the message {message.get('type')!r}."
                 self._send({"type": "error", "job": message.get("job"), "message": text})
                 continue
             try:
                 with _heartbeat(self._send):
-                    self._check(job) if message["type"] == "check" else self._deblur(job, message)
+                    do(job, message)
             except Exception as error:  # the process outlives a bad job
                 if _is_cancellation(error):
                     self._send({"type": "cancelled", "job": job})
@@ -152,7 +157,7 @@ class Worker:
                 self._send({"type": "error", "job": job, "message": _sentence(error)})
         return 0
 
-    def _check(self, job: str) -> None:
+    def _check(self, job: str, _message: dict) -> None:
         """Deblur a trial tile with the default model, and say what did it."""
         from DSADeblurLib.request import DEFAULT_MODEL
         from DSADeblurLib.restoration.selection import Engines
@@ -170,16 +175,20 @@ class Worker:
 
         if self._inbox.is_cancelled(job):
             raise DeblurCancelled("Cancelled before it began.")
-        choices, (frames_path, files, note), output_path = _parts(message)
-        request, output = DeblurRequest.from_dict(choices), Path(output_path)
+        kinds = {"run": object, "request": object, "output": str, "keep": str | None}
+        run, choices, output, keep = _parts({"keep": None, **message}, kinds)
+        frames_path, files, note = _parts(run, {"frames": str, "files": list, "note": str})
+        _parts(files, dict.fromkeys(range(len(files)), str))
+        request = DeblurRequest.from_dict(choices)
         model = self._model(request.model)
         with FrameFile.open(frames_path) as frames:
             result = deblur_loaded(
                 frames,
                 loaded_run(frames, files, request.facts, note),
                 model,
-                output,
+                Path(output),
                 request,
+                keep=keep and Path(keep),
                 progress=_Progress(job, self._send),
                 is_cancelled=lambda: self._inbox.is_cancelled(job),
             )
@@ -189,13 +198,28 @@ class Worker:
             {
                 "type": "finished",
                 "job": job,
-                "output": str(output),
+                "output": output,
                 "used": result.used.as_dict(),
                 "relationship": result.relationship,
                 "subtraction": None if result.plan is None else result.plan.as_dict(),
                 "notices": list(result.notices),
+                "kept": keep if result.kept else None,
             }
         )
+
+    def _recombine(self, job: str, message: dict) -> None:
+        from DSADeblurLib.kept import recombine
+        from DSADeblurLib.request import DeblurRequest
+
+        kept, choices, output = _parts(message, {"kept": str, "request": object, "output": str})
+        recombine(
+            kept,
+            DeblurRequest.from_dict(choices).restoration,
+            Path(output),
+            progress=_Progress(job, self._send),
+            is_cancelled=lambda: self._inbox.is_cancelled(job),
+        )
+        self._send({"type": "finished", "job": job, "output": output})
 
     def _model(self, name: str) -> Model:
         """A package, kept after the first use: loading and its self-test cost more than a frame."""
@@ -207,17 +231,15 @@ class Worker:
         return self._models[name]
 
 
-def _parts(message: dict) -> tuple[Any, tuple[str, list[str], str], str]:
-    """Request, run and output of a job. Raises ValueError where it has another form."""
+def _parts(message: Any, kinds: Mapping[Any, Any]) -> list[Any]:
+    """The parts of a message that must be there, each of its kind. Raises ValueError where it has another form."""
     try:
-        run = message["run"]
-        parts = frames, files, note = run["frames"], run["files"], run["note"]
-        request, output = message["request"], message["output"]
+        parts = [message[name] for name in kinds]
     except (KeyError, TypeError) as error:
         raise ValueError("The job lacks a part that it needs; restart Slicer.") from error
-    if not isinstance(files, list) or not all(isinstance(part, str) for part in (frames, *files, note, output)):
+    if not all(map(isinstance, parts, kinds.values())):
         raise ValueError("A part of the job is of another kind than it should be; restart Slicer.")
-    return request, parts, output
+    return parts
 
 
 @contextlib.contextmanager

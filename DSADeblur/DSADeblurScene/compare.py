@@ -18,6 +18,7 @@ from DSADeblurScene.derived import (
     addDerivedInSteps,
     finished,
     putFrame,
+    renewFrame,
     sampleFrames,
     setWindow,
     sourceOf,
@@ -200,6 +201,18 @@ def _differenceInSteps(derived, original) -> Generator[None, None, Any]:
     setWindow(shownVolume(node), -reach, reach)
     derived.SetNodeReferenceID(DIFFERENCE_REFERENCE, node.GetID())
     return node
+
+
+def renewDifference(derived, index: int, frame) -> None:
+    """Let the difference, where it was made, follow another frame (rows, cols) of the derived node."""
+    difference, source = derived.GetNodeReference(DIFFERENCE_REFERENCE), sourceOf(derived)
+    original = derived.GetNodeReference(SUBTRACTED_REFERENCE) or source
+    if difference is not None and original is not None:
+        place = frameNumbersOf(derived)[index] - 1 if original is source else index
+        isSequence = original.IsA("vtkMRMLSequenceNode")
+        volume, place = (original.GetNthDataNode(place), 0) if isSequence else (original, place)
+        blurred = slicer.util.arrayFromVolume(volume)[place]
+        renewFrame(difference, index, frame.astype(np.float32) - blurred.astype(np.float32))
 
 
 def showSideBySide(*nodes) -> None:

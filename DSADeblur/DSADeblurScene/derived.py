@@ -146,6 +146,28 @@ def putFrame(node, run: InputRun, index: int, number: int, frame) -> None:
         slicer.util.arrayFromVolumeModified(node)
 
 
+def renewFrame(node, index: int, frame):
+    """Put another frame (rows, cols) in the place of one of a node that `addDerived` made.
+
+    What views show follows when `updateShown` is called.
+
+    Returns:
+        The volume node that holds it.
+    """
+    isSequence = node.IsA("vtkMRMLSequenceNode")
+    volume, position = (node.GetNthDataNode(index), 0) if isSequence else (node, index)
+    slicer.util.arrayFromVolume(volume)[position] = frame
+    slicer.util.arrayFromVolumeModified(volume)
+    return volume
+
+
+def updateShown(node) -> None:
+    """Let views show the frames that a node has now."""
+    browser = browserForSequence(node) if node.IsA("vtkMRMLSequenceNode") else None
+    if browser is not None:
+        slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
+
+
 def _addSequence(run: InputRun, frames, numbers, name, texts):
     source = run.node
     sequence = slicer.vtkMRMLSequenceNode()

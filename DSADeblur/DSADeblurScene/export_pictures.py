@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from DSADeblurScene.compare import originalFrames
 from DSADeblurScene.export_frames import Watch, watched
 from DSADeblurScene.export_result import Result
-from DSADeblurScene.input import browserForSequence, shownVolume
+from DSADeblurScene.input import shownIndex, shownVolume
 from DSADeblurScene.run_file import loadedRun
 
 
@@ -52,7 +50,7 @@ def shownFrame(result: Result) -> int:
     Raises:
         ValueError: one sentence, if none is.
     """
-    index = _browsed(result.node) if result.run.isSequence else _sliced(result)
+    index = shownIndex(result.node)
     if not 0 <= index < len(result.numbers):
         raise ValueError(_("No frame of the result is shown; step to one in the sequence browser or in a slice view."))
     return index
@@ -78,28 +76,3 @@ def frameTimes(result: Result) -> np.ndarray | None:
         return np.array([float(text) for text in result.run.indexValues])
     except ValueError:
         return None
-
-
-def _browsed(sequence) -> int:
-    browser = browserForSequence(sequence)
-    if browser is None:
-        return 0 if sequence.GetNumberOfDataNodes() == 1 else -1
-    position = browser.GetSelectedItemNumber()
-    if position < 0:
-        return -1
-    # Sequences in one browser meet by their index values, not by their positions.
-    return sequence.GetItemNumberFromIndexValue(browser.GetMasterSequenceNode().GetNthIndexValue(position), True)
-
-
-def _sliced(result: Result) -> int:
-    """The frame of a stack that the first slice view with this volume is at; -1 when there is none."""
-    if len(result.numbers) == 1:
-        return 0
-    logics = slicer.app.applicationLogic().GetSliceLogics()
-    for logic in (logics.GetItemAsObject(i) for i in range(logics.GetNumberOfItems())):
-        if logic.GetBackgroundLayer().GetVolumeNode() is result.node:
-            toIJK, origin = vtk.vtkMatrix4x4(), logic.GetSliceNode().GetSliceToRAS()
-            result.node.GetRASToIJKMatrix(toIJK)
-            point = [origin.GetElement(row, 3) for row in range(3)]
-            return round(toIJK.MultiplyPoint((*point, 1))[2])
-    return -1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from DSADeblurLib.lazy_frames import LazyFrames
@@ -87,6 +88,36 @@ def shownVolume(node):
         return node
     browser = browserForSequence(node)
     return browser.GetProxyNode(node) if browser else None
+
+
+def shownIndex(node) -> int:
+    """Index, counted from 0, of the frame of a sequence or stack that a browser or a slice view shows; or none of its.
+
+    The browser counts where it plays a sequence, the first slice view with the volume where it is a stack.
+    """
+    if not node.IsA("vtkMRMLSequenceNode"):
+        return _slicedIndex(node)
+    browser = browserForSequence(node)
+    if browser is None:
+        return 0 if node.GetNumberOfDataNodes() == 1 else -1
+    position = browser.GetSelectedItemNumber()
+    if position < 0:
+        return -1
+    # Sequences in one browser meet by their index values, not by their positions.
+    return node.GetItemNumberFromIndexValue(browser.GetMasterSequenceNode().GetNthIndexValue(position), True)
+
+
+def _slicedIndex(stack) -> int:
+    if stack.GetImageData().GetDimensions()[2] == 1:
+        return 0
+    logics = slicer.app.applicationLogic().GetSliceLogics()
+    for logic in (logics.GetItemAsObject(i) for i in range(logics.GetNumberOfItems())):
+        if logic.GetBackgroundLayer().GetVolumeNode() is stack:
+            toIJK, origin = vtk.vtkMatrix4x4(), logic.GetSliceNode().GetSliceToRAS()
+            stack.GetRASToIJKMatrix(toIJK)
+            point = [origin.GetElement(row, 3) for row in range(3)]
+            return round(toIJK.MultiplyPoint((*point, 1))[2])
+    return -1
 
 
 def readInput(node) -> InputRun:

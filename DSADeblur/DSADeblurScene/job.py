@@ -21,13 +21,16 @@ from DSADeblurScene.temporary import makeTemporaryFolder
 class Job:
     """A deblurring under way. `discard` must be called at its end, whatever that end is.
 
+    Args:
+        keep: ask for what other controls need, see DSADeblurLib.kept.
+
     Raises (on creation):
         ValueError: one sentence, if the node is not usable.
         OSError: if the temporary folder cannot be written.
     """
 
-    def __init__(self, node, request: DeblurRequest) -> None:
-        self._request = request
+    def __init__(self, node, request: DeblurRequest, *, keep: bool = False) -> None:
+        self._request, self._keep = request, keep
         self._run: InputRun = readInput(node)
         self._nodeID = self._run.node.GetID()
         self._folder = makeTemporaryFolder()
@@ -42,6 +45,7 @@ class Job:
             "run": {"frames": str(path), "files": list(files.paths), "note": files.note},
             "request": self._request.as_dict(),
             "output": str(self._folder / "out.npy"),
+            "keep": str(self._folder / "kept") if self._keep else None,
         }
 
     def isOrphan(self) -> bool:

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.lazy_frames import MappedFrames
 from DSADeblurScene.compare import frameNumbersOf, showSideBySide, subtractedSource
-from DSADeblurScene.derived import ATTRIBUTE, addDerived, addPicture, setWindow, sourceOf, vesselWindow
+from DSADeblurScene.derived import ATTRIBUTE, addDerived, addPicture, setWindow, sourceOf, updateShown, vesselWindow
 from DSADeblurScene.input import NodeFrames, readInput, shownVolume
 from DSADeblurScene.temporary import makeTemporaryFolder
 
@@ -171,7 +171,7 @@ def _renew(node, frames, name: str, attributes: dict[str, str]) -> None:
         one.SetName(name)
         for key, value in attributes.items():
             one.SetAttribute(ATTRIBUTE + key, value)
-    slicer.modules.sequences.logic().UpdateAllProxyNodes()
+    updateShown(node)
 
 
 def _framesOf(derived) -> tuple[SubtractedFrames, list[int], NodeFrames]:

@@ -14,12 +14,13 @@ everywhere.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy import ndimage
 
 from DSADeblurLib.request import DeblurSettings
-from DSADeblurLib.restoration.lines import line_map
+from DSADeblurLib.restoration.lines import line_mask, softened
 from DSADeblurLib.restoration.normalisation import Aperture
 
 # The standard deviation of a uniform spot of width 1.
@@ -51,14 +52,16 @@ def apply_controls(
     settings: DeblurSettings,
     blur_px: tuple[float, float] | None,
     aperture: Aperture,
+    keep: Callable[[np.ndarray, np.ndarray, np.ndarray], None] | None = None,
 ) -> np.ndarray:
     """The result for a frame and the network's output of it, see the head of this file.
 
     Args:
         frame, restored: (rows, columns) float32, in values in which absorbers add up.
         settings: sharpness and noise reduction.
-        blur_px: as for `reblurred`; not looked at unless `settings.needs_blur`.
+        blur_px: as for `reblurred`; not looked at unless `settings.needs_blur`, or `keep` is there.
         aperture: of the run.
+        keep: given (o, K o, the mask of `lines.line_mask`), all that other controls need besides the frame.
 
     Returns:
         (rows, columns) float32.
@@ -66,12 +69,34 @@ def apply_controls(
     Raises:
         ValueError: one sentence: the width of the blur is needed and None.
     """
-    s, n = np.float32(settings.sharpness), np.float32(settings.noise_reduction)
-    if n > 0 and not settings.uniform_noise_reduction:
-        n = n * (1 - line_map(aperture.filled(frame)))
-    result = s * restored + (1 - n) * frame
-    if settings.needs_blur:
+    blurred = lines = np.empty(0, np.float32)
+    if settings.needs_blur or keep is not None:
         if blur_px is None:
             raise ValueError("These controls need the width of the blur.")
-        result += (n - s) * reblurred(restored, blur_px, aperture)
+        blurred = reblurred(restored, blur_px, aperture)
+    if settings.spares_lines or keep is not None:
+        mask = line_mask(aperture.filled(frame))
+        lines = softened(mask)
+        if keep is not None:
+            keep(restored, blurred, mask)
+    return combined(frame, restored, blurred, lines, settings)
+
+
+def combined(
+    frame: np.ndarray,
+    restored: np.ndarray,
+    blurred: np.ndarray,
+    lines: np.ndarray,
+    settings: DeblurSettings,
+) -> np.ndarray:
+    """The formula alone: x, o, K o and w to y, all (rows, columns) float32; see the head of this file.
+
+    `blurred` is not looked at unless `settings.needs_blur`, nor `lines` unless `settings.spares_lines`.
+    """
+    s, n = np.float32(settings.sharpness), np.float32(settings.noise_reduction)
+    if settings.spares_lines:
+        n = n * (1 - lines)
+    result = s * restored + (1 - n) * frame
+    if settings.needs_blur:
+        result += (n - s) * blurred
     return result

@@ -7,6 +7,7 @@ import functools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -90,6 +91,7 @@ def deblur(
     header_px: tuple[float, float] | None = None,
     progress: Callable[[int, int], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
+    keep: Callable[[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None] | None = None,
     out=None,
     engines: Engines | None = None,
 ) -> DeblurResult:
@@ -111,6 +113,9 @@ def deblur(
         progress: called with the tiles done and the tiles in all, at the start and after every tile. When memory
             runs short the frame is begun again with smaller tiles and the total changes.
         is_cancelled: asked before every tile.
+        keep: called for each frame with what other controls need, in the thread that fills `out`: its place there, the
+            frame as it came, the network's output, K of that, and the mask of `lines.line_mask`, all (rows, cols).
+            Not called where nothing is changed.
         out: takes frames by `out[i] = frame` in a thread of its own, i from 0 for the first frame chosen; None for a
             new array. It must not be what the frames are read from.
         engines: how devices are probed and engines built, timed and remembered.
@@ -146,10 +151,10 @@ def deblur(
     blur_condition = estimated = None
 
     def normalised(index: int) -> np.ndarray:
-        return scale.apply(aperture.filled(_working(frames, index, relationship)))
+        return scale.apply(aperture.filled(_working(np.asarray(frames[index]), index, relationship)))
 
     modulated, assumed = model.architecture.modulated, header_px if settings.blur == "auto" else None
-    if normalisation is not None and (modulated or settings.needs_blur):
+    if normalisation is not None and (modulated or settings.needs_blur or keep is not None):
         # Without an estimator of its own a network leaves it at the header's width where there is one.
         header_alone = header_px if settings.blur == "header" else None if modulated else assumed
         blur_condition = told_blur(settings.blur_px, header_alone)
@@ -169,8 +174,9 @@ def deblur(
         restorer.notices.append(sentence)
     restorer.watch(len(chosen), progress, is_cancelled)
 
-    def write(position: int, restored: np.ndarray, working: np.ndarray) -> None:
-        values = apply_controls(working, scale.invert(restored), settings, blur_px, aperture)
+    def write(position: int, restored: np.ndarray, read: _Read) -> None:
+        kept = None if keep is None else functools.partial(keep, position, read.frame)
+        values = apply_controls(read.working, scale.invert(restored), settings, blur_px, aperture, kept)
         out[position] = from_working(values, relationship, dtype, bits_stored)
 
     if settings.changes_nothing:
@@ -181,8 +187,8 @@ def deblur(
         windows = read_ahead(_windows(frames, chosen, model, relationship, scale))
         with contextlib.closing(windows), WriteBehind() as writer:
             for position, (number, window) in enumerate(windows):
-                restored = restorer.restore([padded for _, padded in window], position, number)
-                writer.submit(write, position, restored, window[len(window) // 2][0])
+                restored = restorer.restore([read.padded for read in window], position, number)
+                writer.submit(write, position, restored, window[len(window) // 2])
     return DeblurResult(
         frames=out,
         frame_numbers=tuple(index + 1 for index in chosen),
@@ -203,8 +209,12 @@ def deblur(
     )
 
 
-_Read = tuple[np.ndarray, np.ndarray]
-"""A frame in working values, and normalised with sides that are multiples of the network's."""
+class _Read(NamedTuple):
+    """A frame as it came, in working values, and normalised with sides that are multiples of the network's."""
+
+    frame: np.ndarray
+    working: np.ndarray
+    padded: np.ndarray
 
 
 def _windows(
@@ -223,12 +233,13 @@ def _windows(
 
 
 def _read(frames, index: int, model: Model, relationship: str | None, normalisation: Normalisation) -> _Read:
-    working = _working(frames, index, relationship)
-    return working, pad_to_multiple(normalisation.apply(working), model.architecture.multiple)
+    frame = np.asarray(frames[index])
+    working = _working(frame, index, relationship)
+    return _Read(frame, working, pad_to_multiple(normalisation.apply(working), model.architecture.multiple))
 
 
-def _working(frames, index: int, relationship: str | None) -> np.ndarray:
-    working = to_working(np.asarray(frames[index]), relationship)
+def _working(frame: np.ndarray, index: int, relationship: str | None) -> np.ndarray:
+    working = to_working(frame, relationship)
     if not np.isfinite(working).all():
         raise DeblurError(f"Frame {index + 1} holds values that are not finite; export the run again.")
     return working

@@ -38,6 +38,16 @@ def line_map(frame: np.ndarray) -> np.ndarray:
     Returns:
         (rows, columns) float32 from 0 (noise or nothing) to 1 (a line), with soft ends.
     """
+    return softened(line_mask(frame))
+
+
+def softened(mask: np.ndarray) -> np.ndarray:
+    """The map of a mask of `line_mask`; it costs far less than to look for the lines again."""
+    return ndimage.gaussian_filter(mask.astype(np.float32), 1.0)
+
+
+def line_mask(frame: np.ndarray) -> np.ndarray:
+    """As `line_map`, but with hard ends: bool (rows, columns)."""
     rows, columns = frame.shape
     half = half_size(frame)
     response = _significance(half)
@@ -49,8 +59,7 @@ def line_map(frame: np.ndarray) -> np.ndarray:
     lines = sure[parts]
     full = lines.repeat(2, axis=0).repeat(2, axis=1)[:rows, :columns]
     # To the edges of the line, whose ridge this is.
-    wide = ndimage.binary_dilation(full, np.ones((3, 3), bool))
-    return ndimage.gaussian_filter(wide.astype(np.float32), 1.0)
+    return ndimage.binary_dilation(full, np.ones((3, 3), bool))
 
 
 def half_size(frame: np.ndarray) -> np.ndarray:

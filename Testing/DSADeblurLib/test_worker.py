@@ -171,8 +171,28 @@ def test_what_is_not_known_is_told(shared, tmp_path, model):
 
 def test_is_ready_and_ends_with_stdin(worker):
     ready = worker.hear("ready")
-    assert ready["protocol"] == 3 and ready["version"] and set(ready["engines"]) <= {"openvino", "torch"}
+    assert ready["protocol"] == 4 and ready["version"] and set(ready["engines"]) <= {"openvino", "torch"}
     assert worker.end() == 0
+
+
+def test_all_frames_with_other_controls(shared, tmp_path, model):
+    """As a deblurring with them gives them, while the process may be another one."""
+    kept = str(tmp_path / "kept")
+    shared.tell(**message_for(tmp_path, model), keep=kept)
+    assert shared.hear("finished")["kept"] == kept
+    other = message_for(tmp_path, model, sharpness=0.5, noise_reduction=0.25)
+    expected, _, _ = direct(other)
+    message = {"type": "recombine", "job": "b", "request": other["request"], "output": str(tmp_path / "again.npy")}
+    shared.tell(**message, kept=kept)
+    assert (shared.hear("progress")["total"], shared.hear("finished")["output"]) == (4, message["output"])
+    again = np.load(tmp_path / "again.npy")
+    assert again.dtype == expected.dtype and np.array_equal(again, expected)
+    for changes, words in (({}, "lacks a part"), ({"kept": 1}, "of another kind"), ({"kept": "/nowhere"}, "/nowhere")):
+        shared.tell(**message, **changes)
+        assert words in shared.hear("error")["message"]
+    shared.tell(type="cancel", job="b")
+    shared.tell(**message, kept=kept)
+    assert shared.hear("cancelled", "finished") == {"type": "cancelled", "job": "b"}
 
 
 @pytest.mark.slow
@@ -251,6 +271,8 @@ def test_bad_job_is_one_sentence_and_the_process_goes_on(shared, tmp_path, model
         ({"request": []}, "The choices must be values by name."),
         ({"request": None}, "The choices must be values by name."),
         ({"output": 1}, "of another kind"),
+        ({"keep": 1}, "of another kind"),
+        ({"run": {"frames": "", "files": [1], "note": ""}}, "of another kind"),
         ({"run": []}, "lacks a part"),
         ({"run": {}}, "lacks a part"),
         ({"run": {"frames": 1, "files": [], "note": ""}}, "of another kind"),

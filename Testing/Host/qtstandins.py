@@ -73,7 +73,10 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
 
 
 class ctkSliderWidget(QtWidgets.QWidget):
-    """A slider with a spin box beside it."""
+    """A slider with a spin box beside it.
+
+    Without tracking, `value` and `valueChanged` wait until the slider is let go; `valueIsChanging` does not.
+    """
 
     valueChanged = _QtSignal(float)
     valueIsChanging = _QtSignal(float)
@@ -84,10 +87,13 @@ class ctkSliderWidget(QtWidgets.QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         self._slider = QtWidgets.QSlider(QtCore.Qt.Horizontal)
         self._box = QtWidgets.QDoubleSpinBox()
+        self._tracking, self._before = True, None
         row.addWidget(self._slider)
         row.addWidget(self._box)
         self._slider.valueChanged.connect(lambda position: self._box.setValue(position / self._positions()))
         self._box.valueChanged.connect(self._onValue)
+        self._slider.sliderPressed.connect(self._startChanging)
+        self._slider.sliderReleased.connect(self._stopChanging)
 
     def _positions(self) -> int:
         """Positions of the slider, which knows whole numbers only, in one unit."""
@@ -101,10 +107,24 @@ class ctkSliderWidget(QtWidgets.QWidget):
 
     def _onValue(self, value: float) -> None:
         self._fitSlider()
-        self.valueChanged.emit(value)
+        if not self._tracking:
+            self.valueIsChanging.emit(value)
+        if self._before is None:
+            self.valueChanged.emit(value)
+
+    def _startChanging(self) -> None:
+        if not self._tracking:
+            self._before = self._box.value()
+
+    def _stopChanging(self) -> None:
+        before, self._before = self._before, None
+        if before not in (None, self._box.value()):
+            self.valueChanged.emit(self._box.value())
 
     def setValue(self, value: float) -> None:
+        before, self._before = self._before, None
         self._box.setValue(value)
+        self._before = before
 
     def _setMinimum(self, value: float) -> None:
         self._box.setMinimum(value)
@@ -118,7 +138,8 @@ class ctkSliderWidget(QtWidgets.QWidget):
         self._box.setDecimals(count)
         self._fitSlider()
 
-    value = _Property(float, lambda self: self._box.value(), setValue)
+    value = _Property(float, lambda self: self._box.value() if self._before is None else self._before, setValue)
+    tracking = _Property(bool, lambda self: self._tracking, lambda self, value: setattr(self, "_tracking", value))
     minimum = _Property(float, lambda self: self._box.minimum(), _setMinimum)
     maximum = _Property(float, lambda self: self._box.maximum(), _setMaximum)
     singleStep = _Property(float, lambda self: self._box.singleStep(), lambda self, v: self._box.setSingleStep(v))

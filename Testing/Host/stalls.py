@@ -136,6 +136,11 @@ def main(frames: int = 100, side: int = 512) -> None:
     step("result and first look", lambda: None, lambda: idle() and _isComplete(widget._parameterNode.derivedNode))
     if widget._parameterNode.derivedNode is None:
         raise RuntimeError(widget.ui.statusLabel.text)
+    slider, live = qtemu.unwrap(widget.ui.sharpnessSlider)._slider, widget.logic.live
+    slider.setSliderDown(True)
+    for position in (40, 30, 20):
+        step(f"slide to 0.{position // 10}", lambda: slider.setValue(position), lambda: not live._showing.isBusy)  # noqa: B023
+    step("let the slider go", lambda: slider.setSliderDown(False), idle)
     step("Compare", widget.ui.compareButton.click, idle)
     step("Peak opacification", widget.ui.peakButton.click, idle)
     step("Anatomical background", widget.ui.backgroundButton.click, idle)
