@@ -6,6 +6,7 @@ OUT    ?= out
 ROUNDS ?= 20
 FILES  ?= 20000
 RECIPE ?= compact
+MODEL  ?= compact
 # Processes that run the tests.
 TESTERS ?= 2
 MINUTES ?= 9
@@ -20,7 +21,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-fast fuzz conformance memory lint screenshots look benchmark sample evaluate measure retention trust train study gpu gpu-wheels clean help
+.PHONY: demo test test-fast fuzz conformance memory lint screenshots look look-real benchmark sample evaluate measure retention trust train study gpu gpu-wheels clean help
 
 help:
 	@echo "make demo         deblur the bundled sample run and draw the compare layout"
@@ -33,6 +34,7 @@ help:
 	@echo "make screenshots  pictures of the panel and of the compare layout, into $(OUT)"
 	@echo "make benchmark    timings on this machine"
 	@echo "make look         real and simulated frames in one picture, into $(OUT)"
+	@echo "make look-real    frames of REAL=FOLDER at three degrees of noise reduction, into OUT=FOLDER outside of here"
 	@echo "make sample       simulate the bundled sample run again"
 	@echo "make train        train a bundled model again: RECIPE=compact (hours; resumes from its checkpoint)"
 	@echo "make study        compare losses, networks and inputs at equal steps (hours; goes on where it stopped)"
@@ -77,6 +79,9 @@ benchmark: $(VENV)/.installed-test
 
 look: $(VENV)/.installed
 	$(BIN)/python Testing/look_alike.py $(OUT)/look.png
+
+look-real: $(VENV)/.installed
+	$(BIN)/python -m DSADeblurLib.lab.evaluation.real $(REAL) --model $(MODEL) --output $(OUT)
 
 sample: $(VENV)/.installed
 	$(BIN)/dsadeblur simulate --output Resources/SampleData --without-truth

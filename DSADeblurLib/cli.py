@@ -6,9 +6,7 @@ import argparse
 import contextlib
 import json
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +15,7 @@ from pathlib import Path
 from DSADeblurLib import __version__
 from DSADeblurLib.cli_options import add_choices, add_request, address, chosen, reader
 from DSADeblurLib.errors import DSADeblurError, XAReadError, printable_line
-from DSADeblurLib.extras import is_installed, require
+from DSADeblurLib.extras import require, require_for
 from DSADeblurLib.options import Number, WholeNumber
 from DSADeblurLib.request import (
     CONTROLS,
@@ -28,6 +26,7 @@ from DSADeblurLib.request import (
     RequestError,
     UserFacts,
 )
+from DSADeblurLib.termination import terminated_like_interrupted
 from DSADeblurLib.wheels import PLATFORMS, REQUIREMENTS, SLICERS_PYTHON, THIS_SYSTEM, download_command, gather_wheels
 
 FINE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -59,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        with _terminated_like_interrupted():
+        with terminated_like_interrupted():
             _check_output(getattr(options, "output", None))
             return options.run(options)
     except KeyboardInterrupt:
@@ -86,23 +85,6 @@ def _at_the_door() -> Iterator[None]:
         yield
     except (DSADeblurError, ValueError, OSError) as error:
         raise RequestError(str(error)) from error
-
-
-@contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Clean up on SIGTERM as on Ctrl+C: by itself it ends Python at once and would leave half-written files."""
-
-    def interrupt(number, frame):
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -184,12 +166,8 @@ def _parser() -> argparse.ArgumentParser:
     wheels = verbs.add_parser("wheels", help="gather what the panel installs on a computer without a network")
     wheels.add_argument("--output", required=True, type=_path, help="folder for the wheels")
     wheels.add_argument("--engine", default="openvino", choices=REQUIREMENTS, help="default: %(default)s")
-    wheels.add_argument(
-        "--system", default=THIS_SYSTEM, choices=PLATFORMS, help="of that computer; default: this one's"
-    )
-    wheels.add_argument(
-        "--python", default=SLICERS_PYTHON, metavar="VERSION", help="default: %(default)s, Slicer's own"
-    )
+    wheels.add_argument("--system", default=THIS_SYSTEM, choices=PLATFORMS, help="default: %(default)s, as here")
+    wheels.add_argument("--python", default=SLICERS_PYTHON, metavar="VERSION", help="default: %(default)s, Slicer's")
     wheels.set_defaults(run=_wheels)
 
     simulate = verbs.add_parser("simulate", help="simulate a run with a large focal spot, and its truth")
@@ -275,7 +253,7 @@ def _deblur(options: argparse.Namespace) -> int:
     from DSADeblurLib.restoration.package import load_model
 
     request = DeblurRequest.of(**chosen(options))
-    _check_packages(request, options)
+    require_for(request, several=options.workers > 1 or options.scheduler is not None)
     names = ("resume", "workers", "scheduler", "overwrite", "verify", "one_by_one")
     batch = Batch(**{name: getattr(options, name) for name in names})
     with _at_the_door():
@@ -309,23 +287,6 @@ def _deblur(options: argparse.Namespace) -> int:
     # Files of other kinds in a folder are no failure, unless there was nothing else.
     failed = any(outcome.error for outcome in outcomes) or not any(outcome.succeeded for outcome in outcomes)
     return SOME_FAILED if failed or (options.strict and left_out) else FINE
-
-
-def _check_packages(request: DeblurRequest, options: argparse.Namespace) -> None:
-    """Raise RequestError where a choice needs a package that is not installed."""
-    if "mp4" in request.result.pictures:
-        require("film", "A film (--pictures mp4)")
-    if request.result.compression == "jpeg-2000":
-        require("jpeg2000", "--compression jpeg-2000")
-    engine = request.restoration.engine
-    if engine != "auto":
-        require(engine, f"--engine {engine}", engine)
-    elif not any(map(is_installed, ("openvino", "torch"))):
-        raise RequestError("Deblurring needs OpenVINO or PyTorch: pip install openvino")
-    if request.restoration.device == "cuda":
-        require("torch", "--device cuda", "torch")
-    if options.workers > 1 or options.scheduler is not None:
-        require("cluster", "More than one worker")
 
 
 def _deidentify(options: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from DSADeblurLib.request import RequestError
+from DSADeblurLib.request import DeblurRequest, RequestError
 
 # Of the extras in pyproject.toml: each module, and the package that brings it.
 EXTRAS = {
@@ -39,3 +39,24 @@ def require(extra: str, what: str, *modules: str) -> None:
     if missing:
         names = " ".join(missing)
         raise RequestError(f"{what} needs what is not installed, the extra {extra}: pip install {names}")
+
+
+def require_for(request: DeblurRequest, several: bool) -> None:
+    """Check that the packages are installed that a request needs, or `several` workers.
+
+    Raises:
+        RequestError: one sentence that says how to install what is missing.
+    """
+    engine = request.restoration.engine
+    if engine != "auto":
+        require(engine, f"--engine {engine}", engine)
+    elif not any(map(is_installed, ("openvino", "torch"))):
+        raise RequestError("Deblurring needs OpenVINO or PyTorch: pip install openvino")
+    if request.restoration.device == "cuda":
+        require("torch", "--device cuda", "torch")
+    if "mp4" in request.result.pictures:
+        require("film", "A film (--pictures mp4)")
+    if request.result.compression == "jpeg-2000":
+        require("jpeg2000", "--compression jpeg-2000")
+    if several:
+        require("cluster", "More than one worker")

@@ -21,6 +21,9 @@ HEADER_SPREAD = 0.15
 SMALLEST_PX = 0.5
 # An estimator takes sides that are multiples of this many pixels.
 ESTIMATED_MULTIPLE = 16
+# What a focal spot can do beyond its nominal blur in the isocentre's plane: IEC 60336 allows half as much again, and
+# vessels nearer to the tube are magnified more. Wider blur is that of something else.
+MOST_OF_HEADER = 2.0
 # An odd number, evenly spaced over the run.
 _FRAMES = 3
 # One header in ten is taken to be wrong, and then by a factor of two as a rule.
@@ -67,7 +70,8 @@ def told_blur(given_px: tuple[float, float] | None, header_px: tuple[float, floa
 def combine_header_and_estimate(estimated: np.ndarray, header_px: tuple[float, float] | None) -> np.ndarray:
     """The blur condition of a run from its header and its estimate, averaged, each by its error.
 
-    A tag can be wrong: the more the two differ, the more likely that is, and the less the header counts.
+    A tag can be wrong: the more the two differ, the more likely that is, and the less the header counts. But more than
+    MOST_OF_HEADER times its width is not taken for the focal spot's blur.
 
     Args:
         estimated: (CONDITION_SIZE,) widths (rows, columns) in pixels and the mean error of their logarithms.
@@ -83,7 +87,8 @@ def combine_header_and_estimate(estimated: np.ndarray, header_px: tuple[float, f
     between = float(np.mean(right.logarithms - wrong.logarithms))
     variance = trust * right.variance + (1 - trust) * wrong.variance + trust * (1 - trust) * between**2
     spread = np.clip(math.sqrt(variance) / _DEVIATION, *CONDITION_SPREADS)
-    return np.array((*np.maximum(np.exp(logarithms) - SMALLEST_PX, 0), spread), np.float32)
+    widths = np.minimum(np.maximum(np.exp(logarithms) - SMALLEST_PX, 0), MOST_OF_HEADER * np.asarray(header_px))
+    return np.array((*widths, spread), np.float32)
 
 
 def header_is_doubtful(estimated: np.ndarray, header_px: tuple[float, float]) -> bool:

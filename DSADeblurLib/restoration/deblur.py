@@ -15,6 +15,7 @@ from DSADeblurLib.lazy_frames import Frames
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.restoration.architecture import SMALLEST_SIDE
 from DSADeblurLib.restoration.blur_condition import (
+    MOST_OF_HEADER,
     combine_header_and_estimate,
     estimate_blur,
     header_is_doubtful,
@@ -164,10 +165,13 @@ def deblur(
     told = blur_condition.astype(np.float32) if modulated and blur_condition is not None else None
     restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, told)
     if estimated is not None and assumed is not None and header_is_doubtful(estimated, assumed):
-        restorer.notices.append(
+        sentence = (
             "The frames look blurred by {:.1f} x {:.1f} pixels, but {:.1f} x {:.1f} follow from focal spot and "
             "magnification; check these values.".format(*estimated[:2], *assumed)
         )
+        if float(np.mean(estimated[:2])) > MOST_OF_HEADER * float(np.mean(assumed)):
+            sentence += f" Only {MOST_OF_HEADER:g} times that is removed; choose the blur of the frames for all of it."
+        restorer.notices.append(sentence)
     restorer.watch(len(chosen), progress, is_cancelled)
 
     def write(position: int, restored: np.ndarray, read: _Read) -> None:

@@ -22,6 +22,8 @@ _LEAST, _SURE = 2.5, 4.5
 _PART, _NEAR_PX = 0.2, 15
 # The median of the largest response in noise alone.
 _MEDIAN = 1.794
+# This part of the largest noise is none, and this percentage of the rest is too quiet to tell what noise is.
+_NOTHING, _QUIETEST = 1e-3, 25
 # Structure wider than this does not count as noise; how far around a pixel its noise is looked at; what is above so
 # many median absolute deviations is not noise.
 _FINE_PX, _NEIGHBOURHOOD_PX, _OUTLIER = 2.0, 24.0, 6.0
@@ -72,9 +74,13 @@ def _significance(frame: np.ndarray) -> np.ndarray:
     spectrum, strongest = spectrum_of(frame), np.zeros_like(frame)
     for one in filter_bank(frame.shape):
         np.maximum(strongest, np.abs(response_of(spectrum, one, frame.shape)), out=strongest)
-    strongest /= local_noise(frame)
-    # How strong the noise of this run is in these filters is told by the half of the frame that shows the least.
-    return strongest * (_MEDIAN / max(float(np.median(strongest)), np.finfo(np.float32).tiny))
+    noise = local_noise(frame)
+    strongest /= noise
+    # How strong the noise of this run is in these filters is told by the half of the frame that shows the least. Where
+    # hardly anything varies, outside the patient or under a shutter, rounding and not noise is what there is.
+    varies = noise > _NOTHING * noise.max()
+    typical = np.median(strongest[noise >= np.percentile(noise[varies], _QUIETEST)]) if varies.any() else 0.0
+    return strongest * (_MEDIAN / max(float(typical), np.finfo(np.float32).tiny))
 
 
 def spectrum_of(frame: np.ndarray) -> np.ndarray:

@@ -62,7 +62,7 @@ class Engines:
     """How engines are found, built and timed; tests hand in what fails on purpose.
 
     Attributes:
-        probe: the name of the GPU, or raises, see `engine.probe_cuda`.
+        probe: the name of the GPU, or raises, see `torch_engine.probe_cuda`.
         build: an engine of PyTorch from network, device and precision; EngineError where there is none.
         build_openvino: an engine of OpenVINO from model and precision; EngineError where there is none.
         fast_bfloat16: whether the CPU has it in hardware.

@@ -1,8 +1,13 @@
-"""Real frames before and after, to look at: there is no truth to measure them against."""
+"""Real frames before and after, to look at: there is no truth to measure them against.
+
+python -m DSADeblurLib.lab.evaluation.real FOLDER --model compact --output PLACE
+"""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +16,7 @@ from skimage import io
 from DSADeblurLib.lab.evaluation import model_processes as processes
 from DSADeblurLib.lab.evaluation.sheet import Line, cropped, draw_lines
 from DSADeblurLib.pipeline import prepare
-from DSADeblurLib.request import DeblurRequest, DeblurSettings
+from DSADeblurLib.request import DEFAULT_MODEL, DeblurRequest, DeblurSettings
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.package import Model
 from DSADeblurLib.xa import XAReadError, find_inputs, read_run
@@ -34,6 +39,8 @@ def check_real_output(folder: Path) -> None:
 
 def save_real(source: Path, models: list[str], folder: Path) -> Path:
     """Draw frames of a folder of PNG or DICOM files before and after each model into one picture.
+
+    Each model shows them without noise reduction, as by default, and with all of it.
 
     PNG files are taken as log-subtracted frames; of a DICOM run the middle frame is shown, subtracted where the run
     has a mask. Files that are neither are left out.
@@ -86,8 +93,31 @@ def _line(path: Path, models: dict[str, Model]) -> Line | None:
         return None
     frames, facts = found
     middle = len(frames) // 2
-    settings = DeblurSettings(frame_range=(middle + 1, middle + 1))
+    usual = DeblurSettings(frame_range=(middle + 1, middle + 1))
+    reductions = {
+        "no noise reduction": 0.0,
+        f"default, {usual.noise_reduction:g}": usual.noise_reduction,
+        "all of it": 1.0,
+    }
     pictures = {_BEFORE: np.asarray(frames[middle])}
-    pictures |= {name: np.asarray(deblur(frames, model, settings, **facts).frames[0]) for name, model in models.items()}
+    for name, model in models.items():
+        for words, n in reductions.items():
+            result = deblur(frames, model, replace(usual, noise_reduction=n), **facts)
+            pictures[f"{name}, {words}"] = np.asarray(result.frames[0])
     pictures = cropped(pictures, pictures[_BEFORE], CROP)
     return Line(pictures, np.percentile(pictures[_BEFORE], (0.2, 99.8)))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point of the command."""
+    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__.split("\n")[0])
+    parser.add_argument("source", type=Path, metavar="FOLDER", help="of PNG files or DICOM runs")
+    parser.add_argument("--model", dest="models", action="append", help=f"may be repeated; default {DEFAULT_MODEL}")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="outside of any git repository")
+    options = parser.parse_args(arguments)
+    print(save_real(options.source, options.models or [DEFAULT_MODEL], options.output))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

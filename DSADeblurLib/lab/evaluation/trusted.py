@@ -99,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console = Console(width=120)
     for name in processes.load_models(options.models or [DEFAULT_MODEL]):
-        moments = processes.networks()[name][0].network.architecture.frames
+        moments = processes.networks()[name][0].architecture.frames
         if options.real is not None:
             print_found(console, name, "real frames", real_frames(options.real, moments))
             continue

@@ -96,7 +96,7 @@ def test_the_reference_follows_a_taper_and_leaves_the_lesion_out(taper, depth, p
 @given(seed=st.integers(0, 1000))
 def test_noise_alone_is_no_stenosis_and_shifts_a_real_one_little(seed):
     assert abs(stenosis_of(ARC, course(depth=0, noise=0.05, seed=seed)).percent.value) < 8
-    assert stenosis_of(ARC, course(noise=0.05, seed=seed)).percent.value == pytest.approx(60, abs=4)
+    assert stenosis_of(ARC, course(noise=0.05, seed=seed)).percent.value == pytest.approx(60, abs=5)
 
 
 def test_one_wrong_place_is_no_stenosis():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from DSADeblurLib.restoration.blur_condition import (
     CONDITION_SPREADS,
     HEADER_SPREAD,
+    MOST_OF_HEADER,
     combine_header_and_estimate,
     estimate_blur,
     header_is_doubtful,
@@ -27,7 +28,14 @@ def test_between_header_and_frames(rows, columns, spread, header_rows, header_co
     blur_condition = combine_header_and_estimate(np.array([rows, columns, spread]), (header_rows, header_columns))
     assert blur_condition.dtype == np.float32 and CONDITION_SPREADS[0] <= blur_condition[2] <= CONDITION_SPREADS[1]
     for width, ends in zip(blur_condition[:2], ((rows, header_rows), (columns, header_columns)), strict=True):
-        assert min(ends) - 1e-4 <= width <= max(ends) + 1e-4
+        # No more than a focal spot can have done.
+        assert min(*ends, MOST_OF_HEADER * ends[1]) - 1e-4 <= width <= min(max(ends), MOST_OF_HEADER * ends[1]) + 1e-4
+
+
+def test_what_else_is_soft_is_not_the_focal_spots_blur():
+    # Geometry and frames of a real phantom whose detector and processing blur more than its focal spot.
+    combined = combine_header_and_estimate(np.array([2.8, 2.8, 0.3]), (0.45, 0.45))
+    assert combined[:2] == pytest.approx(0.9)
 
 
 def test_the_surer_counts_for_more():

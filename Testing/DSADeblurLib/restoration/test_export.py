@@ -14,7 +14,7 @@ pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
 from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.restoration import export_packages, save_package
-from DSADeblurLib.restoration.card import EXPORT_FILES, ModelError, list_models, read_card
+from DSADeblurLib.restoration.card import ESTIMATOR_FILES, EXPORT_FILES, ModelError, list_models, read_card
 from DSADeblurLib.restoration.conversion import export_network
 from DSADeblurLib.restoration.deblur import deblur
 from DSADeblurLib.restoration.engine import EngineError
@@ -71,6 +71,18 @@ def test_a_missing_file_is_told(folder):
 def test_an_export_of_other_weights_is_told(folder):
     change_card(folder, openvino={**read_card(folder).openvino, "made_from": "0" * 64})
     assert "made from other weights" in load_model(folder).notices[0]
+
+
+def test_an_export_of_a_modulated_network_brings_its_estimator(tmp_path, make_network, make_card):
+    """Those made before it did are told, and PyTorch is used."""
+    folder = tmp_path / "told"
+    save_model(folder, make_network(kind="unet", modulated=True), make_card())
+    model = load_model(folder)
+    assert set(model.export.files()) == {*EXPORT_FILES, *ESTIMATOR_FILES} and not model.notices
+    older = {key: value for key, value in read_card(folder).openvino.items() if key not in ESTIMATOR_FILES}
+    change_card(folder, openvino=older)
+    model = load_model(folder)
+    assert model.export is None and "has no estimator of blur; PyTorch is used" in model.notices[0]
 
 
 def test_an_export_that_computes_something_else_is_not_used(folder, make_network):

@@ -50,7 +50,7 @@ def by_shell(without, blocked, run, folder, *words):
 
 def by_worker(without, blocked, folder):
     """The messages of a worker that deblurs frames.npy, and the frames of the result."""
-    run = {"frames": str(folder / "frames.npy"), "file": "", "note": "", "several_files": False}
+    run = {"frames": str(folder / "frames.npy"), "files": [], "note": ""}
     request = DeblurRequest.of(**CHOICES).as_dict()
     job = {"type": "deblur", "job": "a", "run": run, "request": request, "output": str(folder / "out.npy")}
     lines = "\n".join(map(json.dumps, (job, {"type": "check", "job": "b"})))

@@ -141,3 +141,18 @@ def test_operations_are_those_of_the_convolutions(factor):
     network = build_network(RDNArchitecture(**SMALL, layers=1, factor=factor, attention_reduction=0))
     convolutions = [m.weight.numel() for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
     assert operations_per_pixel(network) == pytest.approx(2 * sum(convolutions) / factor**2)
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        *BOTH,
+        RDNArchitecture(features=8, growth=4, blocks=3, layers=3, factor=4, frames=3, attention_reduction=0),
+        UNetArchitecture(features=8, growth=4, blocks=2, levels=3, factor=1, frames=5),
+        UNetArchitecture(features=32, growth=16, levels=3, attention_reduction=0, modulated=True),
+    ],
+)
+def test_an_architecture_knows_the_operations_of_its_network(architecture):
+    """But for the few of the blur condition."""
+    counted = operations_per_pixel(build_network(architecture))
+    assert architecture.operations_per_pixel == pytest.approx(counted, rel=1e-4)

@@ -10,9 +10,9 @@ pytest.importorskip("openvino", reason="OpenVINO is not installed")
 from DSADeblurLib.restoration.conversion import export_network
 from DSADeblurLib.restoration.engine import EngineError, OutOfMemory
 from DSADeblurLib.restoration.export import Export
-from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine
-from DSADeblurLib.restoration.package import load_model
-from DSADeblurLib.restoration.torch_engine import TorchEngine
+from DSADeblurLib.restoration.openvino_engine import OpenVINOEngine, openvino_estimator
+from DSADeblurLib.restoration.package import load_model, vessels_on_a_slope
+from DSADeblurLib.restoration.torch_engine import TorchEngine, torch_estimator
 
 pytestmark = pytest.mark.slow
 
@@ -98,6 +98,22 @@ def test_bundled_exports_take_the_blur_condition_whatever_their_input_is_called(
     expected = pytorch.run(tile, wide)
     np.testing.assert_allclose(engine.run(tile, wide), expected, atol=1e-4)
     assert np.abs(engine.run(tile, narrow) - expected).max() > 1e-2
+
+
+@pytest.mark.parametrize("name", ["compact", "quality", "sequence"])
+@pytest.mark.parametrize("sides", [(16, 16), (64, 96), (256, 240)])
+def test_the_bundled_estimators_agree_with_pytorch(name, sides):
+    """Whatever the size, to a thousandth of the width."""
+    model = load_model(name)
+    frame = vessels_on_a_slope((1, *sides), depth=0.6, noise=0.03, seed=3)[0]
+    found = openvino_estimator(*model.export.estimator)(frame)
+    np.testing.assert_allclose(found, torch_estimator(model.network)(frame), rtol=1e-3, atol=1e-3)
+    assert found.shape == (3,) and found.dtype == np.float32
+
+
+def test_an_estimator_that_does_not_parse_is_one_sentence():
+    with pytest.raises(EngineError, match=r"^OpenVINO cannot be used, because .*; choose the engine torch\.$"):
+        openvino_estimator(b"<net", b"")
 
 
 def test_results_are_the_callers_own(make_network):

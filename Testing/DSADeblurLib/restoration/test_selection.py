@@ -46,7 +46,7 @@ class Fake:
 def bench(make_model):
     """Engines with seconds and errors by (engine, precision); returns what was chosen and how often each ran."""
 
-    def make(seconds, errors=None, openvino=True, fast_bfloat16=True):
+    def make(seconds, errors=None, openvino=True, torch=True, fast_bfloat16=True):
         clock, built = Clock(), []
 
         def fake(engine, network, precision):
@@ -61,8 +61,13 @@ def bench(make_model):
                 raise EngineError("OpenVINO is not installed; choose the engine torch or auto.")
             return fake("openvino", model.network, precision)
 
+        def build_torch(network, device, precision):
+            if not torch:
+                raise EngineError("PyTorch is not installed; choose the engine openvino or auto.")
+            return fake("torch", network, precision)
+
         engines = Engines(
-            build=lambda network, device, precision: fake("torch", network, precision),
+            build=build_torch,
             build_openvino=build_openvino,
             fast_bfloat16=lambda: fast_bfloat16,
             clock=clock,
@@ -192,6 +197,37 @@ def test_without_openvino_pytorch_is_used_and_it_is_said_why(bench, make_model):
     assert engines.start(make_model(), "cpu", "auto", "float32")[1].engine == ("torch", "OpenVINO is not installed.")
     with pytest.raises(EngineError, match="OpenVINO is not installed; choose the engine torch or auto"):
         engines.start(make_model(), "cpu", "openvino", "auto")
+
+
+def test_without_pytorch_openvino_is_used_and_compared_with_its_own_float32(bench, make_model):
+    engines, *_ = bench(SECONDS, torch=False)
+    selection = engines.start(make_model(), "cpu", "auto", "auto")[1]
+    assert selection.engine == (
+        "openvino",
+        "OpenVINO bfloat16: 18 ms, against OpenVINO float32: 40 ms on a trial tile. PyTorch is not installed.",
+    )
+    engines, *_ = bench(SECONDS, {("openvino", "bfloat16"): 2e-3}, torch=False)
+    selection = engines.start(make_model(), "cpu", "auto", "auto")[1]
+    assert selection.precision.value == "float32"
+    assert selection.notices == ("OpenVINO in bfloat16 differs from float32 by 0.002 of the range; it is not used.",)
+    with pytest.raises(EngineError, match="^PyTorch is not installed"):
+        engines.start(make_model(), "cpu", "torch", "auto")
+
+
+def test_without_both_one_sentence_names_both(bench, make_model):
+    engines, *_ = bench(SECONDS, openvino=False, torch=False)
+    with pytest.raises(EngineError, match="^OpenVINO is not installed, and PyTorch is not installed; install one"):
+        engines.start(make_model(), "cpu", "auto", "auto")
+
+
+def test_without_pytorch_and_memory_for_a_trial_openvino_is_used(bench, make_model, monkeypatch):
+    def run(self, tile, blur_condition=None):
+        raise OutOfMemory("8 GiB asked for")
+
+    monkeypatch.setattr(Fake, "run", run)
+    engine, selection = bench(SECONDS, torch=False)[0].start(make_model(), "cpu", "auto", "auto")
+    assert engine.name == "openvino"
+    assert selection.engine == ("openvino", "There was too little memory for a trial.")
 
 
 def test_one_candidate_needs_no_trial(bench, make_model):

@@ -59,7 +59,7 @@ def test_a_network_gets_the_frames_round_the_middle(monkeypatch):
     monkeypatch.setattr(methods, "deblur", fake)
     frames = np.arange(5.0)[:, None, None] * np.ones((5, 16, 16))
     for count, expected in ((1, [2]), (3, [1, 2, 3]), (5, [0, 1, 2, 3, 4])):
-        model = SimpleNamespace(network=SimpleNamespace(architecture=SimpleNamespace(frames=count)))
+        model = SimpleNamespace(architecture=SimpleNamespace(frames=count))
         assert (network_method(model)(frames, KNOWN) == 2).all()
         given, chosen = calls[-1]
         assert given[:, 0, 0].tolist() == expected and chosen == (count // 2 + 1, count // 2 + 1)
