@@ -17,7 +17,7 @@ from DSADeblurLib.atomic_write import own_folder
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.kept import Keeper, Kept
 from DSADeblurLib.lazy_frames import Frames, LazyFrames, MappedFrames, chosen_frames
-from DSADeblurLib.request import LARGEST_BLUR_PX, DeblurRequest, DeblurSettings, RequestError
+from DSADeblurLib.request import LARGEST_BLUR_PX, MARKED, DeblurRequest, DeblurSettings, RequestError
 from DSADeblurLib.used import Used
 from DSADeblurLib.xa import (
     Provenance,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 IsCancelled = Callable[[], bool]
+Keep = Callable[[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def restore(
     model: Model,
     path: Path,
     *,
-    keeper: Keeper | None = None,
+    keep: Keep | None = None,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
 ) -> tuple[Used, tuple[str, ...]]:
@@ -140,7 +141,7 @@ def restore(
         ready: from `prepare`.
         model: from `restoration.package.load_model`.
         path: of the file, (k, rows, columns): the frames' integer type, or float32 where they were subtracted.
-        keeper: takes what other controls need; not where the restored frames are still to be subtracted.
+        keep: as for `restoration.deblur.deblur`; not called where the restored frames are still to be subtracted.
         progress, is_cancelled: as for `restoration.deblur.deblur`.
 
     Returns:
@@ -152,7 +153,7 @@ def restore(
     if ready.subtract_after and ready.plan is not None:
         result = _restore_then_subtract(ready, ready.plan, model, path, progress, is_cancelled)
     else:
-        result = _restore(ready, model, path, progress, is_cancelled, keeper)
+        result = _restore(ready, model, path, progress, is_cancelled, keep)
     return _used(result, ready), (*ready.notes, *result.notices)
 
 
@@ -162,7 +163,7 @@ def _restore(
     path: Path,
     progress: Progress | None,
     is_cancelled: IsCancelled | None,
-    keeper: Keeper | None = None,
+    keep: Keep | None = None,
 ) -> DeblurResult:
     from DSADeblurLib.restoration.deblur import deblur
 
@@ -178,7 +179,7 @@ def _restore(
             header_px=ready.header_px,
             progress=progress,
             is_cancelled=is_cancelled,
-            keep=keeper,
+            keep=keep,
             out=out,
         )
     numbers = tuple(int(ready.frame_numbers[number - 1]) for number in result.frame_numbers)
@@ -258,16 +259,22 @@ def deblur_run(
     Raises:
         XAReadError, XAWriteError, DeblurError, DeblurCancelled, ValueError: one sentence each.
     """
+    from DSADeblurLib.restoration.trust import TrustWatch
+
     ready = prepare(run, request)
     check_derived(run, ready.result_numbers, plan=ready.plan, compression=request.result.compression)
     output.parent.mkdir(parents=True, exist_ok=True)
     with own_folder(output.parent) as scratch:
         path = scratch / "frames.npy"
-        used, notices = restore(ready, model, path, progress=progress, is_cancelled=is_cancelled)
+        watch = TrustWatch(ready.relationship) if request.result.trust else None
+        used, notices = restore(ready, model, path, keep=watch, progress=progress, is_cancelled=is_cancelled)
+        if watch is not None:
+            trust = watch.trust(used.frame_numbers, used.blur_px)
+            used, notices = replace(used, trust=trust.as_dict()), (*notices, trust.in_words())
         with FrameFile.open(path) as frames:
             # Pictures appear last, but are made first: then `write_derived` sees whether the source changed until now.
             pictures = _write_pictures(
-                path.with_name(output.name), request.result.pictures, run, frames, used.frame_numbers, ready.plan
+                path.with_name(output.name), request.result.pictures, run, frames, used, ready.plan
             )
             write_derived(
                 output,
@@ -339,7 +346,7 @@ def deblur_loaded(
             first, last = ready.frame_range
             shape = (last - first + 1, *ready.frames.shape[1:])
             keeper = opened.enter_context(Keeper(keep, shape, ready.frames.dtype, kept))
-        used, notices = restore(ready, model, finished, keeper=keeper, progress=progress, is_cancelled=is_cancelled)
+        used, notices = restore(ready, model, finished, keep=keeper, progress=progress, is_cancelled=is_cancelled)
         if kept.dtype is not None:
             stored, finished = finished, scratch / "shown.npy"
             with FrameFile.open(stored) as values, FrameFile.create(finished, values.shape, kept.dtype) as out:
@@ -364,11 +371,12 @@ def _write_pictures(
     kinds: Sequence[str],
     run: Run,
     frames: FrameFile,
-    numbers: Sequence[int],
+    used: Used,
     plan: SubtractionPlan | None,
 ) -> list[Path]:
-    from DSADeblurLib.pictures import write_gif, write_mp4, write_png
+    from DSADeblurLib.pictures import write_gif, write_marked_png, write_mp4, write_png
 
+    numbers = used.frame_numbers
     originals = _originals(run, numbers, plan)
     times = None if run.times is None else run.times[np.array(numbers) - 1]
     paths = [output.with_suffix("." + kind) for kind in kinds]
@@ -378,4 +386,9 @@ def _write_pictures(
             write_png(path, originals[middle], frames[middle])
         else:
             {"gif": write_gif, "mp4": write_mp4}[kind](path, originals, frames, times=times)
+    if used.trust is not None and used.trust["places"]:
+        places, path = used.trust["places"], output.with_suffix(MARKED)
+        index = numbers.index(places[0]["frame"])
+        marks = [(place["row"], place["column"]) for place in places if place["frame"] == numbers[index]]
+        paths.append(write_marked_png(path, originals[index], frames[index], marks))
     return paths

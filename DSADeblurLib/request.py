@@ -46,6 +46,8 @@ POLARITIES = ("keep", "invert")
 CONTENTS = ("native", "subtracted")
 COMPRESSIONS = ("none", "jpeg-ls", "jpeg-2000", "rle")
 PICTURES = ("png", "gif", "mp4")
+# What stands in place of .dcm in the name of the picture with the places that the data do not explain.
+MARKED = ".trust.png"
 MAX_FOCAL_SPOT_MM = 3.0
 MAGNIFICATION_RANGE = (1.0, 2.5)
 SPACING_RANGE_MM = (0.05, 0.6)
@@ -273,7 +275,7 @@ class UserFacts(Choices):
 
 @dataclass(frozen=True)
 class ResultOptions(Choices):
-    """How the result is written; `pictures` are original and deblurred side by side."""
+    """How the result is written, and what is looked at; `pictures` are original and deblurred side by side."""
 
     compression: str = choice("none", OneOf("of the results, without loss", choices=COMPRESSIONS))
     pictures: tuple[str, ...] = choice(
@@ -283,6 +285,12 @@ class ResultOptions(Choices):
             metavar="LIST",
             in_panel=False,
             choices=PICTURES,
+        ),
+    )
+    trust: bool = choice(
+        False,
+        Flag(
+            "tell where the result shows lines that the data do not explain, and mark them in a picture", in_panel=False
         ),
     )
 
@@ -308,6 +316,8 @@ class DeblurRequest(Choices):
         insists = self.subtraction.subtract in ("always", "find") or self.subtraction.mask_frames is not None
         if self.facts.content == "subtracted" and insists:
             raise RequestError("Frames that were subtracted already are not subtracted again; choose one of the two.")
+        if self.result.trust and (self.subtraction.order != ORDERS[0] or self.restoration.changes_nothing):
+            raise RequestError("What is to be trusted is told of frames that are changed, and subtracted before that.")
 
     @classmethod
     def options(cls) -> Iterator[tuple[str, Option]]:

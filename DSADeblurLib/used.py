@@ -22,6 +22,7 @@ class Used:
         mask_frames: numbers of the frames that were subtracted, from 1; none where nothing was.
         frame_numbers: of the frames of the result, in the run, from 1.
         seconds: that the restoration took.
+        trust: how far the result can be trusted, as `restoration.trust.Trust.as_dict`; None where that was not asked.
     """
 
     software: str
@@ -36,6 +37,7 @@ class Used:
     mask_frames: tuple[int, ...]
     frame_numbers: tuple[int, ...]
     seconds: float
+    trust: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Values of JSON's types by name."""
@@ -46,7 +48,8 @@ class Used:
         """Inverse of `as_dict`. Raises TypeError or KeyError on anything else."""
         lists = {name: tuple(values[name]) for name in ("mask_frames", "frame_numbers")}
         blur_px = None if values["blur_px"] is None else tuple(values["blur_px"])
-        return cls(**{**{one.name: values[one.name] for one in fields(cls)}, **lists, "blur_px": blur_px})
+        known = {one.name: values[one.name] for one in fields(cls) if one.name != "trust"}
+        return cls(**{**known, **lists, "blur_px": blur_px, "trust": values.get("trust")})
 
     def summary(self) -> str:
         """For a table or a status line: as `in_words`, and the mask frames."""
@@ -58,6 +61,8 @@ class Used:
         if self.blur_px is not None:
             rows, columns = self.blur_px
             words += f", blur {rows:.1f} x {columns:.1f} px ({self.blur_source})"
+        if self.trust is not None:
+            words += f", {self.trust['count']} places not explained by the data"
         return words
 
 

@@ -140,9 +140,8 @@ class Worker:
         self._send(ready)
         while (message := self._inbox.next()) is not None:
             job = str(message.get("job"))
-            do = {"deblur": self._deblur, "recombine": self._recombine, "check": self._check}.get(
-                str(message.get("type"))
-            )
+            known = {"deblur": self._deblur, "recombine": self._recombine, "check": self._check}
+            do = known.get(str(message.get("type")))
             if do is None:
                 text = f"The worker does not know the message {message.get('type')!r}."
                 self._send({"type": "error", "job": message.get("job"), "message": text})

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import get_type_hints
 
 from DSADeblurLib.regular_file import open_regular, sha256_of
-from DSADeblurLib.request import PICTURES
+from DSADeblurLib.request import MARKED, PICTURES
 
 SUFFIX = "_deblurred.dcm"
 _HEAD_BYTES = 2**16
-RESULTS = (SUFFIX, *(SUFFIX.replace("dcm", kind) for kind in PICTURES))
+RESULTS = (SUFFIX, SUFFIX.replace(".dcm", MARKED), *(SUFFIX.replace("dcm", kind) for kind in PICTURES))
 # The error of a run while its result is put in place: if the process dies then, what lies there belongs to the run,
 # but nobody knows whether it is the older result or the new one, nor whether its pictures fit.
 INTERRUPTED = "The process was ended while it put the result in place; call again."

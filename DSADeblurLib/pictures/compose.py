@@ -12,7 +12,7 @@ LABEL = "AI-DEBLURRED, RESEARCH USE ONLY"
 # Narrower panels are enlarged by a whole factor, or the label could not be read; larger ones are made smaller.
 SMALLEST, LARGEST = 256, 1024
 _SAMPLED_FRAMES, _SAMPLED_PIXELS = 24, 200_000
-_GAP = 4
+GAP = 4
 
 
 def display_window(frames: Frames) -> tuple[float, float]:
@@ -57,9 +57,9 @@ def side_by_side(original: np.ndarray, deblurred: np.ndarray, window: tuple[floa
     _write(right, "deblurred", top=True)
     _write(right, LABEL, top=False)
     width, height = left.size
-    picture = Image.new("L", (2 * width + _GAP, height + height % 2))
+    picture = Image.new("L", (2 * width + GAP, height + height % 2))
     picture.paste(left, (0, 0))
-    picture.paste(right, (width + _GAP, 0))
+    picture.paste(right, (width + GAP, 0))
     return picture
 
 

@@ -9,17 +9,22 @@ result is what the network has learned, whatever the data.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from scipy import fft, ndimage
 
 from DSADeblurLib.restoration.lines import filter_bank, half_size, local_noise, response_of, spectrum_of
+from DSADeblurLib.restoration.normalisation import to_working
 
 # Times the median response of r to the line filters; see `lab.evaluation.trusted` for how many false lines are found.
-UNEXPLAINED = 1.8
+UNEXPLAINED = 1.4
+# Of a line of o: what r contradicts less of it is that K is not quite the blur, everywhere along a strong vessel.
+_PART = 0.4
 # A place: this many pixels at least, in the frame at half its size.
 _SMALLEST = 12
+# That are listed.
+_MOST = 100
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,11 @@ class Trust:
     places: tuple[Place, ...]
     unexplained: float
     beyond: float
+
+    def as_dict(self) -> dict:
+        """Values of JSON's types by name, the sentence among them, and no more places than anybody looks at."""
+        places = [asdict(place) for place in self.places[:_MOST]]
+        return {**asdict(self), "places": places, "count": len(self.places), "sentence": self.in_words()}
 
     def in_words(self) -> str:
         """One sentence for the user."""
@@ -80,7 +90,8 @@ def unexplained(frame: np.ndarray, blurred: np.ndarray) -> np.ndarray:
         strongest[stronger], line[stronger] = of_rest[stronger], of_claim[stronger]
     response = np.abs(strongest) / local_noise(rest)
     typical = float(np.median(response[response > 0])) if response.any() else 1.0
-    response = np.where(strongest * line < 0, response / typical, 0).astype(np.float32)
+    contradicted = (strongest * line < 0) & (np.abs(strongest) > _PART * np.abs(line))
+    response = np.where(contradicted, response / typical, 0).astype(np.float32)
     rows, columns = frame.shape
     return response.repeat(2, axis=0).repeat(2, axis=1)[:rows, :columns]
 
@@ -97,25 +108,62 @@ def places_of(response: np.ndarray, number: int) -> list[Place]:
     return found
 
 
-def beyond_limit(added: np.ndarray, blur_px: tuple[float, float]) -> tuple[np.ndarray, float]:
-    """What of o - K o no uniform spot of this width lets through, and its share of the variance.
+def beyond_limit(power: np.ndarray, columns: int, blur_px: tuple[float, float]) -> float:
+    """The share of a power spectrum that no uniform spot of this width lets through.
 
     Args:
-        added: (rows, columns) float32, o - K o.
+        power: (rows, columns // 2 + 1), squared magnitudes of `scipy.fft.rfft2`, without the mean.
+        columns: of the frame.
         blur_px: width in pixels along rows and columns.
 
     Returns:
-        The part (rows, columns) float32, and its share from 0 to 1.
+        From 0 to 1.
     """
-    rows, columns = (np.abs(one) for one in (fft.fftfreq(added.shape[0])[:, None], fft.rfftfreq(added.shape[1])[None]))
+    rows, across = np.abs(fft.fftfreq(len(power))[:, None]), fft.rfftfreq(columns)[None]
+    # All frequencies but the first and the last stand for themselves and for their negatives.
+    counts = np.where((across == 0) | (across == 0.5), 1.0, 2.0) * power
     # The first zero of sin(pi f w) / (pi f w).
-    outside = (rows * blur_px[0] > 1) | (columns * blur_px[1] > 1)
-    part = fft.irfft2(fft.rfft2(added - added.mean()) * outside, s=added.shape)
-    whole = float(np.var(added, dtype=np.float64))
-    return part.astype(np.float32), float(np.mean(part**2, dtype=np.float64)) / whole if whole > 0 else 0.0
+    outside = (rows * blur_px[0] > 1) | (across * blur_px[1] > 1)
+    whole = float(counts.sum())
+    return float(counts[outside].sum()) / whole if whole > 0 else 0.0
 
 
-def trust_of(places: Sequence[Place], unexplained_share: float, beyond: Sequence[float]) -> Trust:
-    """The trust in a run from what was found in its frames."""
-    ordered = tuple(sorted(places, key=lambda place: -place.strength))
-    return Trust(ordered, unexplained_share, float(np.mean(beyond)) if len(beyond) else 0.0)
+class TrustWatch:
+    """Looks at each frame while it is restored, as the `keep` of `restoration.deblur.deblur`.
+
+    Args:
+        relationship: of the frames' values, see there.
+    """
+
+    def __init__(self, relationship: str | None) -> None:
+        self._relationship = relationship
+        self._places: list[Place] = []
+        self._flagged, self._pixels = 0, 0
+        self._power: np.ndarray | None = None
+        self._columns = 0
+
+    def __call__(
+        self, position: int, frame: np.ndarray, restored: np.ndarray, blurred: np.ndarray, mask: np.ndarray
+    ) -> None:
+        response = unexplained(to_working(frame, self._relationship), blurred)
+        self._places += places_of(response, position + 1)
+        self._flagged += int((response > UNEXPLAINED).sum())
+        self._pixels += response.size
+        added = restored - blurred
+        power = np.abs(fft.rfft2(added - added.mean())) ** 2
+        self._power = power if self._power is None else self._power + power
+        self._columns = frame.shape[1]
+
+    def trust(self, frame_numbers: Sequence[int], blur_px: tuple[float, float] | None) -> Trust:
+        """What was found, once all frames are done.
+
+        Args:
+            frame_numbers: of the frames in the run, from 1.
+            blur_px: of `restoration.deblur.DeblurResult`.
+        """
+        places = [replace(place, frame=int(frame_numbers[place.frame - 1])) for place in self._places]
+        share = self._flagged / self._pixels if self._pixels else 0.0
+        beyond = 0.0
+        if self._power is not None and blur_px is not None:
+            beyond = beyond_limit(self._power, self._columns, blur_px)
+        return Trust(tuple(sorted(places, key=lambda place: -place.strength)), share, beyond)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from DSADeblurLib import pipeline
-from DSADeblurLib.batch import MANIFEST, deblur_files
+from DSADeblurLib.batch import MANIFEST, Batch, deblur_files
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.pipeline import deblur_loaded, deblur_run, prepare, provenance
@@ -473,3 +473,27 @@ def test_loaded_frames_cancelled_leave_nothing(tmp_path, small_model, loaded_fil
         loaded = loaded_run(frames, [source], UserFacts())
         deblur_loaded(frames, loaded, small_model, tmp_path / "out.npy", FAST, is_cancelled=lambda: True)
     assert files_in(tmp_path) == ["in.npy", "run.dcm"]
+
+
+def test_what_is_not_to_be_trusted_is_told_everywhere(tmp_path, small_model):
+    source = write_run(tmp_path / "run.dcm")
+    request = FAST.with_choices(trust=True)
+    (outcome,) = deblur_files([source], tmp_path / "out", small_model, request)
+    trust = outcome.used["trust"]
+    assert trust["count"] >= len(trust["places"]) and {place["frame"] for place in trust["places"]} <= {2, 3, 4}
+    assert trust["sentence"] in outcome.warnings
+    words = f"{trust['count']} places not explained by the data"
+    assert words in Used.from_dict(outcome.used).in_words()
+    assert words in pydicom.dcmread(outcome.output).DerivationDescription
+    assert ("run_deblurred.trust.png" in files_in(tmp_path / "out")) == bool(trust["places"])
+    (plain,) = deblur_files([source], tmp_path / "plain", small_model, FAST)
+    assert plain.used["trust"] is None
+    np.testing.assert_array_equal(optical_densities(outcome.output), optical_densities(plain.output))
+
+
+def test_the_picture_of_an_older_result_goes_with_it(tmp_path, small_model):
+    source = write_run(tmp_path / "run.dcm")
+    deblur_files([source], tmp_path / "out", small_model, FAST.with_choices(trust=True))
+    (tmp_path / "out" / "run_deblurred.trust.png").touch()
+    deblur_files([source], tmp_path / "out", small_model, FAST, Batch(overwrite=True))
+    assert not (tmp_path / "out" / "run_deblurred.trust.png").exists()

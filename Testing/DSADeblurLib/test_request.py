@@ -147,6 +147,8 @@ def test_what_is_no_request_at_all(what):
         ({"subtract": "never", "order": "deblur-first"}, "Order asks for a subtraction"),
         ({"mask_shift": (1, 1), "flip_shift": True}, "cannot be flipped too"),
         ({"blur": "frames", "focal_spot_mm": 0.6}, "takes no notice of a focal spot"),
+        ({"trust": True, "order": "deblur-first"}, "told of frames that are changed, and subtracted before that"),
+        ({"trust": True, "sharpness": 0.0, "noise_reduction": 0.0}, "told of frames that are changed"),
     ],
 )
 def test_contradictions_are_refused(choices, words):

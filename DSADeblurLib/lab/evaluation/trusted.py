@@ -32,7 +32,7 @@ from DSADeblurLib.restoration.trust import UNEXPLAINED, unexplained
 
 CONTRASTS = (1.0, 2.0, 4.0)
 """Of false vessels of 2 x 50 pixels in the network's output, times the noise of a pixel of the frame."""
-THRESHOLDS = (1.0, 1.4, UNEXPLAINED, 2.2, 2.6)
+THRESHOLDS = (1.0, 1.2, UNEXPLAINED, 1.8, 2.2)
 # A false vessel is found where this share of its pixels is called unexplained.
 _FOUND = 0.3
 _WIDTH_PX, _LENGTH_PX, _COUNT, _SEED = 2.0, 50.0, 10, 11

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from DSADeblurLib.pictures import LABEL, PictureError, display_window, side_by_side, write_png
+from DSADeblurLib.pictures import LABEL, PictureError, display_window, side_by_side, write_marked_png, write_png
 
 
 def test_round_trip(runs, tmp_path):
@@ -32,3 +32,20 @@ def test_planted_links_are_not_followed(tmp_path):
     assert (tmp_path / "precious").read_bytes() == b"precious" and not (tmp_path / "frame.png").is_symlink()
     with Image.open(tmp_path / "frame.png") as picture:
         assert picture.format == "PNG"
+
+
+def test_places_are_marked_in_both_halves(runs, tmp_path):
+    original, deblurred = (one[2] for one in runs())
+    path = write_marked_png(tmp_path / "marked.png", original, deblurred, [(10, 20)])
+    with Image.open(path) as picture:
+        assert picture.text["Description"] == LABEL and picture.mode == "RGB"
+        colours = np.asarray(picture).astype(int)
+    red = colours[..., 0] > colours[..., 1] + 50
+    plain = np.asarray(side_by_side(original, deblurred, display_window([original])))
+    np.testing.assert_array_equal(colours[..., 1][~red], plain[~red])
+    rows, columns = np.nonzero(red)
+    half = (plain.shape[1] - 4) // 2
+    scale = half / original.shape[1]
+    for left in (0, half + 4):
+        inside = (columns >= left) & (columns < left + half)
+        assert abs(rows[inside].mean() - 10.5 * scale) < 1 and abs(columns[inside].mean() - left - 20.5 * scale) < 1
