@@ -1,6 +1,7 @@
 """The house: product and laboratory apart, no circles, no name twice, every file says what it is for."""
 
 import ast
+import importlib
 from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -53,6 +54,19 @@ GRAPH = {module: imported(path) - {module} for module, path in MODULES.items()}
 
 def floor_of(module: str) -> str:
     return (module.split(".") + [""])[1]
+
+
+def test_what_scripts_import_is_there():
+    """The type checker does not see the scripts of `Testing`, and some of them run where there is a GPU only."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    missing = []
+    for path in sorted((ROOT / "Testing").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "DSADeblurLib":
+                module = importlib.import_module(node.module)
+                names = [alias.name for alias in node.names if f"{node.module}.{alias.name}" not in MODULES]
+                missing += [f"{path.name}: {node.module}.{name}" for name in names if not hasattr(module, name)]
+    assert not missing
 
 
 def test_there_is_something_to_check():

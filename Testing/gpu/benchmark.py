@@ -36,7 +36,7 @@ from variants import (  # noqa: E402
 from DSADeblurLib.atomic_write import atomic_write  # noqa: E402
 from DSADeblurLib.pipeline import deblur_run  # noqa: E402
 from DSADeblurLib.request import DeblurRequest  # noqa: E402
-from DSADeblurLib.restoration.engine import choose_device  # noqa: E402
+from DSADeblurLib.restoration.device_choice import choose_device  # noqa: E402
 from DSADeblurLib.restoration.network import operations_per_pixel  # noqa: E402
 from DSADeblurLib.restoration.package import load_model  # noqa: E402
 from DSADeblurLib.xa import read_run  # noqa: E402
