@@ -17,7 +17,7 @@ from DSADeblurLib.batch.process_run import full_disk_in_a_sentence, process_run
 from DSADeblurLib.batch.session import batch_in
 from DSADeblurLib.batch.step import DeblurStep, Step
 from DSADeblurLib.request import DeblurRequest, RequestError
-from DSADeblurLib.xa import find_inputs, may_be_dicom, runs_of
+from DSADeblurLib.xa import find_inputs, may_be_dicom, not_followed, runs_of
 
 if TYPE_CHECKING:
     from DSADeblurLib.restoration.package import Model
@@ -106,6 +106,7 @@ def run_batch(
             folder is a link.
         OSError: the folder cannot be written.
     """
+    inputs = list(inputs)
     files = _inputs(inputs, Path(folder))
     left_out = [path for path in files if not wanted(path)]
     unwanted = set(left_out)
@@ -114,6 +115,8 @@ def run_batch(
     found(len(runs), left_out)
     if not runs:
         return []
+    if others := not_followed(inputs):
+        noticed(f"{len(others)} links to folders, pipes or devices were not followed: {others[0]} for instance.")
     once = set(itertools.chain.from_iterable(runs))
     if again := [path for path in files if path not in once]:
         noticed(f"{len(again)} files hold images that others hold too, and count once: {again[0]} for instance.")

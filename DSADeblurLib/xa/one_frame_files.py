@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from pydicom import dcmread
 
 from DSADeblurLib.errors import XAReadError
 from DSADeblurLib.lazy_frames import LazyFrames
+from DSADeblurLib.regular_file import sha256_of
 from DSADeblurLib.request import UserFacts
 from DSADeblurLib.xa.file.dataset import XA_IMAGE, XRF_IMAGE
 from DSADeblurLib.xa.file.decoding import check_decoder
@@ -29,6 +32,10 @@ from DSADeblurLib.xa.run import Run, read_run, run_of
 # What all files of a run have in common: whose it is, how its pixels are stored, and what they mean.
 _COMMON = (
     "SOPClassUID",
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientName",
+    "StudyInstanceUID",
     "SeriesInstanceUID",
     "AcquisitionNumber",
     "Rows",
@@ -89,8 +96,7 @@ def read_files(paths: Sequence[Path], user_facts: UserFacts = UserFacts()) -> Ru
     """Read the file or the one-frame files of a run.
 
     Each frame of several files is read of the file that was there when the run was opened: one that changed is noticed.
-    Header facts are those of the first file; what the others say against them is not looked at, but whether the C-arm
-    moved.
+    Header facts are those of the first file; where others say something else of the acquisition, that is told.
 
     Args:
         paths: as `runs_of` gives them.
@@ -108,6 +114,12 @@ def read_files(paths: Sequence[Path], user_facts: UserFacts = UserFacts()) -> Ru
     places = [place for path in paths if (place := _read(path)) is not None]
     if len(places) < len(paths) or len({place.common for place in places}) > 1:
         raise XAReadError(f"{Path(paths[0]).name} and the {len(paths) - 1} files after it are not of one run.")
+    for first, second in pairwise(sorted(places, key=_as_instance)):
+        if _as_instance(first) == _as_instance(second):
+            raise XAReadError(
+                f"{first.path.name} and {second.path.name} say that they are the same image, and are not; "
+                "remove the wrong one."
+            )
     check_decoder(headers[0].stored_pixels)
     frames = _Files([header.stored_pixels for header in headers])
     for index in (0, len(frames) // 2, len(frames) - 1):
@@ -149,6 +161,7 @@ def _named(path: Path) -> Iterator[None]:
 def _of_all(headers: list[RunHeader], places: list[_OneFrame]) -> RunHeader:
     """The first file's header as that of all of them."""
     times, problems = _times(places)
+    problems += _order_problems(places) + _contradictions(headers)
     moved = any(
         abs(one - two) > STILL_DEGREES
         for place in places
@@ -191,14 +204,53 @@ def _times(places: list[_OneFrame]) -> tuple[np.ndarray | None, list[str]]:
     return None, [*problems, "Frame timing missing; frames numbered only."]
 
 
-def _in_order(frames: list[_OneFrame]) -> list[_OneFrame]:
-    def place(frame: _OneFrame) -> tuple:
-        moment = next(filter(None, frame.moments), None)
-        return frame.number, moment or datetime.min, str(frame.path)
+def _order_problems(places: list[_OneFrame]) -> list[str]:
+    """What keeps the order of the frames from being sure."""
+    if any(_place(one) == _place(two) for one, two in pairwise(places)):
+        return ["Neither instance numbers nor times tell all frames apart: their order is that of the files' names."]
+    for kind in range(len(_MOMENTS)):
+        moments = [moment for place in places if (moment := place.moments[kind]) is not None]
+        if len(moments) == len(places) and moments != sorted(moments):
+            return ["Instance numbers and times contradict each other; the frames are in the order of the numbers."]
+    return []
 
+
+def _contradictions(headers: list[RunHeader]) -> list[str]:
+    """What the files say differently of the acquisition."""
+    facts = [header.acquisition.as_dict() for header in headers]
+    names = [name for name in facts[0] if name != "warnings" and any(one[name] != facts[0][name] for one in facts)]
+    if not names:
+        return []
+    words = ", ".join(name.replace("_", " ") for name in names)
+    return [f"The files say different things of {words}; what the first says is taken for all."]
+
+
+def _place(frame: _OneFrame) -> tuple[int, datetime]:
+    return frame.number, next(filter(None, frame.moments), None) or datetime.min
+
+
+def _as_instance(frame: _OneFrame) -> tuple:
     # Some tools give one UID to all: only what has the same place in the run too is the same instance.
-    once = {(frame.instance, frame.number, frame.moments): frame for frame in sorted(frames, key=place, reverse=True)}
-    return sorted(once.values(), key=place)
+    return frame.instance, *_place(frame)
+
+
+def _in_order(frames: list[_OneFrame]) -> list[_OneFrame]:
+    """Each instance once; files that say that they are the same one and are not stay, for `read_files` to refuse."""
+    kept: dict[tuple, list[_OneFrame]] = {}
+    for frame in sorted(frames, key=lambda frame: (*_place(frame), str(frame.path))):
+        same = kept.setdefault(_as_instance(frame), [])
+        if not same or not _same_pixels(same[0].path, frame.path):
+            same.append(frame)
+    return sorted(itertools.chain.from_iterable(kept.values()), key=lambda frame: (*_place(frame), str(frame.path)))
+
+
+def _same_pixels(first: Path, second: Path) -> bool:
+    """Whether two files hold the same frame; what cannot be read is not told from a copy."""
+    if sha256_of(first) == sha256_of(second):
+        return True
+    with suppress(XAReadError):
+        return np.array_equal(read_run(first).frames[0], read_run(second).frames[0])
+    return True
 
 
 def _read(path: Path) -> _OneFrame | None:

@@ -108,7 +108,9 @@ def _looks_subtracted(header: RunHeader, frames: LazyFrames) -> bool:
 
 
 def find_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
-    """Return the files among `paths` and the regular ones in folders, searched recursively, each once and sorted.
+    """Return the files among `paths` and those in folders, searched recursively, each once and sorted.
+
+    Pipes, devices and links to folders are left out there, see `not_followed`; links that lead nowhere are not.
 
     Whether a file is DICOM, or a file at all, is for the reader to say.
 
@@ -119,12 +121,22 @@ def find_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
     for path in map(Path, paths):
         if path.is_dir():
             inside = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
-            found.update(dict.fromkeys(sorted(one for one in inside if one.is_file())))
+            found.update(dict.fromkeys(sorted(one for one in inside if one.is_file() or not one.exists())))
         elif path.exists():
             found[path] = None
         else:
             raise RequestError(f"No such file or folder: {path}.")
     return list(found)
+
+
+def not_followed(paths: Iterable[str | os.PathLike]) -> list[Path]:
+    """Return the links to folders, pipes and devices in the folders among `paths`, sorted."""
+    found = []
+    for path in map(Path, paths):
+        for folder, folders, names in os.walk(path):
+            found += [one for name in folders if (one := Path(folder) / name).is_symlink()]
+            found += [one for name in names if (one := Path(folder) / name).exists() and not one.is_file()]
+    return sorted(found)
 
 
 def may_be_dicom(path: str | os.PathLike) -> bool:

@@ -149,6 +149,7 @@ def test_other_kinds_of_objects_are_left_out(run_file, tmp_path, small_model, ca
     assert run["skipped"].startswith("Unsupported SOP class") and run["error"] is None and run["output"] is None
 
 
+ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE = 600  # seconds after which a test has failed, on the busiest machine too
 
 
@@ -462,3 +463,16 @@ def test_help_and_info_do_not_load_torch(run_file):
     )
     done = subprocess.run([sys.executable, "-c", code, str(run_file)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_names_that_the_terminal_has_no_letters_for(run_file, tmp_path, small_model):
+    odd = run_file.rename(run_file.with_name("lauf_ü_造.dcm"))
+    words = ["deblur", str(odd), "--output", str(tmp_path / "out"), "--model", str(small_model.card.folder)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "DSADeblurLib", *words, "--device", "cpu"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and "lauf_\\xfc_\\u9020" in done.stdout, done.stderr

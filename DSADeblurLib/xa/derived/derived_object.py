@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from pydicom.charset import python_encoding
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pydicom.valuerep import format_number_as_ds
@@ -274,7 +275,14 @@ def _depth(run: RunHeader, scale: _Scale | None, capture: bool, frames: int) -> 
 
 def _plain(text: str, limit: int) -> str:
     """Return one line of printable ASCII, at most `limit` long: legal in any character set and text type."""
-    line = " ".join(str(text).replace("\\", "/").split()).encode("ascii", "replace").decode()
+    return _line(text, limit, Dataset())
+
+
+def _line(text: str, limit: int, dataset: Dataset) -> str:
+    """As `_plain`, but with the letters that the data set's one character set has."""
+    charset = dataset.get("SpecificCharacterSet") or ""
+    encoding = python_encoding.get(charset, "ascii") if isinstance(charset, str) and charset else "ascii"
+    line = " ".join(str(text).replace("\\", "/").split()).encode(encoding, "replace").decode(encoding)
     return "".join(one for one in line if one.isprintable())[:limit].strip()
 
 
@@ -296,7 +304,7 @@ def _describe(
     plane = run.source.plane
     if plane.startswith("BIPLANE"):
         suffix = f"plane {plane[-1]} {suffix}"
-    original = _plain(run.source.description, 63 - len(suffix))
+    original = _line(run.source.description, 63 - len(suffix), dataset)
     dataset.SeriesDescription = f"{original} {suffix}".strip()
     model = f"model {provenance.model_name}" if provenance.model_name else "no model"
     if provenance.model_sha256:

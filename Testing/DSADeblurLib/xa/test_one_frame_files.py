@@ -70,6 +70,58 @@ def test_other_files_are_for_themselves(split, tmp_path):
     assert runs_of([made.path, *paths, text]) == [(made.path,), (paths[0],), (paths[1],), tuple(paths[2:]), (text,)]
 
 
+@pytest.mark.parametrize(
+    "other", [{"PatientID": "another"}, {"PatientName": "Another"}, {"StudyInstanceUID": generate_uid()}]
+)
+def test_no_two_patients_or_studies_become_one_run(split, other):
+    _, paths = split()
+    changed(paths[3], **other)
+    runs = runs_of(paths)
+    assert sorted(map(len, runs)) == [1, len(paths) - 1] and (paths[3],) in runs
+
+
+def test_one_instance_with_two_sets_of_pixels_is_refused(split):
+    _, paths = split()
+    again = paths[2].with_name("again.dcm")
+    dataset = pydicom.dcmread(paths[2])
+    dataset.PixelData = pydicom.dcmread(paths[5]).PixelData
+    dataset.save_as(again, enforce_file_format=True)
+    (run,) = runs_of([*paths, again])
+    with pytest.raises(XAReadError, match="say that they are the same image, and are not"):
+        read_files(run)
+    # The same pixels with another header are a copy.
+    changed(paths[2], SeriesDescription="touched")
+    shutil.copy(paths[2], again)
+    changed(again, SeriesDescription="touched again")
+    (run,) = runs_of([*paths, again])
+    assert len(run) == len(paths)
+
+
+def test_an_order_that_is_not_known_is_told(split):
+    _, paths = split()
+    for path in paths:
+        changed(path, InstanceNumber="1", AcquisitionTime="101010", ContentTime="101010", AcquisitionDateTime=None)
+    (run,) = runs_of(paths)
+    assert any("their order is that of the files' names" in one for one in read_files(run).warnings)
+
+
+def test_numbers_against_times_are_told(split):
+    _, paths = split()
+    for number, path in enumerate(paths):
+        changed(path, InstanceNumber=str(len(paths) - number))
+    (run,) = runs_of(paths)
+    assert run == tuple(paths[::-1])
+    assert any("Instance numbers and times contradict each other" in one for one in read_files(run).warnings)
+
+
+def test_what_files_say_differently_of_the_acquisition_is_told(split):
+    _, paths = split()
+    assert not any("different things" in one for one in read_files(paths).warnings)
+    changed(paths[4], FocalSpots=[0.3], ImagerPixelSpacing=[0.4, 0.4])
+    (sentence,) = (one for one in read_files(paths).warnings if "different things" in one)
+    assert "focal spot" in sentence and "imager pixel spacing" in sentence
+
+
 def test_an_instance_counts_once(split):
     _, paths = split()
     again = paths[0].with_name("again.dcm")

@@ -1,12 +1,14 @@
 """Several files of one series: each is a run of its own, whatever else lies beside it."""
 
+import os
+
 import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from DSADeblurLib.xa import XASkipped, find_inputs, read_header, read_run
+from DSADeblurLib.xa import XASkipped, find_inputs, not_followed, read_header, read_run
 
 
 def _reference(uid, purpose="121314"):
@@ -98,3 +100,14 @@ def test_several_instances_of_one_series(make_run, edit, bits):
     assert [one.relationship for one in runs] == ["LIN", "LOG"]
     np.testing.assert_array_equal(runs[0].frames[0], first.frames[0])
     assert pydicom.dcmread(second, stop_before_pixels=True).SOPInstanceUID == runs[1].source.sop_instance_uid
+
+
+def test_what_is_not_followed_is_known_and_links_to_nothing_are_files(make_run, tmp_path):
+    folder, elsewhere = tmp_path / "in", tmp_path / "elsewhere"
+    folder.mkdir(), elsewhere.mkdir()
+    make_run().path.rename(folder / "run.dcm")
+    (folder / "runs").symlink_to(elsewhere)
+    (folder / "gone.dcm").symlink_to(tmp_path / "nothing.dcm")
+    os.mkfifo(folder / "pipe")
+    assert find_inputs([folder]) == [folder / "gone.dcm", folder / "run.dcm"]
+    assert not_followed([folder, folder / "run.dcm"]) == [folder / "pipe", folder / "runs"]

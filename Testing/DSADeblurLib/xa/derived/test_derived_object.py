@@ -320,3 +320,18 @@ def test_what_the_device_subtracted_stays_marked(make_run, derive, edit, validat
     found = read_header(target)
     assert validate(target) == [] and found.subtracted and found.subtraction_guessed
     assert [item.CodeValue for item in pydicom.dcmread(target).DerivationCodeSequence] == ["113086"]
+
+
+@pytest.mark.parametrize(
+    ("charset", "words", "kept"),
+    [
+        ("ISO_IR 192", "Müller 造影", "Müller 造影"),
+        ("ISO_IR 100", "Müller", "Müller"),
+        (["ISO 2022 IR 6", "ISO 2022 IR 87"], "plain", "plain"),
+    ],
+)
+def test_the_series_description_keeps_its_letters(make_run, derive, edit, validate, charset, words, kept):
+    path = edit(make_run().path, SpecificCharacterSet=charset, SeriesDescription=words)
+    target = derive(path)
+    assert pydicom.dcmread(target).SeriesDescription.startswith(f"{kept} subtracted, deblurred")
+    assert validate(target) == []
