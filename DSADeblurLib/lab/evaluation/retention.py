@@ -170,14 +170,20 @@ def _words(left: np.ndarray) -> list[str]:
     return [f"{values.mean():.2f} ({np.percentile(values, 10):.2f})" for values in left]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Entry point of the command."""
-    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__.split("\n")[0])
+def parser_of(program: str, description: str) -> argparse.ArgumentParser:
+    """The command line of what is measured on simulated or real frames: models, set, frames, size, real."""
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description.split("\n")[0])
     parser.add_argument("--model", dest="models", action="append", help=f"may be repeated; default {DEFAULT_MODEL}")
     parser.add_argument("--set", default="test", choices=[one for one in SPLITS if one != "sample"])
     parser.add_argument("--frames", type=int, default=4, metavar="N", help="at each noise level")
     parser.add_argument("--size", type=int, default=512, metavar="N", help="rows and columns")
     parser.add_argument("--real", type=Path, default=None, metavar="FOLDER", help="of PNG files or DICOM runs instead")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point of the command."""
+    parser = parser_of(__spec__.name, __doc__)
     parser.add_argument("--static", type=Path, default=None, metavar="FOLDER", help="of DICOM runs of still objects")
     options = parser.parse_args(arguments)
     names = list(processes.load_models(options.models or [DEFAULT_MODEL]))

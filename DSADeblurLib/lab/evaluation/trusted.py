@@ -8,10 +8,8 @@ subtracted frames, and of pixels of clean vessels that are called unexplained; -
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -19,9 +17,9 @@ from rich.table import Table
 
 from DSADeblurLib.lab.evaluation import model_processes as processes
 from DSADeblurLib.lab.evaluation.methods import assumed_blur
-from DSADeblurLib.lab.evaluation.retention import Frame, real_frames, simulated_frame
+from DSADeblurLib.lab.evaluation.retention import Frame, parser_of, real_frames, simulated_frame
 from DSADeblurLib.lab.image_quality.vessel_retention import bent_vessels
-from DSADeblurLib.lab.simulation.sets import NOISE, SPLITS
+from DSADeblurLib.lab.simulation.sets import NOISE
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.restoration.controls import reblurred
 from DSADeblurLib.restoration.deblur import deblur
@@ -90,13 +88,7 @@ def print_found(console: Console, name: str, words: str, frames: Iterable[Frame]
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point of the command."""
-    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__.split("\n")[0])
-    parser.add_argument("--model", dest="models", action="append", help=f"may be repeated; default {DEFAULT_MODEL}")
-    parser.add_argument("--set", default="test", choices=[one for one in SPLITS if one != "sample"])
-    parser.add_argument("--frames", type=int, default=4, metavar="N", help="at each noise level")
-    parser.add_argument("--size", type=int, default=512, metavar="N", help="rows and columns")
-    parser.add_argument("--real", type=Path, default=None, metavar="FOLDER", help="of PNG files or DICOM runs instead")
-    options = parser.parse_args(arguments)
+    options = parser_of(__spec__.name, __doc__).parse_args(arguments)
     console = Console(width=120)
     for name in processes.load_models(options.models or [DEFAULT_MODEL]):
         moments = processes.networks()[name][0].architecture.frames
