@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -236,12 +235,13 @@ def _as_instance(frame: _OneFrame) -> tuple:
 
 def _in_order(frames: list[_OneFrame]) -> list[_OneFrame]:
     """Each instance once; files that say that they are the same one and are not stay, for `read_files` to refuse."""
-    kept: dict[tuple, list[_OneFrame]] = {}
+    first: dict[tuple, _OneFrame] = {}
+    ordered = []
     for frame in sorted(frames, key=lambda frame: (*_place(frame), str(frame.path))):
-        same = kept.setdefault(_as_instance(frame), [])
-        if not same or not _same_pixels(same[0].path, frame.path):
-            same.append(frame)
-    return sorted(itertools.chain.from_iterable(kept.values()), key=lambda frame: (*_place(frame), str(frame.path)))
+        other = first.setdefault(_as_instance(frame), frame)
+        if other is frame or not _same_pixels(other.path, frame.path):
+            ordered.append(frame)
+    return ordered
 
 
 def _same_pixels(first: Path, second: Path) -> bool:

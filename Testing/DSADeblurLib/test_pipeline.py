@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import numpy as np
 import psutil
@@ -18,7 +19,7 @@ from DSADeblurLib.pipeline import deblur_loaded, deblur_run, prepare, provenance
 from DSADeblurLib.request import ORDERS, DeblurRequest, RequestError, UserFacts
 from DSADeblurLib.restoration.deblur import DeblurCancelled, deblur
 from DSADeblurLib.used import Used
-from DSADeblurLib.xa import Run, plan_subtraction, read_run, subtract
+from DSADeblurLib.xa import Run, plan_subtraction, read_run, subtract, write_derived
 from DSADeblurLib.xa.derived import save
 from DSADeblurLib.xa.loaded_frames import loaded_run
 
@@ -113,7 +114,7 @@ def test_second_call_does_not_eat_its_own_results(tmp_path, small_model):
 
 def test_failure_while_writing_leaves_nothing(tmp_path, small_model, monkeypatch):
     source = write_run(tmp_path / "run.dcm")
-    monkeypatch.setattr(pipeline, "write_derived", lambda *a, **k: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(pipeline, "write_derived", create_autospec(write_derived, side_effect=OSError("disk full")))
     (outcome,) = deblur_files([source], tmp_path / "out", small_model, FAST)
     assert "disk full" in outcome.error and outcome.output is None
     assert files_in(tmp_path / "out") == [MANIFEST]

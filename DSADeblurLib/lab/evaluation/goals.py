@@ -60,19 +60,18 @@ def targets_of(model: str, figures: pd.DataFrame) -> list[dict]:
 def _faint_vessels(own: pd.DataFrame) -> list[tuple]:
     """What is left of faint vessels and of noise, and what a reader sees: the worst of all noise levels."""
 
-    def least(table: str, measure: str, **names) -> float:
-        figures = select(own, table=table, measure=measure)
-        return float((figures[figures["at"] == names["at"]] if names else figures)["value"].min())
+    vessels, detection = select(own, table="vessels"), select(own, table="detection", measure="d_ratio")
 
     found = []
     for contrast, (mean, worst) in LEFT.items():
-        left, left_10 = (least("vessels", measure, at=contrast) for measure in ("left", "left_10"))
+        of_contrast = vessels[vessels["at"] == contrast].groupby("measure")["value"].min()
+        left, left_10 = float(of_contrast["left"]), float(of_contrast["left_10"])
         wanted = f">= {mean:.2f}, worst tenth >= {worst:.2f}"
         name = f"left of thin vessels of {contrast:g} sigma, all noise levels"
         found.append((name, wanted, f"{left:.2f}", f"{left_10:.2f}", bool(left >= mean and left_10 >= worst)))
     noise = float(select(own, table="noise", measure="ratio")["value"].max())
     found.append(("noise left, all levels", f"<= {NOISE_LEFT:g}", f"{noise:.2f}", "", bool(noise <= NOISE_LEFT)))
-    ratio = least("detection", "d_ratio")
+    ratio = float(detection["value"].min())
     name = "d' of thin vessels of 1 to 3 sigma over the input's, all noise levels"
     return [*found, (name, ">= 1", f"{ratio:.2f}", "", bool(ratio >= 1))]
 

@@ -273,17 +273,16 @@ def _depth(run: RunHeader, scale: _Scale | None, capture: bool, frames: int) -> 
     return source.bits_allocated, source.bits_stored
 
 
-def _plain(text: str, limit: int) -> str:
-    """Return one line of printable ASCII, at most `limit` long: legal in any character set and text type."""
-    return _line(text, limit, Dataset())
-
-
-def _line(text: str, limit: int, dataset: Dataset) -> str:
-    """As `_plain`, but with the letters that the data set's one character set has."""
-    charset = dataset.get("SpecificCharacterSet") or ""
-    encoding = python_encoding.get(charset, "ascii") if isinstance(charset, str) and charset else "ascii"
+def _plain(text: str, limit: int, encoding: str = "ascii") -> str:
+    """Return one printable line, at most `limit` long; as ASCII it is legal in any character set and text type."""
     line = " ".join(str(text).replace("\\", "/").split()).encode(encoding, "replace").decode(encoding)
     return "".join(one for one in line if one.isprintable())[:limit].strip()
+
+
+def _encoding(dataset: Dataset) -> str:
+    """Return what Python calls the data set's character set, if it has a single one; else ASCII."""
+    charset = dataset.get("SpecificCharacterSet")
+    return python_encoding.get(charset, "ascii") if isinstance(charset, str) and charset else "ascii"
 
 
 def result_name(subtracted: bool) -> str:
@@ -304,7 +303,7 @@ def _describe(
     plane = run.source.plane
     if plane.startswith("BIPLANE"):
         suffix = f"plane {plane[-1]} {suffix}"
-    original = _line(run.source.description, 63 - len(suffix), dataset)
+    original = _plain(run.source.description, 63 - len(suffix), _encoding(dataset))
     dataset.SeriesDescription = f"{original} {suffix}".strip()
     model = f"model {provenance.model_name}" if provenance.model_name else "no model"
     if provenance.model_sha256:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_real_frames_stay_out_of_repositories(untrained, tmp_path, capsys):
 def test_the_plan_of_the_command(split, evaluation, untrained, tmp_path, monkeypatch):
     plans = []
     monkeypatch.setattr(run, "evaluate", lambda models, plan: plans.append((models, plan)) or evaluation)
-    monkeypatch.setattr(plots, "save_pictures", lambda *rest: [])
+    monkeypatch.setattr(plots, "save_pictures", create_autospec(plots.save_pictures, return_value=[]))
     arguments = ["evaluate", "--model", untrained, "--set", split, "--frames", "7", "--size", "300", "--workers", "1"]
     assert main([*arguments, "--output", str(tmp_path)]) == FINE
     assert main([*arguments, "--output", str(tmp_path), "--quick"]) == FINE

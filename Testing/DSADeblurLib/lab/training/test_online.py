@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 from dataclasses import replace
+from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def full_ring() -> SceneRing:
 @pytest.fixture
 def without_processes(monkeypatch, full_ring):
     """Trainings draw from these scenes."""
-    monkeypatch.setattr(online, "SceneRing", lambda *_: full_ring)
+    monkeypatch.setattr(online, "SceneRing", create_autospec(online.SceneRing, return_value=full_ring))
 
 
 @pytest.fixture

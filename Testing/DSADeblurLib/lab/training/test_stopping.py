@@ -5,6 +5,7 @@ import os
 import signal
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest.mock import create_autospec
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ def quick(small_pool, held_out, monkeypatch):
         steps=STEPS, pool=small_pool.options,
     )  # fmt: skip
     monkeypatch.setitem(recipes.RECIPES, "quick", tiny)
-    monkeypatch.setattr(trainer, "HeldOut", lambda *_: held_out)
+    monkeypatch.setattr(trainer, "HeldOut", create_autospec(trainer.HeldOut, return_value=held_out))
     return tiny
 
 
