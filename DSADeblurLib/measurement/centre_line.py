@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import interpolate, ndimage
-from skimage.filters import sato
-from skimage.graph import route_through_array
 
 from DSADeblurLib.measurement.cross_section import Aim, Unmeasurable, aim_at
 from DSADeblurLib.steps import Steps, finished
+from DSADeblurLib.xa.subtraction.registration import needing_skimage
 
 _MARGIN_PX = 32
 _SIGMAS_PX = (1.5, 3.0, 6.0)
@@ -64,6 +63,7 @@ def find_centre_line_in_steps(image: np.ndarray, points: np.ndarray, step: float
 
     Raises:
         Unmeasurable: the points lie outside of the image, or the line would be too short.
+        XAReadError: scikit-image is not installed.
         ValueError: points or step cannot be used.
     """
     points = np.asarray(points, dtype=float)
@@ -95,6 +95,9 @@ def darkest_way(image: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _darkest_way(image: np.ndarray, points: np.ndarray) -> Steps[np.ndarray]:
+    with needing_skimage("Following a vessel"):
+        from skimage.filters import sato
+        from skimage.graph import route_through_array
     low = np.maximum(np.floor(points.min(axis=0)).astype(int) - _MARGIN_PX, 0)
     high = np.ceil(points.max(axis=0)).astype(int) + _MARGIN_PX + 1
     part = np.asarray(image[low[0] : high[0], low[1] : high[1]], dtype=np.float64)
