@@ -144,13 +144,14 @@ class MeasureSection:
 
 def _inWords(one: Measurement, choice: MeasureChoice) -> str:
     """A measurement as rich text."""
-    from DSADeblurLib.measurement.markup import LEAST_LUMEN, worse_deblurred
+    from DSADeblurLib.measurement.markup import LEAST_LUMEN, WORSE_MM, worse_deblurred
 
     name = f"<b>{html.escape(one.markup.GetName())}</b>"
     if one.figures is None:
         return _("{name}: measuring...").format(name=name)
     main = mainFigure(one.figures, choice.definition)
-    told = [_("{name}, frame {number}: {words}.").format(name=name, number=one.pair.number, words=_words(main))]
+    words = _words(main) if main.original is None or main.name == DIAMETER else f"{choice.definition} {_words(main)}"
+    told = [_("{name}, frame {number}: {words}.").format(name=name, number=one.pair.number, words=words)]
     for figure in one.figures:
         if figure.name in (LEAST_LUMEN, "reference", "length of the narrowing") and figure.original is not None:
             told.append(f"{html.escape(figure.name).capitalize()}: {_words(figure)}.")
@@ -158,7 +159,10 @@ def _inWords(one: Measurement, choice: MeasureChoice) -> str:
     told += [html.escape(label[:1].upper() + label[1:]) + "."] if label else []
     if worse_deblurred(one.figures, choice.method):
         told.append(
-            _("<i>At this size the method was less right on deblurred frames than on originals: see the original.</i>")
+            _(
+                "<i>Diameters of {low:g} to {high:g} mm came out less right on simulated deblurred frames than on "
+                "originals by this method: see the original.</i>"
+            ).format(low=WORSE_MM[0], high=WORSE_MM[1])
         )
     return " ".join(told)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import sys
+import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 DIAMETER, STENOSIS = "diameter", "stenosis"
 _CLASSES = {DIAMETER: "vtkMRMLMarkupsLineNode", STENOSIS: "vtkMRMLMarkupsCurveNode"}
+_TURN_SECONDS = 0.015
 
 
 @dataclass(frozen=True)
@@ -114,14 +119,21 @@ class MeasureWatcher(VTKObservationMixin):
     @slot
     def _update(self, caller=None, event=None) -> None:
         # Labels are changed while results are shown, which makes markups report a change.
-        if not self._publishing and not slicer.mrmlScene.IsBatchProcessing():
+        if self._publishing or slicer.mrmlScene.IsBatchProcessing():
+            return
+        if self._frames is None:
+            self._slices.stop()
+            self._onChanged([])
+        else:
             self._slices.run(self._measureInSteps())
 
     def _measureInSteps(self) -> Generator[None, None, None]:
         """Lines at once; curves, which take longer, are shown as under way meanwhile."""
         found: dict[Any, Measurement] = {}
-        curves = []
-        for markup in self._markupsOnRun():
+        curves, markups = [], self._markupsOnRun()
+        if markups:
+            yield from _libraries()
+        for markup in markups:
             points = pixelsOf(markup, self._frames.run.volume)
             if points is None:
                 continue
@@ -148,8 +160,6 @@ class MeasureWatcher(VTKObservationMixin):
             self._publish(found)
 
     def _markupsOnRun(self) -> list:
-        if self._frames is None:
-            return []
         return [one for one in measuringMarkups() if volumeUnder(one, self._frames.run) is not None]
 
     def _resultInSteps(self, markup, pair: FramePair, points, key: tuple) -> Generator[None, None, None]:
@@ -165,7 +175,7 @@ class MeasureWatcher(VTKObservationMixin):
                 pictures = self._frames.pictures(pair)
                 yield
                 if kind == DIAMETER:
-                    result = measure_line_on(pictures, tuple(pixels[0]), tuple(pixels[1]))
+                    result = yield from measure_line_on(pictures, tuple(pixels[0]), tuple(pixels[1]))
                 else:
                     result = yield from measure_curve_on(pictures, pixels, self._calibration)
             except (ValueError, DSADeblurError) as error:
@@ -183,14 +193,13 @@ class MeasureWatcher(VTKObservationMixin):
         try:
             for markup, one in found.items():
                 setLabel(markup, labelOf(one, self._choice))
-            if self._frames is not None:
-                run, method = self._frames.run.run.node, self._choice.method
-                putRows(
-                    {
-                        markup.GetID(): [rowOf(markup, run, one.pair, method, figure) for figure in one.figures or ()]
-                        for markup, one in found.items()
-                    }
-                )
+            run, method = self._frames.run.run.node, self._choice.method
+            putRows(
+                {
+                    markup.GetID(): [rowOf(markup, run, one.pair, method, figure) for figure in one.figures or ()]
+                    for markup, one in found.items()
+                }
+            )
         finally:
             self._publishing = False
         self._onChanged(list(found.values()))
@@ -235,14 +244,32 @@ class MeasureWatcher(VTKObservationMixin):
 
     @slot
     def _onSceneStartClose(self, caller, event) -> None:
-        self._slices.stop()
         self._forgetRun()
         self._results.clear()
+        self._slices.stop()
         self._onChanged([])
 
     def _forgetRun(self) -> None:
         self._watchVolumes([])
         self._frames = self._asked = None
+
+
+def _libraries() -> Generator[None, None, None]:
+    """Load what measuring needs beside the event loop: together these libraries take long."""
+    name = "DSADeblurLib.measurement.markup"
+    if name not in sys.modules:
+        thread = threading.Thread(target=_load, args=(name, "skimage.filters", "skimage.graph"), daemon=True)
+        thread.start()
+        while thread.is_alive():
+            # Threads run only while this one lets them.
+            thread.join(_TURN_SECONDS)
+            yield
+
+
+def _load(*names: str) -> None:
+    for name in names:
+        with contextlib.suppress(ImportError):  # told where it is used
+            importlib.import_module(name)
 
 
 def labelOf(one: Measurement, choice: MeasureChoice) -> Label:

@@ -189,8 +189,8 @@ class CurveResult(Result):
         return np.append(0.0, np.cumsum(steps))
 
 
-def measure_line_on(pictures: Sequence[Picture], first: Point, last: Point) -> Result:
-    """Measure the vessel that a line was drawn across.
+def measure_line_on(pictures: Sequence[Picture], first: Point, last: Point) -> Steps[Result]:
+    """Measure the vessel that a line was drawn across; a generator whose steps are short.
 
     Args:
         pictures: the original and, where there is one, the deblurred frame.
@@ -200,7 +200,11 @@ def measure_line_on(pictures: Sequence[Picture], first: Point, last: Point) -> R
         aim = aim_across(pictures[0].values, first, last)
     except ValueError as reason:
         return Result(DIAMETER, str(reason))
-    return LineResult([measure_at(one.values, aim, one.blur) for one in pictures])
+    sections = []
+    for one in pictures:
+        yield
+        sections.append(measure_at(one.values, aim, one.blur))
+    return LineResult(sections)
 
 
 def measure_curve_on(pictures: Sequence[Picture], points: np.ndarray, calibration: Calibration) -> Steps[Result]:
