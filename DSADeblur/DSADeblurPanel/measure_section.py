@@ -84,18 +84,16 @@ class MeasureSection:
         ui.diameterButton.enabled, ui.stenosisButton.enabled = isRun, isRun and not lacks
 
     def _show(self, measurements: list[Measurement]) -> None:
-        ui, before = self._ui, [one.markup for one in self._measurements]
-        self._measurements = measurements
+        ui, self._measurements = self._ui, measurements
         told = [_inWords(one, self._choice) for one in measurements]
         nothing = _("Press a button and click into a view.")
         notice = _("Research use only. Intervals are 95 % intervals.")
         ui.measurementsLabel.text = "<br>".join([*(told or [nothing]), notice])
-        if [one.markup for one in measurements] != before or ui.plotComboBox.count != len(measurements):
-            chosen = ui.plotComboBox.currentText
+        names, chosen = [one.markup.GetName() for one in measurements], ui.plotComboBox.currentText
+        if names != [ui.plotComboBox.itemText(i) for i in range(ui.plotComboBox.count)]:
             ui.plotComboBox.clear()
-            for one in measurements:
-                ui.plotComboBox.addItem(one.markup.GetName())
-            names = [one.markup.GetName() for one in measurements]
+            for name in names:
+                ui.plotComboBox.addItem(name)
             ui.plotComboBox.currentIndex = names.index(chosen) if chosen in names else len(names) - 1
         ui.plotButton.enabled = ui.exportMeasurementsButton.enabled = bool(measurements)
         for one in measurements:
