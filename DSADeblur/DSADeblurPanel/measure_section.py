@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from typing import Any
 
 import qt
 from slicer.i18n import tr as _
@@ -50,7 +51,7 @@ class MeasureSection:
         self.showError = runSection.showError
         self._choice = MeasureChoice()
         self._measurements: list[Measurement] = []
-        self._plotted = None
+        self._plotted: Any = None
         self._watcher = MeasureWatcher(self._show, runSection.showError)
         calibrationSection.onCalibrated = self._onCalibrated
         ui.diameterButton.connect("clicked(bool)", self._onDiameter)

@@ -78,8 +78,9 @@ class MeasureWatcher(VTKObservationMixin):
         self._onChanged = onChanged
         self.showError = showError
         self._slices = Slices(showError)
-        self._frames: MeasuredFrames | None = None
-        self._calibration: Calibration | None = None
+        # Both are there while anything is measured.
+        self._frames: Any = None
+        self._calibration: Any = None
         self._choice = MeasureChoice()
         self._asked: tuple | None = None
         self._results: dict[Any, tuple[tuple, Result]] = {}
@@ -246,10 +247,10 @@ class MeasureWatcher(VTKObservationMixin):
     def _onSceneStartClose(self, caller, event) -> None:
         self._forgetRun()
         self._results.clear()
-        self._slices.stop()
         self._onChanged([])
 
     def _forgetRun(self) -> None:
+        self._slices.stop()
         self._watchVolumes([])
         self._frames = self._asked = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from slicer.i18n import tr as _
@@ -44,7 +44,7 @@ class MeasuredFrames:
     def __init__(self, measured: MeasuredRun, derived) -> None:
         self.run = measured
         isOurs = derived is not None and nativeNode(derived) is measured.run.node
-        self._derived = derived if isOurs and derived is not measured.run.node else None
+        self._derived: Any = derived if isOurs and derived is not measured.run.node else None
         self._numbers = [] if self._derived is None else frameNumbersOf(self._derived)
         self._kept: tuple[tuple, list[Picture]] | None = None
 

@@ -56,8 +56,8 @@ def rowOf(markup, run, pair, method: str, figure: Figure) -> Row:
         str(pair.number),
         figure.name,
         method,
-        _number(first and first.value),
-        _number(second and second.value),
+        _number(first.value if first else math.nan),
+        _number(second.value if second else math.nan),
         _number(figure.difference),
         either.unit if either else "",
         either.label if either else "",
@@ -135,8 +135,8 @@ def exportTable(path: str | Path) -> int:
 
 
 def _interval(measured: Measured | None) -> tuple[str, str]:
-    return (_number(measured and measured.low), _number(measured and measured.high))
+    return ("", "") if measured is None else (_number(measured.low), _number(measured.high))
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None or not math.isfinite(value) else f"{value:.5g}"
+def _number(value: float) -> str:
+    return f"{value:.5g}" if math.isfinite(value) else ""
