@@ -66,7 +66,7 @@ def write_report(table: Path, original: Path, derived: Path | None, path: Path) 
     if not groups:
         raise ValueError(f"{table.name} has no value that was measured on this run.")
     observer = sr.ObserverContext(
-        observer_type=Code("121007", "DCM", "Device"),
+        observer_type=sr.CodedConcept("121007", "DCM", "Device"),
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
             uid=generate_uid(entropy_srcs=["DSADeblur", __version__]), name="DSADeblur", model_name=__version__
         ),
@@ -87,6 +87,9 @@ def write_report(table: Path, original: Path, derived: Path | None, path: Path) 
         manufacturer="DSADeblur",
     )
     report.SeriesDescription = "Measurements, research use only"
+    scheme = pydicom.Dataset()
+    scheme.CodingSchemeDesignator, scheme.CodingSchemeName = _PRIVATE, "Codes of DSADeblur"
+    report.CodingSchemeIdentificationSequence = [scheme]
     with atomic_write(path, replace=False) as unfinished:
         report.save_as(unfinished, enforce_file_format=True)
     return sum(sum(1 for one in ("original", "deblurred") if one in images and row[one]) for row in rows)
