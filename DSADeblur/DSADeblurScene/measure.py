@@ -229,6 +229,7 @@ class MeasureWatcher(VTKObservationMixin):
     def _onNodeAdded(self, caller, event, node) -> None:
         if node.IsA("vtkMRMLMarkupsNode"):
             self._observeMarkup(node)
+            self._onMarkup(node, event)
 
     @slot
     @vtk.calldata_type(vtk.VTK_OBJECT)

@@ -6,6 +6,7 @@ import csv
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import slicer
 from lines import label, movePoint
@@ -135,7 +136,7 @@ def test_controls_of_the_result_count(watched):
 
     drawDiameter(watched.volume)
     first = watched.figures()["D", "diameter"]
-    volume = renewFrame(watched.derived, 0, watched.derived.GetNthDataNode(0).GetImageData() and 0.0)
+    volume = renewFrame(watched.derived, 0, np.zeros((256, 256)))
     volume.SetAttribute("DSADeblur.Request", '{"sharpness": 0.7, "noise_reduction": 0.25}')
     updateShown(watched.derived)
     figure = watched.figures()["D", "diameter"]
