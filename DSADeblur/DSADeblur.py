@@ -42,6 +42,7 @@ from DSADeblurPanel.controls_section import ControlsSection  # noqa: E402
 from DSADeblurPanel.engine_section import EngineSection  # noqa: E402
 from DSADeblurPanel.export_section import ExportSection  # noqa: E402
 from DSADeblurPanel.input_section import InputSection  # noqa: E402
+from DSADeblurPanel.measure_section import MeasureSection  # noqa: E402
 from DSADeblurPanel.model_section import ModelSection  # noqa: E402
 from DSADeblurPanel.parameters import DSADeblurParameterNode, factsFrom, requestFrom  # noqa: E402
 from DSADeblurPanel.run_section import RunSection, State  # noqa: E402
@@ -100,6 +101,8 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/DSADeblur.ui"))
         self.layout.addWidget(uiWidget)
+        placeholder = slicer.util.childWidgetVariables(uiWidget).measureCollapsibleButton
+        placeholder.layout().addWidget(slicer.util.loadUI(self.resourcePath("UI/Measure.ui")))
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         run = self.runSection = RunSection(self.ui, self._onApply, self._onCancel)
@@ -112,6 +115,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.compareSection = CompareSection(self.ui, run)
         self.subtractionSection = SubtractionSection(self.ui, run, self._update)
         self.calibrationSection = CalibrationSection(self.ui, self.logic.getParameterNode, read, run.showError)
+        self.measureSection = MeasureSection(self.ui, self.logic.getParameterNode, run, self.calibrationSection)
         self.viewsSection = ViewsSection(self.ui, run)
         self.engineSection = EngineSection(self.ui, run, self.logic.check, self._update)
         self.exportSection = ExportSection(self.ui, run, self.logic.export)
@@ -132,6 +136,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.runSection.state = State.IDLE
         self.compareSection.cleanup()
         self._preparation.stop()
+        self.measureSection.cleanup()
         self.calibrationSection.cleanup()
         self.removeObservers()
 

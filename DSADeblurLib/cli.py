@@ -1,4 +1,4 @@
-"""The command line: info, deblur, deidentify, agree, wheels, simulate, train, evaluate."""
+"""The command line: info, deblur, deidentify, agree, report, wheels, simulate, train, evaluate."""
 
 from __future__ import annotations
 
@@ -166,6 +166,13 @@ def _parser() -> argparse.ArgumentParser:
     agree.add_argument("--plot", type=_path, default=None, metavar="FILE", help="draw it, as .png or .pdf")
     agree.add_argument("--json", action="store_true", help="print JSON instead of a table")
     agree.set_defaults(run=_agree)
+
+    report = verbs.add_parser("report", help="measurements of the panel as a DICOM structured report")
+    report.add_argument("table", type=_path, metavar="TABLE", help="the table (CSV) that the panel exports")
+    report.add_argument("--original", required=True, type=_path, metavar="FILE", help="the run that was measured")
+    report.add_argument("--derived", default=None, type=_path, metavar="FILE", help="the object that was made of it")
+    report.add_argument("--output", required=True, type=_path, metavar="FILE", help="of the report; must not exist")
+    report.set_defaults(run=_report)
 
     wheels = verbs.add_parser("wheels", help="gather what the panel installs on a computer without a network")
     wheels.add_argument("--output", required=True, type=_path, help="folder for the wheels")
@@ -335,6 +342,15 @@ def _agree(options: argparse.Namespace) -> int:
     print_agreement(pairs, options.first, options.second, options.json)
     if options.plot is not None:
         draw_agreement(options.plot, pairs, options.first, options.second)
+    return FINE
+
+
+def _report(options: argparse.Namespace) -> int:
+    from DSADeblurLib.structured_report import write_report
+
+    with _at_the_door():
+        count = write_report(options.table, options.original, options.derived, options.output)
+    print(f"{options.output}: {count} measurements")
     return FINE
 
 

@@ -12,6 +12,7 @@ EXTRAS = {
     "jpeg2000": {"pylibjpeg": "pylibjpeg", "openjpeg": "pylibjpeg-openjpeg"},
     "lab": {"pandas": "pandas"},
     "openvino": {"openvino": "openvino"},
+    "report": {"highdicom": "highdicom"},
     "scene": {"slicer_core": "slicer-core"},
     "torch": {"torch": "torch", "safetensors": "safetensors"},
     "train": {"nibabel": "nibabel", "pytorch_msssim": "pytorch-msssim"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import slicer
 from slicer.i18n import tr as _
@@ -20,8 +21,11 @@ from DSADeblurScene.lengths import (
     MeasuredRun,
     measuredRun,
 )
-from DSADeblurScene.line_labels import allLines, isLabelled
+from DSADeblurScene.line_labels import isAnyLabelled
 from DSADeblurScene.slot import slot
+
+if TYPE_CHECKING:
+    from DSADeblurLib.measurement.calibration import Calibration
 
 
 class CalibrationSection(VTKObservationMixin):
@@ -47,6 +51,8 @@ class CalibrationSection(VTKObservationMixin):
         self._known: tuple | None = None
         self._measured: MeasuredRun | None = None
         self._problem = ""
+        # Told of the run and its calibration, None where there is none, whenever one may have changed.
+        self.onCalibrated: Callable[[MeasuredRun | None, Calibration | None], None] = lambda measured, calibration: None
         self._watcher = LengthWatcher(self._showLengths, showError)
         ui.calibrationComboBox.connect("currentIndexChanged(int)", self._onChosen)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
@@ -111,6 +117,7 @@ class CalibrationSection(VTKObservationMixin):
         rows = [f"<b>{html.escape(line.GetName())}</b> {html.escape(one.text)}" for line, one in lengths.lines]
         nothing = _("No line lies on this run. Draw one in the module Markups.") if calibration is not None else ""
         self._ui.lengthsLabel.text = "<br>".join(rows) or nothing
+        self.onCalibrated(self._measured, calibration)
 
     @slot
     def _onChosen(self, index: int) -> None:
@@ -125,5 +132,5 @@ class CalibrationSection(VTKObservationMixin):
     @slot
     def _onSceneImported(self, caller, event) -> None:
         # The panel may not be open; lines that it labelled before the scene was saved must not be left alone.
-        if any(map(isLabelled, allLines())):
+        if isAnyLabelled():
             self.show(self._getParameterNode())

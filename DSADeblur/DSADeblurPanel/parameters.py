@@ -107,6 +107,38 @@ class ExportFormat(enum.Enum):
         return names.get(self.value) or {"gif": _("GIF film"), "mp4": _("MP4 film")}[self.value]
 
 
+class MeasuringMethod(enum.Enum):
+    """How diameters are measured; the values are DSADeblurLib.measurement.diameter.METHODS."""
+
+    MODEL_FIT = "model fit"
+    HALF_MAXIMUM = "half maximum"
+    DERIVATIVE = "derivative"
+    DENSITOMETRIC = "densitometric"
+
+    def label(self) -> str:
+        return {
+            "model fit": _("Model fit, without the blur"),
+            "half maximum": _("Full width at half maximum"),
+            "derivative": _("Edges by the derivative"),
+            "densitometric": _("Densitometric"),
+        }[self.value]
+
+
+class StenosisDefinition(enum.Enum):
+    """Whose degree of stenosis is shown; the values are DSADeblurLib.measurement.markup.DEFINITIONS."""
+
+    NASCET = "NASCET"
+    ECST = "ECST"
+    WASID = "WASID"
+
+    def label(self) -> str:
+        return {
+            "NASCET": _("NASCET: by the normal vessel behind it"),
+            "ECST": _("ECST: by the vessel as it was there"),
+            "WASID": _("WASID: by the normal vessel before it"),
+        }[self.value]
+
+
 @parameterNodeWrapper
 class DSADeblurParameterNode:
     """Parameters of the panel.
@@ -120,6 +152,7 @@ class DSADeblurParameterNode:
     referenceLine - drawn across a catheter, or along a known distance.
     frenchSize - of that catheter; knownDistance - that distance in mm.
     background - percent of the anatomy shown with a subtracted run.
+    measuringMethod, stenosisDefinition - of diameters and of the degree of stenosis.
     """
 
     inputNode: typing.Union[vtkMRMLSequenceNode, vtkMRMLScalarVolumeNode, None]  # noqa: UP007
@@ -134,6 +167,8 @@ class DSADeblurParameterNode:
     frenchSize: Annotated[float, WithinRange(1, 40)] = 5
     knownDistance: Annotated[float, WithinRange(0.1, 1000)] = 10
     background: Annotated[float, WithinRange(0, 100)] = 20
+    measuringMethod: MeasuringMethod = MeasuringMethod.MODEL_FIT
+    stenosisDefinition: StenosisDefinition = StenosisDefinition.NASCET
 
     if typing.TYPE_CHECKING:  # what the wrapper adds
 

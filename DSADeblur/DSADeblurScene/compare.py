@@ -35,7 +35,7 @@ LAYOUT_IDS = {3: LAYOUT_ID, 2: LAYOUT_ID + 1}
 VIEWS = ("DSADeblurOriginal", "DSADeblurDeblurred", "DSADeblurDifference")
 DIFFERENCE_REFERENCE = "DSADeblur.difference"
 SUBTRACTED_REFERENCE = "DSADeblur.subtractedSource"
-_MISSING = ATTRIBUTE + "MissingFrames"
+MISSING = ATTRIBUTE + "MissingFrames"
 _COLOURS = ("#8C8C8C", "#6EB04B", "#EDD54C")
 _LABELS = ("O", "D", "&#916;")
 
@@ -131,14 +131,14 @@ def _beginSubtracted(derived, run: InputRun, numbers: list[int], first: int, fra
 
 def _missing(node) -> list[int]:
     """Numbers of the source frames that are still to be put into a subtracted source."""
-    return [int(number) for number in (node.GetAttribute(_MISSING) or "").split()]
+    return [int(number) for number in (node.GetAttribute(MISSING) or "").split()]
 
 
 def _setMissing(node, numbers: list[int]) -> None:
     if numbers:
-        node.SetAttribute(_MISSING, " ".join(map(str, numbers)))
+        node.SetAttribute(MISSING, " ".join(map(str, numbers)))
     else:
-        node.RemoveAttribute(_MISSING)
+        node.RemoveAttribute(MISSING)
 
 
 def _inScene(node) -> bool:

@@ -11,6 +11,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from DSADeblurLib.lazy_frames import evenly_spaced
+from DSADeblurLib.steps import finished
 from DSADeblurScene.input import InputRun, browserForSequence, shownVolume
 
 ATTRIBUTE = "DSADeblur."
@@ -24,15 +25,6 @@ def addDerived(run: InputRun, frames, frameNumbers, *, name: str, attributes: di
     return finished(
         addDerivedInSteps(run, frames, frameNumbers, name=name, attributes=attributes, subtracted=subtracted)
     )
-
-
-def finished(steps: Generator) -> Any:
-    """What a generator returns at its end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 def addDerivedInSteps(

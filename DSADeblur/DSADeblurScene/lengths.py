@@ -23,11 +23,12 @@ from DSADeblurScene.slot import slot
 if TYPE_CHECKING:
     from DSADeblurLib.measurement.calibration import Calibration, Choices, Length, Measured
     from DSADeblurLib.xa.header.facts import Acquisition
+    from DSADeblurLib.xa.loaded_frames import LoadedRun
 
 CATHETER, KNOWN_DISTANCE = "catheter", "known-distance"
 # How far an end may lie from where it was meant, in pixels.
 END_UNCERTAINTY_PX = 0.5
-_LINE_EVENTS = (
+MARKUP_EVENTS = (
     vtk.vtkCommand.ModifiedEvent,
     slicer.vtkMRMLMarkupsNode.PointModifiedEvent,
     slicer.vtkMRMLMarkupsNode.PointAddedEvent,
@@ -58,11 +59,13 @@ class MeasuredRun:
     """A run as far as lengths are concerned.
 
     run: the native run, also when a derived node was chosen. volume: where its frames lie in the scene.
-    choices: every calibration that its header allows. notes: sentences on what is not known or contradicts itself.
+    loaded: its stored values. choices: every calibration that its header allows. notes: sentences on what is not known
+    or contradicts itself.
     """
 
     run: InputRun
     volume: slicer.vtkMRMLScalarVolumeNode
+    loaded: LoadedRun
     acquisition: Acquisition
     choices: Choices
     notes: tuple[str, ...]
@@ -91,7 +94,7 @@ def measuredRun(node, facts: UserFacts = UserFacts(), read=readLoaded) -> Measur
     volume = shownVolume(run.node) or run.volumes[0]
     known = loaded.run.has_file or facts.say_geometry
     acquisition = loaded.run.acquisition if known else _nothingKnown(gridOf(volume))
-    return MeasuredRun(run, volume, acquisition, choices(acquisition), (loaded.note, *acquisition.warnings))
+    return MeasuredRun(run, volume, loaded, acquisition, choices(acquisition), (loaded.note, *acquisition.warnings))
 
 
 def nativeNode(node):
@@ -116,20 +119,28 @@ def lengthOf(line, volume) -> Length | None:
     return Length.between(first, second, END_UNCERTAINTY_PX)
 
 
-def pixelsOf(line, volume) -> np.ndarray | None:
-    """(2, 3) columns, rows and slices of the ends of a line, in pixels of a volume, transforms of both included."""
-    # A point that still follows the mouse counts: the view shows a length for it.
-    if line.GetNumberOfControlPoints() != 2 or line.GetNumberOfDefinedControlPoints(True) != 2:
+def pixelsOf(markup, volume) -> np.ndarray | None:
+    """(n, 3) columns, rows and slices of the points of a line or curve, in pixels of a volume, transforms included.
+
+    None while points are missing: of a line one of two, of a curve two.
+    """
+    isLine = markup.IsA("vtkMRMLMarkupsLineNode")
+    # The point of a line that still follows the mouse counts: the view shows a length for it.
+    counted = (markup.PositionDefined, markup.PositionPreview) if isLine else (markup.PositionDefined,)
+    numbers = [
+        i for i in range(markup.GetNumberOfControlPoints()) if markup.GetNthControlPointPositionStatus(i) in counted
+    ]
+    if len(numbers) < 2 or (isLine and markup.GetNumberOfControlPoints() != 2):
         return None
     toVolume, rasToIjk = vtk.vtkGeneralTransform(), vtk.vtkMatrix4x4()
     slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(None, volume.GetParentTransformNode(), toVolume)
     gridOf(volume).GetRASToIJKMatrix(rasToIjk)
     points = []
-    for i in range(2):
-        position = toVolume.TransformPoint(line.GetNthControlPointPositionWorld(i))
+    for i in numbers:
+        position = toVolume.TransformPoint(markup.GetNthControlPointPositionWorld(i))
         points.append(rasToIjk.MultiplyPoint((*position, 1.0))[:3])
-    ends = np.array(points)
-    return ends if np.isfinite(ends).all() else None
+    pixels = np.array(points)
+    return pixels if np.isfinite(pixels).all() else None
 
 
 def gridOf(volume):
@@ -142,10 +153,10 @@ def gridOf(volume):
 
 
 def volumeUnder(line, measured: MeasuredRun):
-    """The volume of a run, or of what was derived from it, that a line lies on; None when it lies elsewhere.
+    """The volume of a run, or of what was derived from it, that a line or curve lies on; None when it lies elsewhere.
 
     Slicer notes in which volume a point was placed. Runs lie in the same place in the scene, so only this tells them
-    apart. A line without it (from a script, or whose volume is gone) lies on a run when both ends project into the
+    apart. A line without it (from a script, or whose volume is gone) lies on a run when its points project into the
     image and at least one of them lies in its plane.
     """
     ids = (line.GetNthControlPointAssociatedNodeID(i) for i in range(line.GetNumberOfControlPoints()))
@@ -279,7 +290,7 @@ class LengthWatcher(VTKObservationMixin):
         return Lengths(calibration, tuple(dict.fromkeys(filter(None, notes))), tuple(found))
 
     def _observeLine(self, line) -> None:
-        for event in _LINE_EVENTS:
+        for event in MARKUP_EVENTS:
             if not self.hasObserver(line, event, self._update):
                 self.addObserver(line, event, self._update)
 
@@ -294,7 +305,7 @@ class LengthWatcher(VTKObservationMixin):
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeRemoved(self, caller, event, node) -> None:
         if node.IsA("vtkMRMLMarkupsLineNode"):
-            for lineEvent in _LINE_EVENTS:
+            for lineEvent in MARKUP_EVENTS:
                 self.removeObserver(node, lineEvent, self._update)
             if node is self._choice.line:
                 self._choice = dataclasses.replace(self._choice, line=None)

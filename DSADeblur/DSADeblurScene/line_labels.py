@@ -1,8 +1,8 @@
-"""What the views draw beside a markups line: our text with kind and interval in place of Slicer's bare millimetres."""
+"""What the views draw beside a markups line or curve: our text in place of Slicer's bare millimetres."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import slicer
 from slicer.i18n import tr as _
@@ -15,13 +15,23 @@ if TYPE_CHECKING:
 
 MEASUREMENT = "DSADeblur length"
 SLICERS_OWN = "length"
+# Of markups whose vessel is measured, not their own length: what is measured with them.
+MEASURES = ATTRIBUTE + "Measures"
 _WAS_SHOWN = ATTRIBUTE + "SlicerLengthShown"
 # vtkMRMLMeasurement prints into 80 characters, of which 78 are used; all texts but freak ones are shorter.
 _LONGEST = 78
 
 
-def setLabel(line, measured: Measured) -> None:
-    """Show a Measured as the label of a line.
+class Label(NamedTuple):
+    """A text, and the number in it with its unit."""
+
+    text: str
+    value: float = 0.0
+    unit: str = ""
+
+
+def setLabel(line, measured: Measured | Label) -> None:
+    """Show a Measured, or what else a Label says, beside a line or curve.
 
     Slicer's own measurement takes unit, factor and format from the scene's unit of length each time that a point moves,
     so that nothing set on it would last. It is switched off, and a static measurement stands in its place, whose format
@@ -73,8 +83,19 @@ def isLabelled(line) -> bool:
 
 
 def allLines() -> list:
-    """The markups lines of the scene."""
-    return slicer.util.getNodesByClass("vtkMRMLMarkupsLineNode")
+    """The markups lines of the scene whose own length is of interest."""
+    return [line for line in slicer.util.getNodesByClass("vtkMRMLMarkupsLineNode") if not line.GetAttribute(MEASURES)]
+
+
+def measuringMarkups() -> list:
+    """The lines and curves of the scene with which vessels are measured."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLMarkupsNode")
+    return [node for node in nodes if node.GetAttribute(MEASURES)]
+
+
+def isAnyLabelled() -> bool:
+    """Whether something in the scene has our label."""
+    return any(map(isLabelled, [*allLines(), *measuringMarkups()]))
 
 
 @slot
@@ -86,7 +107,7 @@ def watchLoadedScenes() -> None:
 
     @slot
     def onLoaded(_scene, _event) -> None:
-        if any(map(isLabelled, allLines())):
+        if isAnyLabelled():
             slicer.modules.dsadeblur.widgetRepresentation()
 
     slicer.mrmlScene.AddObserver(slicer.mrmlScene.EndImportEvent, onLoaded)

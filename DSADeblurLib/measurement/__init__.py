@@ -17,6 +17,9 @@ density, or logarithms of intensity), points are (row, column) in pixels with wh
     find_stenosis(course, method)                  -> Stenosis | None                             stenosis
     nascet, ecst, wasid, percent_stenosis, Aneurysm             of figures measured by hand       stenosis
 
+    measure_line_on(pictures, first, last)         -> steps to a Result, of a line on both frames  markup
+    measure_curve_on(pictures, points, calibration)           of a curve; .figures(method, calibration), .plot
+
     compare(first, second)                         -> Agreement of pairs, many vessels            agreement
     choices(acquisition)                           -> what is a millimetre                        calibration
 

@@ -392,5 +392,7 @@ def _assumed_pixels(acquisition: Acquisition) -> tuple[str, ...]:
 
 def _rounded(number: float, rounding: str, shown: Measured) -> str:
     """One decimal, two below 1, none from 100."""
+    if math.isinf(number):
+        return "any" if number > 0 else "-any"
     decimals = 0 if shown.value >= 100 else 2 if shown.value < 1 else 1
     return str(Decimal(repr(float(number))).quantize(Decimal(1).scaleb(-decimals), rounding))

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import interpolate, ndimage
-from skimage.filters import sato
-from skimage.graph import route_through_array
 
 from DSADeblurLib.measurement.cross_section import Aim, Unmeasurable, aim_at
+from DSADeblurLib.steps import Steps, finished
+from DSADeblurLib.xa.subtraction.registration import needing_skimage
 
 _MARGIN_PX = 32
 _SIGMAS_PX = (1.5, 3.0, 6.0)
 # How much dearer a step is far from any vessel than in the middle of the clearest.
 _CONTRAST = 30.0
 _LEAST_POINTS = 8
+# Ridges are looked for in parts of the image of about this many pixels.
+_PART_PIXELS = 40_000
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class CentreLine:
 
 
 def find_centre_line(image: np.ndarray, points: np.ndarray, step: float) -> CentreLine:
+    """As `find_centre_line_in_steps`, all at once."""
+    return finished(find_centre_line_in_steps(image, points, step))
+
+
+def find_centre_line_in_steps(image: np.ndarray, points: np.ndarray, step: float) -> Steps[CentreLine]:
     """Follow a vessel along some points.
 
     Args:
@@ -51,8 +58,12 @@ def find_centre_line(image: np.ndarray, points: np.ndarray, step: float) -> Cent
         points: (k, 2) rows and columns, in order along the vessel, at least two; they may lie beside its middle.
         step: distance of the places in pixels.
 
+    Returns:
+        The line, at the end of a generator whose steps are short.
+
     Raises:
         Unmeasurable: the points lie outside of the image, or the line would be too short.
+        XAReadError: scikit-image is not installed.
         ValueError: points or step cannot be used.
     """
     points = np.asarray(points, dtype=float)
@@ -60,11 +71,12 @@ def find_centre_line(image: np.ndarray, points: np.ndarray, step: float) -> Cent
         raise ValueError("A centre line needs at least two points (row, column) and a step above 0.")
     if (points < 0).any() or (points > np.array(image.shape) - 1).any():
         raise Unmeasurable("The points do not lie in the image.")
-    line = _spaced(darkest_way(image, points), 1.0)
+    way = yield from _darkest_way(image, points)
+    line = _spaced(way, 1.0)
     if len(line) < _LEAST_POINTS:
         raise Unmeasurable("The curve is too short to follow a vessel.")
     for smoothing in (2.0, 1.0):
-        centred, widths = _on_the_middle(image, _smoothed(line, smoothing))
+        centred, widths = yield from _on_the_middle(image, _smoothed(line, smoothing))
         line = _spaced(_smoothed(centred, 0.25), 1.0)
     places = _spaced(line, step)
     arc = step * np.arange(len(places))
@@ -79,22 +91,40 @@ def find_centre_line(image: np.ndarray, points: np.ndarray, step: float) -> Cent
 
 def darkest_way(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     """The way of pixels (n, 2) through all points in which a dark ridge is left as little as possible."""
+    return finished(_darkest_way(image, points))
+
+
+def _darkest_way(image: np.ndarray, points: np.ndarray) -> Steps[np.ndarray]:
+    with needing_skimage("Following a vessel"):
+        from skimage.filters import sato
+        from skimage.graph import route_through_array
     low = np.maximum(np.floor(points.min(axis=0)).astype(int) - _MARGIN_PX, 0)
     high = np.ceil(points.max(axis=0)).astype(int) + _MARGIN_PX + 1
     part = np.asarray(image[low[0] : high[0], low[1] : high[1]], dtype=np.float64)
-    ridge = sato(part, sigmas=_SIGMAS_PX, black_ridges=True)
+    ridge = np.zeros_like(part)
+    for sigma in _SIGMAS_PX:
+        # The filter reaches over eight of its sigmas.
+        reach, count = math.ceil(8 * sigma) + 4, max(1, _PART_PIXELS // part.shape[1])
+        for start in range(0, len(part), count):
+            above = min(start, reach)
+            rows = sato(part[start - above : start + count + reach], sigmas=(sigma,), black_ridges=True)
+            band = ridge[start : start + count]
+            np.maximum(band, rows[above : above + count], out=band)
+            yield
     cost = 1 / (1 / _CONTRAST + np.clip(ridge / max(float(np.percentile(ridge, 98)), 1e-12), 0, 1))
     stops = np.clip(np.rint(points - low).astype(int), 0, np.array(part.shape) - 1)
     way = [stops[:1]]
     for first, last in zip(stops, stops[1:], strict=False):
         way.append(np.array(route_through_array(cost, first, last)[0])[1:].reshape(-1, 2))
+        yield
     return np.concatenate(way) + low
 
 
-def _on_the_middle(image: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _on_the_middle(image: np.ndarray, line: np.ndarray) -> Steps[tuple[np.ndarray, np.ndarray]]:
     """Each point of a line moved across onto the vessel's middle, (n, 2), and its rough widths (n,)."""
     across, shifts, widths = _across(line), np.full(len(line), np.nan), np.full(len(line), np.nan)
     for k in range(0, len(line), 2):
+        yield
         try:
             aim = aim_at(image, tuple(line[k]), tuple(across[k]), 6.0)
         except Unmeasurable:

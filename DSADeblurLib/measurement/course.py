@@ -8,10 +8,11 @@ import numpy as np
 from scipy import stats
 
 from DSADeblurLib.measurement.centre_line import CentreLine, find_centre_line
-from DSADeblurLib.measurement.cross_section import NO_VESSEL, TOO_FAINT
+from DSADeblurLib.measurement.cross_section import NO_VESSEL, TOO_FAINT, Aim
 from DSADeblurLib.measurement.cylinder_fit import KnownDensity
 from DSADeblurLib.measurement.diameter import CONFIDENT, METHODS, Section, measure_at
 from DSADeblurLib.measurement.line_spread import SystemBlur
+from DSADeblurLib.steps import Steps, finished
 
 STEP_MM = 0.2
 # A place tells the density when its squared radius is known as well as this, and of every third place so many must.
@@ -63,6 +64,13 @@ class VesselCourse:
 def measure_course(
     image: np.ndarray, line: CentreLine, blur: SystemBlur | None = None, averaging: float = 3.0
 ) -> VesselCourse:
+    """As `measure_course_in_steps`, all at once."""
+    return finished(measure_course_in_steps(image, line, blur, averaging))
+
+
+def measure_course_in_steps(
+    image: np.ndarray, line: CentreLine, blur: SystemBlur | None = None, averaging: float = 3.0
+) -> Steps[VesselCourse]:
     """Measure at every place of a centre line, for instance on another frame than it was found on.
 
     Where a vessel is too narrow for its profile to tell the width, the density that wider places show helps: its
@@ -73,12 +81,18 @@ def measure_course(
         line: from `find_centre_line`.
         blur: of this image; its error is left aside, it moves all widths alike.
         averaging: length in pixels along the vessel that is averaged; what a narrowing shorter than it loses.
+
+    Returns:
+        The course, at the end of a generator with a step for each place.
     """
     certain = None if blur is None else blur.scaled(1.0)
     aims = [line.aim(k) for k in range(len(line.arc))]
-    some = [measure_at(image, aim, certain, averaging) for aim in aims[::_EVERY]]
-    density = None if certain is None else _density(some)
-    return VesselCourse(line, tuple(measure_at(image, aim, certain, averaging, density) for aim in aims), density)
+    density = None
+    if certain is not None:
+        some = yield from _measured(image, aims[::_EVERY], certain, averaging)
+        density = _density(some)
+    sections = yield from _measured(image, aims, certain, averaging, density)
+    return VesselCourse(line, tuple(sections), density)
 
 
 def measure_curve(
@@ -86,6 +100,14 @@ def measure_curve(
 ) -> VesselCourse:
     """Find the centre line through a user's points and measure along it; see `find_centre_line`, `measure_course`."""
     return measure_course(image, find_centre_line(image, points, step), blur, averaging)
+
+
+def _measured(image: np.ndarray, aims: list[Aim], *known) -> Steps[list[Section]]:
+    sections = []
+    for aim in aims:
+        sections.append(measure_at(image, aim, *known))
+        yield
+    return sections
 
 
 def _density(sections: list[Section]) -> KnownDensity | None:

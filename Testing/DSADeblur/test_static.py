@@ -33,13 +33,14 @@ def test_there_is_something_to_check():
     assert len(MODULE_FILES) > 10 and len(LIBRARY_FILES) > 20
 
 
-def test_ui_file_uses_known_classes_and_properties():
-    assert apicheck.checkUi(hostpaths.UI) == []
+@pytest.mark.parametrize("path", (hostpaths.UI, hostpaths.MEASURE_UI), ids=lambda path: path.name)
+def test_ui_file_uses_known_classes_and_properties(path):
+    assert apicheck.checkUi(path) == []
 
 
 @pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.name)
 def test_module_uses_known_members_and_signals(path):
-    assert apicheck.checkPython(path, hostpaths.UI) == []
+    assert apicheck.checkPython(path, hostpaths.UI, hostpaths.MEASURE_UI) == []
 
 
 @pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.name)
@@ -55,7 +56,8 @@ def test_library_does_not_know_the_application(path):
 @pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.name)
 def test_module_files_import_only_light_things(path):
     # pydicom, scipy and torch are slow to import or absent; what needs them is imported where it is used.
-    light = {f"DSADeblurLib.{name}" for name in ("frame_file", "lazy_frames", "options", "paths", "request", "used")}
+    names = ("frame_file", "lazy_frames", "options", "paths", "request", "steps", "used")
+    light = {f"DSADeblurLib.{name}" for name in names}
     allowed = set(sys.stdlib_module_names) | {"numpy", "vtk", "qt", "ctk", "slicer", "DSADeblurScene", "DSADeblurPanel"}
     for name in imports(path, file_scope=True):
         assert name in light | {"DSADeblurLib"} or name.split(".")[0] in allowed, name

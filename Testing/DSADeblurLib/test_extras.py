@@ -36,6 +36,7 @@ def without(monkeypatch):
         (["deblur", "RUN", "--scheduler", "tcp://localhost:1"], "cryptography", "cryptography"),
         (["deidentify", "RUN"], "dicomanonymizer", "dicom-anonymizer"),
         (["evaluate"], "pandas", "pandas"),
+        (["report", "T", "--original", "RUN", "--output", "SR"], "highdicom", "highdicom"),
         (["train", "--recipe", "compact", "--volumes"], "nibabel", "nibabel"),
     ],
 )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import qtapi
@@ -16,16 +18,19 @@ _DYNAMIC = {"SlicerParameterName"}
 _OTHER_QT = {"QUiLoader", "QFile", "Qt"}
 
 
-def widgetsOf(uiPath: str | Path) -> dict[str, str]:
-    """Names of the widgets in a .ui file and their classes."""
-    root = ElementTree.parse(uiPath).getroot()
-    return {widget.get("name"): widget.get("class") for widget in root.iter("widget")}
+def widgetsOf(*uiPaths: str | Path) -> dict[str, str]:
+    """Names of the widgets in .ui files and their classes."""
+    return {widget.get("name"): widget.get("class") for widget in _widgets(*uiPaths)}
 
 
-def boundParameters(uiPath: str | Path) -> dict[str, str]:
-    """Names of the parameters bound in a .ui file and the names of their widgets."""
-    root, bound = ElementTree.parse(uiPath).getroot(), {}
-    for widget in root.iter("widget"):
+def _widgets(*uiPaths: str | Path) -> Iterator[ElementTree.Element]:
+    return chain.from_iterable(ElementTree.parse(one).getroot().iter("widget") for one in uiPaths)
+
+
+def boundParameters(*uiPaths: str | Path) -> dict[str, str]:
+    """Names of the parameters bound in .ui files and the names of their widgets."""
+    bound = {}
+    for widget in _widgets(*uiPaths):
         for entry in widget.findall("property[@name='SlicerParameterName']"):
             bound[entry.findtext("string")] = widget.get("name")
     return bound
@@ -62,10 +67,10 @@ def checkUi(uiPath: str | Path) -> list[str]:
     return problems
 
 
-def checkPython(path: str | Path, uiPath: str | Path) -> list[str]:
+def checkPython(path: str | Path, *uiPaths: str | Path) -> list[str]:
     """Use of widgets, signals and classes of qt, ctk and qMRML in a Python file."""
     source = Path(path).read_text(encoding="utf-8")
-    checker = _Checker(Path(path).name, widgetsOf(uiPath))
+    checker = _Checker(Path(path).name, widgetsOf(*uiPaths))
     checker.visit(ast.parse(source))
     return checker.problems
 

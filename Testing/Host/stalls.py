@@ -106,12 +106,17 @@ def main(frames: int = 100, side: int = 512) -> None:
     import dicomhost
     import qtemu
     import samples
+    import slicer
     from guihost import GuiHost
+    from lines import movePoint
+    from narrowed import drawMarkup
 
     folder = Path(tempfile.mkdtemp())
     samples.write_run(folder / "run.dcm", samples.vessel_frames(frames, side, side), mask_frames=(1, 2))
     _compile()
     host = GuiHost()
+    from DSADeblurScene.input import browserForSequence, shownVolume
+
     results: dict[str, StallMeter] = {}
 
     def step(name: str, action, until=lambda: True) -> None:
@@ -144,6 +149,15 @@ def main(frames: int = 100, side: int = 512) -> None:
     step("Compare", widget.ui.compareButton.click, idle)
     step("Peak opacification", widget.ui.peakButton.click, idle)
     step("Anatomical background", widget.ui.backgroundButton.click, idle)
+    volume, middle, measured = shownVolume(sequence), side / 2, lambda: not widget.measureSection.isBusy
+    browserForSequence(sequence).SetSelectedItemNumber(frames - 1)
+    line = [(middle, middle - 15), (middle, middle + 15)]
+    step("draw a diameter", lambda: drawMarkup(volume, "diameter", line, "D"), measured)
+    step("move it", lambda: movePoint(slicer.util.getNode("D"), volume, middle + 2, middle + 15), measured)
+    curve = [(middle + down, middle) for down in (-100, 0, 100)]
+    step("draw a stenosis", lambda: drawMarkup(volume, "stenosis", curve, "S"), measured)
+    step("step to a frame", lambda: browserForSequence(sequence).SetSelectedItemNumber(frames - 2), measured)
+    slicer.mrmlScene.RemoveNode(slicer.util.getNode("S"))
     widget._parameterNode.exportFolder = str(folder)
     step("Export DICOM", widget.ui.exportButton.click, idle)
     step("Apply again", widget.ui.applyButton.click, lambda: widget.ui.progressBar.value > 0 or idle())

@@ -31,14 +31,12 @@ SMALLEST_SIDE = 48
 
 
 @contextmanager
-def needing_skimage() -> Iterator[None]:
+def needing_skimage(what: str = "Finding and registering masks") -> Iterator[None]:
     """Around an import of scikit-image, which Slicer does not bring: where it is missing, one XAReadError says so."""
     try:
         yield
     except ImportError as error:
-        raise XAReadError(
-            "Finding and registering masks needs the Python package scikit-image: pip install scikit-image."
-        ) from error
+        raise XAReadError(f"{what} needs the Python package scikit-image: pip install scikit-image.") from error
 
 
 def image_area(log_mask: np.ndarray, log_contrast: np.ndarray) -> np.ndarray:

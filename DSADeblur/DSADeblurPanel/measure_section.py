@@ -1,0 +1,185 @@
+"""Section of the panel that measures diameters and stenoses on original and deblurred frames at once."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from DSADeblurPanel.calibration_section import CalibrationSection
+from DSADeblurPanel.packages import installInto, isMissing
+from DSADeblurPanel.parameters import DSADeblurParameterNode
+from DSADeblurPanel.run_section import RunSection
+from DSADeblurScene.input import resolveNode
+from DSADeblurScene.measure import (
+    DIAMETER,
+    STENOSIS,
+    MeasureChoice,
+    Measurement,
+    MeasureWatcher,
+    beginPlacing,
+    mainFigure,
+)
+from DSADeblurScene.measure_plot import putPlot, showPlot
+from DSADeblurScene.measure_table import exportTable
+from DSADeblurScene.slot import slot
+
+_PACKAGE = "scikit-image"
+
+
+class MeasureSection:
+    """Buttons that place markups, the choice of method, and what was measured in words. Like lines, markups are watched
+    also while the panel is not open.
+
+    Args:
+        getParameterNode: gives the parameter node of the scene.
+        runSection: whose status line is used.
+        calibrationSection: that says what run is measured, in which calibration.
+    """
+
+    def __init__(
+        self,
+        ui,
+        getParameterNode: Callable[[], DSADeblurParameterNode],
+        runSection: RunSection,
+        calibrationSection: CalibrationSection,
+    ) -> None:
+        self._ui, self._getParameterNode, self._runSection = ui, getParameterNode, runSection
+        self.showError = runSection.showError
+        self._choice = MeasureChoice()
+        self._measurements: list[Measurement] = []
+        self._plotted: Any = None
+        self._watcher = MeasureWatcher(self._show, runSection.showError)
+        calibrationSection.onCalibrated = self._onCalibrated
+        ui.diameterButton.connect("clicked(bool)", self._onDiameter)
+        ui.stenosisButton.connect("clicked(bool)", self._onStenosis)
+        ui.plotButton.connect("clicked(bool)", self._onPlot)
+        ui.exportMeasurementsButton.connect("clicked(bool)", self._onExport)
+        ui.installMeasuringButton.connect("clicked(bool)", self._onInstall)
+        ui.installMeasuringButton.text = _("Install {package}").format(package=_PACKAGE)
+        self._show([])
+        self._enable(False)
+
+    @property
+    def isBusy(self) -> bool:
+        """Whether something is still to be measured."""
+        return self._watcher.isBusy
+
+    def cleanup(self) -> None:
+        """Leave the scene alone."""
+        self._watcher.stop()
+
+    def _onCalibrated(self, measured, calibration) -> None:
+        parameters = self._getParameterNode()
+        self._choice = MeasureChoice(parameters.measuringMethod.value, parameters.stenosisDefinition.value)
+        self._watcher.watch(measured, resolveNode(parameters.derivedNode), calibration, self._choice)
+        self._enable(calibration is not None)
+
+    def _enable(self, isRun: bool) -> None:
+        ui = self._ui
+        lacks = isMissing(_PACKAGE)
+        ui.installMeasuringButton.visible = lacks
+        ui.diameterButton.enabled, ui.stenosisButton.enabled = isRun, isRun and not lacks
+
+    def _show(self, measurements: list[Measurement]) -> None:
+        ui, self._measurements = self._ui, measurements
+        told = [_inWords(one, self._choice) for one in measurements]
+        nothing = _("Press a button and click into a view.")
+        notice = _("Research use only. Intervals are 95 % intervals.")
+        ui.measurementsLabel.text = "<br>".join([*(told or [nothing]), notice])
+        names, chosen = [one.markup.GetName() for one in measurements], ui.plotComboBox.currentText
+        if names != [ui.plotComboBox.itemText(i) for i in range(ui.plotComboBox.count)]:
+            ui.plotComboBox.clear()
+            for name in names:
+                ui.plotComboBox.addItem(name)
+            ui.plotComboBox.currentIndex = names.index(chosen) if chosen in names else len(names) - 1
+        ui.plotButton.enabled = ui.exportMeasurementsButton.enabled = bool(measurements)
+        for one in measurements:
+            if one.markup is self._plotted and one.plot is not None:
+                putPlot(one.plot, one.markup.GetName())
+
+    @slot
+    def _onDiameter(self) -> None:
+        beginPlacing(DIAMETER)
+
+    @slot
+    def _onStenosis(self) -> None:
+        beginPlacing(STENOSIS)
+
+    @slot
+    def _onPlot(self) -> None:
+        index = self._ui.plotComboBox.currentIndex
+        if not 0 <= index < len(self._measurements):
+            return
+        one = self._measurements[index]
+        if one.plot is None:
+            self._runSection.showStatus(_("Nothing was measured there that could be drawn."))
+            return
+        self._plotted = one.markup
+        showPlot(putPlot(one.plot, one.markup.GetName()))
+
+    @slot
+    def _onExport(self) -> None:
+        path = qt.QFileDialog.getSaveFileName(None, _("Measurements"), "measurements.csv", "CSV (*.csv)")
+        # PySide gives the filter as well, PythonQt the path alone.
+        path = path[0] if isinstance(path, tuple) else path
+        if not path:
+            return
+        try:
+            count = exportTable(str(path))
+        except (ValueError, OSError) as error:
+            self.showError(str(error), "")
+        else:
+            self._runSection.showStatus(_("{count} measurements were written.").format(count=count))
+
+    @slot
+    def _onInstall(self) -> None:
+        installInto(self._runSection, _PACKAGE)
+        self._enable(self._ui.diameterButton.enabled)
+
+
+def _inWords(one: Measurement, choice: MeasureChoice) -> str:
+    """A measurement as rich text."""
+    from DSADeblurLib.measurement.markup import LEAST_LUMEN, WORSE_MM, worse_deblurred
+
+    name = f"<b>{html.escape(one.markup.GetName())}</b>"
+    if one.figures is None:
+        return _("{name}: measuring...").format(name=name)
+    main = mainFigure(one.figures, choice.definition)
+    words = _words(main) if main.original is None or main.name == DIAMETER else f"{choice.definition} {_words(main)}"
+    told = [_("{name}, frame {number}: {words}.").format(name=name, number=one.pair.number, words=words)]
+    for figure in one.figures:
+        if figure.name in (LEAST_LUMEN, "reference", "length of the narrowing") and figure.original is not None:
+            told.append(f"{html.escape(figure.name).capitalize()}: {_words(figure)}.")
+    label = next((figure.original.label for figure in reversed(one.figures) if figure.original is not None), "")
+    told += [html.escape(label[:1].upper() + label[1:]) + "."] if label else []
+    if worse_deblurred(one.figures, choice.method):
+        told.append(
+            _(
+                "<i>Diameters of {low:g} to {high:g} mm came out less right on simulated deblurred frames than on "
+                "originals by this method: see the original.</i>"
+            ).format(low=WORSE_MM[0], high=WORSE_MM[1])
+        )
+    return " ".join(told)
+
+
+def _words(figure) -> str:
+    """'stenosis, NASCET 52 % (48-56) on the original, 50 % (47-53) deblurred', or why not."""
+    first, second = figure.original, figure.deblurred
+    if first is None and second is None:
+        return html.escape(figure.reasons[0].rstrip("."))
+    words = html.escape(_bare(first)) if first else html.escape(figure.reasons[0].rstrip("."))
+    words = _("{value} on the original").format(value=words)
+    if second is not None:
+        words += ", " + _("{value} deblurred").format(value=html.escape(_bare(second)))
+    elif figure.reasons[1]:
+        words += ", " + _("deblurred: {reason}").format(reason=html.escape(figure.reasons[1].rstrip(".")))
+    return words
+
+
+def _bare(measured) -> str:
+    """Value, unit and interval without the kind of calibration."""
+    return measured.text.removesuffix(f", {measured.label}") if measured.label else measured.text

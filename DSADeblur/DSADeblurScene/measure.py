@@ -1,0 +1,297 @@
+"""Diameters and stenoses at markups on a run, on the original and the deblurred frame at once; kept up to date."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+import threading
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
+
+from DSADeblurScene.lengths import MARKUP_EVENTS, MeasuredRun, pixelsOf, volumeUnder
+from DSADeblurScene.line_labels import MEASURES, Label, measuringMarkups, setLabel
+from DSADeblurScene.measure_frames import FramePair, MeasuredFrames
+from DSADeblurScene.measure_table import putRows, rowOf
+from DSADeblurScene.slices import Slices
+from DSADeblurScene.slot import slot
+
+if TYPE_CHECKING:
+    from DSADeblurLib.measurement.calibration import Calibration
+    from DSADeblurLib.measurement.markup import Figure, Plot, Result
+
+DIAMETER, STENOSIS = "diameter", "stenosis"
+_CLASSES = {DIAMETER: "vtkMRMLMarkupsLineNode", STENOSIS: "vtkMRMLMarkupsCurveNode"}
+_TURN_SECONDS = 0.015
+
+
+@dataclass(frozen=True)
+class MeasureChoice:
+    """method: one of DSADeblurLib.measurement.diameter.METHODS. definition: a key of markup.DEFINITIONS."""
+
+    method: str = "model fit"
+    definition: str = "NASCET"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured at a markup: its figures, on which frames, and what can be drawn. None while under way."""
+
+    markup: Any
+    pair: FramePair
+    figures: tuple[Figure, ...] | None = None
+    plot: Plot | None = None
+
+
+def beginPlacing(kind: str):
+    """Add a markup for a diameter or a stenosis, and let the next clicks into a view place its points.
+
+    Returns:
+        The markup.
+    """
+    logic = slicer.modules.markups.logic()
+    name = {DIAMETER: _("Diameter"), STENOSIS: _("Stenosis")}[kind]
+    markup = logic.AddNewMarkupsNode(_CLASSES[kind], slicer.mrmlScene.GenerateUniqueName(name))
+    markup.SetAttribute(MEASURES, kind)
+    logic.SetActiveList(markup)
+    # Points of a curve follow one another until the user ends it by a double click.
+    logic.StartPlaceMode(kind == STENOSIS)
+    return markup
+
+
+class MeasureWatcher(VTKObservationMixin):
+    """Measures anew whenever a markup, the frame that is shown, the result or its controls change, and labels markups.
+
+    Args:
+        onChanged: called with a list of Measurement, one for each markup on the run.
+        showError: called with (sentence, details) when a change could not be followed.
+    """
+
+    def __init__(self, onChanged: Callable[[list[Measurement]], None], showError: Callable[[str, str], None]) -> None:
+        VTKObservationMixin.__init__(self)
+        self._onChanged = onChanged
+        self.showError = showError
+        self._slices = Slices(showError)
+        # Both are there while anything is measured.
+        self._frames: Any = None
+        self._calibration: Any = None
+        self._choice = MeasureChoice()
+        self._asked: tuple | None = None
+        self._results: dict[Any, tuple[tuple, Result]] = {}
+        self._watched: list = []
+        self._publishing = False
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.NodeAddedEvent, self._onNodeAdded)
+        self.addObserver(scene, scene.NodeRemovedEvent, self._onNodeRemoved)
+        self.addObserver(scene, scene.StartCloseEvent, self._onSceneStartClose)
+        self.addObserver(scene, scene.EndBatchProcessEvent, self._update)
+        for node in slicer.util.getNodesByClass("vtkMRMLMarkupsNode"):
+            self._observeMarkup(node)
+
+    @property
+    def isBusy(self) -> bool:
+        """Whether something is still to be measured."""
+        return self._slices.isBusy
+
+    def watch(
+        self, measured: MeasuredRun | None, derived, calibration: Calibration | None, choice: MeasureChoice
+    ) -> None:
+        """Measure on a run and a result of it from now on; None for no run, or no result."""
+        asked = measured, derived, calibration, choice
+        if asked == self._asked:
+            return
+        self._asked, self._calibration, self._choice = asked, calibration, choice
+        self._frames = None if measured is None or calibration is None else MeasuredFrames(measured, derived)
+        self._watchVolumes([] if self._frames is None else self._frames.shownNodes())
+        self._update()
+
+    def stop(self) -> None:
+        """Leave the scene alone; labels and table stay as they are."""
+        self._slices.stop()
+        self._frames = None
+        self.removeObservers()
+
+    @slot
+    def _update(self, caller=None, event=None) -> None:
+        # Labels are changed while results are shown, which makes markups report a change.
+        if self._publishing or slicer.mrmlScene.IsBatchProcessing():
+            return
+        if self._frames is None:
+            self._slices.stop()
+            self._onChanged([])
+        else:
+            self._slices.run(self._measureInSteps())
+
+    def _measureInSteps(self) -> Generator[None, None, None]:
+        """Lines at once; curves, which take longer, are shown as under way meanwhile."""
+        found: dict[Any, Measurement] = {}
+        curves, markups = [], self._markupsOnRun()
+        if markups:
+            yield from _libraries()
+        for markup in markups:
+            points = pixelsOf(markup, self._frames.run.volume)
+            if points is None:
+                continue
+            pair = self._frames.pair(points)
+            key = (
+                pair.identity,
+                points.tobytes(),
+                self._calibration if markup.GetAttribute(MEASURES) != DIAMETER else 0,
+            )
+            found[markup] = Measurement(markup, pair)
+            if self._results.get(markup, ((),))[0] == key:
+                found[markup] = self._measurement(markup, pair)
+            elif markup.GetAttribute(MEASURES) == DIAMETER or pair.problem:
+                yield from self._resultInSteps(markup, pair, points, key)
+                found[markup] = self._measurement(markup, pair)
+                yield
+            else:
+                curves.append((markup, pair, points, key))
+        self._publish(found)
+        for markup, pair, points, key in curves:
+            yield
+            yield from self._resultInSteps(markup, pair, points, key)
+            found[markup] = self._measurement(markup, pair)
+            self._publish(found)
+
+    def _markupsOnRun(self) -> list:
+        return [one for one in measuringMarkups() if volumeUnder(one, self._frames.run) is not None]
+
+    def _resultInSteps(self, markup, pair: FramePair, points, key: tuple) -> Generator[None, None, None]:
+        from DSADeblurLib.errors import DSADeblurError
+        from DSADeblurLib.measurement.markup import Result, measure_curve_on, measure_line_on
+
+        kind = markup.GetAttribute(MEASURES)
+        if pair.problem:
+            result = Result(kind, pair.problem)
+        else:
+            pixels = points[:, 1::-1]
+            try:
+                pictures = self._frames.pictures(pair)
+                yield
+                if kind == DIAMETER:
+                    result = yield from measure_line_on(pictures, tuple(pixels[0]), tuple(pixels[1]))
+                else:
+                    result = yield from measure_curve_on(pictures, pixels, self._calibration)
+            except (ValueError, DSADeblurError) as error:
+                result = Result(kind, str(error))
+        self._results[markup] = key, result
+
+    def _measurement(self, markup, pair: FramePair) -> Measurement:
+        result, method = self._results[markup][1], self._choice.method
+        figures = tuple(result.figures(method, self._calibration))
+        return Measurement(markup, pair, figures, result.plot(method, self._calibration))
+
+    def _publish(self, found: dict[Any, Measurement]) -> None:
+        """Label the markups, renew the table, and tell."""
+        self._publishing = True
+        try:
+            for markup, one in found.items():
+                setLabel(markup, labelOf(one, self._choice))
+            run, method = self._frames.run.run.node, self._choice.method
+            putRows(
+                {
+                    markup.GetID(): [rowOf(markup, run, one.pair, method, figure) for figure in one.figures or ()]
+                    for markup, one in found.items()
+                }
+            )
+        finally:
+            self._publishing = False
+        self._onChanged(list(found.values()))
+
+    def _watchVolumes(self, nodes: list) -> None:
+        """What reports that another frame is shown, or that a frame has changed."""
+        for event in (vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent):
+            for node in self._watched:
+                self.removeObserver(node, event, self._update)
+            for node in nodes:
+                self.addObserver(node, event, self._update)
+        self._watched = nodes
+
+    def _observeMarkup(self, markup) -> None:
+        for event in MARKUP_EVENTS:
+            if not self.hasObserver(markup, event, self._onMarkup):
+                self.addObserver(markup, event, self._onMarkup)
+
+    @slot
+    def _onMarkup(self, caller, event) -> None:
+        if caller.GetAttribute(MEASURES):
+            self._update()
+
+    @slot
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeAdded(self, caller, event, node) -> None:
+        if node.IsA("vtkMRMLMarkupsNode"):
+            self._observeMarkup(node)
+            self._onMarkup(node, event)
+
+    @slot
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeRemoved(self, caller, event, node) -> None:
+        if node.IsA("vtkMRMLMarkupsNode"):
+            for one in MARKUP_EVENTS:
+                self.removeObserver(node, one, self._onMarkup)
+            self._results.pop(node, None)
+        elif self._frames is None or not self._frames.isMadeOf(node):
+            return
+        else:
+            self._forgetRun()
+        self._update()
+
+    @slot
+    def _onSceneStartClose(self, caller, event) -> None:
+        self._forgetRun()
+        self._results.clear()
+        self._onChanged([])
+
+    def _forgetRun(self) -> None:
+        self._slices.stop()
+        self._watchVolumes([])
+        self._frames = self._asked = None
+
+
+def _libraries() -> Generator[None, None, None]:
+    """Load what measuring needs beside the event loop: together these libraries take long."""
+    name = "DSADeblurLib.measurement.markup"
+    if name not in sys.modules:
+        thread = threading.Thread(target=_load, args=(name, "skimage.filters", "skimage.graph"), daemon=True)
+        thread.start()
+        while thread.is_alive():
+            # Threads run only while this one lets them.
+            thread.join(_TURN_SECONDS)
+            yield
+
+
+def _load(*names: str) -> None:
+    for name in names:
+        with contextlib.suppress(ImportError):  # told where it is used
+            importlib.import_module(name)
+
+
+def labelOf(one: Measurement, choice: MeasureChoice) -> Label:
+    """What the views draw beside a markup."""
+    if one.figures is None:
+        return Label(_("measuring..."))
+    figure = mainFigure(one.figures, choice.definition)
+    if figure.original is None:
+        return Label(figure.reasons[0])
+    text = figure.original.text
+    if figure.deblurred is not None:
+        value = figure.deblurred
+        number, _comma, label = text.partition(", ")
+        deblurred = _("deblurred {value}").format(value=value.text.partition(" (")[0])
+        text = ", ".join(filter(None, (f"{number} | {deblurred}", label)))
+    name = choice.definition + " " if one.markup.GetAttribute(MEASURES) == STENOSIS else ""
+    return Label(name + text, figure.original.value, figure.original.unit)
+
+
+def mainFigure(figures: tuple[Figure, ...], definition: str) -> Figure:
+    """The diameter, or the degree of the stenosis by this definition."""
+    name = f"{STENOSIS}, {definition}"
+    return next((one for one in figures if one.name == name), figures[0])
