@@ -9,6 +9,7 @@ import numpy as np
 from scipy import interpolate, ndimage
 
 from DSADeblurLib.measurement.cross_section import Aim, Unmeasurable, aim_at
+from DSADeblurLib.measurement.width import Splined
 from DSADeblurLib.steps import Steps, finished
 from DSADeblurLib.xa.subtraction.registration import needing_skimage
 
@@ -17,8 +18,8 @@ _SIGMAS_PX = (1.5, 3.0, 6.0)
 # How much dearer a step is far from any vessel than in the middle of the clearest.
 _CONTRAST = 30.0
 _LEAST_POINTS = 8
-# Ridges are looked for in parts of the image of about this many pixels.
-_PART_PIXELS = 40_000
+# Ridges and ways are looked for in parts of the image of about this many pixels; through more, by a stop every so many.
+_PART_PIXELS, _STOP_CELLS = 30_000, 12
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,9 @@ def find_centre_line_in_steps(image: np.ndarray, points: np.ndarray, step: float
     line = _spaced(way, 1.0)
     if len(line) < _LEAST_POINTS:
         raise Unmeasurable("The curve is too short to follow a vessel.")
+    splined = Splined(image)
     for smoothing in (2.0, 1.0):
-        centred, widths = yield from _on_the_middle(image, _smoothed(line, smoothing))
+        centred, widths = yield from _on_the_middle(splined, _smoothed(line, smoothing))
         line = _spaced(_smoothed(centred, 0.25), 1.0)
     places = _spaced(line, step)
     arc = step * np.arange(len(places))
@@ -97,7 +99,6 @@ def darkest_way(image: np.ndarray, points: np.ndarray) -> np.ndarray:
 def _darkest_way(image: np.ndarray, points: np.ndarray) -> Steps[np.ndarray]:
     with needing_skimage("Following a vessel"):
         from skimage.filters import sato
-        from skimage.graph import route_through_array
     low = np.maximum(np.floor(points.min(axis=0)).astype(int) - _MARGIN_PX, 0)
     high = np.ceil(points.max(axis=0)).astype(int) + _MARGIN_PX + 1
     part = np.asarray(image[low[0] : high[0], low[1] : high[1]], dtype=np.float64)
@@ -111,16 +112,40 @@ def _darkest_way(image: np.ndarray, points: np.ndarray) -> Steps[np.ndarray]:
             band = ridge[start : start + count]
             np.maximum(band, rows[above : above + count], out=band)
             yield
-    cost = 1 / (1 / _CONTRAST + np.clip(ridge / max(float(np.percentile(ridge, 98)), 1e-12), 0, 1))
+    ridge = np.clip(ridge / max(float(np.percentile(ridge, 98)), 1e-12), 0, 1)
+    yield
     stops = np.clip(np.rint(points - low).astype(int), 0, np.array(part.shape) - 1)
     way = [stops[:1]]
     for first, last in zip(stops, stops[1:], strict=False):
-        way.append(np.array(route_through_array(cost, first, last)[0])[1:].reshape(-1, 2))
-        yield
+        way.append((yield from _route(ridge, first, last))[1:])
     return np.concatenate(way) + low
 
 
-def _on_the_middle(image: np.ndarray, line: np.ndarray) -> Steps[tuple[np.ndarray, np.ndarray]]:
+def _route(ridge: np.ndarray, first: np.ndarray, last: np.ndarray) -> Steps[np.ndarray]:
+    """The way (n, 2) from one pixel to another; through many pixels first roughly, then from stop to stop."""
+    from skimage.graph import route_through_array
+    from skimage.measure import block_reduce
+
+    factor = math.ceil(math.sqrt(ridge.size / _PART_PIXELS))
+    rough = block_reduce(ridge, factor, np.mean) if factor > 1 else ridge
+    way = np.array(route_through_array(1 / (1 / _CONTRAST + rough), first // factor, last // factor)[0]).reshape(-1, 2)
+    yield
+    if factor == 1:
+        return way
+    stops = [first]
+    for cell in np.maximum(way[_STOP_CELLS:-1:_STOP_CELLS] * factor - factor, 0):
+        within = ridge[cell[0] : cell[0] + 3 * factor, cell[1] : cell[1] + 3 * factor]
+        stops.append(cell + np.unravel_index(within.argmax(), within.shape))
+    fine = [first[None]]
+    for start, stop in zip(stops, [*stops[1:], last], strict=True):
+        low = np.maximum(np.minimum(start, stop) - _MARGIN_PX, 0)
+        high = np.maximum(start, stop) + _MARGIN_PX
+        part = yield from _route(ridge[low[0] : high[0], low[1] : high[1]], start - low, stop - low)
+        fine.append(part[1:] + low)
+    return np.concatenate(fine)
+
+
+def _on_the_middle(image: Splined, line: np.ndarray) -> Steps[tuple[np.ndarray, np.ndarray]]:
     """Each point of a line moved across onto the vessel's middle, (n, 2), and its rough widths (n,)."""
     across, shifts, widths = _across(line), np.full(len(line), np.nan), np.full(len(line), np.nan)
     for k in range(0, len(line), 2):

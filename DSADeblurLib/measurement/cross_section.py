@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage, signal, stats
 
-from DSADeblurLib.measurement.cylinder_fit import Cylinder, CylinderFit, KnownDensity, fit_cylinders
-from DSADeblurLib.measurement.line_spread import SystemBlur
-from DSADeblurLib.measurement.width import profile_across
-from DSADeblurLib.physics.detector import Detector
+from DSADeblurLib.measurement.cylinder_fit import Cylinder, CylinderFit, Problem
+from DSADeblurLib.measurement.width import Splined, profile_across
 
 Point = tuple[float, float]
+Image = np.ndarray | Splined
 
 STEP = 0.5
 """Distance of a profile's samples in pixels."""
@@ -64,11 +63,16 @@ class CrossSection:
     fit: CylinderFit
 
     @property
+    def problem(self) -> Problem:
+        """To be fitted once more, from here."""
+        return Problem(self.positions, self.values, self.fit.vessels, self.aim.direction)
+
+    @property
     def clean(self) -> np.ndarray:
         return self.values - self.fit.background - self.fit.neighbours
 
 
-def aim_across(image: np.ndarray, first: Point, last: Point) -> Aim:
+def aim_across(image: Image, first: Point, last: Point) -> Aim:
     """Find the vessel that a line was drawn across, and the direction at right angles to it.
 
     Args:
@@ -92,7 +96,7 @@ def aim_across(image: np.ndarray, first: Point, last: Point) -> Aim:
     return aim
 
 
-def aim_at(image: np.ndarray, point: Point, direction: Point, within: float) -> Aim:
+def aim_at(image: Image, point: Point, direction: Point, within: float) -> Aim:
     """Find the vessel within so many pixels of a point, along a unit vector across it.
 
     Raises:
@@ -101,21 +105,13 @@ def aim_at(image: np.ndarray, point: Point, direction: Point, within: float) -> 
     return _found(image, np.asarray(point, float), np.asarray(direction, float), within + _BACKGROUND_PX * 2, within)
 
 
-def cross_section(
-    image: np.ndarray,
-    aim: Aim,
-    blur: SystemBlur | None,
-    averaging: float = 5.0,
-    density: KnownDensity | None = None,
-) -> CrossSection:
-    """Tell the vessel at an aim from its background and its neighbours.
+def profile_at(image: Image, aim: Aim, averaging: float = 5.0) -> Problem:
+    """The profile of the vessel at an aim, with as many neighbours as matter, to be fitted.
 
     Args:
         image: as for `aim_across`; another frame than the aim was found on may be given.
         aim: where.
-        blur: of this image; None where it is not known, then the cylinder tells no width.
         averaging: length along the vessel in pixels that is averaged.
-        density: of the vessel, where other places of it tell.
 
     Raises:
         Unmeasurable: one of the sentences of this file.
@@ -137,8 +133,20 @@ def cross_section(
     others = sorted((k for k in range(len(peaks.at)) if k != main), key=lambda k: -peaks.prominence[k])
     start = [peaks.cylinder(k, positions) for k in (main, *others[:_NEIGHBOURS])]
     near = np.abs(positions) <= half
-    positions, values = positions[near], values[near]
-    fit = fit_cylinders(positions, values, start, blur or SystemBlur((0, 0), Detector()), aim.direction, density)
+    return Problem(positions[near], values[near], start, aim.direction)
+
+
+def cross_section(image: Image, aim: Aim, problem: Problem, fit: CylinderFit, averaging: float = 5.0) -> CrossSection:
+    """What a fitted profile shows.
+
+    Args:
+        image, aim, averaging: as for `profile_at`.
+        problem: from there; fit: of it.
+
+    Raises:
+        Unmeasurable: one of the sentences of this file.
+    """
+    positions, values = problem.positions, problem.profile
     vessel, error = fit.vessels[0], math.sqrt(max(fit.covariance[2, 2], 0.0))
     if vessel.area < _FAINT * error:
         raise Unmeasurable(TOO_FAINT)
@@ -179,7 +187,7 @@ def _sample_noise(values: np.ndarray) -> float:
     return 1.5 * _NORMAL_MAD * float(np.median(np.abs(fast - np.median(fast))))
 
 
-def _denser_than_around(image: np.ndarray, aim: Aim, averaging: float, height: float) -> bool:
+def _denser_than_around(image: Image, aim: Aim, averaging: float, height: float) -> bool:
     """Whether the vessel is much higher here than on both sides along it, as where two vessels lie over each other."""
     along = np.array([aim.direction[1], -aim.direction[0]])
     heights, noise = [], 0.0
@@ -203,7 +211,7 @@ def _seen(positions: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nda
     return positions[start:stop], values[start:stop]
 
 
-def _found(image: np.ndarray, point: np.ndarray, direction: np.ndarray, reach: float, within: float) -> Aim:
+def _found(image: Image, point: np.ndarray, direction: np.ndarray, reach: float, within: float) -> Aim:
     values = -profile_across(image, tuple(point), tuple(direction), 2 * reach, STEP, 5.0)
     positions, values = _seen(STEP * (np.arange(values.size) - values.size // 2), values)
     if values.size < 8:
@@ -217,7 +225,7 @@ def _found(image: np.ndarray, point: np.ndarray, direction: np.ndarray, reach: f
     return Aim(_moved(point, direction, place[best]), _pair(direction), float(peaks.width[best] * STEP))
 
 
-def _squared(image: np.ndarray, aim: Aim) -> Aim:
+def _squared(image: Image, aim: Aim) -> Aim:
     """The aim turned at right angles to the middles of the vessel on neighbouring lines, and moved onto them."""
     along = np.array([aim.direction[1], -aim.direction[0]])
     reach = max(4, round(0.7 * aim.width))

@@ -19,13 +19,16 @@ model fit
     interval covers the noise and what is not known of the blur. Of a vessel much narrower than the blur the profile
     does not tell the width: then there is no number, unless the density is known.
 
-The interval of the first three covers the noise alone, not what blur adds. All are 95 % intervals.
+All have 95 % intervals of the noise. Those of the first three reach to the interval of the model fit where the blur is
+known, and so cover what blur adds; without it they cover the noise alone.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy import interpolate, ndimage
@@ -36,13 +39,16 @@ from DSADeblurLib.measurement.cross_section import (
     STEP,
     Aim,
     CrossSection,
+    Image,
     Point,
     Unmeasurable,
     aim_across,
     cross_section,
+    profile_at,
 )
-from DSADeblurLib.measurement.cylinder_fit import KnownDensity, fit_cylinders
+from DSADeblurLib.measurement.cylinder_fit import KnownDensity, Problem, fit_all, fit_cylinders
 from DSADeblurLib.measurement.line_spread import SystemBlur
+from DSADeblurLib.physics.detector import Detector
 
 HALF_MAXIMUM, DERIVATIVE, DENSITOMETRIC, MODEL_FIT = "half maximum", "derivative", "densitometric", "model fit"
 METHODS = (HALF_MAXIMUM, DERIVATIVE, DENSITOMETRIC, MODEL_FIT)
@@ -50,6 +56,7 @@ BLUR_UNKNOWN = "The blur of the run is not known."
 BLUR_HIDES = "The blur hides the width of so narrow a vessel."
 BLUR_TOO_WIDE = "The vessel shows narrower than the blur of the run would make it: check focal spot and magnification."
 NO_EDGES = "The flanks of the vessel are not clear."
+NO_BLUR = SystemBlur((0, 0), Detector())
 # Of a normal distribution, both sides.
 CONFIDENT = 1.96
 _EDGE_PX = 1.0
@@ -57,13 +64,17 @@ _EDGE_PX = 1.0
 
 @dataclass(frozen=True)
 class Diameter:
-    """A diameter in pixels, measured along `direction` (row, column), with its interval; NaN and a reason if not."""
+    """A diameter in pixels, measured along `direction` (row, column), with its interval; NaN and a reason if not.
+
+    noise: how far below the value the interval of the noise alone reaches.
+    """
 
     value: float = math.nan
     low: float = math.nan
     high: float = math.nan
     direction: Point = (0.0, 1.0)
     reason: str = ""
+    noise: float = math.nan
 
     def measured(self, calibration: Calibration) -> Measured | None:
         """The diameter as this calibration has it, both intervals joined at their ends; None if not measured."""
@@ -81,20 +92,77 @@ class Section:
     """What was measured at one place.
 
     Attributes:
-        diameters: by method.
-        area: under the vessel's density, in pixels; NaN if not measured. Its ratios are those of cross sections.
-        area_error: its standard deviation.
         section: the profile and its fit, to be drawn; None where there is no vessel to be told from its surroundings.
+        blur: that the fit was made with, None where it is unknown or cannot be.
+        density: of the contrast agent, where it is known from elsewhere.
+        reason: why there is no section, or no blur.
     """
 
-    diameters: dict[str, Diameter]
-    area: float = math.nan
-    area_error: float = math.nan
     section: CrossSection | None = None
+    blur: SystemBlur | None = None
+    density: KnownDensity | None = None
+    reason: str = ""
+
+    @cached_property
+    def diameters(self) -> Mapping[str, Diameter]:
+        """By method; each is measured when it is asked for."""
+        return _Diameters(self)
+
+    @property
+    def area(self) -> float:
+        """Under the vessel's density, in pixels; NaN if not measured. Its ratios are those of cross sections."""
+        return math.nan if self.section is None else self.section.fit.vessels[0].area
+
+    @property
+    def area_error(self) -> float:
+        """Standard deviation of the area."""
+        if self.section is None:
+            return math.nan
+        fit, wrong = self.section.fit, 0.0 if self.blur is None else self.blur.width_error_px / CONFIDENT
+        # What is shown wider at the same height has a larger area.
+        return math.hypot(math.sqrt(fit.covariance[2, 2]), wrong * self.area / max(fit.vessels[0].diameter, 1.0))
 
     @classmethod
     def unmeasured(cls, reason: str) -> Section:
-        return cls({method: Diameter(reason=reason) for method in METHODS})
+        return cls(reason=reason)
+
+
+class _Diameters(Mapping[str, Diameter]):
+    def __init__(self, section: Section) -> None:
+        self._section = section
+        self._known: dict[str, Diameter] = {}
+
+    def __getitem__(self, method: str) -> Diameter:
+        if method not in self._known:
+            self._known[method] = self._measured(method)
+        return self._known[method]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MEASURES)
+
+    def __len__(self) -> int:
+        return len(_MEASURES)
+
+    def _measured(self, method: str) -> Diameter:
+        one = self._section
+        if one.section is None:
+            return Diameter(reason=one.reason)
+        try:
+            if method == MODEL_FIT and one.blur is None:
+                raise Unmeasurable(one.reason)
+            value, low, high = _MEASURES[method](one.section, one.blur, one.density)
+        except Unmeasurable as reason:
+            return Diameter(reason=str(reason))
+        noise = value - low
+        if one.blur is not None:
+            error = one.blur.width_error_px
+            low, high = value - math.hypot(noise, error), value + math.hypot(high - value, error)
+            if method != MODEL_FIT:
+                fitted = self[MODEL_FIT]
+                low, high = min(low, fitted.low), max(high, fitted.high)
+                if not math.isfinite(fitted.value):
+                    low = 0.0
+        return Diameter(value, max(low, 0.0), high, one.section.aim.direction, noise=noise)
 
 
 def measure_line(
@@ -117,7 +185,7 @@ def measure_line(
 
 
 def measure_at(
-    image: np.ndarray,
+    image: Image,
     aim: Aim,
     blur: SystemBlur | None = None,
     averaging: float = 5.0,
@@ -130,25 +198,43 @@ def measure_at(
         aim: from `aim_across`.
         density: of the contrast agent in this vessel, where other places of it tell.
     """
-    try:
+    sections = measure_all(image, [aim], blur, averaging)
+    return (sections if density is None else with_density(sections, density))[0]
+
+
+def measure_all(
+    image: Image, aims: Sequence[Aim], blur: SystemBlur | None = None, averaging: float = 5.0
+) -> list[Section]:
+    """As `measure_at`, at many places at once, in less time than one by one."""
+    sections: dict[int, Section] = {}
+    problems: dict[int, Problem] = {}
+    for i, aim in enumerate(aims):
         try:
-            section, fits = cross_section(image, aim, blur, averaging, density), True
-        except Unmeasurable:
-            # A blur that is wider than what is seen explains nothing; the other methods do without it.
-            section, fits = cross_section(image, aim, None, averaging, density), blur is None
-    except Unmeasurable as reason:
-        return Section.unmeasured(str(reason))
-    found = {}
-    for method, measure in _MEASURES.items():
-        try:
-            if method == MODEL_FIT and not fits:
-                raise Unmeasurable(BLUR_TOO_WIDE)
-            value, low, high = measure(section, blur, density)
-            found[method] = Diameter(value, max(low, 0.0), high, aim.direction)
+            problems[i] = profile_at(image, aim, averaging)
         except Unmeasurable as reason:
-            found[method] = Diameter(reason=str(reason))
-    area, error = section.fit.vessels[0].area, math.sqrt(section.fit.covariance[2, 2])
-    return Section(found, float(area), error, section)
+            sections[i] = Section.unmeasured(str(reason))
+    # A blur that is wider than what is seen explains nothing; the other methods do without it.
+    for used, unfitted in ((blur, BLUR_UNKNOWN), (None, BLUR_TOO_WIDE)) if blur else ((None, BLUR_UNKNOWN),):
+        left = [i for i in problems if i not in sections or sections[i].section is None]
+        for i, fit in zip(left, fit_all([problems[i] for i in left], used or NO_BLUR), strict=True):
+            try:
+                found = cross_section(image, aims[i], problems[i], fit, averaging)
+                sections[i] = Section(found, used, reason="" if used else unfitted)
+            except Unmeasurable as reason:
+                sections[i] = Section.unmeasured(str(reason))
+    return [sections[i] for i in range(len(aims))]
+
+
+def with_density(sections: Sequence[Section], density: KnownDensity) -> list[Section]:
+    """The same places measured with what is known of the contrast agent's density."""
+    refitted = list(sections)
+    for fits in (True, False):
+        found = {i: one.section for i, one in enumerate(sections) if one.section and (one.blur is not None) is fits}
+        blur = next((sections[i].blur for i in found), None)
+        again = fit_all([one.problem for one in found.values()], blur or NO_BLUR, density)
+        for (i, one), fit in zip(found.items(), again, strict=True):
+            refitted[i] = replace(sections[i], section=replace(one, fit=fit), density=density)
+    return refitted
 
 
 _Interval = tuple[float, float, float]
@@ -224,8 +310,7 @@ def _model_fit(section: CrossSection, blur: SystemBlur | None, density: KnownDen
         raise Unmeasurable(BLUR_HIDES)
     squares = [vessel.square]
     for end in blur.ends:
-        refit = fit_cylinders(section.positions, section.values, fit.vessels, end, section.aim.direction, density)
-        squares.append(refit.vessels[0].square)
+        squares.append(fit_cylinders(section.problem, end, density).vessels[0].square)
     low, high = min(squares) - error, max(squares) + error
     return vessel.diameter, 2 * math.sqrt(max(low, 0.0)), 2 * math.sqrt(high)
 

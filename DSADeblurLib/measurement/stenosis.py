@@ -134,7 +134,7 @@ def find_stenosis(course: VesselCourse, method: str) -> Stenosis | None:
     # Where wider places tell the density, the area that could just be seen is a diameter.
     least_seen = np.sqrt(4 * areas[:, 2] / (np.pi * course.density.value)) if course.density else areas[:, 2] * np.inf
     gap = _between(np.isfinite(found[:, 0])) & ndimage.binary_opening(course.empty, np.ones(_LEAST_GAP))
-    found[gap] = np.column_stack((np.zeros((gap.sum(), 2)), least_seen[gap]))
+    found[gap] = np.column_stack((np.zeros((gap.sum(), 2)), least_seen[gap], np.zeros(gap.sum())))
     return stenosis_of(course.arc, found, areas)
 
 
@@ -146,7 +146,8 @@ def stenosis_of(arc: np.ndarray, diameters: np.ndarray, areas: np.ndarray | None
 
     Args:
         arc: (n,) way along the vessel in the direction of the flow.
-        diameters: (n, 3) value, low and high; NaN where not measured, 0 where the vessel is occluded.
+        diameters: (n, 4) value, low, high, and how far down the noise alone reaches; NaN where not measured, 0 where
+            the vessel is occluded.
         areas: (n, 3) under the density, with the same meaning; None where they are not known.
 
     Returns:
@@ -179,15 +180,18 @@ def stenosis_of(arc: np.ndarray, diameters: np.ndarray, areas: np.ndarray | None
     first, last = np.flatnonzero(narrow)[[0, -1]]
     normal = known & ~narrow
     spread = float(np.std((value - reference)[normal], ddof=1))
-    before, behind = _mean(value[:first]), _mean(value[last + 1 :])
-    # The middle one of three neighbours: the least of many places would be the one whose error is the largest.
-    about = diameters[max(index - 1, 0) : index + 2]
-    least = Range(*map(float, about[np.nanargmin(np.abs(about[:, 0] - steady[index]))]))
+    # What is not noise is not less for many places.
+    down, up = (
+        float(np.median(np.maximum(sign * (ends - value) - diameters[:, 3], 0.0)[normal]))
+        for sign, ends in ((-1, diameters[:, 1]), (1, diameters[:, 2]))
+    )
+    before, behind = (_mean(some, down, up) for some in (value[:first], value[last + 1 :]))
+    least = _least(diameters, steady, index)
     middle = float(reference[index])
     if not middle > 0:
         return None
     error = 1.96 * spread * math.sqrt(1 / normal.sum() + _lever(arc, normal, index))
-    original = Range(middle, max(middle - error, 0.0), middle + error)
+    original = Range(middle, max(middle - error - down, 0.0), middle + error + up)
     densitometric = None if areas is None else _densitometric(arc, np.asarray(areas, float), normal, index)
     distal = None if behind is None else nascet(least, behind)
     by_wasid, used = (None, "") if before is behind is None else wasid(least, before, behind)
@@ -231,6 +235,19 @@ class Aneurysm:
         return self.dome / self.neck
 
 
+def _least(diameters: np.ndarray, steady: np.ndarray, index: int) -> Range:
+    """The mean of the places about the least that may be as narrow, with an interval as long as theirs.
+
+    The least of many places alone is the one whose error is the largest: it comes out too narrow.
+    """
+    value, noise = diameters[:, 0], diameters[:, 3]
+    # Beyond an occlusion nothing is as narrow.
+    alike = value - noise <= steady[index] if steady[index] > 0 else value == 0
+    labels, _ = ndimage.label(alike)
+    about = labels == labels[index] if labels[index] else np.arange(len(value)) == index
+    return Range(*map(float, diameters[about, :3].mean(axis=0)))
+
+
 def _densitometric(arc: np.ndarray, areas: np.ndarray, normal: np.ndarray, index: int) -> Range | None:
     """Per cent of the cross section, by a straight reference line of its own."""
     normal = normal & np.isfinite(areas[:, 0])
@@ -251,12 +268,12 @@ def _lever(arc: np.ndarray, normal: np.ndarray, index: int) -> float:
     return float((arc[index] - arc[normal].mean()) ** 2 / max(centred @ centred, 1e-12))
 
 
-def _mean(values: np.ndarray) -> Range | None:
+def _mean(values: np.ndarray, down: float, up: float) -> Range | None:
     values = values[np.isfinite(values)]
     if values.size < _LEAST_NORMAL:
         return None
     mean, error = float(values.mean()), 1.96 * float(values.std(ddof=1)) / math.sqrt(values.size)
-    return Range(mean, mean - error, mean + error)
+    return Range(mean, max(mean - error - down, 0.0), mean + error + up)
 
 
 def _steady(values: np.ndarray) -> np.ndarray:

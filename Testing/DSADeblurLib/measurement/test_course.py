@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 from vesselimages import BLUR, vessel_image
 
-from DSADeblurLib.measurement.centre_line import find_centre_line
+from DSADeblurLib.measurement.centre_line import darkest_way, find_centre_line
 from DSADeblurLib.measurement.course import measure_course, measure_curve
 from DSADeblurLib.measurement.cross_section import Unmeasurable
 from DSADeblurLib.measurement.diameter import HALF_MAXIMUM, MODEL_FIT
@@ -49,12 +49,30 @@ def test_the_line_stays_on_its_vessel_where_a_shorter_way_leads_elsewhere():
     assert np.abs(line.points[:, 1] - middle(line.points[:, 0])).mean() < 0.5
 
 
+def test_a_way_through_a_large_frame_is_found_in_small_parts(monkeypatch):
+    import skimage.graph
+
+    routed, searched = skimage.graph.route_through_array, []
+    monkeypatch.setattr(
+        skimage.graph, "route_through_array", lambda cost, *ends: searched.append(cost.size) or routed(cost, *ends)
+    )
+    rows, columns = np.indices((600, 600)).astype(float)
+    middle = np.arange(600) * 0.8 + 60 + 30 * np.sin(np.arange(600) / 60)
+    image = -np.exp(-0.5 * ((columns - middle[:, None]) / 2.5) ** 2)
+    image += 0.05 * np.random.default_rng(0).normal(size=image.shape)
+    way = darkest_way(image, np.array([[5.0, middle[5]], [595.0, middle[595]]]))
+    # The way is moved onto the middle later on.
+    assert np.abs(way[:, 1] - middle[way[:, 0]]).max() < 8 and (way[0][0], way[-1][0]) == (5, 595)
+    assert np.abs(np.diff(way, axis=0)).max() == 1
+    assert len(searched) > 5 and max(searched) < 40_000
+
+
 @pytest.mark.slow
 def test_diameters_along_a_vessel_are_alike():
     image, middle = curved_image()
     course = measure_curve(image, np.array([[15.0, middle(15)], [105, middle(105)]]), 2.0, BLUR.scaled(0.6))
     found = course.diameters(HALF_MAXIMUM)
-    assert np.isfinite(found).all() and found.shape == (len(course.arc), 3)
+    assert np.isfinite(found).all() and found.shape == (len(course.arc), 4)
     assert found[:, 0].std() < 0.25
     assert course.diameters(MODEL_FIT)[:, 0].mean() == pytest.approx(7.0, abs=0.6)
     assert find_stenosis(course, MODEL_FIT).percent.value < 12

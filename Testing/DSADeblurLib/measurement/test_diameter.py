@@ -1,6 +1,7 @@
 """Diameters of exact vessels at any place, direction and background, and reasons where there is none."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -163,6 +164,23 @@ def test_an_uncertain_blur_widens_the_interval_of_the_model_fit():
         wrong = measure_line(image, *line_across(), BLUR.scaled(factor)).diameters[MODEL_FIT]
         assert found.low < wrong.value < found.high
     assert found.high - found.low > 0.3
+
+
+def test_the_other_methods_reach_to_what_the_model_finds_where_blur_widens_them():
+    image, aim = vessel_image(3.0), Aim((40.0, 40.0), (-math.sin(0.3), math.cos(0.3)), 4.0)
+    found = measure_at(image, aim, BLUR).diameters
+    for method in (HALF_MAXIMUM, DENSITOMETRIC):
+        assert found[method].low < 3.1 < found[method].value - found[method].noise
+
+
+def test_a_network_that_is_no_filter_widens_all_intervals():
+    image, aim = vessel_image(6.0), Aim((40.0, 40.0), (-math.sin(0.3), math.cos(0.3)), 6.0)
+    sure, unsure = (measure_at(image, aim, replace(BLUR, width_error_px=error)) for error in (0.0, 0.5))
+    for method in METHODS:
+        one, other = sure.diameters[method], unsure.diameters[method]
+        assert one.value == other.value and other.low < one.low and other.high > one.high
+        assert one.noise == other.noise <= other.value - other.low and other.value - other.low >= 0.5
+    assert unsure.area_error > sure.area_error
 
 
 def test_the_calibration_joins_the_interval_and_knows_both_sides_of_a_pixel():

@@ -78,7 +78,7 @@ def course(taper=0.0, depth=0.6, width=4.0, place=10.0, noise=0.0, seed=0):
     lesion = np.clip(1 - np.abs(ARC - place) / (width / 2), 0, None)
     lesion = depth * np.minimum(2 * lesion, 1)
     value = (3 - taper * ARC) * (1 - lesion) + noise * np.random.default_rng(seed).normal(size=ARC.size)
-    return np.column_stack((value, value - 0.1, value + 0.1))
+    return np.column_stack((value, value - 0.1, value + 0.1, np.full(ARC.size, 0.1)))
 
 
 @given(taper=st.floats(0, 0.05), depth=st.floats(0.2, 0.95), place=st.floats(6, 14))
@@ -99,15 +99,33 @@ def test_noise_alone_is_no_stenosis_and_shifts_a_real_one_little(seed):
     assert stenosis_of(ARC, course(noise=0.05, seed=seed)).percent.value == pytest.approx(60, abs=5)
 
 
+def test_the_least_of_noisy_places_is_not_the_one_with_the_largest_error():
+    errors = []
+    for seed in range(40):
+        flat = np.where(np.abs(ARC - 10) < 2, 1.5, 3.0) + 0.1 * np.random.default_rng(seed).normal(size=ARC.size)
+        found = stenosis_of(ARC, np.column_stack((flat, flat - 0.2, flat + 0.2, np.full(ARC.size, 0.2))))
+        errors.append(found.least.value - 1.5)
+    assert abs(np.mean(errors)) < 0.05 and np.std(errors) < 0.1
+
+
+def test_what_is_not_noise_widens_the_references_as_well():
+    diameters = course()
+    diameters[:, 1] -= 0.5
+    found, sure = stenosis_of(ARC, diameters), stenosis_of(ARC, course())
+    for name in ("original", "proximal", "distal"):
+        assert getattr(found, name).low == pytest.approx(getattr(sure, name).low - 0.5)
+        assert getattr(found, name).high == getattr(sure, name).high
+
+
 def test_one_wrong_place_is_no_stenosis():
     diameters = course(depth=0.3)
-    diameters[20] = 0.2, 0.1, 0.3
+    diameters[20] = 0.2, 0.1, 0.3, 0.1
     assert stenosis_of(ARC, diameters).percent.value == pytest.approx(30, abs=0.5)
 
 
 def test_an_occluded_stretch_is_a_whole_stenosis_with_what_could_still_be_seen():
     diameters = course(depth=0)
-    diameters[45:55] = 0.0, 0.0, 0.4
+    diameters[45:55] = 0.0, 0.0, 0.4, 0.0
     found = stenosis_of(ARC, diameters)
     assert found.occluded and found.percent.value == 100.0 and found.percent.low == pytest.approx(100 * (1 - 0.4 / 3))
 
@@ -125,7 +143,7 @@ def test_a_lesion_at_the_start_has_no_proximal_reference():
 
 def test_the_cross_section_is_known_from_the_density_as_well():
     diameters = course()
-    found = stenosis_of(ARC, diameters, np.pi / 4 * diameters**2 * 0.01)
+    found = stenosis_of(ARC, diameters, np.pi / 4 * diameters[:, :3] ** 2 * 0.01)
     assert found.densitometric.value == pytest.approx(found.area.value, abs=0.5)
 
 
