@@ -39,7 +39,7 @@ help:
 	@echo "make train        train a bundled model again: RECIPE=compact (hours; resumes from its checkpoint)"
 	@echo "make study        compare losses, networks and inputs at equal steps (hours; goes on where it stopped)"
 	@echo "make evaluate     the tables of the model cards: models against classical methods, and the targets"
-	@echo "make measure      diameters and stenoses of simulated vessels, on original and deblurred frames"
+	@echo "make measure      diameters and stenoses of simulated vessels, on original and deblurred frames; REAL='--static FOLDER' for still real runs"
 	@echo "make gpu-wheels   collect what a machine with a GPU lacks, into wheels/"
 	@echo "make gpu          tests, benchmark and a training on a GPU, within MINUTES=$(MINUTES); DEVICE=cpu rehearses it"
 	@echo "make retention    what is left of thin faint vessels; REAL='--real FOLDER' puts them into real frames"
@@ -97,7 +97,7 @@ evaluate: $(VENV)/.installed
 	$(BIN)/dsadeblur evaluate --model compact --model quality --model sequence --model paper-small --set test --frames 8 --noise-reduction $(NOISE_REDUCTION) $(if $(filter 1,$(NOISE_REDUCTION)),--uniform-noise-reduction) --output $(OUT)/evaluate
 
 measure: $(VENV)/.installed-test
-	$(BIN)/python -m DSADeblurLib.lab.evaluation.vessel_measuring --output $(OUT)/measure
+	$(BIN)/python -m DSADeblurLib.lab.evaluation.vessel_measuring --output $(OUT)/measure $(REAL)
 
 retention: $(VENV)/.installed
 	$(BIN)/python -m DSADeblurLib.lab.evaluation.retention --model compact --model quality --model sequence $(REAL)

@@ -2,6 +2,7 @@
 
     python -m DSADeblurLib.lab.evaluation.vessel_measuring --output out/measure
 
+With `--static FOLDER` real runs in which nothing moves are measured instead, see `static_measuring`. Without it this
 writes every single value (values.csv), bias and spread of each method (measure.csv) and a plot, and prints a table.
 Lines are drawn across healthy parts of vessels as users draw them, off the middle and not at right angles; lesions are
 measured along a curve. What is measured on the deblurred frame is the same markup as on the original.
@@ -25,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
+from DSADeblurLib.lab.evaluation import static_measuring
 from DSADeblurLib.lab.evaluation.phantoms import quanta_of
 from DSADeblurLib.lab.simulation.narrowed import NarrowedPhantom, NarrowedVessel, narrowed_phantom
 from DSADeblurLib.lab.simulation.phantom import NOMINAL_SPOT_MM
@@ -33,7 +35,7 @@ from DSADeblurLib.measurement.centre_line import find_centre_line
 from DSADeblurLib.measurement.course import STEP_MM, measure_course
 from DSADeblurLib.measurement.cross_section import Unmeasurable, aim_across
 from DSADeblurLib.measurement.diameter import METHODS, Section, measure_at
-from DSADeblurLib.measurement.line_spread import HEADER_ERROR, SystemBlur
+from DSADeblurLib.measurement.line_spread import DEBLURRED_WIDTH_ERROR_PX, HEADER_ERROR, SystemBlur
 from DSADeblurLib.measurement.stenosis import find_stenosis
 from DSADeblurLib.physics.detector import Detector
 from DSADeblurLib.physics.focal_spot import TARGET_SPOT_MM, expected_width_mm, removable_blur_in_pixels
@@ -55,6 +57,13 @@ LINES_MM, CURVE_MM = np.array([-16.0, -10.0, 10.0, 16.0]), np.array([-6.0, 0.0, 
 _SEED = 1_000_016
 _TURN, _ASIDE_PX = math.radians(8), 1.5
 SIZES = {"0.3-0.4 mm": (0.3, 0.45), "0.5-0.7 mm": (0.45, 0.95), "1-5 mm": (0.95, 9.0)}
+
+TARGETS = {
+    "1-5 mm: |bias| <= 0.05, SD <= 0.10": ("diameter", (1.0, 5.0), 0.05, 0.10),
+    "0.5-0.7 mm: |bias| <= 0.08, SD <= 0.15": ("diameter", (0.5, 0.7), 0.08, 0.15),
+    "stenosis: |bias| <= 2 points": ("stenosis", (1.0, 5.0), 2.0, math.inf),
+}
+"""What is measured of which vessels in mm, and the largest bias and spread."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,10 @@ def _images(
     for reduction in NOISE_REDUCTIONS:
         settings = DeblurSettings(device="cpu", engine="torch", noise_reduction=reduction)
         restored = deblur(frame[None], load_model(model), settings, header_px=(removable, removable)).frames[0]
-        yield f"deblurred, n {reduction:g}", (restored, SystemBlur((left, left), detector, 2 * HEADER_ERROR))
+        yield (
+            f"deblurred, n {reduction:g}",
+            (restored, SystemBlur((left, left), detector, 2 * HEADER_ERROR, DEBLURRED_WIDTH_ERROR_PX)),
+        )
 
 
 def _lines(phantom: NarrowedPhantom, vessel: NarrowedVessel, images: dict, rng: np.random.Generator) -> list[dict]:
@@ -181,7 +193,10 @@ def print_summary(values: pd.DataFrame, console: Console) -> None:
     """Print bias and standard deviation of all methods, by noise and size of vessels, for right and wrong headers."""
     values = values.assign(size=_sizes(values["diameter"]), header=values["header"].map("x {:g}".format))
     for header, part in values.groupby("header", sort=False):
-        title = f"Simulated; bias ± SD (not measured) of diameters in mm and stenoses in %; blur by the header {header}"
+        title = (
+            "Simulated; bias ± SD of diameters in mm and stenoses in %; share of 95 % intervals that hold the truth; "
+            f"(not measured); blur by the header {header}"
+        )
         table = Table(title=title, title_justify="left")
         for heading in ("noise", "method", "image", *SIZES, "stenosis %", "densitometric %"):
             table.add_column(heading, justify="left" if heading in ("noise", "method", "image") else "right")
@@ -192,6 +207,26 @@ def print_summary(values: pd.DataFrame, console: Console) -> None:
             if number % (len(METHODS) * part["image"].nunique()) == 0:
                 table.add_section()
         console.print(table)
+
+
+def print_targets(values: pd.DataFrame, console: Console) -> None:
+    """Print by method and image whether the targets are met with a right header, all noise and degrees together."""
+    table = Table(
+        title="Targets, simulated, all noise levels; - where more than half was not measured", title_justify="left"
+    )
+    for heading in ("method", "image", *TARGETS):
+        table.add_column(heading)
+    right = values[values["header"] == 1]
+    for key, group in right.groupby(["method", "image"], sort=False):
+        cells = []
+        for measure, (low, high), bias, sd in TARGETS.values():
+            part = group[(group["measure"] == measure) & group["diameter"].between(low, high)]
+            error = (part["value"] - part["truth"]).dropna()
+            met = abs(error.mean()) <= bias and error.std() <= sd
+            words = f"{'met' if met else 'missed'}: {error.mean():+.2f} ± {error.std():.2f}"
+            cells.append(words if 2 * len(error) >= len(part) else "-")
+        table.add_row(*key, *cells)
+    console.print(table)
 
 
 def draw(values: pd.DataFrame, path: Path) -> None:
@@ -231,8 +266,10 @@ def _cell(group: pd.DataFrame) -> str:
     if not error.notna().any():
         return "-" if group.empty else "(100 %)"
     digits = 2 if group["measure"].iloc[0] == "diameter" else 1
+    holds = (group["low"] <= group["truth"]) & (group["truth"] <= group["high"])
+    share = f"; {100 * holds[error.notna()].mean():.0f} %"
     missing = f" ({100 * error.isna().mean():.0f} %)" if error.isna().any() else ""
-    return f"{error.mean():+.{digits}f} ± {error.std():.{digits}f}{missing}"
+    return f"{error.mean():+.{digits}f} ± {error.std():.{digits}f}{share}{missing}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -244,7 +281,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--output", type=Path, default=Path("out/measure"), metavar="FOLDER", help="for tables and plot"
     )
+    parser.add_argument("--static", type=Path, metavar="FOLDER", help="of real runs in which nothing moves")
     options = parser.parse_args(arguments)
+    if options.static is not None:
+        measured = static_measuring.measure_static(options.static, load_model(options.model))
+        static_measuring.print_precision(measured, Console(width=150))
+        return 0
     todo = cases(tuple(options.stenoses))
     with ProcessPoolExecutor(options.workers, initializer=_one_thread) as pool:
         found = list(tqdm(pool.map(partial(measure_case, model=options.model), todo), total=len(todo)))
@@ -254,7 +296,9 @@ def main(arguments: list[str] | None = None) -> int:
     by = ["measure", "noise", "header", "method", "image", "truth"]
     summary(values, by).to_csv(options.output / "measure.csv", index=False, float_format="%.4f")
     draw(values, options.output / "measure.png")
-    print_summary(values, Console(width=170))
+    console = Console(width=220)
+    print_summary(values, console)
+    print_targets(values, console)
     return 0
 
 
