@@ -115,7 +115,9 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.compareSection = CompareSection(self.ui, run)
         self.subtractionSection = SubtractionSection(self.ui, run, self._update)
         self.calibrationSection = CalibrationSection(self.ui, self.logic.getParameterNode, read, run.showError)
-        self.measureSection = MeasureSection(self.ui, self.logic.getParameterNode, run, self.calibrationSection)
+        self.measureSection = MeasureSection(
+            self.ui, self.logic.getParameterNode, run, self.calibrationSection, self.logic.live
+        )
         self.viewsSection = ViewsSection(self.ui, run)
         self.engineSection = EngineSection(self.ui, run, self.logic.check, self._update)
         self.exportSection = ExportSection(self.ui, run, self.logic.export)

@@ -14,6 +14,7 @@ from DSADeblurPanel.packages import installInto, isMissing
 from DSADeblurPanel.parameters import DSADeblurParameterNode
 from DSADeblurPanel.run_section import RunSection
 from DSADeblurScene.input import resolveNode
+from DSADeblurScene.live_controls import LiveControls
 from DSADeblurScene.measure import (
     DIAMETER,
     STENOSIS,
@@ -38,6 +39,7 @@ class MeasureSection:
         getParameterNode: gives the parameter node of the scene.
         runSection: whose status line is used.
         calibrationSection: that says what run is measured, in which calibration.
+        live: what is kept of results.
     """
 
     def __init__(
@@ -46,13 +48,14 @@ class MeasureSection:
         getParameterNode: Callable[[], DSADeblurParameterNode],
         runSection: RunSection,
         calibrationSection: CalibrationSection,
+        live: LiveControls,
     ) -> None:
         self._ui, self._getParameterNode, self._runSection = ui, getParameterNode, runSection
         self.showError = runSection.showError
         self._choice = MeasureChoice()
         self._measurements: list[Measurement] = []
         self._plotted: Any = None
-        self._watcher = MeasureWatcher(self._show, runSection.showError)
+        self._watcher = MeasureWatcher(self._show, runSection.showError, live)
         calibrationSection.onCalibrated = self._onCalibrated
         ui.diameterButton.connect("clicked(bool)", self._onDiameter)
         ui.stenosisButton.connect("clicked(bool)", self._onStenosis)
@@ -177,6 +180,8 @@ def _words(figure) -> str:
         words += ", " + _("{value} deblurred").format(value=html.escape(_bare(second)))
     elif figure.reasons[1]:
         words += ", " + _("deblurred: {reason}").format(reason=html.escape(figure.reasons[1].rstrip(".")))
+    if figure.unreduced is not None and figure.unreduced != second:
+        words += ", " + _("{value} at noise reduction 0").format(value=html.escape(_bare(figure.unreduced)))
     return words
 
 

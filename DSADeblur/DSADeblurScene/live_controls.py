@@ -14,7 +14,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurLib.frame_file import FrameFile
-from DSADeblurLib.request import DeblurRequest
+from DSADeblurLib.request import DeblurRequest, DeblurSettings
 from DSADeblurScene.compare import renewDifference, requestOf
 from DSADeblurScene.derived import ATTRIBUTE, finished, renewFrame, sourceOf, updateShown
 from DSADeblurScene.input import shownIndex, shownVolume
@@ -76,6 +76,19 @@ class LiveControls:
     def resultOf(self, source):
         """The result of a run that can follow its controls, or None."""
         return next((one for one in self._folders if source is not None and sourceOf(one) is source), None)
+
+    def frameInSteps(self, node, index: int, settings: DeblurSettings) -> Generator[None, None, Any]:
+        """A frame of a result as other controls would make it, (rows, columns); the scene stays as it is.
+
+        Returns:
+            None where nothing is kept of that result.
+        """
+        try:
+            frame = (yield from self._frameInSteps(node, index)) if node in self._folders else None
+        except (OSError, ValueError):
+            frame = None
+        yield
+        return None if frame is None else frame.result(settings)
 
     def show(self, node, **controls) -> None:
         """Show the frame of a result that is looked at with other controls, as soon as the event loop turns."""

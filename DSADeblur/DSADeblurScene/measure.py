@@ -24,7 +24,8 @@ from DSADeblurScene.slot import slot
 
 if TYPE_CHECKING:
     from DSADeblurLib.measurement.calibration import Calibration
-    from DSADeblurLib.measurement.markup import Figure, Plot, Result
+    from DSADeblurLib.measurement.markup import Figure, Marks, Plot, Result
+    from DSADeblurScene.live_controls import LiveControls
 
 DIAMETER, STENOSIS = "diameter", "stenosis"
 _CLASSES = {DIAMETER: "vtkMRMLMarkupsLineNode", STENOSIS: "vtkMRMLMarkupsCurveNode"}
@@ -47,6 +48,7 @@ class Measurement:
     pair: FramePair
     figures: tuple[Figure, ...] | None = None
     plot: Plot | None = None
+    marks: Marks | None = None
 
 
 def beginPlacing(kind: str):
@@ -71,10 +73,17 @@ class MeasureWatcher(VTKObservationMixin):
     Args:
         onChanged: called with a list of Measurement, one for each markup on the run.
         showError: called with (sentence, details) when a change could not be followed.
+        live: what is kept of results, to measure them at noise reduction 0 as well.
     """
 
-    def __init__(self, onChanged: Callable[[list[Measurement]], None], showError: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        onChanged: Callable[[list[Measurement]], None],
+        showError: Callable[[str, str], None],
+        live: LiveControls | None = None,
+    ) -> None:
         VTKObservationMixin.__init__(self)
+        self._live = live
         self._onChanged = onChanged
         self.showError = showError
         self._slices = Slices(showError)
@@ -83,7 +92,10 @@ class MeasureWatcher(VTKObservationMixin):
         self._calibration: Any = None
         self._choice = MeasureChoice()
         self._asked: tuple | None = None
-        self._results: dict[Any, tuple[tuple, Result]] = {}
+        # By markup, with what they depend on, and whether noise reduction 0 is in them. Those of the originals stay
+        # when a control changes.
+        self._results: dict[Any, tuple[tuple, Result, bool]] = {}
+        self._originals: dict[Any, tuple[tuple, Result]] = {}
         self._watched: list = []
         self._publishing = False
         scene = slicer.mrmlScene
@@ -107,7 +119,9 @@ class MeasureWatcher(VTKObservationMixin):
         if asked == self._asked:
             return
         self._asked, self._calibration, self._choice = asked, calibration, choice
-        self._frames = None if measured is None or calibration is None else MeasuredFrames(measured, derived)
+        self._frames = (
+            None if measured is None or calibration is None else MeasuredFrames(measured, derived, self._live)
+        )
         self._watchVolumes([] if self._frames is None else self._frames.shownNodes())
         self._update()
 
@@ -129,9 +143,11 @@ class MeasureWatcher(VTKObservationMixin):
             self._slices.run(self._measureInSteps())
 
     def _measureInSteps(self) -> Generator[None, None, None]:
-        """Lines at once; curves, which take longer, are shown as under way meanwhile."""
+        """Lines at once; curves, which take longer, are shown as under way meanwhile; noise reduction 0 comes last."""
         found: dict[Any, Measurement] = {}
-        curves, markups = [], self._markupsOnRun()
+        curves: list[tuple] = []
+        added: list[tuple] = []
+        markups = self._markupsOnRun()
         if markups:
             yield from _libraries()
         for markup in markups:
@@ -145,7 +161,10 @@ class MeasureWatcher(VTKObservationMixin):
                 self._calibration if markup.GetAttribute(MEASURES) != DIAMETER else 0,
             )
             found[markup] = Measurement(markup, pair)
-            if self._results.get(markup, ((),))[0] == key:
+            known = self._results.get(markup)
+            if known is None or known[0] != key or not known[2]:
+                added.append((markup, pair, key))
+            if known is not None and known[0] == key:
                 found[markup] = self._measurement(markup, pair)
             elif markup.GetAttribute(MEASURES) == DIAMETER or pair.problem:
                 yield from self._resultInSteps(markup, pair, points, key)
@@ -159,6 +178,10 @@ class MeasureWatcher(VTKObservationMixin):
             yield from self._resultInSteps(markup, pair, points, key)
             found[markup] = self._measurement(markup, pair)
             self._publish(found)
+        for markup, pair, key in added:
+            if not pair.problem and (yield from self._unreducedInSteps(markup, pair, key)):
+                found[markup] = self._measurement(markup, pair)
+                self._publish(found)
 
     def _markupsOnRun(self) -> list:
         return [one for one in measuringMarkups() if volumeUnder(one, self._frames.run) is not None]
@@ -167,26 +190,40 @@ class MeasureWatcher(VTKObservationMixin):
         from DSADeblurLib.errors import DSADeblurError
         from DSADeblurLib.measurement.markup import Result, measure_curve_on, measure_line_on
 
-        kind = markup.GetAttribute(MEASURES)
+        kind, before = markup.GetAttribute(MEASURES), self._originals.get(markup)
         if pair.problem:
-            result = Result(kind, pair.problem)
-        else:
-            pixels = points[:, 1::-1]
-            try:
-                pictures = self._frames.pictures(pair)
-                yield
-                if kind == DIAMETER:
-                    result = yield from measure_line_on(pictures, tuple(pixels[0]), tuple(pixels[1]))
-                else:
-                    result = yield from measure_curve_on(pictures, pixels, self._calibration)
-            except (ValueError, DSADeblurError) as error:
-                result = Result(kind, str(error))
-        self._results[markup] = key, result
+            self._results[markup] = key, Result(kind, pair.problem), True
+            return
+        pixels, originalKey = points[:, 1::-1], (pair.original, *key[1:])
+        try:
+            pictures = self._frames.pictures(pair)
+            yield
+            if before is not None and before[0] == originalKey:
+                result = before[1]
+            elif kind == DIAMETER:
+                result = yield from measure_line_on(pictures[:1], tuple(pixels[0]), tuple(pixels[1]))
+            else:
+                result = yield from measure_curve_on(pictures[:1], pixels, self._calibration)
+            self._originals[markup] = originalKey, result
+            for picture in pictures[1:]:
+                result = yield from result.with_more(picture)
+        except (ValueError, DSADeblurError) as error:
+            result = Result(kind, str(error))
+        self._results[markup] = key, result, False
+
+    def _unreducedInSteps(self, markup, pair: FramePair, key: tuple) -> Generator[None, None, bool]:
+        """Measure at noise reduction 0 too; whether that could be done."""
+        picture = yield from self._frames.unreducedInSteps(pair)
+        result = self._results[markup][1]
+        if picture is not None:
+            result = yield from result.with_more(picture)
+        self._results[markup] = key, result, True
+        return picture is not None
 
     def _measurement(self, markup, pair: FramePair) -> Measurement:
         result, method = self._results[markup][1], self._choice.method
         figures = tuple(result.figures(method, self._calibration))
-        return Measurement(markup, pair, figures, result.plot(method, self._calibration))
+        return Measurement(markup, pair, figures, result.plot(method, self._calibration), result.marks(method))
 
     def _publish(self, found: dict[Any, Measurement]) -> None:
         """Label the markups, renew the table, and tell."""
@@ -238,6 +275,7 @@ class MeasureWatcher(VTKObservationMixin):
             for one in MARKUP_EVENTS:
                 self.removeObserver(node, one, self._onMarkup)
             self._results.pop(node, None)
+            self._originals.pop(node, None)
         elif self._frames is None or not self._frames.isMadeOf(node):
             return
         else:
@@ -248,6 +286,7 @@ class MeasureWatcher(VTKObservationMixin):
     def _onSceneStartClose(self, caller, event) -> None:
         self._forgetRun()
         self._results.clear()
+        self._originals.clear()
         self._onChanged([])
 
     def _forgetRun(self) -> None:

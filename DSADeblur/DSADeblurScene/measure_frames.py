@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Generator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +16,15 @@ from DSADeblurScene.lengths import MeasuredRun, nativeNode
 
 if TYPE_CHECKING:
     from DSADeblurLib.measurement.markup import Picture
+    from DSADeblurScene.live_controls import LiveControls
 
 
 @dataclass(frozen=True)
 class FramePair:
     """One frame before and after.
 
-    number: of the frame in the run, from 1. identity: changes when anything that is measured on does.
+    number: of the frame in the run, from 1. identity: changes when anything that is measured on does; `original`, when
+    the original does.
     controls, model: of the result, for the user; "" where there is none.
     problem: one sentence if nothing can be measured on this frame, else "".
     """
@@ -32,6 +35,10 @@ class FramePair:
     model: str = ""
     problem: str = ""
 
+    @property
+    def original(self) -> tuple:
+        return self.identity[:4]
+
 
 class MeasuredFrames:
     """Frames of a run and its result as they are measured on; each is read when it is asked for.
@@ -39,10 +46,11 @@ class MeasuredFrames:
     Args:
         measured: the run.
         derived: a result of it, or None; that of another run counts for nothing.
+        live: what is kept of results, so that they can be measured at noise reduction 0; or None.
     """
 
-    def __init__(self, measured: MeasuredRun, derived) -> None:
-        self.run = measured
+    def __init__(self, measured: MeasuredRun, derived, live: LiveControls | None = None) -> None:
+        self.run, self._live = measured, live
         isOurs = derived is not None and nativeNode(derived) is measured.run.node
         self._derived: Any = derived if isOurs and derived is not measured.run.node else None
         self._numbers = [] if self._derived is None else frameNumbersOf(self._derived)
@@ -92,6 +100,22 @@ class MeasuredFrames:
             self._kept = pair.identity, self._read(pair.number)
         return self._kept[1]
 
+    def unreducedInSteps(self, pair: FramePair) -> Generator[None, None, Picture | None]:
+        """The deblurred frame at noise reduction 0; None without a result, and where nothing is kept of it."""
+        if self._derived is None or self._live is None:
+            return None
+        settings = requestOf(self._frameNode(pair.number)).restoration
+        index = self._numbers.index(pair.number)
+        pixels = yield from self._live.frameInSteps(self._derived, index, replace(settings, noise_reduction=0.0))
+        if pixels is None:
+            return None
+        yield
+        values = pixels if self._isSubtracted() else self._logarithms(pixels[None], 0)
+        return replace(self.pictures(pair)[1], values=np.asarray(values, np.float64))
+
+    def _isSubtracted(self) -> bool:
+        return self._derived.GetAttribute(ATTRIBUTE + "Subtraction") is not None
+
     def _frameNode(self, number: int):
         """The node that holds a frame of the result; it has the attributes of what was made with it."""
         derived = self._derived
@@ -108,7 +132,7 @@ class MeasuredFrames:
             return [Picture(self._logarithms(self.run.run.frames, number - 1), blurs and blurs[0])]
         index = self._numbers.index(number)
         sharp = readInput(self._derived).frames
-        if self._derived.GetAttribute(ATTRIBUTE + "Subtraction") is None:
+        if not self._isSubtracted():
             frames = self._logarithms(self.run.run.frames, number - 1), self._logarithms(sharp, index)
         else:
             frames = self._subtracted(number, index), sharp[index]

@@ -32,12 +32,16 @@ COLUMNS = (
     "original high",
     "deblurred low",
     "deblurred high",
+    "noise reduction 0",
+    "noise reduction 0 low",
+    "noise reduction 0 high",
     "controls",
     "model",
     "note",
     "markup id",
 )
-"""Of the table and of the exported file; intervals are 95 % intervals joined with the calibration's."""
+"""Of the table and of the exported file; intervals are 95 % intervals joined with the calibration's. What the deblurred
+frame shows at noise reduction 0 is there where it is kept."""
 _NAME, _ROLE = "DSADeblur measurements", "measurements"
 Row = tuple[str, ...]
 
@@ -63,6 +67,8 @@ def rowOf(markup, run, pair, method: str, figure: Figure) -> Row:
         either.label if either else "",
         *_interval(first),
         *_interval(second),
+        _number(figure.unreduced.value if figure.unreduced else math.nan),
+        *_interval(figure.unreduced),
         pair.controls,
         pair.model,
         note,
@@ -79,11 +85,14 @@ def tableNode():
 
 
 def rowsOf(table) -> list[Row]:
-    """What a table says."""
+    """What a table says; columns that it had not yet when its scene was saved are empty."""
     if table is None:
         return []
-    columns = range(table.GetNumberOfColumns())
-    return [tuple(table.GetCellText(row, column) for column in columns) for row in range(table.GetNumberOfRows())]
+    columns = [table.GetColumnIndex(name) for name in COLUMNS]
+    return [
+        tuple(table.GetCellText(row, column) if column >= 0 else "" for column in columns)
+        for row in range(table.GetNumberOfRows())
+    ]
 
 
 def putRows(measured: dict[str, list[Row]]) -> None:

@@ -1,7 +1,7 @@
 """One markup measured on a frame and on what was made of it, at one place: figures for a table, and curves to draw.
 
 A line across a vessel gives a diameter, a curve along one a stenosis. Pixels are measured once; method and calibration
-are chosen afterwards.
+are chosen afterwards. Pictures are the original, the deblurred frame, and that at noise reduction 0.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from DSADeblurLib.measurement.calibration import Calibration, Length, Measured
 from DSADeblurLib.measurement.centre_line import CentreLine, find_centre_line_in_steps
 from DSADeblurLib.measurement.course import STEP_MM, VesselCourse, measure_course_in_steps
-from DSADeblurLib.measurement.cross_section import Point, Unmeasurable, aim_across
+from DSADeblurLib.measurement.cross_section import Aim, Point, Unmeasurable, aim_across
 from DSADeblurLib.measurement.diameter import HALF_MAXIMUM, MODEL_FIT, Diameter, Section, measure_at
 from DSADeblurLib.measurement.line_spread import SystemBlur
 from DSADeblurLib.measurement.stenosis import Range, Stenosis, find_stenosis
@@ -45,13 +46,15 @@ class Picture:
 class Figure:
     """One thing that was measured: what it is, on the original and on the deblurred frame, None where it could not be.
 
-    `reasons` say why, one for each of the two, "" where there is a number or nothing to measure on.
+    `unreduced` is that of the deblurred frame at noise reduction 0. `reasons` say why, one for each of the first two,
+    "" where there is a number or nothing to measure on.
     """
 
     name: str
     original: Measured | None = None
     deblurred: Measured | None = None
     reasons: tuple[str, str] = ("", "")
+    unreduced: Measured | None = None
 
     @property
     def difference(self) -> float:
@@ -76,6 +79,14 @@ class Plot:
     marks: tuple[str, ...] = ()
 
 
+class Marks(NamedTuple):
+    """A stenosis in the image, all (n, 2) rows and columns: the least lumen from wall to wall, and both walls where the
+    reference says that they were."""
+
+    least: np.ndarray
+    walls: tuple[np.ndarray, np.ndarray]
+
+
 class Result:
     """What was measured with a markup. This one: nothing, for a reason that is one sentence."""
 
@@ -90,13 +101,28 @@ class Result:
         """What is to be drawn of it; None where nothing was measured."""
         return None
 
+    def marks(self, method: str) -> Marks | None:
+        """What is to be drawn in the image; None where there is no stenosis."""
+        return None
+
+    def with_more(self, picture: Picture) -> Steps[Result]:
+        """The same place measured on one more picture; a generator whose steps are short."""
+        return self
+        yield
+
 
 class LineResult(Result):
-    """A vessel at a line: its `Section` on the original and, unless that is missing, on the deblurred frame."""
+    """A vessel at a line: its `Section` on each picture."""
 
-    def __init__(self, sections: Sequence[Section]) -> None:
+    def __init__(self, sections: Sequence[Section], aim: Aim | None = None) -> None:
         super().__init__(DIAMETER, "")
-        self.sections = tuple(sections)
+        self.sections, self._aim = tuple(sections), aim
+
+    def with_more(self, picture: Picture) -> Steps[Result]:
+        if self._aim is None:
+            return self
+        yield
+        return LineResult([*self.sections, measure_at(picture.values, self._aim, picture.blur)], self._aim)
 
     def figures(self, method: str, calibration: Calibration) -> list[Figure]:
         found = [section.diameters[method] for section in self.sections]
@@ -118,15 +144,29 @@ class LineResult(Result):
 
 
 class CurveResult(Result):
-    """A vessel along a curve: its `VesselCourse` on the original and, unless there is none, on the deblurred frame."""
+    """A vessel along a curve: its `VesselCourse` on each picture."""
 
     def __init__(self, courses: Sequence[VesselCourse]) -> None:
         super().__init__(STENOSIS, "")
         self.courses = tuple(courses)
         self._stenoses: dict[str, list[Stenosis | None]] = {}
 
+    def with_more(self, picture: Picture) -> Steps[Result]:
+        course = yield from measure_course_in_steps(picture.values, self.courses[0].line, picture.blur)
+        return CurveResult([*self.courses, course])
+
+    def marks(self, method: str) -> Marks | None:
+        """Those of the original."""
+        one, line = self.stenoses(method)[0], self.courses[0].line
+        if one is None:
+            return None
+        halves = np.array([[-0.5], [0.5]])
+        least = line.points[one.index] + halves * one.least.value * line.across[one.index]
+        below, above = (line.points + half * one.reference[:, None] * line.across for half in (-0.5, 0.5))
+        return Marks(least, (below, above))
+
     def stenoses(self, method: str) -> list[Stenosis | None]:
-        """Of original and deblurred frame, by one of `diameter.METHODS`."""
+        """Of each picture, by one of `diameter.METHODS`."""
         if method not in self._stenoses:
             self._stenoses[method] = [find_stenosis(course, method) for course in self.courses]
         return self._stenoses[method]
@@ -204,7 +244,7 @@ def measure_line_on(pictures: Sequence[Picture], first: Point, last: Point) -> S
     for one in pictures:
         yield
         sections.append(measure_at(one.values, aim, one.blur))
-    return LineResult(sections)
+    return LineResult(sections, aim)
 
 
 def measure_curve_on(pictures: Sequence[Picture], points: np.ndarray, calibration: Calibration) -> Steps[Result]:
@@ -238,9 +278,10 @@ def worse_deblurred(figures: Sequence[Figure], method: str) -> bool:
 
 
 def _figure(name: str, values: Sequence[Measured | None], reasons: Sequence[str]) -> Figure:
-    """Of one or two values."""
-    values, reasons = [*values, None][:2], [*reasons, ""][:2]
-    return Figure(name, values[0], values[1], (reasons[0], reasons[1]))
+    """Of one to three values."""
+    original, deblurred, unreduced = [*values, None, None][:3]
+    first, second = [*reasons, ""][:2]
+    return Figure(name, original, deblurred, (first, second), unreduced)
 
 
 def _calibrated(one: Diameter, calibration: Calibration) -> Measured | None:

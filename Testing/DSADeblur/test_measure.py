@@ -14,15 +14,27 @@ from narrowed import DIAMETER_MM, drawDiameter, drawMarkup, drawStenosis, loadNa
 from results import deblurred
 
 
+class KeptFrames:
+    """In place of LiveControls: every frame is kept, and told with the settings that were asked for."""
+
+    def __init__(self, pixels) -> None:
+        self._pixels, self.asked = pixels, []
+
+    def frameInSteps(self, node, index, settings):
+        self.asked.append((index, settings.sharpness, settings.noise_reduction))
+        yield
+        return self._pixels
+
+
 class Watched:
     """A watcher, what it watches, and what it told last."""
 
-    def __init__(self, host, source, derived=None, **choice) -> None:
+    def __init__(self, host, source, derived=None, live=None, **choice) -> None:
         from DSADeblurScene.lengths import measuredRun
         from DSADeblurScene.measure import MeasureChoice, MeasureWatcher
 
         self.host, self.source, self.derived, self.told, self.errors = host, source, derived, [], []
-        self.watcher = MeasureWatcher(self.told.append, lambda *error: self.errors.append(error))
+        self.watcher = MeasureWatcher(self.told.append, lambda *error: self.errors.append(error), live)
         self.measured, self._choice = measuredRun(source), MeasureChoice(**choice)
         self.watch()
 
@@ -144,6 +156,34 @@ def test_controls_of_the_result_count(watched):
     assert table()[0]["controls"] == "sharpness 0.7, noise reduction 0.25"
 
 
+def test_noise_reduction_0_beside_the_present_setting(gui, source):
+    from DSADeblurScene.input import readInput
+
+    derived = deblurred(source, sharpness=0.0)
+    frame = np.asarray(readInput(derived).frames[0])
+    # Twice as dense, and as wide.
+    live = KeptFrames(2 * frame)
+    watched = Watched(gui, source, derived, live)
+    drawDiameter(watched.volume)
+    drawStenosis(watched.volume)
+    figures = watched.figures()
+    for key in (("D", "diameter"), ("S", "stenosis, NASCET"), ("S", "least lumen")):
+        figure = figures[key]
+        assert figure.unreduced.value == pytest.approx(figure.deblurred.value, rel=0.03)
+        assert figure.unreduced.low < figure.unreduced.value < figure.unreduced.high
+    assert set(live.asked) == {(0, 0.0, 0.0)} and len(live.asked) == 2
+    row = next(row for row in table() if row["measure"] == "diameter")
+    assert float(row["noise reduction 0"]) == pytest.approx(figures["D", "diameter"].unreduced.value, abs=1e-4)
+    assert float(row["noise reduction 0 low"]) < float(row["noise reduction 0"]) < float(row["noise reduction 0 high"])
+    # Nothing is measured again that is known, and nothing of what is not kept.
+    watched.watch(method="derivative")
+    assert watched.figures()["D", "diameter"].unreduced is not None and len(live.asked) == 2
+    watched.watcher.stop()
+    again = Watched(gui, source, derived)
+    assert again.figures()["D", "diameter"].unreduced is None
+    again.watcher.stop()
+
+
 def test_without_header_or_result(gui, tmp_path):
     source = loadNarrowed(tmp_path / "a.dcm", header=False)
     watched = Watched(gui, source)
@@ -242,6 +282,7 @@ def test_a_curve_is_measured_in_many_steps(watched):
     movePoint(one.markup, watched.volume, *placesAlong([0.2])[0])
     assert watched.figures()["S", "stenosis, NASCET"].original.value == pytest.approx(50, abs=4)
     watched.watcher._results.clear()
+    watched.watcher._originals.clear()
     assert sum(1 for _step in watched.watcher._measureInSteps()) > 100
 
 
