@@ -18,6 +18,7 @@ from slicer.util import VTKObservationMixin
 from DSADeblurScene.lengths import MARKUP_EVENTS, MeasuredRun, pixelsOf, volumeUnder
 from DSADeblurScene.line_labels import MEASURES, Label, measuringMarkups, setLabel
 from DSADeblurScene.measure_frames import FramePair, MeasuredFrames
+from DSADeblurScene.measure_marks import putMarks, removeMarks
 from DSADeblurScene.measure_table import putRows, rowOf
 from DSADeblurScene.slices import Slices
 from DSADeblurScene.slot import slot
@@ -138,6 +139,7 @@ class MeasureWatcher(VTKObservationMixin):
             return
         if self._frames is None:
             self._slices.stop()
+            removeMarks()
             self._onChanged([])
         else:
             self._slices.run(self._measureInSteps())
@@ -238,6 +240,10 @@ class MeasureWatcher(VTKObservationMixin):
                     for markup, one in found.items()
                 }
             )
+            if all(one.figures is not None for one in found.values()):
+                run = self._frames.run
+                marked = [(one.marks, 0 if run.run.isSequence else one.pair.number - 1) for one in found.values()]
+                putMarks([(marks, plane) for marks, plane in marked if marks is not None], run.volume)
         finally:
             self._publishing = False
         self._onChanged(list(found.values()))

@@ -8,11 +8,10 @@ import numpy as np
 from scipy import stats
 
 from DSADeblurLib.measurement.centre_line import CentreLine, find_centre_line
-from DSADeblurLib.measurement.cross_section import NO_VESSEL, TOO_FAINT
+from DSADeblurLib.measurement.cross_section import NO_VESSEL, TOO_FAINT, densities
 from DSADeblurLib.measurement.cylinder_fit import KnownDensity
 from DSADeblurLib.measurement.diameter import CONFIDENT, METHODS, Section, measure_all, with_density
 from DSADeblurLib.measurement.line_spread import SystemBlur
-from DSADeblurLib.measurement.width import Splined
 from DSADeblurLib.steps import Steps, finished
 
 STEP_MM = 0.2
@@ -88,7 +87,7 @@ def measure_course_in_steps(
     Returns:
         The course, at the end of a generator of steps of some places.
     """
-    certain, splined = None if blur is None else blur.scaled(1.0), Splined(image)
+    certain, splined = None if blur is None else blur.scaled(1.0), densities(image)
     aims = [line.aim(k) for k in range(len(line.arc))]
     sections: list[Section] = []
     for k in range(0, len(aims), _AT_ONCE):

@@ -31,6 +31,8 @@ _NEIGHBOURS, _NEIGHBOUR_PX = 2, 8.0
 _NORMAL_MAD = 1.4826
 _MISFIT, _OVERLAP = 0.1, 1.3
 _NOT_SQUARE_DEG = 50.0
+# The logarithm of what 16 bits hold is 11.1.
+_LARGEST_LOG, _SMALL, _EVERY = 12.0, 0.05, 4
 
 
 class Unmeasurable(ValueError):
@@ -105,11 +107,28 @@ def aim_at(image: Image, point: Point, direction: Point, within: float) -> Aim:
     return _found(image, np.asarray(point, float), np.asarray(direction, float), within + _BACKGROUND_PX * 2, within)
 
 
+def densities(image: Image) -> Splined:
+    """Values for `profile_at` and `cross_section`, small enough to be optical densities.
+
+    Blur acts on intensities, so that the model needs natural logarithms of them. Values that range over more than any
+    detector tells apart are on another scale in which absorbers add up, such as stored logarithms or grey values; they
+    are made so small that logarithms do not matter.
+
+    Args:
+        image: (rows, columns), values in which absorbers add up; a `Splined` stays as it is.
+    """
+    if isinstance(image, Splined):
+        return image
+    some = np.asarray(image)[::_EVERY, ::_EVERY]
+    extent = float(np.ptp(some[np.isfinite(some)], axis=None)) if some.size else 0.0
+    return Splined(image, _SMALL / extent if extent > _LARGEST_LOG else 1.0)
+
+
 def profile_at(image: Image, aim: Aim, averaging: float = 5.0) -> Problem:
     """The profile of the vessel at an aim, with as many neighbours as matter, to be fitted.
 
     Args:
-        image: as for `aim_across`; another frame than the aim was found on may be given.
+        image: from `densities`; another frame than the aim was found on may be given.
         aim: where.
         averaging: length along the vessel in pixels that is averaged.
 

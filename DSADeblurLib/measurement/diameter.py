@@ -44,6 +44,7 @@ from DSADeblurLib.measurement.cross_section import (
     Unmeasurable,
     aim_across,
     cross_section,
+    densities,
     profile_at,
 )
 from DSADeblurLib.measurement.cylinder_fit import KnownDensity, Problem, fit_all, fit_cylinders
@@ -206,7 +207,7 @@ def measure_all(
     image: Image, aims: Sequence[Aim], blur: SystemBlur | None = None, averaging: float = 5.0
 ) -> list[Section]:
     """As `measure_at`, at many places at once, in less time than one by one."""
-    sections: dict[int, Section] = {}
+    image, sections = densities(image), {}
     problems: dict[int, Problem] = {}
     for i, aim in enumerate(aims):
         try:

@@ -22,10 +22,11 @@ class Splined:
 
     Args:
         image: (rows, columns).
+        scale: what its values are multiplied by.
     """
 
-    def __init__(self, image: np.ndarray) -> None:
-        self._image = np.asarray(image)
+    def __init__(self, image: np.ndarray, scale: float = 1.0) -> None:
+        self._image, self._scale = np.asarray(image), scale
         self.shape = self._image.shape
         self._coefficients = np.zeros(self.shape)
         self._known = np.zeros([-(-side // _TILE) for side in self.shape], bool)
@@ -50,7 +51,7 @@ class Splined:
         for tile in np.argwhere(~self._known[first[0] : last[0], first[1] : last[1]]) + first:
             low, high = tile * _TILE, (tile + 1) * _TILE
             start = np.maximum(low - _INFLUENCE, 0)
-            part = np.asarray(self._image[tuple(map(slice, start, high + _INFLUENCE))], dtype=np.float64)
+            part = self._scale * np.asarray(self._image[tuple(map(slice, start, high + _INFLUENCE))], dtype=np.float64)
             found = ndimage.spline_filter(part, _ORDER, mode="mirror")[tuple(map(slice, low - start, high - start))]
             self._coefficients[tuple(map(slice, low, high))] = found
             self._known[tuple(tile)] = True

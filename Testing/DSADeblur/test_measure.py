@@ -214,6 +214,43 @@ def test_where_nothing_is_to_be_measured(watched):
     assert watched.figures() == {} and table() == []
 
 
+def marks() -> dict:
+    """World coordinates (n, 3) of what is marked, by role."""
+    from DSADeblurScene.derived import ATTRIBUTE
+
+    nodes = [one for one in slicer.util.getNodesByClass("vtkMRMLModelNode") if one.GetAttribute(ATTRIBUTE + "Role")]
+    points = [
+        np.array([one.GetPolyData().GetPoint(i) for i in range(one.GetPolyData().GetNumberOfPoints())]) for one in nodes
+    ]
+    return {one.GetAttribute(ATTRIBUTE + "Role"): part for one, part in zip(nodes, points, strict=True)}
+
+
+def test_a_stenosis_is_marked_in_the_image(watched):
+    from lines import worldOf
+
+    assert marks() == {}
+    markup = drawStenosis(watched.volume)
+    figures = watched.figures()
+    found = marks()
+    least = found["least lumen"]
+    ((row, column),) = placesAlong([0.0])
+    spacing = watched.volume.GetSpacing()[0]
+    long = np.linalg.norm(least[1] - least[0]) / spacing * 0.154 / 1.5
+    assert long == pytest.approx(figures["S", "least lumen"].original.value, rel=0.01)
+    # Within the narrowest part, which is 2 mm long.
+    assert np.linalg.norm(least.mean(axis=0) - worldOf(watched.volume, row, column)) < 1.3 * 1.5 / 0.154 * spacing
+    below, above = np.split(found["reference walls"], 2)
+    apart = np.linalg.norm(below - above, axis=1) / spacing * 0.154 / 1.5
+    assert apart == pytest.approx(np.full(len(apart), 2.0), abs=0.1)
+    # They follow the point that moves, and go with the markup.
+    markup.SetNthControlPointPositionWorld(0, *worldOf(watched.volume, *placesAlong([-4.5])[0]))
+    watched.figures()
+    assert len(marks()["reference walls"]) < len(found["reference walls"])
+    slicer.mrmlScene.RemoveNode(markup)
+    watched.figures()
+    assert all(len(one) == 0 for one in marks().values())
+
+
 def test_lines_with_lengths_stay_lengths(watched):
     from lines import drawLine
 

@@ -21,7 +21,6 @@ from skimage.feature import hessian_matrix, hessian_matrix_eigvals
 from DSADeblurLib.measurement.cross_section import Aim, Unmeasurable, aim_across
 from DSADeblurLib.measurement.diameter import METHODS, MODEL_FIT, Section, measure_all
 from DSADeblurLib.measurement.line_spread import SystemBlur, run_blurs
-from DSADeblurLib.measurement.width import Splined
 from DSADeblurLib.pipeline import Prepared, prepare
 from DSADeblurLib.request import DeblurRequest, DeblurSettings
 from DSADeblurLib.restoration.deblur import deblur
@@ -93,7 +92,7 @@ def _rows(path: Path, model: Model) -> Iterator[dict]:
     for name, stack in stacks.items():
         blur: SystemBlur | None = blurs and blurs[name != ORIGINAL]
         mean = first[name] = measure_all(stack.mean(axis=0), aims, blur)
-        each = [measure_all(Splined(frame), aims, blur) for frame in stack]
+        each = [measure_all(frame, aims, blur) for frame in stack]
         for site, before in enumerate(first[ORIGINAL]):
             for method in METHODS:
                 values = np.array([sections[site].diameters[method].value for sections in each])

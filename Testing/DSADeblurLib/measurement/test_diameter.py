@@ -173,6 +173,14 @@ def test_the_other_methods_reach_to_what_the_model_finds_where_blur_widens_them(
         assert found[method].low < 3.1 < found[method].value - found[method].noise
 
 
+@pytest.mark.parametrize("scale", [60.0, 2000.0])
+def test_grey_values_and_stored_logarithms_are_measured_as_well(scale):
+    image = vessel_image(9.0, density=0.001) + 0.0002 * np.random.default_rng(4).normal(size=(81, 81))
+    right, other = (measure_line(one, *line_across(), BLUR).diameters for one in (image, 100 + scale / 0.009 * image))
+    for method in METHODS:
+        assert other[method].value == pytest.approx(right[method].value, rel=0.02)
+
+
 def test_a_network_that_is_no_filter_widens_all_intervals():
     image, aim = vessel_image(6.0), Aim((40.0, 40.0), (-math.sin(0.3), math.cos(0.3)), 6.0)
     sure, unsure = (measure_at(image, aim, replace(BLUR, width_error_px=error)) for error in (0.0, 0.5))
