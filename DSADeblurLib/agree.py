@@ -8,11 +8,8 @@ import math
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-from DSADeblurLib.measurement.agreement import Agreement, compare
-from DSADeblurLib.measurement.stenosis import Range
+from DSADeblurLib.measurement.agreement import compare
 
 Pairs = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -48,12 +45,15 @@ def read_pairs(path: Path, first: str, second: str, by: str | None = None) -> Pa
 
 def print_agreement(pairs: Pairs, first: str, second: str, as_json: bool = False) -> None:
     """Compare each part of the pairs and print what comes out."""
+    from rich.console import Console
+    from rich.table import Table
+
     found = {name: compare(*values) for name, values in pairs.items()}
     if as_json:
         print(json.dumps({name: one.as_dict() for name, one in found.items()}, indent=1))
         return
     table = Table("", *found, title=f"{second} less {first} (95 % intervals)", title_justify="left")
-    for cells in zip(*(_cells(one) for one in found.values()), strict=True):
+    for cells in zip(*(one.in_rows() for one in found.values()), strict=True):
         table.add_row(cells[0][0], *(text for _, text in cells))
     console = Console()
     # Figures that are cut to fit a narrow terminal are of no use.
@@ -83,26 +83,6 @@ def draw_agreement(path: Path, pairs: Pairs, first: str, second: str) -> None:
             axes.axhspan(line.low, line.high, color="0.5", alpha=0.2)
         axes.set(title=name, xlabel=f"mean of {first} and {second}", ylabel=f"{second} less {first}")
     figure.savefig(path, dpi=150)
-
-
-def _cells(one: Agreement) -> list[tuple[str, str]]:
-    left_out = f" ({one.left_out} left out)" if one.left_out else ""
-    return [
-        ("pairs", f"{one.count}{left_out}"),
-        ("bias", _text(one.bias)),
-        ("standard deviation", f"{one.deviation:.3g}"),
-        ("lower limit of agreement", _text(one.lower)),
-        ("upper limit of agreement", _text(one.upper)),
-        ("ICC(A,1), agreement", _text(one.icc_agreement)),
-        ("ICC(C,1), consistency", _text(one.icc_consistency)),
-        ("coefficient of variation", f"{100 * one.variation:.2f} %"),
-        ("Wilcoxon, p", f"{one.wilcoxon:.3g}"),
-        ("slope against the mean", f"{one.slope:.3g} (p {one.slope_probability:.2g})"),
-    ]
-
-
-def _text(one: Range) -> str:
-    return f"{one.value:.3g} ({one.low:.3g} to {one.high:.3g})"
 
 
 def _number(text: str | None, delimiter: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import qt
 from slicer.i18n import tr as _
@@ -24,9 +24,13 @@ from DSADeblurScene.measure import (
     beginPlacing,
     mainFigure,
 )
+from DSADeblurScene.measure_agreement import pairsOf, pairsOfFile, putAgreement
 from DSADeblurScene.measure_plot import putPlot, showPlot
-from DSADeblurScene.measure_table import exportTable
+from DSADeblurScene.measure_table import exportTable, rowsOf, tableNode
 from DSADeblurScene.slot import slot
+
+if TYPE_CHECKING:
+    from DSADeblurLib.agree import Pairs
 
 _PACKAGE = "scikit-image"
 
@@ -54,11 +58,16 @@ class MeasureSection:
         self.showError = runSection.showError
         self._choice = MeasureChoice()
         self._measurements: list[Measurement] = []
+        # Of many measurements, by name; those of a file stay until the next file.
+        self._pairs: Pairs = {}
+        self._pairsOfFile: Pairs = {}
+        # A markup, or the name of many measurements.
         self._plotted: Any = None
         self._watcher = MeasureWatcher(self._show, runSection.showError, live)
         calibrationSection.onCalibrated = self._onCalibrated
         ui.diameterButton.connect("clicked(bool)", self._onDiameter)
         ui.stenosisButton.connect("clicked(bool)", self._onStenosis)
+        ui.agreementFileButton.connect("clicked(bool)", self._onAgreementFile)
         ui.plotButton.connect("clicked(bool)", self._onPlot)
         ui.exportMeasurementsButton.connect("clicked(bool)", self._onExport)
         ui.installMeasuringButton.connect("clicked(bool)", self._onInstall)
@@ -93,16 +102,25 @@ class MeasureSection:
         nothing = _("Press a button and click into a view.")
         notice = _("Research use only. Intervals are 95 % intervals.")
         ui.measurementsLabel.text = "<br>".join([*(told or [nothing]), notice])
-        names, chosen = [one.markup.GetName() for one in measurements], ui.plotComboBox.currentText
+        self._pairs = {**pairsOf(rowsOf(tableNode())), **self._pairsOfFile}
+        self._offerPlots()
+        ui.exportMeasurementsButton.enabled = bool(measurements)
+        for one in measurements:
+            if one.markup is self._plotted and one.plot is not None:
+                putPlot(one.plot, one.markup.GetName())
+        if self._plotted in self._pairs:
+            putAgreement(self._plotted, *self._pairs[self._plotted])
+
+    def _offerPlots(self) -> None:
+        ui = self._ui
+        names, chosen = [one.markup.GetName() for one in self._measurements], ui.plotComboBox.currentText
+        names += [_("agreement: {name}").format(name=name) for name in self._pairs]
         if names != [ui.plotComboBox.itemText(i) for i in range(ui.plotComboBox.count)]:
             ui.plotComboBox.clear()
             for name in names:
                 ui.plotComboBox.addItem(name)
-            ui.plotComboBox.currentIndex = names.index(chosen) if chosen in names else len(names) - 1
-        ui.plotButton.enabled = ui.exportMeasurementsButton.enabled = bool(measurements)
-        for one in measurements:
-            if one.markup is self._plotted and one.plot is not None:
-                putPlot(one.plot, one.markup.GetName())
+            ui.plotComboBox.currentIndex = names.index(chosen) if chosen in names else len(self._measurements) - 1
+        ui.plotButton.enabled = bool(names)
 
     @slot
     def _onDiameter(self) -> None:
@@ -114,8 +132,12 @@ class MeasureSection:
 
     @slot
     def _onPlot(self) -> None:
-        index = self._ui.plotComboBox.currentIndex
-        if not 0 <= index < len(self._measurements):
+        index, many = self._ui.plotComboBox.currentIndex, list(self._pairs)
+        if index >= len(self._measurements):
+            self._plotted = many[index - len(self._measurements)]
+            showPlot(putAgreement(self._plotted, *self._pairs[self._plotted]))
+            return
+        if index < 0:
             return
         one = self._measurements[index]
         if one.plot is None:
@@ -123,6 +145,21 @@ class MeasureSection:
             return
         self._plotted = one.markup
         showPlot(putPlot(one.plot, one.markup.GetName()))
+
+    @slot
+    def _onAgreementFile(self) -> None:
+        path = qt.QFileDialog.getOpenFileName(None, _("Measurements"), "", "CSV (*.csv)")
+        path = path[0] if isinstance(path, tuple) else path
+        if not path:
+            return
+        try:
+            self._pairsOfFile = pairsOfFile(str(path))
+        except (ValueError, OSError) as error:
+            self.showError(str(error), "")
+            return
+        self._show(self._measurements)
+        self._ui.plotComboBox.currentIndex = self._ui.plotComboBox.count - len(self._pairsOfFile)
+        self._onPlot()
 
     @slot
     def _onExport(self) -> None:

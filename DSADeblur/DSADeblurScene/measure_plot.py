@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LAYOUT_ID = 6323
 PLOT_VIEW = "DSADeblurPlot"
 _ROLE = ATTRIBUTE + "Role"
-_COLOURS = {"original": (0.9, 0.45, 0.1), "deblurred": (0.1, 0.45, 0.9)}
+_COLOURS, _OTHER = {"original": (0.9, 0.45, 0.1), "deblurred": (0.1, 0.45, 0.9)}, (0.3, 0.3, 0.3)
 
 
 def layoutDescription() -> str:
@@ -44,7 +44,10 @@ def putPlot(plot: Plot, name: str):
     Returns:
         vtkMRMLPlotChartNode.
     """
-    table, chart = _node("vtkMRMLTableNode", "plotted measurement"), _node("vtkMRMLPlotChartNode", "measurement plot")
+    table, chart = (
+        chartNode("vtkMRMLTableNode", "plotted measurement"),
+        chartNode("vtkMRMLPlotChartNode", "measurement plot"),
+    )
     wasModifying = chart.StartModify()
     _fill(table, plot)
     old = [chart.GetNthPlotSeriesNode(i) for i in range(chart.GetNumberOfPlotSeriesNodes())]
@@ -73,7 +76,8 @@ def showPlot(chart) -> None:
         view.SetPlotChartNodeID(chart.GetID())
 
 
-def _node(className: str, role: str):
+def chartNode(className: str, role: str):
+    """The scene's node for a role, made when it is not there."""
     for node in slicer.util.getNodesByClass(className):
         if node.GetAttribute(_ROLE) == role:
             return node
@@ -106,5 +110,5 @@ def _draw(series, table, plot: Plot, curve: str) -> None:
     series.SetMarkerSize(13 if isMark else 7)
     line = series.LineStyleNone if isMark else series.LineStyleDash if isDerived else series.LineStyleSolid
     series.SetLineStyle(line)
-    series.SetColor(*_COLOURS[curve.partition(",")[0]])
+    series.SetColor(*_COLOURS.get(curve.partition(",")[0], _OTHER))
     series.EndModify(wasModifying)

@@ -55,6 +55,22 @@ class Agreement:
     slope: float
     slope_probability: float
 
+    def in_rows(self) -> list[tuple[str, str]]:
+        """Name and text of each figure, for a table."""
+        left_out = f" ({self.left_out} left out)" if self.left_out else ""
+        return [
+            ("pairs", f"{self.count}{left_out}"),
+            ("bias", _text(self.bias)),
+            ("standard deviation", f"{self.deviation:.3g}"),
+            ("lower limit of agreement", _text(self.lower)),
+            ("upper limit of agreement", _text(self.upper)),
+            ("ICC(A,1), agreement", _text(self.icc_agreement)),
+            ("ICC(C,1), consistency", _text(self.icc_consistency)),
+            ("coefficient of variation", f"{100 * self.variation:.2f} %"),
+            ("Wilcoxon, p", f"{self.wilcoxon:.3g}"),
+            ("slope against the mean", f"{self.slope:.3g} (p {self.slope_probability:.2g})"),
+        ]
+
     def as_dict(self) -> dict:
         """JSON-able values; what is not a number is None."""
 
@@ -105,6 +121,10 @@ def compare(first: np.ndarray, second: np.ndarray) -> Agreement:
         math.nan if slope is None else float(slope.slope),
         math.nan if slope is None else float(slope.pvalue),
     )
+
+
+def _text(one: Range) -> str:
+    return f"{one.value:.3g} ({one.low:.3g} to {one.high:.3g})"
 
 
 def _limit_factors(count: int) -> tuple[float, float]:

@@ -103,6 +103,44 @@ def test_plot_follows_its_markup(gui, panel, run):
     assert [ui.plotComboBox.itemText(i) for i in range(ui.plotComboBox.count)] == ["renamed"]
 
 
+def test_agreement_of_many_measurements_and_of_a_file(gui, panel, run, out, monkeypatch):
+    ui, volume = run
+    for place in (-9.0, -8.0):
+        drawDiameter(volume, place, name=f"D{place:g}")
+    settle(gui, panel)
+    names = lambda: [ui.plotComboBox.itemText(i) for i in range(ui.plotComboBox.count)]  # noqa: E731
+    assert len(names()) == 2
+    drawDiameter(volume, -7.0, name="D")
+    settle(gui, panel)
+    assert names()[3:] == ["agreement: diameter, model fit (mm)"]
+    ui.plotComboBox.currentIndex = 3
+    ui.plotButton.click()
+    (chart,) = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")
+    assert chart.GetTitle() == "diameter, model fit (mm): Agreement (research use only)"
+    series = [chart.GetNthPlotSeriesNode(i) for i in range(chart.GetNumberOfPlotSeriesNodes())]
+    points, bias = series[0], series[1]
+    assert points.GetLineStyle() == points.LineStyleNone and bias.GetName().startswith("bias, ")
+    assert points.GetTableNode().GetNumberOfRows() == 3
+    figures = slicer.util.getNode("DSADeblur agreement")
+    assert [figures.GetCellText(row, 0) for row in range(2)] == ["pairs", "bias"] and figures.GetCellText(0, 1) == "3"
+    # One more is taken in at once.
+    drawDiameter(volume, -6.0, name="E")
+    settle(gui, panel)
+    assert figures.GetCellText(0, 1) == "4"
+    (out / "m.csv").write_text(
+        "original,deblurred\n" + "".join(f"{one},{one + 0.1 * one % 0.3}\n" for one in range(1, 9))
+    )
+    (out / "few.csv").write_text("original,deblurred\n1,2\n")
+    chosen = [str(out / "few.csv"), "", str(out / "m.csv")]
+    monkeypatch.setattr("qt.QFileDialog.getOpenFileName", lambda *arguments: (chosen.pop(0), ""))
+    ui.agreementFileButton.click()
+    assert "few.csv has fewer than 3 pairs" in ui.statusLabel.text
+    ui.agreementFileButton.click()
+    ui.agreementFileButton.click()
+    assert ui.plotComboBox.currentText == "agreement: m.csv" and chart.GetTitle().startswith("m.csv: Agreement")
+    assert figures.GetCellText(0, 1) == "8"
+
+
 def test_export(gui, panel, run, out, monkeypatch):
     ui, volume = run
     drawDiameter(volume)
