@@ -36,6 +36,7 @@ _ENDS = {
     "low": Code("interval-low", _PRIVATE, "Lower end of the 95 % interval"),
     "high": Code("interval-high", _PRIVATE, "Upper end of the 95 % interval"),
 }
+_UNREDUCED = "noise reduction 0"
 _USED_FRAMES = "121322"  # Source image for image processing operation
 
 
@@ -62,6 +63,10 @@ def write_report(table: Path, original: Path, derived: Path | None, path: Path) 
     images = {"original": _read_header(original)}
     if derived is not None:
         images["deblurred"] = _read_header(derived)
+    evidence = list(images.values())
+    if derived is not None:
+        # What the network made of the original at noise reduction 0 is nowhere stored.
+        images[_UNREDUCED] = images["original"]
     groups = list(_groups(rows, images))
     if not groups:
         raise ValueError(f"{table.name} has no value that was measured on this run.")
@@ -78,7 +83,7 @@ def write_report(table: Path, original: Path, derived: Path | None, path: Path) 
         title=Code("126000", "DCM", "Imaging Measurement Report"),
     )
     report = sr.ComprehensiveSR(
-        evidence=list(images.values()),
+        evidence=evidence,
         content=content[0],
         series_instance_uid=generate_uid(),
         series_number=int(images["original"].get("SeriesNumber") or 0) + 1000,
@@ -92,7 +97,7 @@ def write_report(table: Path, original: Path, derived: Path | None, path: Path) 
     report.CodingSchemeIdentificationSequence = [scheme]
     with atomic_write(path, replace=False) as unfinished:
         report.save_as(unfinished, enforce_file_format=True)
-    return sum(sum(1 for one in ("original", "deblurred") if one in images and row[one]) for row in rows)
+    return sum(sum(1 for one in images if row.get(one)) for row in rows)
 
 
 def _read_header(path: Path) -> pydicom.Dataset:
@@ -124,34 +129,44 @@ def _groups(
     for markup, found in groupby(rows, lambda row: (row["markup"], row["frame"], row["method"])):
         together = list(found)
         for image, dataset in images.items():
-            measurements = [one for row in together for one in _measurements(row, image)]
-            if not measurements:
+            if not any(row.get(image) for row in together):
                 continue
-            frame = (
-                int(markup[1]) if image == "original" else _derived_frame(dataset, images["original"], int(markup[1]))
-            )
+            number = int(markup[1])
+            frame = _derived_frame(dataset, images["original"], number) if image == "deblurred" else number
+            frames = [frame] if "NumberOfFrames" in dataset else None
+            source = dataset.SOPClassUID, dataset.SOPInstanceUID, frames
+            place = _place(together[0].get("points", ""), source)
+            measurements = [one for row in together for one in _measurements(row, image, place)]
             yield sr.MeasurementsAndQualitativeEvaluations(
                 tracking_identifier=sr.TrackingIdentifier(generate_uid(), f"{markup[0]}, {image}"),
                 algorithm_id=sr.AlgorithmIdentification("DSADeblur", __version__, _parameters(together[0], image)),
                 measurements=measurements,
-                source_images=[
-                    sr.SourceImageForMeasurementGroup(
-                        dataset.SOPClassUID, dataset.SOPInstanceUID, [frame] if "NumberOfFrames" in dataset else None
-                    )
-                ],
+                source_images=[sr.SourceImageForMeasurementGroup(*source)],
             )
 
 
-def _measurements(row: dict[str, str], image: str) -> Iterator[highdicom.sr.Measurement]:
-    """The value of a line of the table, and the ends of its interval."""
+def _place(points: str, source: tuple) -> list[highdicom.sr.CoordinatesForMeasurement]:
+    """The markup's line in the image: columns and rows from the corner of the first pixel (PS3.3 C.18.6)."""
     from highdicom import sr
 
-    if not row[image]:
+    if not points:
+        return []
+    places = np.array([one.split() for one in points.split(";")], dtype=float)[:, ::-1] + 0.5
+    return [sr.CoordinatesForMeasurement("POLYLINE", places, sr.SourceImageForRegion(*source))]
+
+
+def _measurements(
+    row: dict[str, str], image: str, place: list[highdicom.sr.CoordinatesForMeasurement]
+) -> Iterator[highdicom.sr.Measurement]:
+    """The value of a line of the table with its place, and the ends of its interval."""
+    from highdicom import sr
+
+    if not row.get(image):
         return
     name = _NAMES.get(row["measure"]) or Code(
         row["measure"].replace(", ", "-").replace(" ", "-")[:16], _PRIVATE, row["measure"]
     )
-    yield sr.Measurement(name, float(row[image]), _UNITS[row["unit"]])
+    yield sr.Measurement(name, float(row[image]), _UNITS[row["unit"]], referenced_coordinates=place or None)
     for end, derivation in _ENDS.items():
         value = float(row.get(f"{image} {end}") or math.nan)
         if math.isfinite(value):
@@ -160,7 +175,9 @@ def _measurements(row: dict[str, str], image: str) -> Iterator[highdicom.sr.Meas
 
 def _parameters(row: dict[str, str], image: str) -> list[str]:
     told = [f"method: {row['method']}", f"calibration: {row['calibration'] or 'none'}", "research use only"]
-    if image == "deblurred":
+    if image == _UNREDUCED:
+        told += ["on the original deblurred at noise reduction 0, which is not stored"]
+    if image != "original":
         told += [f"{name}: {row[name]}" for name in ("controls", "model") if row.get(name)]
     return told
 

@@ -233,7 +233,7 @@ class MeasureWatcher(VTKObservationMixin):
         try:
             for markup, one in found.items():
                 setLabel(markup, labelOf(one, self._choice))
-            run, method = self._frames.run.run.node, self._choice.method
+            run, method = self._frames.run, self._choice.method
             putRows(
                 {
                     markup.GetID(): [rowOf(markup, run, one.pair, method, figure) for figure in one.figures or ()]
@@ -241,7 +241,6 @@ class MeasureWatcher(VTKObservationMixin):
                 }
             )
             if all(one.figures is not None for one in found.values()):
-                run = self._frames.run
                 marked = [(one.marks, 0 if run.run.isSequence else one.pair.number - 1) for one in found.values()]
                 putMarks([(marks, plane) for marks, plane in marked if marks is not None], run.volume)
         finally:

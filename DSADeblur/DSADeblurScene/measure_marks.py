@@ -26,15 +26,15 @@ def putMarks(marks: Sequence[tuple[Marks, int]], volume) -> None:
 
     marks: each with its slice of a stack. volume: where the frames of the run lie in the scene.
     """
-    for (role, *look), lines in (
+    for look, lines in (
         (_LEAST, [(one.least, plane) for one, plane in marks]),
         (_REFERENCE, [(wall, plane) for one, plane in marks for wall in one.walls]),
     ):
-        node = _node(role)
+        node = _node(look[0])
         if node is None:
             if not lines:
                 continue
-            node = _added(role, *look)
+            node = _added(*look)
         node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
         node.SetAndObservePolyData(_polyData(lines, volume))
 

@@ -12,6 +12,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from DSADeblurScene.derived import ATTRIBUTE
+from DSADeblurScene.lengths import MeasuredRun, pixelsOf
 
 if TYPE_CHECKING:
     from DSADeblurLib.measurement.calibration import Measured
@@ -37,26 +38,29 @@ COLUMNS = (
     "noise reduction 0 high",
     "controls",
     "model",
+    "points",
     "note",
     "markup id",
 )
 """Of the table and of the exported file; intervals are 95 % intervals joined with the calibration's. What the deblurred
-frame shows at noise reduction 0 is there where it is kept."""
+frame shows at noise reduction 0 is there where it is kept. Points are those of the markup, as row and column of pixels
+whose middles are whole numbers, from 0."""
 _NAME, _ROLE = "DSADeblur measurements", "measurements"
 Row = tuple[str, ...]
 
 
-def rowOf(markup, run, pair, method: str, figure: Figure) -> Row:
+def rowOf(markup, run: MeasuredRun, pair, method: str, figure: Figure) -> Row:
     """One line of the table.
 
-    markup, run: nodes. pair: the `FramePair` that was measured on.
+    markup: a node. pair: the `FramePair` that was measured on.
     """
+    points = pixelsOf(markup, run.volume)
     first, second = figure.original, figure.deblurred
     either = first or second
     note = " ".join(dict.fromkeys(filter(None, figure.reasons)))
     return (
         markup.GetName(),
-        run.GetName(),
+        run.run.node.GetName(),
         str(pair.number),
         figure.name,
         method,
@@ -71,6 +75,7 @@ def rowOf(markup, run, pair, method: str, figure: Figure) -> Row:
         *_interval(figure.unreduced),
         pair.controls,
         pair.model,
+        "; ".join(f"{row:.2f} {column:.2f}" for column, row, _slice in (() if points is None else points)),
         note,
         markup.GetID(),
     )

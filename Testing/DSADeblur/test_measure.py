@@ -98,6 +98,8 @@ def test_a_diameter_on_both(watched):
     (row,) = table()
     assert row["markup"] == "D" and row["frame"] == "3" and row["method"] == "densitometric" and row["unit"] == "mm"
     assert float(row["original"]) == pytest.approx(figure.original.value, abs=1e-4)
+    ((place, _column),) = placesAlong([-8.0])
+    assert [float(one.split()[0]) for one in row["points"].split(";")] == pytest.approx([place, place + 1], abs=0.01)
     assert float(row["difference"]) == pytest.approx(figure.difference, abs=1e-4)
     assert row["controls"] == "sharpness 0, noise reduction 0.5" and row["model"] == "compact"
 

@@ -15,11 +15,57 @@ from Testing.Host.samples import vessel_frames, write_run
 
 highdicom = pytest.importorskip("highdicom")
 COLUMNS = ("markup", "run", "frame", "measure", "method", "original", "deblurred", "unit", "calibration")
-INTERVAL = ("original low", "original high", "deblurred low", "deblurred high", "controls", "model")
+INTERVAL = (
+    "original low",
+    "original high",
+    "deblurred low",
+    "deblurred high",
+    "controls",
+    "model",
+    "noise reduction 0",
+    "points",
+)
+LINE, CURVE = "10.00 20.00; 12.00 30.50", "5.00 6.00; 7.00 8.00; 9.00 11.00"
 ROWS = [
-    ("D", "run", "4", "diameter", "model fit", "2.1", "2.0", "mm", "SID/SOD", "1.9", "2.3", "1.8", "2.2", "n 0.5", "m"),
-    ("S", "run", "3", "stenosis, NASCET", "model fit", "52", "51", "%", "", "50", "54", "", "", "n 0.5", "m"),
-    ("S", "run", "3", "least lumen", "model fit", "9.5", "", "px", "", "9", "10", "", "", "n 0.5", "m"),
+    (
+        "D",
+        "run",
+        "4",
+        "diameter",
+        "model fit",
+        "2.1",
+        "2.0",
+        "mm",
+        "SID/SOD",
+        "1.9",
+        "2.3",
+        "1.8",
+        "2.2",
+        "n 0.5",
+        "m",
+        "2.05",
+        LINE,
+    ),
+    (
+        "S",
+        "run",
+        "3",
+        "stenosis, NASCET",
+        "model fit",
+        "52",
+        "51",
+        "%",
+        "",
+        "50",
+        "54",
+        "",
+        "",
+        "n 0.5",
+        "m",
+        "",
+        CURVE,
+    ),
+    ("S", "run", "3", "least lumen", "model fit", "9.5", "", "px", "", "9", "10", "", "", "n 0.5", "m", "", CURVE),
 ]
 
 
@@ -51,21 +97,36 @@ def report(files, out, *, derived=True) -> int:
 
 
 def test_highdicom_reads_back_what_was_written(files, tmp_path, capsys):
-    assert report(files, tmp_path / "sr.dcm") == 0 and "5 measurements" in capsys.readouterr().out
+    assert report(files, tmp_path / "sr.dcm") == 0 and "6 measurements" in capsys.readouterr().out
     found = highdicom.sr.srread(tmp_path / "sr.dcm")
     groups = found.content.get_image_measurement_groups()
-    assert [one.tracking_identifier for one in groups] == ["D, original", "D, deblurred", "S, original", "S, deblurred"]
+    names = ["D, original", "D, deblurred", "D, noise reduction 0", "S, original", "S, deblurred"]
+    assert [one.tracking_identifier for one in groups] == names
     original, derived = (pydicom.dcmread(path, stop_before_pixels=True) for path in files[1:])
-    for group, dataset, frame in zip(groups, (original, derived) * 2, (4, 2, 3, 1), strict=True):
+    sources = original, derived, original, original, derived
+    for group, dataset, frame in zip(groups, sources, (4, 2, 4, 3, 1), strict=True):
         (item,) = (one for one in group[0].ContentSequence if one.ValueType == "IMAGE")
         image = highdicom.sr.SourceImageForMeasurementGroup.from_dataset(item)
         assert image.referenced_sop_instance_uid == dataset.SOPInstanceUID
         assert list(image.referenced_frame_numbers) == [frame]
     values = [(one.name.meaning, one.value, one.unit.value) for one in groups[0].get_measurements()]
     assert values == [("Diameter", value, "mm") for value in (2.1, 1.9, 2.3)]
-    assert [one.value for one in groups[2].get_measurements()] == [52, 50, 54, 9.5, 9, 10]
-    assert [one.unit.value for one in groups[2].get_measurements()] == ["%"] * 3 + ["{pixels}"] * 3
+    assert [one.value for one in groups[2].get_measurements()] == [2.05]
+    assert [one.value for one in groups[3].get_measurements()] == [52, 50, 54, 9.5, 9, 10]
+    assert [one.unit.value for one in groups[3].get_measurements()] == ["%"] * 3 + ["{pixels}"] * 3
     assert found.VerificationFlag == "UNVERIFIED" and found.PreliminaryFlag == "PRELIMINARY"
+
+
+def test_lines_and_curves_are_read_back_in_their_frames(files, tmp_path):
+    assert report(files, tmp_path / "sr.dcm") == 0
+    groups = highdicom.sr.srread(tmp_path / "sr.dcm").content.get_image_measurement_groups()
+    uids = [pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID for path in files[1:]]
+    line, curve = [[20.5, 10.5], [31, 12.5]], [[6.5, 5.5], [8.5, 7.5], [11.5, 9.5]]
+    for number, uid, frame, points in ((0, uids[0], 4, line), (1, uids[1], 2, line), (4, uids[1], 1, curve)):
+        (place,) = groups[number].get_measurements()[0].referenced_coordinates
+        assert place.graphic_type.value == "POLYLINE" and place.value.tolist() == points
+        (image,) = (one.ReferencedSOPSequence[0] for one in place.ContentSequence)
+        assert image.ReferencedSOPInstanceUID == uid and image.ReferencedFrameNumber == frame
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="not installed: dciodvfy")
@@ -87,7 +148,10 @@ def test_only_an_original(files, tmp_path):
     [
         (lambda files: write_table(files[0], [("D", "run", "1", *ROWS[0][3:])]), "Frame 1 of the run is not in"),
         (lambda files: write_table(files[0], [*ROWS, ("E", "other", *ROWS[0][2:])]), "on 2 runs"),
-        (lambda files: write_table(files[0], [(*ROWS[0][:5], "", "", *ROWS[0][7:])]), "no value that was measured"),
+        (
+            lambda files: write_table(files[0], [(*ROWS[0][:5], "", "", *ROWS[0][7:-2], "", LINE)]),
+            "no value that was measured",
+        ),
         (lambda files: files[0].write_text("a,b\n1,2\n"), "no table of measurements"),
         (lambda files: shutil.copy(files[1], files[2]), "was not made of this run"),
         (lambda files: files[1].write_text("no"), "no DICOM file"),
