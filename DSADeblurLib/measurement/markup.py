@@ -119,9 +119,9 @@ class LineResult(Result):
         self.sections, self._aim = tuple(sections), aim
 
     def with_more(self, picture: Picture) -> Steps[Result]:
+        yield
         if self._aim is None:
-            yield from ()
-        return self
+            return self
         return LineResult([*self.sections, measure_at(picture.values, self._aim, picture.blur)], self._aim)
 
     def figures(self, method: str, calibration: Calibration) -> list[Figure]:

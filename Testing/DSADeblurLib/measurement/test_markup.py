@@ -55,6 +55,16 @@ def test_only_an_original():
     assert np.diff(plot.positions) == pytest.approx(0.05)
 
 
+def test_noise_reduction_0_is_a_third_picture():
+    pictures = [Picture(vessel_image(diameter), BLUR) for diameter in (12.0, 11.0, 10.0)]
+    result = finished(measure_line_on(pictures[:2], *line_across()))
+    assert result.figures(MODEL_FIT, TENTH)[0].unreduced is None
+    (figure,) = finished(result.with_more(pictures[2])).figures(MODEL_FIT, TENTH)
+    assert figure.unreduced.value == pytest.approx(1.0, abs=0.01) and figure.difference == pytest.approx(-0.1, abs=0.01)
+    nothing = finished(measure_line_on([Picture(np.zeros((81, 81)))], *line_across()))
+    assert finished(nothing.with_more(pictures[2])) is nothing
+
+
 def test_an_unknown_blur_is_a_reason_and_no_number():
     figure = measured([Picture(vessel_image(12.0)), Picture(vessel_image(12.0), BLUR)])
     assert figure.original is None and "not known" in figure.reasons[0] and figure.deblurred is not None
@@ -86,6 +96,9 @@ def test_a_curve_on_both_pictures():
     assert figures["least lumen"].original.value == pytest.approx(1.6, abs=0.15)
     assert figures["reference"].original.value == pytest.approx(3.2, abs=0.15)
     assert figures["length of the narrowing"].original.value == pytest.approx(11, abs=2)
+    least, (below, above) = result.marks("half maximum")
+    assert np.linalg.norm(np.diff(least, axis=0)) == pytest.approx(figures["least lumen"].original.value / 0.2)
+    assert np.abs(least.mean(axis=0) - (80, 40)).max() < 12 and (np.hypot(*(below - above).T) > 14).all()
     plot = result.plot("half maximum", wide)
     assert plot.marks == ("original, least lumen", "deblurred, least lumen")
     mark = plot.curves["original, least lumen"]
