@@ -31,6 +31,7 @@ _UNITS = {
     "mm": Code("mm", "UCUM", "mm"),
     "%": Code("%", "UCUM", "%"),
     "px": Code("{pixels}", "UCUM", "pixels"),
+    "times": Code("{ratio}", "UCUM", "ratio"),
 }
 _ENDS = {
     "low": Code("interval-low", _PRIVATE, "Lower end of the 95 % interval"),

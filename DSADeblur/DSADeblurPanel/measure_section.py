@@ -17,6 +17,8 @@ from DSADeblurScene.input import resolveNode
 from DSADeblurScene.live_controls import LiveControls
 from DSADeblurScene.measure import (
     DIAMETER,
+    DOME,
+    NECK,
     STENOSIS,
     MeasureChoice,
     Measurement,
@@ -67,6 +69,8 @@ class MeasureSection:
         calibrationSection.onCalibrated = self._onCalibrated
         ui.diameterButton.connect("clicked(bool)", self._onDiameter)
         ui.stenosisButton.connect("clicked(bool)", self._onStenosis)
+        ui.neckButton.connect("clicked(bool)", self._onNeck)
+        ui.domeButton.connect("clicked(bool)", self._onDome)
         ui.agreementFileButton.connect("clicked(bool)", self._onAgreementFile)
         ui.plotButton.connect("clicked(bool)", self._onPlot)
         ui.exportMeasurementsButton.connect("clicked(bool)", self._onExport)
@@ -94,7 +98,8 @@ class MeasureSection:
         ui = self._ui
         lacks = isMissing(_PACKAGE)
         ui.installMeasuringButton.visible = lacks
-        ui.diameterButton.enabled, ui.stenosisButton.enabled = isRun, isRun and not lacks
+        ui.diameterButton.enabled = ui.neckButton.enabled = ui.domeButton.enabled = isRun
+        ui.stenosisButton.enabled = isRun and not lacks
 
     def _show(self, measurements: list[Measurement]) -> None:
         ui, self._measurements = self._ui, measurements
@@ -129,6 +134,14 @@ class MeasureSection:
     @slot
     def _onStenosis(self) -> None:
         beginPlacing(STENOSIS)
+
+    @slot
+    def _onNeck(self) -> None:
+        beginPlacing(NECK)
+
+    @slot
+    def _onDome(self) -> None:
+        beginPlacing(DOME)
 
     @slot
     def _onPlot(self) -> None:
@@ -183,18 +196,26 @@ class MeasureSection:
 
 def _inWords(one: Measurement, choice: MeasureChoice) -> str:
     """A measurement as rich text."""
-    from DSADeblurLib.measurement.markup import LEAST_LUMEN, WORSE_MM, worse_deblurred
+    from DSADeblurLib.measurement.markup import LEAST_LUMEN, RATIO, WORSE_MM, worse_deblurred
 
     name = f"<b>{html.escape(one.markup.GetName())}</b>"
     if one.figures is None:
         return _("{name}: measuring...").format(name=name)
     main = mainFigure(one.figures, choice.definition)
-    words = _words(main) if main.original is None or main.name == DIAMETER else f"{choice.definition} {_words(main)}"
+    isDegree = main.original is not None and main.name.startswith(STENOSIS)
+    words = f"{choice.definition} {_words(main)}" if isDegree else _words(main)
     told = [_("{name}, frame {number}: {words}.").format(name=name, number=one.pair.number, words=words)]
     for figure in one.figures:
-        if figure.name in (LEAST_LUMEN, "reference", "length of the narrowing") and figure.original is not None:
+        if figure.name in (LEAST_LUMEN, "reference", "length of the narrowing", RATIO) and figure.original is not None:
             told.append(f"{html.escape(figure.name).capitalize()}: {_words(figure)}.")
-    label = next((figure.original.label for figure in reversed(one.figures) if figure.original is not None), "")
+    label = next(
+        (
+            figure.original.label
+            for figure in reversed(one.figures)
+            if figure.original is not None and figure.original.label
+        ),
+        "",
+    )
     told += [html.escape(label[:1].upper() + label[1:]) + "."] if label else []
     if worse_deblurred(one.figures, choice.method):
         told.append(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -25,11 +26,12 @@ from DSADeblurScene.slot import slot
 
 if TYPE_CHECKING:
     from DSADeblurLib.measurement.calibration import Calibration
-    from DSADeblurLib.measurement.markup import Figure, Marks, Plot, Result
+    from DSADeblurLib.measurement.markup import DrawnResult, Figure, Marks, Plot, Result
     from DSADeblurScene.live_controls import LiveControls
 
-DIAMETER, STENOSIS = "diameter", "stenosis"
-_CLASSES = {DIAMETER: "vtkMRMLMarkupsLineNode", STENOSIS: "vtkMRMLMarkupsCurveNode"}
+DIAMETER, STENOSIS, NECK, DOME = "diameter", "stenosis", "neck", "dome"
+_LINE = "vtkMRMLMarkupsLineNode"
+_CLASSES = {DIAMETER: _LINE, STENOSIS: "vtkMRMLMarkupsCurveNode", NECK: _LINE, DOME: _LINE}
 _TURN_SECONDS = 0.015
 
 
@@ -53,13 +55,13 @@ class Measurement:
 
 
 def beginPlacing(kind: str):
-    """Add a markup for a diameter or a stenosis, and let the next clicks into a view place its points.
+    """Add a markup for one of these kinds of measurement, and let the next clicks into a view place its points.
 
     Returns:
         The markup.
     """
     logic = slicer.modules.markups.logic()
-    name = {DIAMETER: _("Diameter"), STENOSIS: _("Stenosis")}[kind]
+    name = {DIAMETER: _("Diameter"), STENOSIS: _("Stenosis"), NECK: _("Neck"), DOME: _("Dome")}[kind]
     markup = logic.AddNewMarkupsNode(_CLASSES[kind], slicer.mrmlScene.GenerateUniqueName(name))
     markup.SetAttribute(MEASURES, kind)
     logic.SetActiveList(markup)
@@ -160,17 +162,17 @@ class MeasureWatcher(VTKObservationMixin):
             key = (
                 pair.identity,
                 points.tobytes(),
-                self._calibration if markup.GetAttribute(MEASURES) != DIAMETER else 0,
+                self._calibration if markup.GetAttribute(MEASURES) == STENOSIS else 0,
             )
             found[markup] = Measurement(markup, pair)
             known = self._results.get(markup)
             if known is None or known[0] != key or not known[2]:
                 added.append((markup, pair, key))
             if known is not None and known[0] == key:
-                found[markup] = self._measurement(markup, pair)
-            elif markup.GetAttribute(MEASURES) == DIAMETER or pair.problem:
+                found[markup] = yield from self._measurementInSteps(markup, pair)
+            elif markup.GetAttribute(MEASURES) != STENOSIS or pair.problem:
                 yield from self._resultInSteps(markup, pair, points, key)
-                found[markup] = self._measurement(markup, pair)
+                found[markup] = yield from self._measurementInSteps(markup, pair)
                 yield
             else:
                 curves.append((markup, pair, points, key))
@@ -178,25 +180,28 @@ class MeasureWatcher(VTKObservationMixin):
         for markup, pair, points, key in curves:
             yield
             yield from self._resultInSteps(markup, pair, points, key)
-            found[markup] = self._measurement(markup, pair)
+            found[markup] = yield from self._measurementInSteps(markup, pair)
             self._publish(found)
         for markup, pair, key in added:
             if not pair.problem and (yield from self._unreducedInSteps(markup, pair, key)):
-                found[markup] = self._measurement(markup, pair)
+                found[markup] = yield from self._measurementInSteps(markup, pair)
                 self._publish(found)
 
     def _markupsOnRun(self) -> list:
-        return [one for one in measuringMarkups() if volumeUnder(one, self._frames.run) is not None]
+        """Domes last: they are told over their necks."""
+        found = [one for one in measuringMarkups() if volumeUnder(one, self._frames.run) is not None]
+        return sorted(found, key=lambda one: one.GetAttribute(MEASURES) == DOME)
 
     def _resultInSteps(self, markup, pair: FramePair, points, key: tuple) -> Generator[None, None, None]:
         from DSADeblurLib.errors import DSADeblurError
-        from DSADeblurLib.measurement.markup import Result, measure_curve_on, measure_line_on
+        from DSADeblurLib.measurement.markup import DrawnResult, Result, measure_curve_on, measure_line_on
 
         kind, before = markup.GetAttribute(MEASURES), self._originals.get(markup)
-        if pair.problem:
-            self._results[markup] = key, Result(kind, pair.problem), True
-            return
         pixels, originalKey = points[:, 1::-1], (pair.original, *key[1:])
+        if pair.problem or kind in (NECK, DOME):
+            drawn = None if pair.problem else DrawnResult(kind, tuple(pixels[0]), tuple(pixels[1]))
+            self._results[markup] = key, drawn or Result(kind, pair.problem), True
+            return
         try:
             pictures = self._frames.pictures(pair)
             yield
@@ -222,10 +227,25 @@ class MeasureWatcher(VTKObservationMixin):
         self._results[markup] = key, result, True
         return picture is not None
 
-    def _measurement(self, markup, pair: FramePair) -> Measurement:
+    def _measurementInSteps(self, markup, pair: FramePair) -> Generator[None, None, Measurement]:
         result, method = self._results[markup][1], self._choice.method
+        yield from result.prepare(method)
         figures = tuple(result.figures(method, self._calibration))
+        neck = self._neckOf(markup)
+        if neck is not None:
+            figures += (neck.ratio(result, self._calibration),)
         return Measurement(markup, pair, figures, result.plot(method, self._calibration), result.marks(method))
+
+    def _neckOf(self, dome) -> DrawnResult | None:
+        """What was measured at the neck that lies nearest to a dome; None for what is no dome, and without one."""
+        from DSADeblurLib.measurement.markup import DrawnResult
+
+        if dome.GetAttribute(MEASURES) != DOME or not isinstance(self._results[dome][1], DrawnResult):
+            return None
+        necks = [one for one in self._markupsOnRun() if one.GetAttribute(MEASURES) == NECK and one in self._results]
+        nearest = min(necks, key=lambda one: np.linalg.norm(_middle(one) - _middle(dome)), default=None)
+        found = None if nearest is None else self._results[nearest][1]
+        return found if isinstance(found, DrawnResult) else None
 
     def _publish(self, found: dict[Any, Measurement]) -> None:
         """Label the markups, renew the table, and tell."""
@@ -298,6 +318,10 @@ class MeasureWatcher(VTKObservationMixin):
         self._slices.stop()
         self._watchVolumes([])
         self._frames = self._asked = None
+
+
+def _middle(line) -> np.ndarray:
+    return np.mean(slicer.util.arrayFromMarkupsControlPoints(line, True), axis=0)
 
 
 def _libraries() -> Generator[None, None, None]:

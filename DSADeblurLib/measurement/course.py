@@ -10,7 +10,7 @@ from scipy import stats
 from DSADeblurLib.measurement.centre_line import CentreLine, find_centre_line
 from DSADeblurLib.measurement.cross_section import NO_VESSEL, TOO_FAINT, densities
 from DSADeblurLib.measurement.cylinder_fit import KnownDensity
-from DSADeblurLib.measurement.diameter import CONFIDENT, METHODS, Section, measure_all, with_density
+from DSADeblurLib.measurement.diameter import CONFIDENT, Section, measure_all, with_density
 from DSADeblurLib.measurement.line_spread import SystemBlur
 from DSADeblurLib.steps import Steps, finished
 
@@ -59,8 +59,7 @@ class VesselCourse:
     @property
     def empty(self) -> np.ndarray:
         """(n,) bool: no contrast agent shows there."""
-        reasons = [section.diameters[METHODS[0]].reason for section in self.sections]
-        return np.isin(reasons, (NO_VESSEL, TOO_FAINT))
+        return np.array([one.section is None and one.reason in (NO_VESSEL, TOO_FAINT) for one in self.sections])
 
 
 def measure_course(

@@ -1,7 +1,8 @@
 """One markup measured on a frame and on what was made of it, at one place: figures for a table, and curves to draw.
 
-A line across a vessel gives a diameter, a curve along one a stenosis. Pixels are measured once; method and calibration
-are chosen afterwards. Pictures are the original, the deblurred frame, and that at noise reduction 0.
+A line across a vessel gives a diameter, a curve along one a stenosis, two lines neck and dome of an aneurysm. Pixels
+are measured once; method and calibration are chosen afterwards. Pictures are the original, the deblurred frame, and
+that at noise reduction 0.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from DSADeblurLib.measurement.course import STEP_MM, VesselCourse, measure_cours
 from DSADeblurLib.measurement.cross_section import Aim, Point, Unmeasurable, aim_across
 from DSADeblurLib.measurement.diameter import HALF_MAXIMUM, MODEL_FIT, Diameter, Section, measure_at
 from DSADeblurLib.measurement.line_spread import SystemBlur
-from DSADeblurLib.measurement.stenosis import Range, Stenosis, find_stenosis
+from DSADeblurLib.measurement.stenosis import Aneurysm, Range, Stenosis, certain, find_stenosis
 from DSADeblurLib.steps import Steps
 
 DIAMETER, STENOSIS, LEAST_LUMEN = "diameter", "stenosis", "least lumen"
+NECK, DOME, RATIO = "neck", "dome", "dome to neck"
 DEFINITIONS = {"NASCET": "nascet", "ECST": "percent", "WASID": "wasid"}
 """Of the degree of a stenosis, and the attributes of a `Stenosis`."""
 _PERCENTS = {**DEFINITIONS, "area": "area", "densitometric": "densitometric"}
@@ -105,6 +107,10 @@ class Result:
         """What is to be drawn in the image; None where there is no stenosis."""
         return None
 
+    def prepare(self, method: str) -> Steps[None]:
+        """Compute what is needed for the figures of a method; a generator whose steps are short."""
+        yield from ()
+
     def with_more(self, picture: Picture) -> Steps[Result]:
         """The same place measured on one more picture; a generator whose steps are short."""
         yield from ()
@@ -150,6 +156,13 @@ class CurveResult(Result):
         super().__init__(STENOSIS, "")
         self.courses = tuple(courses)
         self._stenoses: dict[str, list[Stenosis | None]] = {}
+
+    def prepare(self, method: str) -> Steps[None]:
+        for course in self.courses:
+            for section in course.sections:
+                section.diameters[method]
+                yield
+        self.stenoses(method)
 
     def with_more(self, picture: Picture) -> Steps[Result]:
         course = yield from measure_course_in_steps(picture.values, self.courses[0].line, picture.blur)
@@ -227,6 +240,26 @@ class CurveResult(Result):
         """(n,) from the first place to each, for pixels of this size."""
         steps = np.hypot(*(np.diff(self.courses[0].line.points, axis=0) * size).T)
         return np.append(0.0, np.cumsum(steps))
+
+
+class DrawnResult(Result):
+    """Neck or dome of an aneurysm as a line was drawn from wall to wall, its ends off by half a pixel each."""
+
+    def __init__(self, kind: str, first: Point, last: Point) -> None:
+        super().__init__(kind, "")
+        self._length = Length.between(first, last, 0.5)
+
+    def figures(self, method: str, calibration: Calibration) -> list[Figure]:
+        return [Figure(self.kind, self._length.measured(calibration))]
+
+    def ratio(self, dome: Result, calibration: Calibration) -> Figure:
+        """Of a dome to this neck; an error of the calibration is none of it."""
+        sure = replace(calibration, low=calibration.size, high=calibration.size)
+        lengths = [one.figures("", sure)[0].original for one in (self, dome)]
+        neck, whole = (Range(one.value, one.low, one.high) if one else certain(0.0) for one in lengths)
+        if not neck.value > 0:
+            return Figure(RATIO, reasons=("The neck is not wider than nothing.", ""))
+        return Figure(RATIO, Measured(*Aneurysm(neck, whole).ratio, "times"))
 
 
 def measure_line_on(pictures: Sequence[Picture], first: Point, last: Point) -> Steps[Result]:

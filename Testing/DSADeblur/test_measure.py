@@ -216,6 +216,25 @@ def test_where_nothing_is_to_be_measured(watched):
     assert watched.figures() == {} and table() == []
 
 
+def test_neck_and_dome_of_an_aneurysm(watched):
+    neck = drawMarkup(watched.volume, "neck", [(100.0, 100.0), (100.0, 120.0)], "N")
+    drawMarkup(watched.volume, "neck", [(10.0, 10.0), (10.0, 11.0)], "far")
+    dome = drawMarkup(watched.volume, "dome", [(80.0, 90.0), (80.0, 130.0)], "A")
+    figures = watched.figures()
+    millimetre = 1.5 / 0.154
+    assert figures["N", "neck"].original.value == pytest.approx(20 / millimetre, rel=1e-3)
+    assert figures["A", "dome"].original.value == pytest.approx(40 / millimetre, rel=1e-3)
+    ratio = figures["A", "dome to neck"].original
+    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((2.0, 39 / 21, 41 / 19), rel=1e-3)
+    assert label(dome).startswith("4.") and {row["unit"] for row in table()} == {"mm", "times"}
+    # It follows its neck.
+    movePoint(neck, watched.volume, 100.0, 110.0)
+    assert watched.figures()["A", "dome to neck"].original.value == pytest.approx(4.0, rel=1e-3)
+    slicer.mrmlScene.RemoveNode(neck)
+    slicer.mrmlScene.RemoveNode(slicer.util.getNode("far"))
+    assert ("A", "dome to neck") not in watched.figures()
+
+
 def marks() -> dict:
     """World coordinates (n, 3) of what is marked, by role."""
     from DSADeblurScene.derived import ATTRIBUTE
@@ -296,7 +315,11 @@ def test_saved_reloaded_and_exported(watched, tmp_path):
     nodes = slicer.util.getNodesByClass("vtkMRMLSequenceNode")
     source, derived = sorted(nodes, key=lambda node: node.GetAttribute("DSADeblur.Role") == "deblurred")
     again = Watched(watched.host, source, derived)
-    assert len(again.figures()) == 9 and table() == rows
+    assert len(again.figures()) == 9
+    # A scene keeps its points to some digits.
+    for row, before in zip(table(), rows, strict=True):
+        points, known = (np.array(one.pop("points").replace(";", "").split(), float) for one in (row, before))
+        assert points == pytest.approx(known, abs=0.02) and row == before
     again.watcher.stop()
     assert exportTable(tmp_path / "out.csv") == 9
     with open(tmp_path / "out.csv", encoding="utf-8", newline="") as file:

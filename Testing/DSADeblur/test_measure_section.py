@@ -57,8 +57,10 @@ def test_buttons_begin_to_place(gui, panel, run):
     ui, _volume = run
     ui.diameterButton.click()
     ui.stenosisButton.click()
+    ui.neckButton.click()
+    ui.domeButton.click()
     names = [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLMarkupsNode")]
-    assert names == ["Diameter", "Stenosis"]
+    assert names == ["Diameter", "Stenosis", "Neck", "Dome"]
     assert settle(gui, panel).startswith("Press a button")
 
 

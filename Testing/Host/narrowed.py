@@ -58,7 +58,7 @@ def drawMarkup(volume, kind: str, points, name: str = "M"):
     """A markup of the group Measure with points (row, column), placed by hand."""
     from DSADeblurScene.line_labels import MEASURES
 
-    className = {"diameter": "vtkMRMLMarkupsLineNode", "stenosis": "vtkMRMLMarkupsCurveNode"}[kind]
+    className = "vtkMRMLMarkupsCurveNode" if kind == "stenosis" else "vtkMRMLMarkupsLineNode"
     markup = slicer.mrmlScene.AddNewNodeByClass(className, name)
     markup.SetAttribute(MEASURES, kind)
     for row, column in points:

@@ -285,6 +285,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.static is not None:
         measured = static_measuring.measure_static(options.static, load_model(options.model))
+        options.output.mkdir(parents=True, exist_ok=True)
+        measured.to_csv(options.output / "static.csv", index=False)
         static_measuring.print_precision(measured, Console(width=150))
         return 0
     todo = cases(tuple(options.stenoses))
