@@ -222,7 +222,7 @@ def _inWords(one: Measurement, choice: MeasureChoice) -> str:
             _(
                 "<i>Diameters of {low:g} to {high:g} mm came out less right on simulated deblurred frames than on "
                 "originals by this method: see the original.</i>"
-            ).format(low=WORSE_MM[0], high=WORSE_MM[1])
+            ).format(low=WORSE_MM[choice.method][0], high=WORSE_MM[choice.method][1])
         )
     return " ".join(told)
 

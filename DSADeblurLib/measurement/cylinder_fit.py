@@ -31,7 +31,7 @@ _LEAST_SQUARE = 1e-4
 _REACH_PX = 20.0
 # Samples nearer than the detector's blur, or the network's, tell nothing new.
 _INDEPENDENT_PX = 1.5
-_EVALUATIONS, _TOLERANCE, _MOST_DAMPING = 60, 1e-6, 1e8
+_EVALUATIONS, _TOLERANCE, _MOST_DAMPING = 60, 1e-9, 1e8
 
 
 class Cylinder(NamedTuple):

@@ -76,8 +76,8 @@ def test_a_stenosis_and_a_diameter_in_words(gui, panel, run):
     assert "less right on simulated deblurred frames" in text
     ui.stenosisDefinitionComboBox.currentIndex = 2
     assert "WASID" in settle(gui, panel) and label(markup).startswith("WASID")
-    ui.measuringMethodComboBox.currentIndex = 2
-    assert panel._parameterNode.measuringMethod.value == "derivative"
+    ui.measuringMethodComboBox.currentIndex = 3
+    assert panel._parameterNode.measuringMethod.value == "densitometric"
     assert "less right" not in settle(gui, panel)
     ui.calibrationComboBox.currentIndex = ui.calibrationComboBox.count - 1
     text = settle(gui, panel)

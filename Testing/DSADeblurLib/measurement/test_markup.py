@@ -122,7 +122,7 @@ def test_a_curve_where_nothing_can_be_measured():
 def test_where_deblurring_is_known_to_make_it_worse(pixels, method, worse):
     pictures = [Picture(vessel_image(pixels), BLUR)] * 2
     figure = measured(pictures, method=method)
-    assert worse_deblurred([figure], method) is worse and not worse_deblurred([figure], "derivative")
+    assert worse_deblurred([figure], method) is worse and not worse_deblurred([figure], "densitometric")
     assert not worse_deblurred([measured(pictures, uncalibrated())], method)
     assert not worse_deblurred([measured(pictures[:1])], method)
 
