@@ -32,8 +32,8 @@ NO_STENOSIS = "Too little of the vessel could be measured for a reference."
 NO_REFERENCE = "No normal vessel is seen where the reference should lie."
 _STEP_PX = 2.0
 WORSE_MM = {HALF_MAXIMUM: (0.6, 1.2), MODEL_FIT: (0.45, 1.2), DERIVATIVE: (1.8, 2.5)}
-"""Diameters at which `make measure` found errors of a method on simulated deblurred frames that were larger than those on
-the originals by more than 0.005 mm, at paper-like and at clinical noise."""
+"""Diameters at which `make measure` found errors of a method on simulated deblurred frames that were larger than those
+on originals by more than 0.005 mm, at paper-like and at clinical noise."""
 
 
 @dataclass(frozen=True)
