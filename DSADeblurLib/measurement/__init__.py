@@ -11,6 +11,7 @@ density, or logarithms of intensity), points are (row, column) in pixels with wh
 
     aim = aim_across(original, first, last)        -> Aim: raises Unmeasurable                    cross_section
     measure_at(frame, aim, blur)                   -> Section, the same place on each frame       diameter
+    measure_all(frame, aims, blur)                 of many places at once, in less time
 
     line = find_centre_line(original, points, step_px)          -> CentreLine: raises Unmeasurable   centre_line
     course = measure_course(frame, line, blur)     -> VesselCourse, at every place of the line    course
@@ -18,7 +19,8 @@ density, or logarithms of intensity), points are (row, column) in pixels with wh
     nascet, ecst, wasid, percent_stenosis, Aneurysm             of figures measured by hand       stenosis
 
     measure_line_on(pictures, first, last)         -> steps to a Result, of a line on both frames  markup
-    measure_curve_on(pictures, points, calibration)           of a curve; .figures(method, calibration), .plot
+    measure_curve_on(pictures, points, calibration)           of a curve; .figures(method, calibration), .plot, .marks
+        result.with_more(picture)                  the same on one more frame
 
     compare(first, second)                         -> Agreement of pairs, many vessels            agreement
     choices(acquisition)                           -> what is a millimetre                        calibration

@@ -16,7 +16,7 @@ from DSADeblurLib.xa.header.facts import Acquisition
 # The width that a header predicts is off by 15 % on average, because IEC 60336 allows a nominal spot that much.
 HEADER_ERROR = 0.15
 # Of deblurred frames, such that intervals of simulated stenoses hold the truth in 19 of 20 (`make measure`).
-DEBLURRED_WIDTH_ERROR_PX = 0.6
+DEBLURRED_WIDTH_ERROR_PX = 0.4
 _PERIOD = 4096
 # The standard deviation of a uniform spot of width 1, and the half width of a Gaussian of standard deviation 1.
 _DEVIATION, _HALF_WIDTH = 12**-0.5, (8 * np.log(2)) ** 0.5

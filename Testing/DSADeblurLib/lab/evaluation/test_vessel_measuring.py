@@ -6,7 +6,15 @@ import pytest
 from rich.console import Console
 
 from DSADeblurLib.lab.evaluation import vessel_measuring
-from DSADeblurLib.lab.evaluation.vessel_measuring import Case, cases, draw, measure_case, print_summary, summary
+from DSADeblurLib.lab.evaluation.vessel_measuring import (
+    Case,
+    cases,
+    draw,
+    measure_case,
+    print_summary,
+    print_targets,
+    summary,
+)
 
 
 def test_every_kind_of_frame_is_measured_and_wrong_headers_once_a_noise():
@@ -38,4 +46,11 @@ def test_a_frame_is_measured_and_drawn(monkeypatch, tmp_path, tiny_model):
     draw(values, tmp_path / "plot.png")
     console = Console(width=150, record=True)
     print_summary(values, console)
-    assert "densitometric %" in console.export_text() and (tmp_path / "plot.png").stat().st_size > 10_000
+    print_targets(values, console)
+    text = console.export_text()
+    assert (
+        "densitometric %" in text
+        and "met: " in text
+        and "90-99 %" in text
+        and (tmp_path / "plot.png").stat().st_size > 10_000
+    )
