@@ -18,7 +18,7 @@ STEP_MM = 0.2
 # A place tells the density when its squared radius is known as well as this, and so many must.
 _WELL_KNOWN, _LEAST_PLACES = 0.25, 15
 # More places at once take less time, and hold up what else waits for longer.
-_AT_ONCE = 12
+_AT_ONCE = 8
 # Contrast agent is mixed no more evenly than this.
 _LEAST_SPREAD = 0.05
 
