@@ -18,7 +18,7 @@ from DSADeblurLib.measurement.calibration import Calibration, Length, Measured
 from DSADeblurLib.measurement.centre_line import CentreLine, find_centre_line_in_steps
 from DSADeblurLib.measurement.course import STEP_MM, VesselCourse, measure_course_in_steps
 from DSADeblurLib.measurement.cross_section import Aim, Point, Unmeasurable, aim_across
-from DSADeblurLib.measurement.diameter import DERIVATIVE, HALF_MAXIMUM, MODEL_FIT, Diameter, Section, measure_at
+from DSADeblurLib.measurement.diameter import HALF_MAXIMUM, Diameter, Section, measure_at
 from DSADeblurLib.measurement.line_spread import SystemBlur
 from DSADeblurLib.measurement.stenosis import Aneurysm, Range, Stenosis, certain, find_stenosis
 from DSADeblurLib.steps import Steps
@@ -31,7 +31,7 @@ _PERCENTS = {**DEFINITIONS, "area": "area", "densitometric": "densitometric"}
 NO_STENOSIS = "Too little of the vessel could be measured for a reference."
 NO_REFERENCE = "No normal vessel is seen where the reference should lie."
 _STEP_PX = 2.0
-WORSE_MM = {HALF_MAXIMUM: (0.6, 1.2), MODEL_FIT: (0.45, 1.2), DERIVATIVE: (1.8, 2.5)}
+WORSE_MM = {HALF_MAXIMUM: (0.6, 1.2)}
 """Diameters at which `make measure` found errors of a method on simulated deblurred frames that were larger than those
 on originals by more than 0.005 mm, at paper-like and at clinical noise."""
 

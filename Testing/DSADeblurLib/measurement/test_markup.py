@@ -11,7 +11,7 @@ from scipy import ndimage
 from DSADeblurLib.measurement.calibration import Calibration, uncalibrated
 from DSADeblurLib.measurement.centre_line import CentreLine
 from DSADeblurLib.measurement.course import VesselCourse
-from DSADeblurLib.measurement.diameter import METHODS, MODEL_FIT, Section
+from DSADeblurLib.measurement.diameter import HALF_MAXIMUM, METHODS, MODEL_FIT, Section
 from DSADeblurLib.measurement.markup import (
     NO_STENOSIS,
     CurveResult,
@@ -118,7 +118,9 @@ def test_a_curve_where_nothing_can_be_measured():
     assert "too short" in short.figures(MODEL_FIT, TENTH)[0].reasons[0]
 
 
-@pytest.mark.parametrize(("pixels", "method", "worse"), [(8.0, MODEL_FIT, True), (20.0, MODEL_FIT, False)])
+@pytest.mark.parametrize(
+    ("pixels", "method", "worse"), [(8.0, HALF_MAXIMUM, True), (20.0, HALF_MAXIMUM, False), (8.0, MODEL_FIT, False)]
+)
 def test_where_deblurring_is_known_to_make_it_worse(pixels, method, worse):
     pictures = [Picture(vessel_image(pixels), BLUR)] * 2
     figure = measured(pictures, method=method)
