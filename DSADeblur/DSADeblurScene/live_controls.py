@@ -201,7 +201,7 @@ class LiveControls:
                     notice=callbacks.notice,
                     finished=lambda message: self._putting.run(self._putInSteps(node, request, path)),
                     cancelled=lambda: self._putting.run(self._backInSteps("cancelled")),
-                    error=lambda text: self._putting.run(self._backInSteps("error", text)),
+                    error=lambda *told: self._putting.run(self._backInSteps("error", *told)),
                 ),
             )
         else:

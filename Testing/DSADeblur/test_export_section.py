@@ -43,7 +43,7 @@ def choose(widget, name: str) -> None:
 
 
 def idle(widget) -> bool:
-    return widget.runSection.state.name == "IDLE"
+    return widget.runSection.isIdle
 
 
 def leftovers(out) -> list:

@@ -24,6 +24,10 @@ class GuiHost(MRMLHost):
         self.qtApplication = qtemu.install()
         qtemu.slotErrors.clear()
         super().__init__(python_folder)
+        # The application's settings, of nobody who runs the tests.
+        QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
+        QtCore.QSettings.setPath(QtCore.QSettings.Format.IniFormat, QtCore.QSettings.Scope.UserScope, self._folder.name)
+        self.qtApplication.setOrganizationName("DSADeblur tests")
         slicer.app.processEvents = self.qtApplication.processEvents
         self.moduleFile = MODULE_FILE
         self.module = self.widget = None

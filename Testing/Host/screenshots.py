@@ -45,14 +45,14 @@ def main(folder: str | Path, run: str | Path | None = None, model: str = "compac
         if not widget.ui.applyButton.enabled:
             raise RuntimeError(widget.ui.applyButton.toolTip)
         widget.ui.applyButton.click()
-        if not host.processEvents(lambda: widget.runSection.state.name == "IDLE"):
+        if not host.processEvents(lambda: widget.runSection.isIdle):
             raise RuntimeError("The deblurring took longer than ten minutes.")
         derived = widget._parameterNode.derivedNode
         if derived is None:
             raise RuntimeError(widget.ui.statusLabel.text)
         host.screenshot(folder / "panel.png")
         widget.ui.compareButton.click()
-        host.processEvents(lambda: widget.runSection.state.name == "IDLE")
+        host.processEvents(lambda: widget.runSection.isIdle)
         if frame is not None:
             from DSADeblurScene.input import browserForSequence
 
