@@ -51,7 +51,6 @@ from DSADeblurPanel.run_section import RunSection, State, looks  # noqa: E402
 from DSADeblurPanel.self_test import DSADeblurTest  # noqa: E402, F401
 from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
 from DSADeblurPanel.views_section import ViewsSection  # noqa: E402
-from DSADeblurScene.derived import FULL, RESULT  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
 from DSADeblurScene.job import NEW_NODE, Job, Place  # noqa: E402
 from DSADeblurScene.line_labels import watchLoadedScenes  # noqa: E402
@@ -231,7 +230,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         callbacks = Callbacks(
             progress=self.runSection.showProgress,
             notice=self.runSection.showStatus,
-            finished=self._onFinished,
+            finished=lambda node, text: self._onFinished(node, text, place.replaces is not None),
             cancelled=lambda: self.runSection.end(_("Cancelled.")),
             error=self.runSection.fail,
         )
@@ -246,12 +245,12 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.cancel()
 
     @slot
-    def _onFinished(self, derivedNode, summary: str) -> None:
+    def _onFinished(self, derivedNode, summary: str, isReplacing: bool) -> None:
         self.runSection.end(summary)
         speed.remember(derivedNode)
         # Not self._parameterNode: the user may have left the panel meanwhile.
         parameters = self.logic.getParameterNode()
-        if parameters.outputNode is not None and derivedNode.GetAttribute(RESULT) == FULL:
+        if isReplacing:
             parameters.outputNode = derivedNode
         parameters.derivedNode = derivedNode
         # Nobody has looked at the frames of a new result yet.

@@ -90,7 +90,7 @@ class ExportSection:
     @slot
     def _onClicked(self) -> None:
         parameters, run = self._parameters, self._runSection
-        if parameters is None or not run.isIdle:
+        if parameters is None or run.isBusy:
             return
         run.begin(_("Exporting..."))
         try:

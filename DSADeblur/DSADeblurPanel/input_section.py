@@ -64,7 +64,7 @@ class InputSection:
                 summary, facts = self._describe(node, request)
             except ValueError as error:
                 summary = html.escape(str(error))
-            if self._isUnclear and (not before or before[0] != identity[0]):
+            if self._isUnclear and (before or (None,))[0] != node.GetID():
                 # Once for each run: what the user closes stays closed.
                 ui.headerCollapsibleButton.collapsed = False
         ui.summaryLabel.text, ui.factsLabel.text = summary, facts

@@ -97,6 +97,11 @@ class RunSection:
         return self.state not in _UNDER_WAY
 
     @property
+    def isBusy(self) -> bool:
+        """Whether something is under way, cancelled or not."""
+        return not self.isIdle
+
+    @property
     def isRunning(self) -> bool:
         """Whether something is under way that nobody has cancelled."""
         return self.state in (State.STARTING, State.RUNNING)

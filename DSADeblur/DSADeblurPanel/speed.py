@@ -19,12 +19,13 @@ _MEGA = 1e6
 
 
 def remember(result) -> None:
-    """Take note of what a result took; a single frame counts only where nothing is known."""
+    """Take note of what a result took. A single frame bears the cost of the start alone: it counts where it says less."""
     used, frames = Used.from_dict(json.loads(result.GetAttribute(ATTRIBUTE + "Used"))), readInput(result).frames
     settings, key = qt.QSettings(), _key(used.model, used.device)
     settings.setValue("DSADeblur/Device", used.device)
-    if len(frames) > 1 or not settings.contains(key):
-        settings.setValue(key, str(used.seconds / (math.prod(frames.shape) / _MEGA)))
+    took, known = used.seconds / (math.prod(frames.shape) / _MEGA), _number(settings.value(key))
+    if len(frames) > 1 or known is None or took < known:
+        settings.setValue(key, str(took))
 
 
 def device(settings: DeblurSettings) -> str:
@@ -38,11 +39,8 @@ def device(settings: DeblurSettings) -> str:
 
 def seconds(model: str, settings: DeblurSettings, pixels: int) -> float | None:
     """How long a model will take for so many pixels; None where it has not run on this computer."""
-    known = qt.QSettings().value(_key(model, device(settings)))
-    try:
-        return float(known) * pixels / _MEGA
-    except (TypeError, ValueError):
-        return None
+    known = _number(qt.QSettings().value(_key(model, device(settings))))
+    return None if known is None else known * pixels / _MEGA
 
 
 def inWords(model: str, settings: DeblurSettings, shape: tuple[int, int, int] | None) -> str:
@@ -59,6 +57,13 @@ def inWords(model: str, settings: DeblurSettings, shape: tuple[int, int, int] | 
     if took is None:
         return _("{where}. The first frame tells how long it takes.").format(where=where)
     return _("{where}, about {time}.").format(where=where, time=duration(took))
+
+
+def _number(value) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _key(model: str, where: str) -> str:

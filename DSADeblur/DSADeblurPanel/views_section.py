@@ -47,7 +47,7 @@ class ViewsSection:
     def _run(self, work: Callable) -> None:
         """Do something frame by frame on this thread; Cancel and all other buttons stay usable."""
         section = self._runSection
-        if not section.isIdle:
+        if section.isBusy:
             # The status line tells how the work under way goes on.
             return
         section.begin(_("Computing the view..."))

@@ -116,10 +116,9 @@ def removeResult(node) -> None:
         if one is None or one.GetAttribute(ATTRIBUTE + "Role") is None:
             continue
         for part in {shownVolume(one), one} - {None}:
-            count = part.GetNumberOfDisplayNodes() if part.IsA("vtkMRMLDisplayableNode") else 0
-            for rest in (*map(part.GetNthDisplayNode, range(count)), part.GetStorageNode(), part):
-                if rest is not None:
-                    slicer.mrmlScene.RemoveNode(rest)
+            of = [(role, i) for role in ("display", "storage") for i in range(part.GetNumberOfNodeReferences(role))]
+            for rest in (part, *[part.GetNthNodeReference(role, i) for role, i in of]):
+                slicer.mrmlScene.RemoveNode(rest)
 
 
 def setWindow(volume, lower: float, upper: float) -> None:

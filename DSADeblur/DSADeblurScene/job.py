@@ -116,8 +116,9 @@ class Job:
         place, source = self._place, self._run.node.GetName()
         if place.replaces is not None and not place.name:
             return place.replaces.GetName()
-        default = _("{name} preview") if place.preview else _("{name} deblurred")
-        return slicer.mrmlScene.GenerateUniqueName(place.name or default.format(name=source))
+        if place.preview:  # there is one at most
+            return _("{name} preview").format(name=source)
+        return slicer.mrmlScene.GenerateUniqueName(place.name or _("{name} deblurred").format(name=source))
 
     def discard(self) -> None:
         """Remove the temporary files."""
