@@ -83,10 +83,11 @@ class InputSection:
         frames, loaded = self._read(node, request.facts)
         run, self.shape = loaded.run, frames.frames.shape
         known = run.has_file or request.facts.say_geometry
-        self.plan, lines = _plan(run, request), [_size(self.shape)]
+        self.plan, problem = _plan(run, request)
         self.lacksMask = self.plan is None and not run.subtracted and len(frames.frames) > 1
         self._isUnclear = run.subtraction_guessed or (run.has_file and run.relationship is None)
-        lines += [_subtraction(run, request, self.plan), _blur(run.acquisition)]
+        subtraction = html.escape(problem or _subtraction(run, request, self.plan))
+        lines = [_size(self.shape), subtraction, _blur(run.acquisition)]
         warnings = run.warnings if run.has_file else run.acquisition.warnings if known else ()
         lines += [f"\N{WARNING SIGN} {html.escape(note)}" for note in (loaded.note, *warnings) if note]
         facts = []
@@ -120,16 +121,18 @@ class InputSection:
         stepFrame(resolveNode(self._node), 1)
 
 
-def _plan(run: Run, request: DeblurRequest) -> SubtractionPlan | None:
-    """How a run is subtracted, as far as header and choices say it; None where it is not, or a mask is missing."""
+def _plan(run: Run, request: DeblurRequest) -> tuple[SubtractionPlan | None, str]:
+    """How a run is subtracted, as far as header and choices say it, None where it is not; and why it cannot be."""
     from DSADeblurLib.errors import DSADeblurError
     from DSADeblurLib.xa.subtraction.planning import plan_subtraction
 
     options = request.subtraction
     try:
-        return plan_subtraction(run, options.subtract, options.mask_frames)
-    except (ValueError, DSADeblurError):  # a mask is to be looked for in the frames, or Apply tells what is wrong
-        return None
+        return plan_subtraction(run, options.subtract, options.mask_frames), ""
+    except DSADeblurError as error:
+        return None, str(error)
+    except ValueError:  # a mask is to be looked for in the frames
+        return None, ""
 
 
 def _size(shape: tuple[int, int, int]) -> str:
@@ -152,7 +155,7 @@ def _subtraction(run: Run, request: DeblurRequest, plan: SubtractionPlan | None)
         text = _("Not subtracted.")
     else:
         text = _("Not subtracted, and no mask frames are known: name them in 'Subtraction', or deblur it as it is.")
-    return html.escape(text)
+    return text
 
 
 def _blur(acquisition: Acquisition) -> str:

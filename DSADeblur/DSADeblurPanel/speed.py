@@ -19,7 +19,7 @@ _MEGA = 1e6
 
 
 def remember(result) -> None:
-    """Take note of what a result took. A single frame bears the cost of the start alone: it counts where it says less."""
+    """Take note of what a result took. A single frame bears the cost of the start: it counts where it says less."""
     used, frames = Used.from_dict(json.loads(result.GetAttribute(ATTRIBUTE + "Used"))), readInput(result).frames
     settings, key = qt.QSettings(), _key(used.model, used.device)
     settings.setValue("DSADeblur/Device", used.device)
@@ -54,6 +54,8 @@ def inWords(model: str, settings: DeblurSettings, shape: tuple[int, int, int] | 
     pixels = max(0, min(last, shape[0]) - first + 1) * shape[1] * shape[2]
     names = {"cpu": _("CPU"), "cuda": _("GPU"), "": _("GPU if it works, else CPU")}
     where, took = names[device(settings)], seconds(model, settings, pixels)
+    if not pixels:  # Apply tells why
+        return _("{where}.").format(where=where)
     if took is None:
         return _("{where}. The first frame tells how long it takes.").format(where=where)
     return _("{where}, about {time}.").format(where=where, time=duration(took))
