@@ -26,8 +26,8 @@ are the DICOM files that they were read from, or none, and `note` then says why,
 `request` is `DeblurRequest.as_dict`, `used` is `used.Used.as_dict`, `trust` is `restoration.trust.Trust.as_dict`,
 `subtraction` is `SubtractionPlan.as_dict` or null. `keep` names a folder for what other controls need, see
 `DSADeblurLib.kept`, or may be left out; `kept` is that folder, or null where it was not filled. `choice` names that of
-the request which is at fault, `details` is a traceback; both may be empty. Everything but reading the node happens here:
-header, planning, subtraction, restoration.
+the request which is at fault, `details` is a traceback; both may be empty. Everything but reading the node happens
+here: header, planning, subtraction, restoration.
 """
 
 from __future__ import annotations
