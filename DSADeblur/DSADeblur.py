@@ -37,6 +37,7 @@ _prepareImports()
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurRequest  # noqa: E402
 from DSADeblurLib.used import Used  # noqa: E402
 from DSADeblurPanel import speed  # noqa: E402
+from DSADeblurPanel.apply_section import ApplySection  # noqa: E402
 from DSADeblurPanel.calibration_section import CalibrationSection  # noqa: E402
 from DSADeblurPanel.compare_section import CompareSection  # noqa: E402
 from DSADeblurPanel.controls_section import ControlsSection  # noqa: E402
@@ -46,7 +47,7 @@ from DSADeblurPanel.input_section import InputSection  # noqa: E402
 from DSADeblurPanel.measure_section import MeasureSection  # noqa: E402
 from DSADeblurPanel.model_section import ModelSection  # noqa: E402
 from DSADeblurPanel.output_section import OutputSection  # noqa: E402
-from DSADeblurPanel.parameters import DSADeblurParameterNode, requestFrom, shownRequest  # noqa: E402
+from DSADeblurPanel.parameters import DSADeblurParameterNode, shownRequest  # noqa: E402
 from DSADeblurPanel.run_section import RunSection, State, looks  # noqa: E402
 from DSADeblurPanel.self_test import DSADeblurTest  # noqa: E402, F401
 from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
@@ -100,6 +101,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = DSADeblurLogic()
         self._parameterNode: DSADeblurParameterNode | None = None
         self._parameterNodeGuiTag: int | None = None
+        self.applySection: ApplySection
 
     def setup(self) -> None:
         ScriptedLoadableModuleWidget.setup(self)
@@ -110,7 +112,9 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             group.layout().addWidget(slicer.util.loadUI(self.resourcePath(f"UI/{name}.ui")))
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
-        run = self.runSection = RunSection(self.ui, self._onApply, self._onPreview, self._onCancel)
+        # Made last, for it needs the others.
+        apply, preview = lambda: self.applySection.apply(), lambda: self.applySection.preview()
+        run = self.runSection = RunSection(self.ui, apply, preview, self.logic.cancel)
         self.showError = run.showError
         read = self._lastRead = LastRead()
         self._preparation = Preparation(self._update, run.showError)
@@ -126,6 +130,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.viewsSection = ViewsSection(self.ui, run)
         self.engineSection = EngineSection(self.ui, run, self.logic.check, self._update)
         self.exportSection = ExportSection(self.ui, run, self.logic.export)
+        self.applySection = ApplySection(run, self.logic, self.inputSection, self.compareSection.showResult)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
         slicer.app.connect("aboutToQuit()", self.logic.shutdown)
@@ -219,52 +224,8 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode:
             self._parameterNode.request.model = name
 
-    def _onApply(self) -> None:
-        if self._parameterNode is not None:
-            self._begin(OutputSection.place(self._parameterNode))
-
-    def _onPreview(self) -> None:
-        if self._parameterNode is not None:
-            number = self.inputSection.numberToPreview()
-            self._begin(Place(preview=True), frame_range=(number, number))
-
-    def _begin(self, place: Place, **choices) -> None:
-        parameters = self._parameterNode
-        if parameters is None:
-            return
-        callbacks = Callbacks(
-            progress=self.runSection.showProgress,
-            notice=self.runSection.showStatus,
-            finished=lambda node, text: self._onFinished(node, text, place.replaces is not None),
-            cancelled=lambda: self.runSection.end(_("Cancelled.")),
-            error=self.runSection.fail,
-        )
-        try:
-            self.runSection.begin()
-            request = requestFrom(parameters.request, **choices)
-            self.logic.start(parameters.inputNode, request, callbacks, place)
-        except (ValueError, OSError, RuntimeError) as error:
-            self.runSection.fail(str(error), choice=getattr(error, "choice", ""))
-
-    def _onCancel(self) -> None:
-        self.logic.cancel()
-
-    @slot
-    def _onFinished(self, derivedNode, summary: str, isReplacing: bool) -> None:
-        self.runSection.end(summary)
-        speed.remember(derivedNode)
-        # Not self._parameterNode: the user may have left the panel meanwhile.
-        parameters = self.logic.getParameterNode()
-        if isReplacing:
-            parameters.outputNode = derivedNode
-        parameters.derivedNode = derivedNode
-        # Nobody has looked at the frames of a new result yet.
-        parameters.exportReviewed = False
-        self.compareSection.showResult(derivedNode)
-
     def _onFollowed(self, derivedNode) -> None:
-        parameters = self.logic.getParameterNode()
-        parameters.derivedNode, parameters.exportReviewed = derivedNode, False
+        self.applySection.take(derivedNode)
         self._update()
 
     @slot

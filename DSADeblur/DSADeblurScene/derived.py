@@ -115,7 +115,8 @@ def removeResult(node) -> None:
         # What the user put there has no role.
         if one is None or one.GetAttribute(ATTRIBUTE + "Role") is None:
             continue
-        for part in {shownVolume(one), one} - {None}:
+        # The sequence first: a browser makes what shows it anew as long as it is there.
+        for part in filter(None, dict.fromkeys((one, shownVolume(one)))):
             of = [(role, i) for role in ("display", "storage") for i in range(part.GetNumberOfNodeReferences(role))]
             for rest in (part, *[part.GetNthNodeReference(role, i) for role, i in of]):
                 slicer.mrmlScene.RemoveNode(rest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import slicer
 from results import deblurred
 from scenes import fingerprint, load
 
@@ -79,5 +80,25 @@ def test_a_preview_is_shown_and_goes_with_apply(gui, panel):
     # It has told how long the run will take.
     panel._update()
     assert ui.planLabel.text.startswith("CPU, about ")
-    press(gui, panel, ui.applyButton)
-    assert resultsOf(source, PREVIEW) == []
+    full = press(gui, panel, ui.applyButton)
+    assert resultsOf(source, PREVIEW) == [] and full.GetNumberOfDataNodes() == 4
+    # A later one is shown and follows the sliders, but takes nothing away from the result.
+    ui.previewButton.click()
+    assert gui.processEvents(lambda: panel.runSection.isIdle)
+    (preview,) = resultsOf(source, PREVIEW)
+    assert panel._parameterNode.derivedNode is full and panel.logic.live.resultOf(source) is preview
+    ui.sharpnessSlider.value = 0.5
+    assert gui.processEvents(lambda: panel.runSection.isIdle)
+    assert panel._parameterNode.derivedNode is full
+    slicer.mrmlScene.RemoveNode(preview)
+    assert panel.logic.live.resultOf(source) is full
+
+
+def test_an_earlier_result_that_is_chosen_is_the_one_that_is_worked_with(gui, panel):
+    first = press(gui, panel, panel.ui.applyButton)
+    second = press(gui, panel, panel.ui.applyButton)
+    assert panel._parameterNode.derivedNode is second
+    panel.ui.outputSelector.setCurrentNode(first)
+    assert panel._parameterNode.derivedNode is first
+    panel.ui.outputSelector.setCurrentNode(None)
+    assert panel._parameterNode.derivedNode is first
