@@ -121,8 +121,9 @@ def create_study(
         for number, case in cases
     }
     key = StudyKey(secrets.token_hex(8), secrets.token_hex(32), key_arms, tuple(case for _, case in cases))
-    items = _items(
-        [(originals[number], case, _mark_in_result(originals[number], case)) for number, case in cases], key, wish
+    read = [(case, originals[number]) for number, case in cases]
+    items = items_of_cases(
+        [(case, one.training, one.question, _mark_in_result(one, case)) for case, one in read], key, wish
     )
     with _taken_back(key_path), atomic_folder(folder) as unfinished:
         for name in (IMAGES, ANSWERS):
@@ -191,9 +192,12 @@ def _mark_in_result(original: Original, case: KeyCase) -> Mark | None:
     return replace(original.mark, frame=numbers.index(original.mark.frame) + 1)
 
 
-def _items(cases: Sequence[tuple[Original, KeyCase, Mark | None]], key: StudyKey, wish: Wish) -> tuple[Item, ...]:
+def items_of_cases(
+    cases: Sequence[tuple[KeyCase, bool, str, Mark | None]], key: StudyKey, wish: Wish
+) -> tuple[Item, ...]:
+    """What is asked of cases, each with whether it is for training, its question and its mark; repeats come last."""
     shown: list[tuple[Item, str]] = []
-    for original, case, mark in cases:
+    for case, training, question, mark in cases:
         by_arm = {arm: image for image, arm in case.images.items()}
         arms = [arm.name for arm in key.arms]
         sets: list[tuple[str, ...]]
@@ -205,7 +209,7 @@ def _items(cases: Sequence[tuple[Original, KeyCase, Mark | None]], key: StudyKey
             sets = [(arm,) for arm in arms]
         for one in sets:
             images = tuple(sorted(by_arm[arm] for arm in one))
-            item = Item("", case.name, images, original.training, None, original.question, mark)
+            item = Item("", case.name, images, training, None, question, mark)
             shown.append((item, case.group))
     # Names by an order drawn from what is random anyway: they tell neither arm nor group.
     shown.sort(key=lambda one: draw(wish.seed, "item", *one[0].images))
