@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy import stats
 
 from DSADeblurLib.measurement.stenosis import Range
 
@@ -31,7 +32,7 @@ def by_patient(patients: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def bootstrapped(
     counts: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], resamples: int, seed: int = 0
 ) -> Range:
-    """A statistic of summed counts with its percentile interval over resampled patients.
+    """A statistic of summed counts with its interval over resampled patients, corrected for bias and skew (BCa).
 
     Args:
         counts: (p, ...) of p patients, whose sum the statistic needs and no more.
@@ -41,6 +42,8 @@ def bootstrapped(
 
     Returns:
         NaN as interval with fewer than two patients, or where it is seldom defined.
+
+    Source: Efron 1987, doi:10.1080/01621459.1987.10478410.
     """
     value = float(statistic(counts.sum(axis=0)[None])[0])
     if len(counts) < 2:
@@ -53,8 +56,23 @@ def bootstrapped(
     values = values[~np.isnan(values)]
     if len(values) < resamples / 2:
         return Range(value, np.nan, np.nan)
-    low, high = np.quantile(values, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
+    without_one = statistic(counts.sum(axis=0) - counts)
+    low, high = np.quantile(values, _corrected_tails(value, values, without_one))
     return Range(value, float(low), float(high))
+
+
+def _corrected_tails(value: float, values: np.ndarray, without_one: np.ndarray) -> np.ndarray:
+    """Which quantiles of the resampled values are the ends; the plain ones where nothing varies on one side."""
+    tails = np.array([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    below = (np.mean(values < value) + np.mean(values <= value)) / 2
+    if not 0 < below < 1:
+        return tails
+    differences = np.nanmean(without_one) - without_one[~np.isnan(without_one)]
+    spread = (differences**2).sum() ** 1.5
+    acceleration = (differences**3).sum() / (6 * spread) if spread > 0 else 0.0
+    bias = stats.norm.ppf(below)
+    z = bias + stats.norm.ppf(tails)
+    return stats.norm.cdf(bias + z / (1 - acceleration * z))
 
 
 def resampled_rows(patients: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -20,7 +20,8 @@ _FACTORS = ("arm", "reader", "group")
 
 
 def ordinal_effects(ratings: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Range]:
-    """Log odds ratios of a higher level, of each factor's values against its first.
+    """Log odds ratios of a higher level, of each factor's values against its first: the first arm in the table, else by
+    the alphabet.
 
     Args:
         ratings: with the columns level, patient, arm, reader and group; factors of one value are left out.
@@ -28,7 +29,7 @@ def ordinal_effects(ratings: pd.DataFrame, resamples: int = RESAMPLES, seed: int
         seed: of it.
 
     Returns:
-        By names such as "group: AVM"; none where there is no factor, or fewer than two levels occur.
+        By names such as "group AVM against AN"; none where there is no factor, or fewer than two levels occur.
     """
     design = _design(ratings)
     levels, patients = ratings["level"].to_numpy(), ratings["patient"].to_numpy()
@@ -51,8 +52,10 @@ def ordinal_effects(ratings: pd.DataFrame, resamples: int = RESAMPLES, seed: int
 def _design(ratings: pd.DataFrame) -> pd.DataFrame:
     columns = {}
     for factor in _FACTORS:
-        for value in list(dict.fromkeys(ratings[factor]))[1:]:
-            columns[f"{factor}: {value}"] = (ratings[factor] == value).astype(float).to_numpy()
+        values = list(dict.fromkeys(ratings[factor]))
+        first, *others = values if factor == "arm" else sorted(values)
+        for value in others:
+            columns[f"{factor} {value} against {first}"] = (ratings[factor] == value).astype(float).to_numpy()
     return pd.DataFrame(columns, index=ratings.index)
 
 

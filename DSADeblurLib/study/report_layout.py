@@ -13,7 +13,7 @@ _WIDTH, _HEIGHT = 8.27, 11.69  # A4, inches
 _MARGIN = 0.75
 _LINE = 1.35  # of the font's size
 _POINT = 1 / 72
-_CHARACTERS = 118  # of 9 points in a line
+_CHARACTERS = 102  # of 9 points in a line
 
 
 class Pages:
@@ -43,13 +43,10 @@ class Pages:
     def _line(self, x: float, text: str, size: float, **how: Any) -> None:
         self._figure.text(x / _WIDTH, self._y / _HEIGHT, text, fontsize=size, va="top", parse_math=False, **how)
 
-    def space(self, inches: float) -> None:
-        """Leave room."""
-        self._y -= inches
-
-    def heading(self, text: str, size: float = 12) -> None:
-        """A line in bold, never the last one of a page."""
-        self.need(1.2)
+    def heading(self, text: str, size: float = 12, before: float = 0.9) -> None:
+        """A line in bold, on one page with so many inches of what it stands `before`."""
+        self.need(before + 0.4)
+        self._y -= 0.1
         self._line(_MARGIN, text, size, weight="bold")
         self._y -= size * _LINE * _POINT + 0.06
 
@@ -67,7 +64,7 @@ class Pages:
             max(len(line) for row in (titles, *rows) for line in row[number].split("\n"))
             for number in range(len(titles))
         ]
-        widths = [(one + 1.6) * size * 0.56 * _POINT for one in longest]
+        widths = [(one + 2) * size * 0.64 * _POINT for one in longest]
         squeeze = min(1.0, (_WIDTH - 2 * _MARGIN) / sum(widths))
         widths, size = [one * squeeze for one in widths], size * squeeze
         step = size * _LINE * _POINT * 1.15
@@ -102,12 +99,12 @@ class Pages:
         rule()
         self._y -= 0.15
 
-    def axes(self, height: float, left: float = 1.2, right: float = 0.2, width: float | None = None):
-        """Axes of so many inches in height across the page."""
-        self.need(height + 0.5)
-        across = width or _WIDTH - 2 * _MARGIN - left - right
+    def axes(self, height: float, left: float = 1.2, right: float = 0.2, below: float = 0.5):
+        """Axes of so many inches in height across the page, and room `below` for what is written there."""
+        self.need(height + below)
+        across = _WIDTH - 2 * _MARGIN - left - right
         box = ((_MARGIN + left) / _WIDTH, (self._y - height) / _HEIGHT, across / _WIDTH, height / _HEIGHT)
-        self._y -= height + 0.5
+        self._y -= height + below
         return self._figure.add_axes(box)
 
 

@@ -38,9 +38,10 @@ def draw_diverging_bars(axes, table: pd.DataFrame, names: list[str]) -> None:
                     color="white" if dark else "black",
                 )
         left = left + width
-    axes.axvline(0, color="black", linewidth=0.8)
+    axes.axvline(0, color="black", linewidth=0.8, linestyle=":", alpha=0.5)
     axes.set(xlim=(-100, 100), yticks=list(places), yticklabels=names)
     axes.set_xticks(range(-100, 101, 25), [f"{abs(one)} %" for one in range(-100, 101, 25)])
     axes.invert_yaxis()
     axes.tick_params(labelsize=8)
+    axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)

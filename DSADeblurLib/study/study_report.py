@@ -27,7 +27,7 @@ def report_pages(analysis: Analysis) -> list:
     for name, draw in _SECTIONS.items():
         if name in analysis.tables:
             draw(pages, analysis.tables[name], analysis, several_arms)
-    _last_page(pages, analysis)
+    _methods(pages, analysis)
     return pages.figures
 
 
@@ -42,14 +42,35 @@ def _first_page(pages: Pages, analysis: Analysis) -> None:
         pages.paragraph(f"! {warning}", color="#b2182b")
     if analysis.blinding.verdict not in analysis.warnings:
         pages.paragraph(analysis.blinding.verdict)
+    _in_short(pages, analysis)
     pages.heading("Flow of cases")
-    _flow_chart(pages.axes(2.6, left=0.1, right=0.1), analysis)
+    _flow_chart(pages.axes(2.2, left=0.1, right=0.1, below=0.1), analysis)
     flow = analysis.tables["flow"]
     titles = ["Reader", "Items", "Training", "Shown\nagain", "Answered", "Not\njudged", "Missing", "Answered\nanew"]
     columns = ["items", "training", "shown_again", "answered", "not_judged", "missing", "answered_again"]
     pages.table(titles, [[str(row["reader"]), *(str(row[one]) for one in columns)] for _, row in flow.iterrows()])
     if int(table["level"].isna().sum()):
         pages.paragraph("Items that could not be judged are left out of all statistics.")
+
+
+def _in_short(pages: Pages, analysis: Analysis) -> None:
+    """What a reader of the report wants first: all groups together, or the one there is."""
+    if "levels" not in analysis.tables:
+        return
+    pages.heading("In short")
+    levels, tests, harm = (analysis.tables[name] for name in ("levels", "tests", "harm"))
+    names = ["arm", "reader", "group"]
+    whole = ALL if (levels["group"] == ALL).any() else levels["group"].iloc[0]
+    joined = levels[levels["group"] == whole].merge(tests[[*names, "p_signed_rank"]], on=names)
+    for _, row in joined.merge(harm[[*names, "upper"]], on=names).iterrows():
+        equal = percent(row["level_3"] / row["runs"])
+        better, worse = (interval(row, f"share_{name}", percents=True) for name in ("4_5", "1_2"))
+        p = probability(row["p_signed_rank"])
+        pages.paragraph(
+            f"{row['reader']} found {row['arm']} better in {better}, equal in {equal} and worse in {worse} of "
+            f"{row['runs']} runs. Signed-rank test: p {p if p.startswith('<') else '= ' + p}. Upper 95 % limit of "
+            f"patients with a run judged worse: {100 * row['upper']:.0f} %."
+        )
 
 
 def _flow_chart(axes, analysis: Analysis) -> None:
@@ -81,18 +102,16 @@ def _flow_chart(axes, analysis: Analysis) -> None:
 
 
 def _levels(pages: Pages, table: pd.DataFrame, _, several_arms: bool) -> None:
-    pages.page()
     for arm, part in table.groupby("arm"):
         of_arm = f", arm {arm}" if several_arms else ""
-        pages.heading(f"Levels of the deblurred run against the original{of_arm}")
-        shown = part.sort_values(["group", "reader"], key=_all_last)
+        shown, height = part.sort_values(["group", "reader"], key=_all_last), _BAR * len(part) + 0.2
+        pages.heading(f"Levels of the deblurred run against the original{of_arm}", before=height + 1)
         names = [f"{row['group']}  {row['reader']} (n = {row['runs']})" for _, row in shown.iterrows()]
-        axes = pages.axes(_BAR * len(names) + 0.2)
+        axes = pages.axes(height)
         draw_diverging_bars(axes, shown, names)
         handles = [_patch(COLOURS[level]) for level in LEVELS]
         labels = [f"{level} {words}" for level, words in LEVELS.items()]
-        pages.space(0.1)
-        legend = pages.axes(0.3, left=0, right=0)
+        legend = pages.axes(0.35, left=0, right=0, below=0.1)
         legend.axis("off")
         legend.legend(handles, labels, ncol=3, fontsize=7, loc="upper left", frameon=False)
         pages.paragraph(
@@ -108,8 +127,8 @@ def _levels(pages: Pages, table: pd.DataFrame, _, several_arms: bool) -> None:
             rows.append([row["group"], row["reader"], str(row["runs"]), *cells, *shares, f"{row['U']:g}", *ps])
         pages.table(titles, rows)
         pages.paragraph(
-            "As the paper's Table 2. U: Mann-Whitney against n times the level 3; this test is too liberal, see the "
-            "methods, and the tests on the next page are the ones to be relied on.",
+            "As the paper's Table 2. U: Mann-Whitney against n times the level 3. This test rejects too often, see the "
+            "methods; the tests below are the ones to be relied on.",
             size=8,
         )
 
@@ -167,13 +186,15 @@ def _harm(pages: Pages, table: pd.DataFrame, _, several_arms: bool) -> None:
 
 def _agreement(pages: Pages, table: pd.DataFrame, *_) -> None:
     pages.heading("Agreement between readers, and of readers with themselves")
-    titles = ["Who", "Question", "Weights", "Items", "Same", "Weighted kappa", "Gwet's AC2"]
+    several = table["question"].nunique() > 1
+    titles = ["Who", *(["Question"] if several else []), "Weights", "Items", "Same", "Weighted kappa", "Gwet's AC2"]
     rows = []
     for _, row in table.iterrows():
         who = str(row["who"]) if row["of"] == "readers" else f"{row['who']}, again"
         kappa, ac2 = interval(row, "kappa"), interval(row, "ac2")
         same = percent(float(row.get("same", np.nan)))
-        rows.append([who, str(row["question"])[:30], row["weights"], str(row["items"]), same, kappa, ac2])
+        question = [str(row["question"])[:30]] if several else []
+        rows.append([who, *question, row["weights"], str(row["items"]), same, kappa, ac2])
     pages.table(titles, rows)
 
 
@@ -183,11 +204,12 @@ def _simple(title: str, columns: dict[str, str], value: str, name: str, p: str |
     def draw(pages: Pages, table: pd.DataFrame, *_) -> None:
         pages.heading(title)
         ends = [] if p is None else [p, f"{p}_holm"]
+        told = {one: words for one, words in columns.items() if one != "question" or table[one].nunique() > 1}
         rows = []
         for _, row in table.iterrows():
             figure = interval(row, value, percents=value == "share")
-            rows.append([*(str(row[one])[:40] for one in columns), figure, *(probability(row[one]) for one in ends)])
-        pages.table([*columns.values(), name, *(["p sign", "Holm"] if p else [])], rows)
+            rows.append([*(str(row[one])[:40] for one in told), figure, *(probability(row[one]) for one in ends)])
+        pages.table([*told.values(), name, *(["p sign", "Holm"] if p else [])], rows)
 
     return draw
 
@@ -210,10 +232,11 @@ def _blinding(pages: Pages, table: pd.DataFrame, analysis: Analysis, _) -> None:
 
 
 def _time(pages: Pages, table: pd.DataFrame, analysis: Analysis, _) -> None:
-    pages.heading("Time for each item")
+    height = _BAR * len(table) + 0.3
+    pages.heading("Time for each item", before=height + 1)
     items = analysis.ratings.table[~analysis.ratings.table["training"]].drop_duplicates(["reader", "item"])
     readers = list(table["reader"])
-    axes = pages.axes(_BAR * len(readers) + 0.3)
+    axes = pages.axes(height)
     seconds = [items[items["reader"] == reader]["seconds"].to_numpy() for reader in readers]
     axes.boxplot(seconds, orientation="horizontal", whis=(5, 95), widths=0.6, showfliers=False)
     axes.set(yticks=range(1, len(readers) + 1), yticklabels=readers, xlim=(0, None))
@@ -269,13 +292,12 @@ _SECTIONS: dict[str, Callable[[Pages, pd.DataFrame, Analysis, bool], None]] = {
     ),
     "agreement": _agreement,
     "blinding": _blinding,
-    "time": _time,
     "sides": _sides,
+    "time": _time,
 }
 
 
-def _last_page(pages: Pages, analysis: Analysis) -> None:
-    pages.page()
+def _methods(pages: Pages, analysis: Analysis) -> None:
     pages.heading("Methods, to be adapted")
     pages.paragraph(methods_paragraph(analysis))
     for sentence in statistics_sentences(analysis):
