@@ -292,7 +292,7 @@ def _blinding(ratings: Ratings) -> pd.DataFrame:
     for reader, part in parts if len(beliefs) else ():
         found = blinding_of(part["right"].to_numpy(dtype=float))
         counts = {name: getattr(found, name) for name in ("right", "wrong", "unsure")}
-        rows.append({"reader": reader, **counts, **_range("share", found.share), "p": found.p, "index": found.index})
+        rows.append({"reader": reader, **counts, **_range("share", found.share), "p": found.p, "bang": found.bang})
     return pd.DataFrame(rows)
 
 

@@ -6,12 +6,11 @@ import hashlib
 import json
 import os
 import re
+import sys
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from DSADeblurLib.atomic_write import is_plain_file
 from DSADeblurLib.errors import DSADeblurError
@@ -96,15 +95,11 @@ class AnswerFile:
         if os.path.lexists(Path(folder) / CLOSED):
             raise RequestError("The study is closed: no answer can be added.")
         self.path.parent.mkdir(exist_ok=True)
-        self._lock = FileLock(self.path.with_name(f".{self.path.stem}.lock"))
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RequestError(f"A session of {self.path.stem} is open already.") from error
+        self._lock = _locked(self.path.with_name(f".{self.path.stem}.lock"))
         try:
             self._open(definition, reader_code(reader))
         except BaseException:
-            self._lock.release()
+            os.close(self._lock)
             raise
 
     def _open(self, definition: Definition, reader: str) -> None:
@@ -153,13 +148,37 @@ class AnswerFile:
     def close(self) -> None:
         """Let another session have it."""
         os.close(self._file)
-        self._lock.release()
+        os.close(self._lock)
 
     def __enter__(self) -> AnswerFile:
         return self
 
     def __exit__(self, *_) -> None:
         self.close()
+
+
+def _locked(path: Path) -> int:
+    """A file that this process alone holds, until it is closed or the process dies.
+
+    Without the package filelock, which a computer that only reads studies need not have.
+
+    Raises:
+        RequestError: another one holds it.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise RequestError(f"A session of {path.stem.lstrip('.')} is open already.") from error
+    return handle
 
 
 def _sync_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ class Blinding(NamedTuple):
     """What readers believed of items: right, wrong, unsure.
 
     `share` is of the right among those who decided, with its exact interval, `p` the exact two-sided test against one
-    half, `index` right less wrong over all asked (Bang et al. 2004, doi:10.1016/j.cct.2003.10.016): 0 is blind, 1 seen
+    half, `bang` right less wrong over all asked (Bang et al. 2004, doi:10.1016/j.cct.2003.10.016): 0 is blind, 1 seen
     through.
     """
 
@@ -26,7 +26,7 @@ class Blinding(NamedTuple):
     unsure: int
     share: Range
     p: float
-    index: float
+    bang: float
 
     @property
     def verdict(self) -> str:
@@ -44,5 +44,5 @@ def blinding_of(right: np.ndarray) -> Blinding:
     """Count beliefs: (n,) of 1 right, 0 wrong, NaN unsure. Beliefs of one session are taken as independent."""
     good, bad, unsure = int((right == 1).sum()), int((right == 0).sum()), int(np.isnan(right).sum())
     p = float(stats.binomtest(good, good + bad).pvalue) if good + bad else np.nan
-    index = (good - bad) / len(right) if len(right) else np.nan
-    return Blinding(good, bad, unsure, exact_share(good, good + bad), p, index)
+    bang = (good - bad) / len(right) if len(right) else np.nan
+    return Blinding(good, bad, unsure, exact_share(good, good + bad), p, bang)

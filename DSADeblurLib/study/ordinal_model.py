@@ -11,6 +11,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from scipy import special, stats
 
 from DSADeblurLib.measurement.stenosis import Range
 from DSADeblurLib.study.clustered import CONFIDENCE, resampled_rows
@@ -59,6 +60,19 @@ def _design(ratings: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=ratings.index)
 
 
+class _Logistic(stats.rv_continuous):
+    """As scipy.stats.logistic, without the checks of arguments that take most of the time of a fit."""
+
+    cdf, ppf = staticmethod(special.expit), staticmethod(special.logit)
+
+    def pdf(self, values: np.ndarray) -> np.ndarray:
+        """The density."""
+        return special.expit(values) * special.expit(-values)
+
+
+_LOGISTIC = _Logistic(name="logistic")
+
+
 def _fit(levels: np.ndarray, design: np.ndarray) -> np.ndarray | None:
     """The effects; None where they are not determined, as where a drawn sample lacks a group."""
     from statsmodels.miscmodels.ordinal_model import OrderedModel
@@ -70,7 +84,7 @@ def _fit(levels: np.ndarray, design: np.ndarray) -> np.ndarray | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            fitted = OrderedModel(levels, design, distr="logit").fit(method="bfgs", maxiter=200, disp=False)
+            fitted = OrderedModel(levels, design, distr=_LOGISTIC).fit(method="bfgs", maxiter=200, disp=False)
         except (np.linalg.LinAlgError, ValueError):
             return None
     return np.asarray(fitted.params[: design.shape[1]]) if fitted.mle_retvals["converged"] else None

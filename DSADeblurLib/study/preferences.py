@@ -18,14 +18,14 @@ def bradley_terry(wins: np.ndarray, added: float = HALF_A_WIN) -> np.ndarray:
 
     Args:
         wins: (b, k, k) of b sets of k arms, how often one was preferred to another; half for a draw.
-        added: to each pair, see `HALF_A_WIN`; 0 gives the maximum of the likelihood.
+        added: to each pair that met, see `HALF_A_WIN`; 0 gives the maximum of the likelihood.
 
     Returns:
         (b, k).
 
     Source: Bradley and Terry 1952, doi:10.2307/2334029; the iteration: Hunter 2004, doi:10.1214/aos/1079120141.
     """
-    wins = wins + added * (1 - np.eye(wins.shape[-1]))
+    wins = wins + added * (wins + wins.swapaxes(1, 2) > 0)
     won, met = wins.sum(axis=2), wins + wins.swapaxes(1, 2)
     worth = np.ones_like(won)
     for _ in range(_ROUNDS):

@@ -82,12 +82,14 @@ def _rows(answer: dict[str, Any], definition: Definition, key: StudyKey) -> list
     }
     rows = []
     for question in definition.protocol.questions():
-        value = np.nan if answer["values"] is None else answer["values"][question.name]
-        if answer["values"] is not None and question.name == "comparison":
-            value = level_of(value, right == tested)
-        elif answer["values"] is not None and question.name == "preference":
-            value = float((right if value == 2 else left) == tested)
-        rows.append({"question": question.name, "level": value, **common})
+        level = np.nan
+        if answer["values"] is not None:
+            level = answer["values"][question.name]
+            if question.name == "comparison":
+                level = level_of(int(level), right == tested)
+            elif question.name == "preference":
+                level = float((right if level == 2 else left) == tested)
+        rows.append({"question": question.name, "level": level, **common})
     return rows
 
 

@@ -216,14 +216,14 @@ def _simple(title: str, columns: dict[str, str], value: str, name: str, p: str |
 
 def _blinding(pages: Pages, table: pd.DataFrame, analysis: Analysis, _) -> None:
     pages.heading("Blinding: what readers believed was processed")
-    titles = ["Reader", "Right", "Wrong", "Unsure", "Share right", "p", "Index"]
+    titles = ["Reader", "Right", "Wrong", "Unsure", "Share right", "p", "Bang's index"]
     rows = [
         [
             row["reader"],
             *(str(row[one]) for one in ("right", "wrong", "unsure")),
             interval(row, "share", percents=True),
             probability(row["p"]),
-            f"{row['index']:.2f}",
+            f"{row['bang']:.2f}",
         ]
         for _, row in table.iterrows()
     ]

@@ -10,7 +10,7 @@ from DSADeblurLib.study.blinding import blinding_of
 def test_seen_through():
     found = blinding_of(np.array([1.0] * 14 + [0.0] * 2 + [np.nan] * 4))
     assert found[:3] == (14, 2, 4) and "NOT BLIND" in found.verdict
-    assert found.p == pytest.approx(stats.binomtest(14, 16).pvalue) and found.index == pytest.approx(12 / 20)
+    assert found.p == pytest.approx(stats.binomtest(14, 16).pvalue) and found.bang == pytest.approx(12 / 20)
 
 
 def test_guessed_and_not_asked():

@@ -195,3 +195,12 @@ def test_a_changed_image_is_refused(study_copy):
     path.write_bytes(path.read_bytes()[:-2] + b"xy")
     with pytest.raises(RequestError, match="1 images of the study are missing or changed"):
         Session(study_copy.folder, "R1")
+
+
+def test_reading_needs_none_of_the_heavy_packages():
+    """A window reads studies in Slicer's own process, where none of these need be installed."""
+    heavy = "torch pandas scipy statsmodels matplotlib filelock pydicom openvino"
+    code = f"import sys, DSADeblurLib.study; print([one for one in '{heavy}'.split() if one in sys.modules])"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert said.stdout.strip() == "[]"
