@@ -48,6 +48,7 @@ from DSADeblurPanel.parameters import DSADeblurParameterNode, factsFrom, request
 from DSADeblurPanel.run_section import RunSection, State  # noqa: E402
 from DSADeblurPanel.self_test import DSADeblurTest  # noqa: E402, F401
 from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
+from DSADeblurPanel.trust_section import TrustSection  # noqa: E402
 from DSADeblurPanel.views_section import ViewsSection  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
 from DSADeblurScene.job import Job  # noqa: E402
@@ -60,6 +61,7 @@ from DSADeblurScene.runner import SubprocessRunner  # noqa: E402
 from DSADeblurScene.sample_data import registerSampleData  # noqa: E402
 from DSADeblurScene.slices import Slices  # noqa: E402
 from DSADeblurScene.slot import slot  # noqa: E402
+from DSADeblurScene.trust import TrustLook  # noqa: E402
 from DSADeblurScene.worker_client import Callbacks, WorkerClient  # noqa: E402
 
 
@@ -101,8 +103,9 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/DSADeblur.ui"))
         self.layout.addWidget(uiWidget)
-        placeholder = slicer.util.childWidgetVariables(uiWidget).measureCollapsibleButton
-        placeholder.layout().addWidget(slicer.util.loadUI(self.resourcePath("UI/Measure.ui")))
+        groups = slicer.util.childWidgetVariables(uiWidget)
+        for group, name in ((groups.measureCollapsibleButton, "Measure"), (groups.viewsCollapsibleButton, "Trust")):
+            group.layout().addWidget(slicer.util.loadUI(self.resourcePath(f"UI/{name}.ui")))
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         run = self.runSection = RunSection(self.ui, self._onApply, self._onCancel)
@@ -113,6 +116,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.modelSection = ModelSection(self.ui, self._onModelChosen, run.showError)
         self.controlsSection = ControlsSection(self.ui, run, self.logic.live, self._onFollowed)
         self.compareSection = CompareSection(self.ui, run)
+        self.trustSection = TrustSection(self.ui, run, self.logic.live.keptOf, self.logic.lookAtTrust)
         self.subtractionSection = SubtractionSection(self.ui, run, self._update)
         self.calibrationSection = CalibrationSection(self.ui, self.logic.getParameterNode, read, run.showError)
         self.measureSection = MeasureSection(self.ui, self.logic.getParameterNode, run, self.calibrationSection)
@@ -188,6 +192,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.modelSection.show(parameters.request.model)
         self.controlsSection.showRun(parameters.inputNode)
         self.compareSection.showNode(parameters.derivedNode)
+        self.trustSection.showNode(parameters.derivedNode)
         self.exportSection.show(parameters)
         self.subtractionSection.show(parameters)
         self.calibrationSection.show(parameters)
@@ -264,6 +269,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self._client = WorkerClient(makeRunner or QProcessRunner)
         self.live = LiveControls(self._client)
+        self._trust = TrustLook(self._client)
         self._job: Job | None = None
         self._export: Export | None = None
         self._cancelled: Callable[[], None] = lambda: None
@@ -346,6 +352,11 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             {"type": "check"}, Callbacks(finished=lambda message: checked(message["reason"]), error=error)
         )
 
+    def lookAtTrust(self, node, callbacks: Callbacks) -> None:
+        """As DSADeblurScene.trust.TrustLook.start, for a result of `start`, of which something is still kept."""
+        self._checkIdle()
+        self._trust.start(node, self.live.keptOf(node), callbacks)
+
     def export(
         self,
         node,
@@ -382,11 +393,12 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
     @property
     def isBusy(self) -> bool:
         """Whether anything is under way."""
-        return self._job is not None or self._export is not None or self.live.isBusy
+        return self._job is not None or self._export is not None or self.live.isBusy or self._trust.isBusy
 
     def cancel(self) -> None:
         """Ask for the end of what is under way."""
-        self.live.cancel() if self.live.isBusy else self._client.cancel()
+        busy = next((one for one in (self.live, self._trust) if one.isBusy), self._client)
+        busy.cancel()
         self.cancelExport()
         if self._finishing.isBusy:
             self._finishing.stop()
@@ -403,6 +415,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         self.cancelExport()
         self._client.forget()
         self.live.stop()
+        self._trust.stop()
         self._finishing.stop()
         self._end(lambda: None)
 
@@ -419,6 +432,8 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             raise RuntimeError(_("An export is under way; wait for it or cancel it."))
         if self.live.isBusy:
             raise RuntimeError(_("A result follows its controls; wait for it or cancel it."))
+        if self._trust.isBusy:
+            raise RuntimeError(_("A result is being looked at; wait for it or cancel it."))
 
     def _progress(self, job: Job, callbacks: Callbacks, done: int, total: int, secondsLeft: float | None) -> None:
         if job.isOrphan():

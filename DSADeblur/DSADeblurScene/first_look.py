@@ -30,9 +30,9 @@ def showResult(derived) -> Iterator:
     number = frameToShow(derived)
     steps = comparableInSteps(derived, number)
     original = next(steps)
-    _selectFrame(derived, number)
+    selectFrame(derived, number)
     showSideBySide(original, derived)
-    _jumpToFrame(derived, number)
+    jumpToFrame(derived, number)
     yield original
     yield from steps
 
@@ -68,7 +68,7 @@ def mostOpacified(frames: NodeFrames) -> int:
     return int(np.argmax(depths))
 
 
-def _selectFrame(derived, number: int) -> None:
+def selectFrame(derived, number: int) -> None:
     """Step the browser of a sequence to a source frame."""
     source = readInput(sourceOf(derived))
     browser = browserForSequence(source.node) if source.isSequence else None
@@ -76,7 +76,7 @@ def _selectFrame(derived, number: int) -> None:
         browser.SetSelectedItemByIndexValue(source.indexValues[number - 1], True)
 
 
-def _jumpToFrame(derived, number: int) -> None:
+def jumpToFrame(derived, number: int) -> None:
     """Move the views of a stack to a source frame."""
     source = sourceOf(derived)
     if source.IsA("vtkMRMLSequenceNode"):
