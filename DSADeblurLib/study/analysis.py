@@ -145,9 +145,13 @@ def _levels(counted: pd.DataFrame, resamples: int) -> pd.DataFrame:
 
 
 def _share(chosen: np.ndarray, patients: np.ndarray, resamples: int) -> Range:
-    """A share of runs; exact where each is of another patient, else by the bootstrap over patients."""
-    if len(np.unique(patients)) == len(patients):
-        return exact_share(int(chosen.sum()), len(chosen))
+    """A share of runs; exact where each is of another patient, else by the bootstrap over patients.
+
+    Of none or all of them nothing can be resampled: then the exact interval is that of so many patients.
+    """
+    everyone = len(np.unique(patients))
+    if everyone == len(patients) or chosen.all() or not chosen.any():
+        return exact_share(round(everyone * chosen.mean()), everyone)
     counts = by_patient(patients, np.stack([chosen, np.ones_like(chosen)], axis=1).astype(float))
     return bootstrapped(counts, lambda sums: sums[:, 0] / sums[:, 1], resamples)
 

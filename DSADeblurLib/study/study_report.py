@@ -55,13 +55,24 @@ def _first_page(pages: Pages, analysis: Analysis) -> None:
 
 def _in_short(pages: Pages, analysis: Analysis) -> None:
     """What a reader of the report wants first: all groups together, or the one there is."""
-    if "levels" not in analysis.tables:
-        return
     pages.heading("In short")
-    levels, tests, harm = (analysis.tables[name] for name in ("levels", "tests", "harm"))
+    for _, row in _whole(analysis, "vgc").iterrows():
+        if row["reader"] == ALL or analysis.ratings.counted["reader"].nunique() == 1:
+            pages.paragraph(
+                f"{row['question']}, {row['arm']} against {analysis.key.original}, all readers: area under the curve "
+                f"{interval(row, 'area')}, 0.5 is no difference."
+            )
+    for _, row in _whole(analysis, "preferred").iterrows():
+        pages.paragraph(
+            f"{row['reader']} preferred {row['arm']} to {row['against']} in {interval(row, 'share', percents=True)} of "
+            f"{row['runs']} runs."
+        )
+    levels = _whole(analysis, "levels")
+    if levels.empty:
+        return
+    tests, harm = analysis.tables["tests"], analysis.tables["harm"]
     names = ["arm", "reader", "group"]
-    whole = ALL if (levels["group"] == ALL).any() else levels["group"].iloc[0]
-    joined = levels[levels["group"] == whole].merge(tests[[*names, "p_signed_rank"]], on=names)
+    joined = levels.merge(tests[[*names, "p_signed_rank"]], on=names)
     for _, row in joined.merge(harm[[*names, "upper"]], on=names).iterrows():
         equal = percent(row["level_3"] / row["runs"])
         better, worse = (interval(row, f"share_{name}", percents=True) for name in ("4_5", "1_2"))
@@ -71,6 +82,12 @@ def _in_short(pages: Pages, analysis: Analysis) -> None:
             f"{row['runs']} runs. Signed-rank test: p {p if p.startswith('<') else '= ' + p}. Upper 95 % limit of "
             f"patients with a run judged worse: {100 * row['upper']:.0f} %."
         )
+
+
+def _whole(analysis: Analysis, name: str) -> pd.DataFrame:
+    """The rows of a table, if there is one, of all groups together, or of the one group there is."""
+    table = analysis.tables.get(name, pd.DataFrame({"group": []}))
+    return table[table["group"] == ALL] if (table["group"] == ALL).any() else table
 
 
 def _flow_chart(axes, analysis: Analysis) -> None:
@@ -206,7 +223,8 @@ def _simple(title: str, columns: dict[str, str], value: str, name: str, p: str |
         ends = [] if p is None else [p, f"{p}_holm"]
         told = {one: words for one, words in columns.items() if one != "question" or table[one].nunique() > 1}
         rows = []
-        for _, row in table.iterrows():
+        order = [one for one in ("question", "arm", "against", "group", "reader") if one in columns]
+        for _, row in table.sort_values(order, key=_all_last, kind="stable").iterrows():
             figure = interval(row, value, percents=value == "share")
             rows.append([*(str(row[one])[:40] for one in told), figure, *(probability(row[one]) for one in ends)])
         pages.table([*told.values(), name, *(["p sign", "Holm"] if p else [])], rows)

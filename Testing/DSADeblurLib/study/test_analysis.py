@@ -95,6 +95,7 @@ def test_several_runs_of_a_patient_are_clustered(tmp_path):
     row = found.tables["levels"].query("group == 'all'").iloc[0]
     assert row["patients"] <= 20 < row["runs"]
     assert found.tables["tests"].query("group == 'all'").iloc[0]["patients"] == row["patients"]
+    assert (found.tables["levels"]["share_1_2_high"] > found.tables["levels"]["share_1_2"]).all()
     assert any("not closed" in one for one in found.warnings)
 
 

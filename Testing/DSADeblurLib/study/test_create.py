@@ -61,6 +61,11 @@ def test_arms_differ_in_pixels_and_random_uids_only(paired_study):
         assert heads[0] == heads[1]
 
 
+def test_arms_are_legal(paired_study, validate):
+    for path in (paired_study.folder / "images").iterdir():
+        assert [line for line in validate(path) if line.startswith("Error")] == []
+
+
 def test_no_arm_is_ever_first(make_study):
     """Random names sort as they fall: over cases and studies either arm comes first."""
     firsts = set()
