@@ -21,6 +21,7 @@ from DSADeblurLib.xa.file.dataset import read_dataset
 from DSADeblurLib.xa.file.elements import items_of, text_of, texts_of
 from DSADeblurLib.xa.file.input_file import InputFile
 from DSADeblurLib.xa.file.reading import reading
+from DSADeblurLib.xa.file.stored_pixels import StoredPixels
 
 # What says how the stored pixels are to be read; arms that differ here could not be shown alike.
 _OF_PIXELS = (
@@ -59,25 +60,25 @@ class NeutralArms:
         Raises:
             XAWriteError: one sentence, where an arm cannot be read, or would not be shown as the first.
         """
-        header: Dataset | None = None
-        study_uid = _uid()
-        for arm, path in sources.items():
-            try:
-                with reading():
-                    source, stored = read_dataset(InputFile(path))
-            except XAReadError as error:
-                raise XAWriteError(f"{path.name}: {error}") from error
+        first, header = self._first(next(iter(sources.values())), case)
+        # In the order of their random names, for what was written first may be told from the disk.
+        for arm in sorted(sources, key=lambda arm: targets[arm]):
+            source, stored = _read(sources[arm])
             with stored.file:
-                if header is None:
-                    first, header = source, self._header(source, case, study_uid)
                 for keyword in _OF_PIXELS:
                     if source.get(keyword) != first.get(keyword):
-                        raise XAWriteError(f"{path.name}: {keyword} of the arm {arm} is not that of the first arm.")
+                        raise XAWriteError(f"{sources[arm].name}: {keyword} of the arm {arm} is not the original's.")
                 dataset = copy.deepcopy(header)
                 dataset.SOPInstanceUID, dataset.SeriesInstanceUID = _uid(), _uid()
                 attach_stored_pixels(dataset, stored)
                 write_dicom(dataset, targets[arm], ExplicitVRLittleEndian, stored.file)
             os.utime(targets[arm], (_MOMENT, _MOMENT))
+
+    def _first(self, path: Path, case: str) -> tuple[Dataset, Dataset]:
+        """The data set of the first arm, and the header of all."""
+        source, stored = _read(path)
+        with stored.file:
+            return source, self._header(source, case, _uid())
 
     def _header(self, source: Dataset, case: str, study_uid: UID) -> Dataset:
         header = self._confidentiality.copy(source)
@@ -100,6 +101,14 @@ class NeutralArms:
         clear = self._reviewed or header.get("BurnedInAnnotation") == "NO"
         header.PatientIdentityRemoved = "YES" if clear else "NO"
         return header
+
+
+def _read(path: Path) -> tuple[Dataset, StoredPixels]:
+    try:
+        with reading():
+            return read_dataset(InputFile(path))
+    except XAReadError as error:
+        raise XAWriteError(f"{path.name}: {error}") from error
 
 
 def _uid() -> UID:

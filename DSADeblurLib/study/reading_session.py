@@ -9,9 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from DSADeblurLib.regular_file import sha256_of
 from DSADeblurLib.request import RequestError
 from DSADeblurLib.study.answer_file import AnswerFile, last_answers, reader_code
-from DSADeblurLib.study.definition import Definition, Item, changed_images, image_path, read_definition
+from DSADeblurLib.study.definition import Definition, Item, image_path, read_definition
 from DSADeblurLib.study.draws import draw, shuffled
 
 BELIEFS = ("left", "right", "processed", "original", "unsure")
@@ -80,8 +81,9 @@ class Session:
     def __init__(self, folder: Path, reader: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.folder, self.reader, self._clock = Path(folder), reader_code(reader), clock
         self.definition = read_definition(self.folder)
-        if changed := changed_images(self.folder, self.definition):
-            raise RequestError(f"{len(changed)} images of the study are missing or changed; take a whole copy of it.")
+        missing = [one for one in self.definition.images if not image_path(self.folder, one).is_file()]
+        if missing:
+            raise RequestError(f"{len(missing)} images of the study are missing; take a whole copy of it.")
         self.order = order_for(self.definition, self.reader)
         self._file = AnswerFile(self.folder, self.reader, self.definition)
         self.healed = self._file.healed
@@ -114,6 +116,11 @@ class Session:
     def paths(self, shown: Shown) -> tuple[Path, ...]:
         """The files of what is shown, left first."""
         return tuple(image_path(self.folder, one) for one in (shown.left, shown.right) if one is not None)
+
+    def is_intact(self, shown: Shown) -> bool:
+        """Whether the files of what is shown are those of the study; reads them whole, best while they are loaded."""
+        hashes = [self.definition.images[one] for one in (shown.left, shown.right) if one is not None]
+        return [sha256_of(path) for path in self.paths(shown)] == hashes
 
     def previous_answer(self) -> dict[str, Any] | None:
         """What was answered to the item on the screen; None if nothing was."""
@@ -167,8 +174,10 @@ class Session:
 
     def close(self) -> None:
         """End the session."""
-        self._file.append("end", answered=len(self._of_this_session))
-        self._file.close()
+        try:
+            self._file.append("end", answered=len(self._of_this_session))
+        finally:
+            self._file.close()
 
     def __enter__(self) -> Session:
         return self

@@ -190,10 +190,14 @@ def test_codes_of_readers(study_copy, code):
         Session(study_copy.folder, code)
 
 
-def test_a_changed_image_is_refused(study_copy):
-    path = next((study_copy.folder / "images").iterdir())
-    path.write_bytes(path.read_bytes()[:-2] + b"xy")
-    with pytest.raises(RequestError, match="1 images of the study are missing or changed"):
+def test_a_changed_image_is_told_and_a_missing_one_refused(study_copy):
+    with Session(study_copy.folder, "R1") as session:
+        assert session.is_intact(session.shown)
+        path = session.paths(session.shown)[1]
+        path.write_bytes(path.read_bytes()[:-2] + b"xy")
+        assert not session.is_intact(session.shown) and session.is_intact(session.at(1))
+    path.unlink()
+    with pytest.raises(RequestError, match="1 images of the study are missing"):
         Session(study_copy.folder, "R1")
 
 
