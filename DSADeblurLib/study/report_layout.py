@@ -41,7 +41,7 @@ class Pages:
             self.page()
 
     def _line(self, x: float, text: str, size: float, **how: Any) -> None:
-        self._figure.text(x / _WIDTH, self._y / _HEIGHT, text, fontsize=size, va="top", parse_math=False, **how)
+        self._figure.text(x / _WIDTH, self._y / _HEIGHT, text, fontsize=size, va="top", **how)
 
     def heading(self, text: str, size: float = 12, before: float = 0.9) -> None:
         """A line in bold, on one page with so many inches of what it stands `before`."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 
 from DSADeblurLib.study.analysis import ALL, Analysis
 from DSADeblurLib.study.methods_text import methods_paragraph, statistics_sentences
@@ -20,6 +21,11 @@ _BAR = 0.3
 
 def report_pages(analysis: Analysis) -> list:
     """The figures of the report, A4 each."""
+    with rc_context({"text.parse_math": False}):  # names of groups may hold anything
+        return _pages(analysis)
+
+
+def _pages(analysis: Analysis) -> list:
     definition = analysis.definition
     pages = Pages(f"RESEARCH USE ONLY    {definition.title}    study {definition.study}")
     _first_page(pages, analysis)
@@ -123,7 +129,7 @@ def _levels(pages: Pages, table: pd.DataFrame, _, several_arms: bool) -> None:
         of_arm = f", arm {arm}" if several_arms else ""
         shown, height = part.sort_values(["group", "reader"], key=_all_last), _BAR * len(part) + 0.2
         pages.heading(f"Levels of the deblurred run against the original{of_arm}", before=height + 1)
-        names = [f"{row['group']}  {row['reader']} (n = {row['runs']})" for _, row in shown.iterrows()]
+        names = [f"{row['group'][:20]}  {row['reader'][:12]} (n = {row['runs']})" for _, row in shown.iterrows()]
         axes = pages.axes(height)
         draw_diverging_bars(axes, shown, names)
         handles = [_patch(COLOURS[level]) for level in LEVELS]
@@ -184,6 +190,7 @@ def _harm(pages: Pages, table: pd.DataFrame, _, several_arms: bool) -> None:
         "Share",
         "Upper limit",
         "Margin",
+        "Excluded",
     ]
     rows = [
         [
@@ -194,11 +201,12 @@ def _harm(pages: Pages, table: pd.DataFrame, _, several_arms: bool) -> None:
             str(row["harmed"]),
             percent(row["share"]),
             f"{100 * row['upper']:.1f} %",
-            f"{100 * row['margin']:.1f} % {'excluded' if row['excluded'] else 'not excluded'}",
+            f"{100 * row['margin']:g} %",
+            "yes" if row["excluded"] else "no",
         ]
         for _, row in table.sort_values(["group", "reader"], key=_all_last).iterrows()
     ]
-    pages.table([*titles[:-1], "Harm of the margin"], rows)
+    pages.table(titles, rows)
 
 
 def _agreement(pages: Pages, table: pd.DataFrame, *_) -> None:

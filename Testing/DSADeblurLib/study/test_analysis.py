@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("pandas", reason="pandas is not installed")
 pytest.importorskip("statsmodels", reason="statsmodels is not installed")
 
+from DSADeblurLib.lab.evaluation import simulated_study
 from DSADeblurLib.lab.evaluation.simulated_study import GROUPS, TRUTH, answer_by_session, make_simulated_study
 from DSADeblurLib.request import UserFacts
 from DSADeblurLib.study import Session
@@ -88,6 +89,7 @@ def test_holms_families_are_readers_and_groups(analysis):
     assert smallest["p_signed_rank_holm"] == pytest.approx(min(1, 8 * smallest["p_signed_rank"]))
 
 
+@pytest.mark.slow
 def test_several_runs_of_a_patient_are_clustered(tmp_path):
     study = make_simulated_study(tmp_path / "study", runs_of_patient=4, repeats=0.0)
     answer_by_session(study, 0, study.folder)
@@ -99,6 +101,7 @@ def test_several_runs_of_a_patient_are_clustered(tmp_path):
     assert any("not closed" in one for one in found.warnings)
 
 
+@pytest.mark.slow
 def test_readers_who_see_through_are_told(tmp_path):
     study = make_simulated_study(tmp_path / "study")
     for until in range(10, 89, 10):
@@ -145,6 +148,16 @@ def test_the_report_is_a_pdf_of_some_pages_that_nothing_leaves(analysis):
         assert any(word in one for one in words), word
 
 
+def test_names_of_groups_are_drawn_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(simulated_study, "GROUPS", ("$\\frac$", "A" * 60, "Größe_^2", "-"))
+    study = make_simulated_study(tmp_path / "study", cases=16)
+    answer_by_session(study, 0, study.folder)
+    found = analyse(study.folder, study.definition, study.key, study.key_path, 20)
+    save_results(found, tmp_path / "r")
+    words = [text.get_text() for figure in report_pages(found) for text in figure.texts]
+    assert "$\\frac$" in words
+
+
 def test_comments_are_no_formulas(whole_study, analysis, tmp_path):
     table = analysis.ratings.table.assign(comment="=HYPERLINK()")
     harmful = replace(analysis, ratings=replace(analysis.ratings, table=table))
@@ -177,6 +190,7 @@ def analysed(study):
     return found.tables
 
 
+@pytest.mark.slow
 def test_a_forced_choice_of_three_arms(make_study):
     study = make_study(["mild: sharpness=0.5", "strong: noise_reduction=1"], protocol=Protocol("2afc"), repeats=0.2)
     order = ["original", "strong", "mild"]
@@ -199,6 +213,7 @@ def test_a_forced_choice_of_three_arms(make_study):
     assert (agreement["same"] == 1).all() and set(agreement["of"]) == {"readers", "itself"}
 
 
+@pytest.mark.slow
 def test_a_grading_by_two_criteria(make_study):
     study = make_study(protocol=Protocol("grading", ("Edges sharp", "Noise low")), repeats=0.2)
 

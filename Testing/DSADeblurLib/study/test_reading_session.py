@@ -142,6 +142,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_killed_session_loses_the_item_on_the_screen_alone(study_copy):
     done = 0
     for answers in (2, 1):

@@ -24,6 +24,7 @@ def test_holm_is_statsmodels():
     assert holm(p) == pytest.approx(np.array(wanted), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_a_plan_finds_the_fewest_cases():
     table, needed = plan_cases(Expected((2, 8, 35, 40, 15)), simulations=200)
     rows = {row["cases"]: row for row in table}

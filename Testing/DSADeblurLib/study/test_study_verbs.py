@@ -28,6 +28,7 @@ def create(tiny_model, tmp_path, capsys):
     return call
 
 
+@pytest.mark.slow
 def test_a_whole_study_in_the_shell(create, run_folder, tmp_path, capsys):
     pytest.importorskip("statsmodels", reason="statsmodels is not installed")
     code, said = create(run_folder / "runs.csv", "--seed", "3", "--repeats", "0.2", "--groups", "AN,AVM")
