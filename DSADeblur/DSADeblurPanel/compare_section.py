@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 import qt
 from slicer.i18n import tr as _
 
-from DSADeblurPanel.run_section import RunSection, State
+from DSADeblurPanel.run_section import RunSection
 from DSADeblurScene.compare import fitViews, frameNumbersOf, showComparisonInSteps
 from DSADeblurScene.derived import sourceOf
 from DSADeblurScene.first_look import showResult
@@ -48,7 +48,7 @@ class CompareSection:
 
     @slot
     def _onClicked(self) -> None:
-        if self._runSection.state is State.IDLE:
+        if self._runSection.isIdle:
             self._runSection.begin(_("Comparing..."))
             self._slices.run(self._told(self._compareInSteps(self._node)))
 
@@ -60,7 +60,7 @@ class CompareSection:
         for done, _step in enumerate(showComparisonInSteps(node), 1):
             section.showExport(min(done, total), total)
             yield
-            if section.state is not State.RUNNING:
+            if not section.isRunning:
                 section.end(_("Cancelled."))
                 return
         fitSoon()

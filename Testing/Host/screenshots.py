@@ -1,4 +1,4 @@
-"""Pictures for the README: python screenshots.py FOLDER writes panel.png and compare.png.
+"""A picture for the README: python screenshots.py FOLDER writes compare.png.
 
 The module's own panel and scene code run on the stand-in for the application, with the bundled model and sample run.
 """
@@ -17,10 +17,10 @@ _LABELS = ("Original", "Deblurred (research use only)", "Difference")
 
 
 def main(folder: str | Path, run: str | Path | None = None, model: str = "compact", frame: int | None = None) -> None:
-    """Deblur a run in the panel and write both pictures.
+    """Deblur a run in the panel and write the picture.
 
     Args:
-        folder: of the pictures; made when absent.
+        folder: of the picture; made when absent.
         run: XA file; None takes the bundled sample run.
         model: name of a bundled model, or a folder.
         frame: number of the frame shown, counted from 1; None keeps the one that the panel shows.
@@ -45,14 +45,13 @@ def main(folder: str | Path, run: str | Path | None = None, model: str = "compac
         if not widget.ui.applyButton.enabled:
             raise RuntimeError(widget.ui.applyButton.toolTip)
         widget.ui.applyButton.click()
-        if not host.processEvents(lambda: widget.runSection.state.name == "IDLE"):
+        if not host.processEvents(lambda: widget.runSection.isIdle):
             raise RuntimeError("The deblurring took longer than ten minutes.")
         derived = widget._parameterNode.derivedNode
         if derived is None:
             raise RuntimeError(widget.ui.statusLabel.text)
-        host.screenshot(folder / "panel.png")
         widget.ui.compareButton.click()
-        host.processEvents(lambda: widget.runSection.state.name == "IDLE")
+        host.processEvents(lambda: widget.runSection.isIdle)
         if frame is not None:
             from DSADeblurScene.input import browserForSequence
 
@@ -78,5 +77,4 @@ if __name__ == "__main__":
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     main(sys.argv[1])
-    for name in ("panel.png", "compare.png"):
-        print(Path(sys.argv[1]).resolve() / name)
+    print(Path(sys.argv[1]).resolve() / "compare.png")
