@@ -21,7 +21,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-fast fuzz conformance memory lint screenshots look look-real benchmark sample evaluate measure retention trust train study gpu gpu-wheels clean help
+.PHONY: demo test test-fast fuzz conformance memory lint screenshots look look-real benchmark sample evaluate measure retention trust null-studies train study gpu gpu-wheels clean help
 
 help:
 	@echo "make demo         deblur the bundled sample run and draw the compare layout"
@@ -43,6 +43,7 @@ help:
 	@echo "make gpu-wheels   collect what a machine with a GPU lacks, into wheels/"
 	@echo "make gpu          tests, benchmark and a training on a GPU, within MINUTES=$(MINUTES); DEVICE=cpu rehearses it"
 	@echo "make retention    what is left of thin faint vessels; REAL='--real FOLDER' puts them into real frames"
+	@echo "make null-studies how often the tests of reader studies find differences where there are none"
 	@echo "make trust        whether lines that a network invents are found; REAL='--real FOLDER' for real frames"
 
 demo: $(VENV)/.installed-scene
@@ -105,6 +106,9 @@ retention: $(VENV)/.installed
 
 trust: $(VENV)/.installed
 	$(BIN)/python -m DSADeblurLib.lab.evaluation.trusted --model compact --model quality --model sequence $(REAL)
+
+null-studies: $(VENV)/.installed-test
+	$(BIN)/python -m DSADeblurLib.lab.evaluation.null_studies
 
 # Needs no network and no .venv: PyTorch is that of the machine. Results lie flat in OUT.
 gpu: OUT := out/gpu

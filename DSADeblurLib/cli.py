@@ -1,4 +1,4 @@
-"""The command line: info, deblur, deidentify, agree, report, wheels, simulate, train, evaluate."""
+"""The command line: info, deblur, deidentify, agree, report, study, wheels, simulate, train, evaluate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from DSADeblurLib import __version__
-from DSADeblurLib.cli_options import add_choices, add_request, address, chosen, reader
+from DSADeblurLib.cli_options import add_choices, add_request, address, chosen, path_of, reader
 from DSADeblurLib.errors import DSADeblurError, XAReadError, printable_line
 from DSADeblurLib.extras import require, require_for
 from DSADeblurLib.options import Number, WholeNumber
@@ -27,6 +27,7 @@ from DSADeblurLib.request import (
     RequestError,
     UserFacts,
 )
+from DSADeblurLib.study.study_verbs import add_study
 from DSADeblurLib.termination import terminated_like_interrupted
 from DSADeblurLib.wheels import PLATFORMS, REQUIREMENTS, SLICERS_PYTHON, THIS_SYSTEM, download_command, gather_wheels
 
@@ -39,14 +40,6 @@ _WHOLE = reader("the number", WholeNumber("", minimum=1))
 _SIDE = reader("the size", WholeNumber("", minimum=64, maximum=8192, unit="pixels"))
 _NUMBER = reader("the number", Number(""))
 _POSITIVE = reader("the number", Number("", above=True))
-
-
-def _path(text: str) -> Path:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("The path is empty; name a file or a folder.")
-    return Path(text)
-
-
 NOTICE = "Research use only: not for diagnosis or treatment."
 
 
@@ -104,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument(
         "inputs",
         nargs="+",
-        type=_path,
+        type=path_of,
         metavar="RUN",
         help="its file, or where it has several of one frame each, these or their folder",
     )
@@ -116,11 +109,11 @@ def _parser() -> argparse.ArgumentParser:
     deblur.add_argument(
         "inputs",
         nargs="+",
-        type=_path,
+        type=path_of,
         metavar="INPUT",
         help="files or folders, searched recursively; one-frame files of one series are one run",
     )
-    deblur.add_argument("--output", required=True, type=_path, help="folder for the results and manifest.json")
+    deblur.add_argument("--output", required=True, type=path_of, help="folder for the results and manifest.json")
     add_request(deblur)
     many = deblur.add_argument_group("many runs")
     many.add_argument("--resume", action="store_true", help="do only what the manifest does not list as done")
@@ -138,12 +131,16 @@ def _parser() -> argparse.ArgumentParser:
 
     deidentify = verbs.add_parser("deidentify", help="copy results without what tells who the patient is")
     deidentify.add_argument(
-        "inputs", nargs="+", type=_path, metavar="INPUT", help="results of deblur, each a file, or output folders of it"
+        "inputs",
+        nargs="+",
+        type=path_of,
+        metavar="INPUT",
+        help="results of deblur, each a file, or output folders of it",
     )
-    deidentify.add_argument("--output", required=True, type=_path, help="folder for the copies, to be handed on")
+    deidentify.add_argument("--output", required=True, type=path_of, help="folder for the copies, to be handed on")
     deidentify.add_argument(
         "--mapping",
-        type=_path,
+        type=path_of,
         metavar="FOLDER",
         help="for the file that tells which copy is whose; by default the one that the folder for the copies lies in",
     )
@@ -159,30 +156,32 @@ def _parser() -> argparse.ArgumentParser:
     deidentify.set_defaults(run=_deidentify)
 
     agree = verbs.add_parser("agree", help="how far two columns of measurements agree")
-    agree.add_argument("table", type=_path, metavar="TABLE", help="a table (CSV) with a line of headings")
+    agree.add_argument("table", type=path_of, metavar="TABLE", help="a table (CSV) with a line of headings")
     agree.add_argument("--first", default="original", metavar="COLUMN", help="default: %(default)s")
     agree.add_argument("--second", default="deblurred", metavar="COLUMN", help="default: %(default)s")
     agree.add_argument("--by", default=None, metavar="COLUMN", help="whose values part the table, such as the method")
-    agree.add_argument("--plot", type=_path, default=None, metavar="FILE", help="draw it, as .png or .pdf")
+    agree.add_argument("--plot", type=path_of, default=None, metavar="FILE", help="draw it, as .png or .pdf")
     agree.add_argument("--json", action="store_true", help="print JSON instead of a table")
     agree.set_defaults(run=_agree)
 
     report = verbs.add_parser("report", help="measurements of the panel as a DICOM structured report")
-    report.add_argument("table", type=_path, metavar="TABLE", help="the table (CSV) that the panel exports")
-    report.add_argument("--original", required=True, type=_path, metavar="FILE", help="the run that was measured")
-    report.add_argument("--derived", default=None, type=_path, metavar="FILE", help="the object that was made of it")
-    report.add_argument("--output", required=True, type=_path, metavar="FILE", help="of the report; must not exist")
+    report.add_argument("table", type=path_of, metavar="TABLE", help="the table (CSV) that the panel exports")
+    report.add_argument("--original", required=True, type=path_of, metavar="FILE", help="the run that was measured")
+    report.add_argument("--derived", default=None, type=path_of, metavar="FILE", help="the object that was made of it")
+    report.add_argument("--output", required=True, type=path_of, metavar="FILE", help="of the report; must not exist")
     report.set_defaults(run=_report)
 
+    add_study(verbs)
+
     wheels = verbs.add_parser("wheels", help="gather what the panel installs on a computer without a network")
-    wheels.add_argument("--output", required=True, type=_path, help="folder for the wheels")
+    wheels.add_argument("--output", required=True, type=path_of, help="folder for the wheels")
     wheels.add_argument("--engine", default="openvino", choices=REQUIREMENTS, help="default: %(default)s")
     wheels.add_argument("--system", default=THIS_SYSTEM, choices=PLATFORMS, help="default: %(default)s, as here")
     wheels.add_argument("--python", default=SLICERS_PYTHON, metavar="VERSION", help="default: %(default)s, Slicer's")
     wheels.set_defaults(run=_wheels)
 
     simulate = verbs.add_parser("simulate", help="simulate a run with a large focal spot, and its truth")
-    simulate.add_argument("--output", required=True, type=_path, help="folder for the run, its truth and its facts")
+    simulate.add_argument("--output", required=True, type=path_of, help="folder for the run, its truth and its facts")
     simulate.add_argument("--seed", type=reader("seed", WholeNumber("", minimum=0)), default=None)
     simulate.add_argument("--frames", type=_WHOLE, default=None)
     simulate.add_argument("--size", type=_SIDE, default=None, help="rows and columns")
@@ -202,8 +201,8 @@ def _parser() -> argparse.ArgumentParser:
             "compact, quality, sequence, paper, paper-small or quick; large or large-quick, from scenes made meanwhile"
         ),
     )
-    train.add_argument("--output", required=True, type=_path, help="folder for checkpoint, log and model package")
-    train.add_argument("--pool", type=_path, default=None, help="folder of simulated regions; by default OUTPUT/pool")
+    train.add_argument("--output", required=True, type=path_of, help="folder for checkpoint, log and model package")
+    train.add_argument("--pool", type=path_of, default=None, help="folder of simulated regions; by default OUTPUT/pool")
     train.add_argument(
         "--volumes", action="store_true", help="real anatomy too, from the folder that DSADEBLUR_ANATOMY names"
     )
@@ -231,8 +230,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--quick", action="store_true", help="a few small frames where nothing else is said, to see that it works"
     )
-    evaluate.add_argument("--output", type=_path, default=Path("out/evaluate"), help="for JSON, CSV and pictures")
-    evaluate.add_argument("--real", type=_path, default=None, metavar="FOLDER", help="draw real frames too")
+    evaluate.add_argument("--output", type=path_of, default=Path("out/evaluate"), help="for JSON, CSV and pictures")
+    evaluate.add_argument("--real", type=path_of, default=None, metavar="FOLDER", help="draw real frames too")
     add_choices(evaluate, DeblurSettings, only=CONTROLS)
     evaluate.add_argument("--json", action="store_true", help="print JSON instead of tables")
     evaluate.add_argument("--write-card", action="store_true", help="write the result into the models' cards")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from DSADeblurLib.options import Choices, Flag, Number, OneOf, Option
@@ -42,6 +43,13 @@ def address(text: str) -> str:
     if re.fullmatch(r"(\w+://)?(\[[\w:.%]+\]|[\w.-]+):\d{1,5}/?", text) is None:
         raise argparse.ArgumentTypeError(f"'{text}' is no address such as tcp://HOST:8786.")
     return text
+
+
+def path_of(text: str) -> Path:
+    """The path that an argument names."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("The path is empty; name a file or a folder.")
+    return Path(text)
 
 
 def _add_one(parser: Any, name: str, option: Option, default: Any) -> None:

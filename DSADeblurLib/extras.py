@@ -14,6 +14,7 @@ EXTRAS = {
     "openvino": {"openvino": "openvino"},
     "report": {"highdicom": "highdicom"},
     "scene": {"slicer_core": "slicer-core"},
+    "study": {"pandas": "pandas", "statsmodels": "statsmodels"},
     "torch": {"torch": "torch", "safetensors": "safetensors"},
     "train": {"nibabel": "nibabel", "pytorch_msssim": "pytorch-msssim"},
 }

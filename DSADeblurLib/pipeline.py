@@ -249,10 +249,13 @@ def deblur_run(
     output: Path,
     request: DeblurRequest,
     *,
+    comparable: bool = False,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
 ) -> tuple[Used, tuple[str, ...]]:
     """Restore one run and write the derived object to `output`, and the pictures asked for beside it.
+
+    Several `comparable` results of a run are stored with one scale and one window, those of its originals.
 
     Returns:
         As `restore`.
@@ -285,6 +288,7 @@ def deblur_run(
                 provenance=provenance(request, used, run.acquisition.assumed()),
                 plan=ready.plan,
                 compression=request.result.compression,
+                scale_of=_originals(run, used.frame_numbers, ready.plan) if comparable else None,
             )
         for picture in pictures:
             os.replace(picture, output.with_name(picture.name))

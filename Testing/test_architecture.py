@@ -18,6 +18,7 @@ FLOORS = {
     "restoration": {"restoration", "physics"},
     "measurement": {"measurement", "physics", "xa"},
     "pictures": {"pictures"},
+    "study": {"study", "batch", "measurement", "restoration", "xa", "physics"},
 }
 
 

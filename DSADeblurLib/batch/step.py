@@ -44,11 +44,15 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class DeblurStep:
-    """Deblur a run as asked with a model, given by `model`: its name where it comes with DSADeblur, else its folder."""
+    """Deblur a run as asked with a model, given by `model`: its name where it comes with DSADeblur, else its folder.
+
+    `comparable` as for `pipeline.deblur_run`; a folder holds results of one kind.
+    """
 
     model: str
     model_sha256: str
     request: DeblurRequest
+    comparable: bool = False
 
     @classmethod
     def of(cls, model: Model, request: DeblurRequest) -> DeblurStep:
@@ -80,7 +84,9 @@ class DeblurStep:
                 model = _loaded(self.model, self.model_sha256)
                 if threads is not None:
                     _use_threads(threads)
-                used, notices = deblur_run(run, model, output, self.request, progress=progress)
+                used, notices = deblur_run(
+                    run, model, output, self.request, comparable=self.comparable, progress=progress
+                )
         except XASkipped as reason:
             return replace(outcome, skipped=str(reason))
         except Exception as error:  # one run must not stop the others, whatever is wrong with it

@@ -100,7 +100,8 @@ class Deidentifier:
         return DeidentifiedCopy(written, () if clear else (BURNED_IN.format(name=path.name),), mapping)
 
 
-def _attach_pixels(copy: Dataset, stored: StoredPixels) -> None:
+def attach_stored_pixels(copy: Dataset, stored: StoredPixels) -> None:
+    """Give a copy the pixels of its source as they are stored; the file is read when the copy is written."""
     fragments = stored.fragments
     if fragments is None:
         attach_native_pixels(copy, FrameStack(stored).raw, stored.frames, stored.frame_bytes, stored.bits_allocated)
@@ -114,7 +115,7 @@ def _attach_pixels(copy: Dataset, stored: StoredPixels) -> None:
 
 def _write_new(copy: Dataset, stored: StoredPixels, folder: Path) -> Path:
     """Write it under the first name that nothing has, also not when it is complete."""
-    _attach_pixels(copy, stored)
+    attach_stored_pixels(copy, stored)
 
     def write(path: Path) -> Path:
         return write_dicom(copy, path, stored.transfer_syntax, stored.file)

@@ -40,6 +40,8 @@ RESEARCH_USE = "RESEARCH USE ONLY"
 # Label and explanation of what the values of a difference mean.
 OPTICAL_DENSITY = ("OD", "ln contrast intensity - ln mask intensity")
 _WINDOW_SAMPLES = 200_000
+# How much larger than those of the run itself values may be where several results of it share a scale.
+_ROOM = 4
 _SUBTRACTION = ("113062", "DCM", "Pixel by pixel subtraction")
 
 
@@ -74,6 +76,7 @@ def write_derived(
     plan: SubtractionPlan | None = None,
     bits: int = 16,
     compression: str = "none",
+    scale_of: Frames | None = None,
 ) -> Path:
     """Write deblurred frames as one derived DICOM file.
 
@@ -93,6 +96,8 @@ def write_derived(
             which is also given as a Real World Value Mapping.
         bits: 16, 12 or 8, of subtracted frames.
         compression: none, jpeg-ls, jpeg-2000 or rle, all without loss.
+        scale_of: other subtracted frames of the run, (n, rows, columns), whose scale and window are used, with room for
+            larger values, so that several results are stored and shown alike.
 
     Returns:
         `path`.
@@ -105,9 +110,12 @@ def write_derived(
     path, numbers = Path(path), tuple(int(one) for one in frame_numbers)
     _check(path, run, frames, numbers, bits)
     syntax = transfer_syntax_of(compression)
-    scale = _fit_scale(frames, numbers, bits, run.exposed()) if plan is not None else None
+    scale = None
+    if plan is not None:
+        fitted, room = (frames, 1) if scale_of is None else (scale_of, _ROOM)
+        scale = _fit_scale(fitted, numbers, bits, run.exposed(), room)
     dataset = _derived_header(run, numbers, provenance, plan, scale)
-    encode = _subtracted_encoder(frames, scale) if scale else _native_encoder(frames, numbers, run)
+    encode = _subtracted_encoder(frames, numbers, scale) if scale else _native_encoder(frames, numbers, run)
     _attach_pixels(dataset, encode, syntax, len(numbers))
     return write_dicom(dataset, path, syntax, run.stored_pixels.file)
 
@@ -216,8 +224,10 @@ def _finite(frame: np.ndarray, number: int) -> np.ndarray:
     return frame
 
 
-def _fit_scale(frames: Frames, numbers: tuple[int, ...], bits: int, exposed: np.ndarray | None) -> _Scale:
-    """Return the finest symmetric scale that holds every value of the run; 0 is exactly mid-grey.
+def _fit_scale(
+    frames: Frames, numbers: tuple[int, ...], bits: int, exposed: np.ndarray | None, room: int = 1
+) -> _Scale:
+    """Return the finest symmetric scale that holds every value of the run `room` times; 0 is exactly mid-grey.
 
     The window for display is that of the `exposed` pixels: what lies behind shutters is not looked at.
     """
@@ -229,16 +239,17 @@ def _fit_scale(frames: Frames, numbers: tuple[int, ...], bits: int, exposed: np.
         values = frame.ravel() if exposed is None else frame[exposed]
         samples.append(values[::step].astype(np.float32))
     offset = 1 << (bits - 1)
-    slope = (largest or 1.0) / (offset - 1)
+    slope = room * (largest or 1.0) / (offset - 1)
     low, high = np.percentile(np.concatenate(samples), (0.5, 99.5)) / slope
     return _Scale(slope, offset, bits, (offset + (low + high) / 2, max(high - low, 1.0)))
 
 
-def _subtracted_encoder(frames: Frames, scale: _Scale) -> Callable[[int], np.ndarray]:
+def _subtracted_encoder(frames: Frames, numbers: tuple[int, ...], scale: _Scale) -> Callable[[int], np.ndarray]:
     dtype = np.uint8 if scale.bits == 8 else np.uint16
 
     def encode(index: int) -> np.ndarray:
-        values = np.rint(np.asarray(frames[index], dtype=np.float64) / scale.slope) + scale.offset
+        frame = _finite(np.asarray(frames[index]), numbers[index])
+        values = np.rint(frame.astype(np.float64) / scale.slope) + scale.offset
         return np.clip(values, 0, (1 << scale.bits) - 1).astype(dtype)
 
     return encode

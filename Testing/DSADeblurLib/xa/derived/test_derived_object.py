@@ -176,6 +176,27 @@ def test_flat_difference_is_mid_grey(make_run, provenance, tmp_path):
     assert np.unique(np.asarray(read_run(path).frames)).tolist() == [32768]
 
 
+def test_results_of_one_run_share_a_scale(make_run, provenance, tmp_path):
+    run = read_run(make_run().path)
+    plan = plan_subtraction(run)
+    originals = subtract(run.frames, plan, run.relationship)
+    stored = {}
+    for factor in (1, 3, 0.5):
+        frames = np.asarray(originals) * np.float32(factor)
+        path = tmp_path / f"{factor}.dcm"
+        numbers = plan.contrast_frames
+        write_derived(path, run, frames, frame_numbers=numbers, provenance=provenance, plan=plan, scale_of=originals)
+        dataset = pydicom.dcmread(path)
+        mapping = dataset.RealWorldValueMappingSequence[0]
+        stored[factor] = (mapping.RealWorldValueSlope, dataset.WindowCenter, dataset.WindowWidth)
+        values = dataset.pixel_array * mapping.RealWorldValueSlope + mapping.RealWorldValueIntercept
+        assert np.abs(values - frames).max() <= 0.51 * mapping.RealWorldValueSlope
+    assert len(set(stored.values())) == 1
+    frames[0, 0, 0] = np.nan
+    with pytest.raises(XAWriteError, match="invalid values"):
+        write_derived(path, run, frames, frame_numbers=numbers, provenance=provenance, plan=plan, scale_of=originals)
+
+
 def test_frames_without_a_file_are_not_written(provenance, tmp_path):
     frames = np.zeros((2, 20, 30), np.uint16)
     run = Run.from_frames(frames, None, UserFacts())
