@@ -49,8 +49,10 @@ from DSADeblurPanel.run_section import RunSection, State  # noqa: E402
 from DSADeblurPanel.self_test import DSADeblurTest  # noqa: E402, F401
 from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
 from DSADeblurPanel.views_section import ViewsSection  # noqa: E402
+from DSADeblurScene.compare_views import CompareViews  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
 from DSADeblurScene.job import Job  # noqa: E402
+from DSADeblurScene.layouts import CompareView, registerLayouts  # noqa: E402
 from DSADeblurScene.line_labels import watchLoadedScenes  # noqa: E402
 from DSADeblurScene.live_controls import LiveControls  # noqa: E402
 from DSADeblurScene.preparation import Preparation  # noqa: E402
@@ -84,6 +86,7 @@ class DSADeblur(ScriptedLoadableModule):
             "independent implementation."
         ).format(doi="10.1177/15910199221143168")
         slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", registerLayouts)
         slicer.app.connect("startupCompleted()", watchLoadedScenes)
 
 
@@ -101,8 +104,9 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/DSADeblur.ui"))
         self.layout.addWidget(uiWidget)
-        placeholder = slicer.util.childWidgetVariables(uiWidget).measureCollapsibleButton
-        placeholder.layout().addWidget(slicer.util.loadUI(self.resourcePath("UI/Measure.ui")))
+        groups = slicer.util.childWidgetVariables(uiWidget)
+        groups.compareCollapsibleButton.layout().addWidget(slicer.util.loadUI(self.resourcePath("UI/Compare.ui")))
+        groups.measureCollapsibleButton.layout().addWidget(slicer.util.loadUI(self.resourcePath("UI/Measure.ui")))
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         run = self.runSection = RunSection(self.ui, self._onApply, self._onCancel)
@@ -112,11 +116,11 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.inputSection = InputSection(self.ui, run, read, self._onRunLoaded)
         self.modelSection = ModelSection(self.ui, self._onModelChosen, run.showError)
         self.controlsSection = ControlsSection(self.ui, run, self.logic.live, self._onFollowed)
-        self.compareSection = CompareSection(self.ui, run)
+        self.compareSection = CompareSection(self.ui, run, self.logic.compareViews)
         self.subtractionSection = SubtractionSection(self.ui, run, self._update)
         self.calibrationSection = CalibrationSection(self.ui, self.logic.getParameterNode, read, run.showError)
         self.measureSection = MeasureSection(self.ui, self.logic.getParameterNode, run, self.calibrationSection)
-        self.viewsSection = ViewsSection(self.ui, run)
+        self.viewsSection = ViewsSection(self.ui, run, self.logic.compareViews)
         self.engineSection = EngineSection(self.ui, run, self.logic.check, self._update)
         self.exportSection = ExportSection(self.ui, run, self.logic.export)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
@@ -264,6 +268,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self._client = WorkerClient(makeRunner or QProcessRunner)
         self.live = LiveControls(self._client)
+        self.compareViews = CompareViews()
         self._job: Job | None = None
         self._export: Export | None = None
         self._cancelled: Callable[[], None] = lambda: None
@@ -332,6 +337,21 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         except BaseException:
             self._end(lambda: None)
             raise
+
+    def compare(self, derivedNode, view: str = "pair") -> None:
+        """Show a result with its original, labelled, in step, in one grey window.
+
+        Args:
+            derivedNode: what `process` or the panel made.
+            view: "pair" (side by side), "change" (and what was changed), "swipe" (a curtain) or "flicker" (in turn).
+
+        Raises:
+            ValueError: one sentence, if there is no such view, no window for it, or the result's source is gone.
+        """
+        kinds = {kind.name.lower(): kind for kind in CompareView}
+        if view not in kinds:
+            raise ValueError(_("There is no view {view}; choose one of {kinds}.").format(view=view, kinds=", ".join(kinds)))
+        self.compareViews.show(derivedNode, kinds[view])
 
     def check(self, checked: Callable[[str], None], error: Callable[[str], None]) -> None:
         """Have a fresh worker deblur a trial tile; one of the two is called with a sentence.
@@ -409,6 +429,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
     @slot
     def shutdown(self) -> None:
         """Before the application or the module goes."""
+        self.compareViews.close()
         self.live.close()
         self.abandon()
 

@@ -120,24 +120,6 @@ def sampleFrames(frames) -> np.ndarray:
     return np.concatenate(sampled)
 
 
-def putFrame(node, run: InputRun, index: int, number: int, frame) -> None:
-    """Put one frame into a node that `addDerived` made.
-
-    Args:
-        node: the derived node.
-        run: where it came from.
-        index: of the frame in a stack.
-        number: of the frame in the source, counted from 1.
-        frame: (rows, cols).
-    """
-    if run.isSequence:
-        texts = {name: node.GetAttribute(name) for name in node.GetAttributeNames() if name.startswith(ATTRIBUTE)}
-        _setFrame(node, run, number, frame, _frameVolume(node.GetName(), texts))
-    else:
-        slicer.util.arrayFromVolume(node)[index] = frame
-        slicer.util.arrayFromVolumeModified(node)
-
-
 def renewFrame(node, index: int, frame):
     """Put another frame (rows, cols) in the place of one of a node that `addDerived` made.
 

@@ -112,7 +112,7 @@ def _slicedIndex(stack) -> int:
         return 0
     logics = slicer.app.applicationLogic().GetSliceLogics()
     for logic in (logics.GetItemAsObject(i) for i in range(logics.GetNumberOfItems())):
-        if logic.GetBackgroundLayer().GetVolumeNode() is stack:
+        if stack in (logic.GetBackgroundLayer().GetVolumeNode(), logic.GetForegroundLayer().GetVolumeNode()):
             toIJK, origin = vtk.vtkMatrix4x4(), logic.GetSliceNode().GetSliceToRAS()
             stack.GetRASToIJKMatrix(toIJK)
             point = [origin.GetElement(row, 3) for row in range(3)]

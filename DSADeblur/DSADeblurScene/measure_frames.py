@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from slicer.i18n import tr as _
 
-from DSADeblurScene.compare import MISSING, SUBTRACTED_REFERENCE, frameNumbersOf, originalFrames, requestOf
-from DSADeblurScene.derived import ATTRIBUTE
+from DSADeblurScene.compare import frameNumbersOf, isSubtracted, originalFrames, requestOf
 from DSADeblurScene.input import browserForSequence, readInput, shownIndex, shownVolume
 from DSADeblurScene.lengths import MeasuredRun, nativeNode
 
@@ -108,24 +107,15 @@ class MeasuredFrames:
             return [Picture(self._logarithms(self.run.run.frames, number - 1), blurs and blurs[0])]
         index = self._numbers.index(number)
         sharp = readInput(self._derived).frames
-        if self._derived.GetAttribute(ATTRIBUTE + "Subtraction") is None:
+        if not isSubtracted(self._derived):
             frames = self._logarithms(self.run.run.frames, number - 1), self._logarithms(sharp, index)
         else:
-            frames = self._subtracted(number, index), sharp[index]
+            frames = originalFrames(self._derived)[index], sharp[index]
         blurs = run_blurs(self.run.acquisition, requestOf(self._frameNode(number)).restoration.sharpness)
         return [
             Picture(np.asarray(frame, np.float64), blur)
             for frame, blur in zip(frames, blurs or (None, None), strict=True)
         ]
-
-    def _subtracted(self, number: int, index: int) -> np.ndarray:
-        """A frame of the source subtracted as the result was: from the scene where it has been made already."""
-        made = self._derived.GetNodeReference(SUBTRACTED_REFERENCE)
-        if made is None or str(number) in (made.GetAttribute(MISSING) or "").split():
-            return originalFrames(self._derived)[index]
-        if made.IsA("vtkMRMLSequenceNode"):
-            made, index = made.GetDataNodeAtValue(self.run.run.indexValues[number - 1], True), 0
-        return readInput(made).frames[index]
 
     def _logarithms(self, frames, index: int) -> np.ndarray:
         """A frame as the scene has it, in logarithms of intensity where the header says how to get there."""

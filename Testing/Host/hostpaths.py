@@ -10,7 +10,7 @@ HOST = Path(__file__).resolve().parent
 ROOT = HOST.parents[1]
 MODULE = ROOT / "DSADeblur"
 UI = MODULE / "Resources" / "UI" / "DSADeblur.ui"
-MEASURE_UI = UI.with_name("Measure.ui")
+UIS = (UI, UI.with_name("Compare.ui"), UI.with_name("Measure.ui"))
 
 
 def prepare() -> None:

@@ -17,6 +17,7 @@ import slicer.util  # noqa: E402
 import slicerpy  # noqa: E402
 import vtk  # noqa: E402
 from dicomhost import DicomDatabase  # noqa: E402
+from layouthost import LayoutManager  # noqa: E402
 
 _LOGICS = {
     "Colors": "vtkMRMLColorLogic",
@@ -57,13 +58,19 @@ class Errors(logging.Handler):
 class Application:
     """slicer.app: strict, what is not written here does not exist."""
 
-    def __init__(self, applicationLogic, folder: str) -> None:
-        self._applicationLogic = applicationLogic
+    def __init__(self, applicationLogic, layoutManager: LayoutManager, folder: str) -> None:
+        self._applicationLogic, self._layoutManager = applicationLogic, layoutManager
         self.temporaryPath = folder
         self._slots: dict[str, list] = {"aboutToQuit()": [], "startupCompleted()": [], "lastWindowClosed()": []}
 
     def applicationLogic(self):
         return self._applicationLogic
+
+    def layoutManager(self) -> LayoutManager:
+        return self._layoutManager
+
+    def topLevelWidgets(self) -> tuple:
+        return ()
 
     def connect(self, signal: str, slot) -> None:
         self._slots[signal].append(slot)
@@ -129,7 +136,8 @@ class MRMLHost:
         self._layoutTag = self.layoutLogic.GetLayoutNode().AddObserver(
             vtk.vtkCommand.ModifiedEvent, lambda *_: self.updateSliceLogics()
         )
-        slicer.app = Application(self.applicationLogic, self._folder.name)
+        self.layoutManager = LayoutManager(self)
+        slicer.app = Application(self.applicationLogic, self.layoutManager, self._folder.name)
         slicer.dicomDatabase = DicomDatabase()
         slicer.selfTests = {}
         slicerpy.install(python_folder or os.environ.get("DSADEBLUR_SLICER_PYTHON"))
@@ -142,6 +150,7 @@ class MRMLHost:
     def close(self) -> None:
         """Empty the scene and forget the application."""
         self.layoutLogic.GetLayoutNode().RemoveObserver(self._layoutTag)
+        self.layoutManager.userCloses()
         for i in range(self.sliceLogics.GetNumberOfItems()):
             self.sliceLogics.GetItemAsObject(i).SetMRMLScene(None)
         self.sliceLogics.RemoveAllItems()
