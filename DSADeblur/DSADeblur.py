@@ -48,6 +48,7 @@ from DSADeblurPanel.parameters import DSADeblurParameterNode, factsFrom, request
 from DSADeblurPanel.run_section import RunSection, State  # noqa: E402
 from DSADeblurPanel.self_test import DSADeblurTest  # noqa: E402, F401
 from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
+from DSADeblurPanel.trust_section import TrustSection  # noqa: E402
 from DSADeblurPanel.views_section import ViewsSection  # noqa: E402
 from DSADeblurScene.compare_views import CompareViews  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
@@ -62,6 +63,7 @@ from DSADeblurScene.runner import SubprocessRunner  # noqa: E402
 from DSADeblurScene.sample_data import registerSampleData  # noqa: E402
 from DSADeblurScene.slices import Slices  # noqa: E402
 from DSADeblurScene.slot import slot  # noqa: E402
+from DSADeblurScene.trust import TrustLook  # noqa: E402
 from DSADeblurScene.worker_client import Callbacks, WorkerClient  # noqa: E402
 
 
@@ -105,8 +107,12 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/DSADeblur.ui"))
         self.layout.addWidget(uiWidget)
         groups = slicer.util.childWidgetVariables(uiWidget)
-        groups.compareCollapsibleButton.layout().addWidget(slicer.util.loadUI(self.resourcePath("UI/Compare.ui")))
-        groups.measureCollapsibleButton.layout().addWidget(slicer.util.loadUI(self.resourcePath("UI/Measure.ui")))
+        for group, name in (
+            (groups.compareCollapsibleButton, "Compare"),
+            (groups.compareCollapsibleButton, "Trust"),
+            (groups.measureCollapsibleButton, "Measure"),
+        ):
+            group.layout().addWidget(slicer.util.loadUI(self.resourcePath(f"UI/{name}.ui")))
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         run = self.runSection = RunSection(self.ui, self._onApply, self._onCancel)
@@ -116,7 +122,8 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.inputSection = InputSection(self.ui, run, read, self._onRunLoaded)
         self.modelSection = ModelSection(self.ui, self._onModelChosen, run.showError)
         self.controlsSection = ControlsSection(self.ui, run, self.logic.live, self._onFollowed)
-        self.compareSection = CompareSection(self.ui, run, self.logic.compareViews)
+        self.compareSection = CompareSection(self.ui, run, self.logic.compareViews, self._update)
+        self.trustSection = TrustSection(self.ui, run, self.logic.live.keptOf, self.logic.lookAtTrust)
         self.subtractionSection = SubtractionSection(self.ui, run, self._update)
         self.calibrationSection = CalibrationSection(self.ui, self.logic.getParameterNode, read, run.showError)
         self.measureSection = MeasureSection(self.ui, self.logic.getParameterNode, run, self.calibrationSection)
@@ -192,6 +199,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.modelSection.show(parameters.request.model)
         self.controlsSection.showRun(parameters.inputNode)
         self.compareSection.showNode(parameters.derivedNode)
+        self.trustSection.showNode(parameters.derivedNode)
         self.exportSection.show(parameters)
         self.subtractionSection.show(parameters)
         self.calibrationSection.show(parameters)
@@ -269,6 +277,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         self._client = WorkerClient(makeRunner or QProcessRunner)
         self.live = LiveControls(self._client)
         self.compareViews = CompareViews()
+        self._trust = TrustLook(self._client)
         self._job: Job | None = None
         self._export: Export | None = None
         self._cancelled: Callable[[], None] = lambda: None
@@ -366,6 +375,11 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             {"type": "check"}, Callbacks(finished=lambda message: checked(message["reason"]), error=error)
         )
 
+    def lookAtTrust(self, node, callbacks: Callbacks) -> None:
+        """As DSADeblurScene.trust.TrustLook.start, for a result of `start`, of which something is still kept."""
+        self._checkIdle()
+        self._trust.start(node, self.live.keptOf(node), callbacks)
+
     def export(
         self,
         node,
@@ -402,11 +416,12 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
     @property
     def isBusy(self) -> bool:
         """Whether anything is under way."""
-        return self._job is not None or self._export is not None or self.live.isBusy
+        return self._job is not None or self._export is not None or self.live.isBusy or self._trust.isBusy
 
     def cancel(self) -> None:
         """Ask for the end of what is under way."""
-        self.live.cancel() if self.live.isBusy else self._client.cancel()
+        busy = next((one for one in (self.live, self._trust) if one.isBusy), self._client)
+        busy.cancel()
         self.cancelExport()
         if self._finishing.isBusy:
             self._finishing.stop()
@@ -423,6 +438,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         self.cancelExport()
         self._client.forget()
         self.live.stop()
+        self._trust.stop()
         self._finishing.stop()
         self._end(lambda: None)
 
@@ -440,6 +456,8 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             raise RuntimeError(_("An export is under way; wait for it or cancel it."))
         if self.live.isBusy:
             raise RuntimeError(_("A result follows its controls; wait for it or cancel it."))
+        if self._trust.isBusy:
+            raise RuntimeError(_("A result is being looked at; wait for it or cancel it."))
 
     def _progress(self, job: Job, callbacks: Callbacks, done: int, total: int, secondsLeft: float | None) -> None:
         if job.isOrphan():

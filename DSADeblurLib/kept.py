@@ -24,6 +24,8 @@ from DSADeblurLib.request import DeblurSettings
 from DSADeblurLib.restoration.controls import combined
 from DSADeblurLib.restoration.lines import softened
 from DSADeblurLib.restoration.normalisation import from_working, to_working
+from DSADeblurLib.restoration.trust import Trust, TrustWatch
+from DSADeblurLib.used import Used
 
 _FACTS = "kept.json"
 # Frames as they came, and the arguments of `restoration.deblur.deblur`'s `keep`.
@@ -167,6 +169,44 @@ def recombine(
         DeblurCancelled: `is_cancelled` returned true.
         OSError, ValueError: the folder is gone or a file of it damaged, or there is no room.
     """
+    _write_all(folder, path, lambda index: KeptFrame(folder, index).result(settings), progress, is_cancelled)
+
+
+def trust_of(
+    folder: str | Path,
+    used: Used,
+    path: Path,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> Trust:
+    """Look how far a result can be trusted, and write where each frame shows what the data do not explain.
+
+    Args:
+        folder: that a `Keeper` filled.
+        used: for the result.
+        path: of a new .npy file, uint8 (n, rows, columns), 1 at such places and 0 elsewhere.
+        progress, is_cancelled: as for `recombine`.
+
+    Raises:
+        As `recombine`.
+    """
+    watch = TrustWatch(Kept.of(folder).relationship)
+
+    def look(index: int) -> np.ndarray:
+        return watch(index, *(_read(folder, name, index) for name in _FILES)).astype(np.uint8)
+
+    _write_all(folder, path, look, progress, is_cancelled)
+    return watch.trust(used.frame_numbers, used.blur_px)
+
+
+def _write_all(
+    folder: str | Path,
+    path: Path,
+    frame_of: Callable[[int], np.ndarray],
+    progress: Callable[[int, int], None],
+    is_cancelled: Callable[[], bool],
+) -> None:
     from DSADeblurLib.restoration.restorer import DeblurCancelled
 
     with FrameFile.open(Path(folder) / f"{_FILES[0]}.npy") as frames:
@@ -177,10 +217,10 @@ def recombine(
             progress(index, shape[0])
             if is_cancelled():
                 raise DeblurCancelled("Cancelled between two frames.")
-            result = KeptFrame(folder, index).result(settings)
+            frame = frame_of(index)
             if out is None:
-                out = opened.enter_context(FrameFile.create(scratch / path.name, shape, result.dtype))
-            out[index] = result
+                out = opened.enter_context(FrameFile.create(scratch / path.name, shape, frame.dtype))
+            out[index] = frame
         opened.close()
         progress(shape[0], shape[0])
         (scratch / path.name).replace(path)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 IsCancelled = Callable[[], bool]
-Keep = Callable[[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
+Keep = Callable[[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray], object]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ or the process PID is gone.
 Messages to the worker, one JSON object per line:
   {"type": "deblur", "job", "run": {"frames", "files", "note"}, "request", "output", "keep"}
   {"type": "recombine", "job", "kept", "request", "output"}, all frames with other controls
+  {"type": "trust", "job", "kept", "used", "output"}, where a result shows what the data do not explain
   {"type": "check", "job"}, whether a trial tile can be deblurred
   {"type": "cancel", "job"}
   {"type": "shutdown"}
@@ -16,15 +17,16 @@ Messages from it:
   {"type": "notice", "job", "message"}
   {"type": "finished", "job", "output", "used", "relationship", "subtraction", "notices", "kept"}
   {"type": "finished", "job", "output"}, after a recombination
+  {"type": "finished", "job", "output", "trust"}, after a look at trust
   {"type": "finished", "job", "engine", "reason"}, after a check
   {"type": "cancelled", "job"}
   {"type": "error", "job", "message"}
 `job` is any string of the caller. `frames` and `output` are paths of .npy files of shape (n, rows, columns); `files`
 are the DICOM files that they were read from, or none, and `note` then says why, see `xa.loaded_frames.loaded_run`.
-`request` is `DeblurRequest.as_dict`, `used` is `used.Used.as_dict`, `subtraction` is `SubtractionPlan.as_dict`,
-or null. `keep` names a folder for what other controls need, see `DSADeblurLib.kept`, or may be left out; `kept` is that
-folder, or null where it was not filled. Everything but reading the node happens here: header, planning, subtraction,
-restoration.
+`request` is `DeblurRequest.as_dict`, `used` is `used.Used.as_dict`, `trust` is `restoration.trust.Trust.as_dict`,
+`subtraction` is `SubtractionPlan.as_dict` or null. `keep` names a folder for what other controls need, see
+`DSADeblurLib.kept`, or may be left out; `kept` is that folder, or null where it was not filled. Everything but reading
+the node happens here: header, planning, subtraction, restoration.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ from DSADeblurLib.parent_process import when_gone
 if TYPE_CHECKING:
     from DSADeblurLib.restoration.package import Model
 
-PROTOCOL = 4
+PROTOCOL = 5
 ENGINE_MISSING = "Neither OpenVINO nor PyTorch is installed; install one of them by the button in the DSADeblur module."
 # After the inbox has closed nobody reads the result: a tile in work gets this long to end, then the process goes.
 _GRACE_SECONDS = 5.0
@@ -140,7 +142,12 @@ class Worker:
         self._send(ready)
         while (message := self._inbox.next()) is not None:
             job = str(message.get("job"))
-            known = {"deblur": self._deblur, "recombine": self._recombine, "check": self._check}
+            known = {
+                "deblur": self._deblur,
+                "recombine": self._recombine,
+                "trust": self._trust,
+                "check": self._check,
+            }
             do = known.get(str(message.get("type")))
             if do is None:
                 text = f"The worker does not know the message {message.get('type')!r}."
@@ -221,6 +228,20 @@ class Worker:
             is_cancelled=lambda: self._inbox.is_cancelled(job),
         )
         self._send({"type": "finished", "job": job, "output": output})
+
+    def _trust(self, job: str, message: dict) -> None:
+        from DSADeblurLib.kept import trust_of
+        from DSADeblurLib.used import Used
+
+        kept, used, output = _parts(message, {"kept": str, "used": object, "output": str})
+        trust = trust_of(
+            kept,
+            Used.from_dict(used),
+            Path(output),
+            progress=_Progress(job, self._send),
+            is_cancelled=lambda: self._inbox.is_cancelled(job),
+        )
+        self._send({"type": "finished", "job": job, "output": output, "trust": trust.as_dict()})
 
     def _model(self, name: str) -> Model:
         """A package, kept after the first use: loading and its self-test cost more than a frame."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from slicer.i18n import tr as _
 
 from DSADeblurPanel.run_section import RunSection
@@ -19,10 +21,11 @@ class CompareSection:
     Args:
         runSection: whose status line is used.
         views: where the comparison is shown.
+        onShown: called when one is shown, so that the rest of the panel can put into the views what belongs there.
     """
 
-    def __init__(self, ui, runSection: RunSection, views: CompareViews) -> None:
-        self._ui, self._runSection, self._views = ui, runSection, views
+    def __init__(self, ui, runSection: RunSection, views: CompareViews, onShown: Callable[[], None]) -> None:
+        self._ui, self._runSection, self._views, self._tellShown = ui, runSection, views, onShown
         self.showError = views.showError = runSection.showError
         self._node = None
         self._slices = Slices(runSection.showError)
@@ -76,6 +79,7 @@ class CompareSection:
         self._ui.compareViewComboBox.currentIndex = list(CompareView).index(kind)
         self._enable()
         self._onClock()
+        self._tellShown()
 
     def _enable(self) -> None:
         isFlicker = self._kind() is CompareView.FLICKER

@@ -10,7 +10,7 @@ import vtk
 from DSADeblurScene.compare import checkSource, frameNumbersOf, isSubtracted
 from DSADeblurScene.derived import sourceOf
 from DSADeblurScene.input import NodeFrames, browserForSequence, readInput
-from DSADeblurScene.layouts import VIEWS_OF, CompareView, logicOf
+from DSADeblurScene.layouts import BOTH, VIEWS, CompareView, logicOf
 
 if TYPE_CHECKING:
     from DSADeblurScene.compare_views import CompareViews
@@ -28,9 +28,9 @@ def showResult(views: CompareViews, derived, kind: CompareView = CompareView.PAI
     """
     checkSource(derived)
     number = frameToShow(derived)
-    _selectFrame(derived, number)
+    selectFrame(derived, number)
     views.show(derived, kind)
-    _jumpToFrame(derived, number, kind)
+    jumpToFrame(derived, number)
 
 
 def frameToShow(derived) -> int:
@@ -64,7 +64,7 @@ def mostOpacified(frames: NodeFrames) -> int:
     return int(np.argmax(depths))
 
 
-def _selectFrame(derived, number: int) -> None:
+def selectFrame(derived, number: int) -> None:
     """Step the browser of a sequence to a source frame."""
     source = readInput(sourceOf(derived))
     browser = browserForSequence(source.node) if source.isSequence else None
@@ -72,7 +72,7 @@ def _selectFrame(derived, number: int) -> None:
         browser.SetSelectedItemByIndexValue(source.indexValues[number - 1], True)
 
 
-def _jumpToFrame(derived, number: int, kind: CompareView) -> None:
+def jumpToFrame(derived, number: int) -> None:
     """Move the views of a stack to a source frame."""
     source = sourceOf(derived)
     if source.IsA("vtkMRMLSequenceNode"):
@@ -80,5 +80,5 @@ def _jumpToFrame(derived, number: int, kind: CompareView) -> None:
     ijkToRas = vtk.vtkMatrix4x4()
     source.GetIJKToRASMatrix(ijkToRas)
     place = ijkToRas.MultiplyPoint((0.0, 0.0, number - 1.0, 1.0))
-    for tag in VIEWS_OF[kind]:
-        logicOf(tag).GetSliceNode().JumpSliceByOffsetting(*place[:3])
+    for logic in filter(None, map(logicOf, (*VIEWS, BOTH))):
+        logic.GetSliceNode().JumpSliceByOffsetting(*place[:3])

@@ -77,6 +77,10 @@ class LiveControls:
         """The result of a run that can follow its controls, or None."""
         return next((one for one in self._folders if source is not None and sourceOf(one) is source), None)
 
+    def keptOf(self, node) -> str | None:
+        """The folder with what was kept of a result, or None where there is none."""
+        return str(self._kept(node)) if node in self._folders else None
+
     def show(self, node, **controls) -> None:
         """Show the frame of a result that is looked at with other controls, as soon as the event loop turns."""
         if self.isBusy and node is not self._node:

@@ -52,7 +52,7 @@ def apply_controls(
     settings: DeblurSettings,
     blur_px: tuple[float, float] | None,
     aperture: Aperture,
-    keep: Callable[[np.ndarray, np.ndarray, np.ndarray], None] | None = None,
+    keep: Callable[[np.ndarray, np.ndarray, np.ndarray], object] | None = None,
 ) -> np.ndarray:
     """The result for a frame and the network's output of it, see the head of this file.
 

@@ -91,7 +91,7 @@ def deblur(
     header_px: tuple[float, float] | None = None,
     progress: Callable[[int, int], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
-    keep: Callable[[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None] | None = None,
+    keep: Callable[[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray], object] | None = None,
     out=None,
     engines: Engines | None = None,
 ) -> DeblurResult:

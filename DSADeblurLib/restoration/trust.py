@@ -144,15 +144,18 @@ class TrustWatch:
 
     def __call__(
         self, position: int, frame: np.ndarray, restored: np.ndarray, blurred: np.ndarray, mask: np.ndarray
-    ) -> None:
+    ) -> np.ndarray:
+        """Return where the frame shows what is not explained: bool (rows, columns)."""
         response = unexplained(to_working(frame, self._relationship), blurred)
         self._places += places_of(response, position + 1)
-        self._flagged += int((response > UNEXPLAINED).sum())
+        flagged = response > UNEXPLAINED
+        self._flagged += int(flagged.sum())
         self._pixels += response.size
         added = restored - blurred
         power = np.abs(fft.rfft2(added - added.mean())) ** 2
         self._power = power if self._power is None else self._power + power
         self._columns = frame.shape[1]
+        return flagged
 
     def trust(self, frame_numbers: Sequence[int], blur_px: tuple[float, float] | None) -> Trust:
         """What was found, once all frames are done.

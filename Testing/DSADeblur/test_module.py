@@ -304,9 +304,9 @@ def test_every_bound_widget_has_a_parameter(gui):
     gui.openModule()
     own = gui.module.DSADeblurParameterNode.allParameters
     parameters = set(own) - {"request"} | {f"request.{name}" for name in own["request"].kind.allParameters}
-    unbound = parameters - set(apicheck.boundParameters(hostpaths.UI, hostpaths.MEASURE_UI))
+    unbound = parameters - set(apicheck.boundParameters(*hostpaths.UIS))
     assert unbound == {"request.model", "derivedNode", "exportFolder", "calibration"}
-    assert set(apicheck.boundParameters(hostpaths.UI, hostpaths.MEASURE_UI)) <= parameters
+    assert set(apicheck.boundParameters(*hostpaths.UIS)) <= parameters
 
 
 def test_description_is_complete(gui):

@@ -33,14 +33,14 @@ def test_there_is_something_to_check():
     assert len(MODULE_FILES) > 10 and len(LIBRARY_FILES) > 20
 
 
-@pytest.mark.parametrize("path", (hostpaths.UI, hostpaths.MEASURE_UI), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", hostpaths.UIS, ids=lambda path: path.name)
 def test_ui_file_uses_known_classes_and_properties(path):
     assert apicheck.checkUi(path) == []
 
 
 @pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.name)
 def test_module_uses_known_members_and_signals(path):
-    assert apicheck.checkPython(path, hostpaths.UI, hostpaths.MEASURE_UI) == []
+    assert apicheck.checkPython(path, *hostpaths.UIS) == []
 
 
 @pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.name)

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from DSADeblurLib import kept as module
 from DSADeblurLib.frame_file import FrameFile
-from DSADeblurLib.kept import Keeper, Kept, KeptFrame, recombine
+from DSADeblurLib.kept import Keeper, Kept, KeptFrame, recombine, trust_of
 from DSADeblurLib.lab.simulation.xa_object import write_simulated_run
 from DSADeblurLib.pipeline import deblur_loaded
 from DSADeblurLib.request import DeblurRequest, DeblurSettings
 from DSADeblurLib.restoration.deblur import DeblurCancelled
+from DSADeblurLib.restoration.trust import TrustWatch
+from DSADeblurLib.used import Used
 from DSADeblurLib.xa.loaded_frames import loaded_run
 
 SAME = DeblurRequest.of(device="cpu", engine="torch", precision="float32", blur=(3, 2))
@@ -155,6 +157,25 @@ def test_a_recombination_that_is_cancelled_leaves_nothing(folder, after):
     with pytest.raises(DeblurCancelled):
         out = folder.parent / "out.npy"
         recombine(folder, DeblurSettings(), out, is_cancelled=lambda: asked.append(1) or len(asked) > after)
+    assert [path.name for path in folder.parent.iterdir()] == ["kept"]
+
+
+def test_trust_is_what_a_watch_beside_the_deblurring_tells(modulated_model, tmp_path):
+    case = (pixels(), [], {"relationship": "LIN"})
+    _, done = deblurred(case, modulated_model, tmp_path, tmp_path / "kept")
+    watch, path, names = TrustWatch("LIN"), tmp_path / "map.npy", ("frame", "restored", "blurred", "lines")
+    kept = [np.load(tmp_path / "kept" / f"{name}.npy") for name in names]
+    maps = [watch(index, *(part[index] for part in kept)) for index in range(len(kept[0]))]
+    seen = []
+    found = trust_of(tmp_path / "kept", done.used, path, progress=lambda *one: seen.append(one))
+    assert found == watch.trust(done.used.frame_numbers, done.used.blur_px) and seen[-1] == (len(maps), len(maps))
+    assert np.load(path).dtype == np.uint8 and np.array_equal(np.load(path), maps)
+
+
+def test_a_look_at_trust_that_is_cancelled_leaves_nothing(folder):
+    used = Used("1", "m", "0", "cpu", "torch", "float32", None, (2.0, 2.0), "given", (), (1, 2), 1.0)
+    with pytest.raises(DeblurCancelled):
+        trust_of(folder, used, folder.parent / "map.npy", is_cancelled=lambda: True)
     assert [path.name for path in folder.parent.iterdir()] == ["kept"]
 
 

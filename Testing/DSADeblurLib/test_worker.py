@@ -171,7 +171,7 @@ def test_what_is_not_known_is_told(shared, tmp_path, model):
 
 def test_is_ready_and_ends_with_stdin(worker):
     ready = worker.hear("ready")
-    assert ready["protocol"] == 4 and ready["version"] and set(ready["engines"]) <= {"openvino", "torch"}
+    assert ready["protocol"] == 5 and ready["version"] and set(ready["engines"]) <= {"openvino", "torch"}
     assert worker.end() == 0
 
 
@@ -193,6 +193,20 @@ def test_all_frames_with_other_controls(shared, tmp_path, model):
     shared.tell(type="cancel", job="b")
     shared.tell(**message, kept=kept)
     assert shared.hear("cancelled", "finished") == {"type": "cancelled", "job": "b"}
+
+
+def test_how_far_a_result_can_be_trusted(shared, tmp_path, model):
+    kept = str(tmp_path / "kept")
+    shared.tell(**message_for(tmp_path, model), keep=kept)
+    message = {"type": "trust", "job": "t", "kept": kept, "output": str(tmp_path / "map.npy")}
+    shared.tell(**message, used=shared.hear("finished")["used"])
+    done = shared.hear("finished")
+    assert done["job"] == "t" and done["trust"]["sentence"].endswith("lets through.")
+    found = np.load(done["output"])
+    assert found.dtype == np.uint8 and found.shape == np.load(tmp_path / "kept" / "frame.npy").shape
+    assert found.mean() == pytest.approx(done["trust"]["unexplained"])
+    shared.tell(**message)
+    assert "lacks a part" in shared.hear("error")["message"]
 
 
 @pytest.mark.slow

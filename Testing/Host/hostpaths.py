@@ -10,7 +10,7 @@ HOST = Path(__file__).resolve().parent
 ROOT = HOST.parents[1]
 MODULE = ROOT / "DSADeblur"
 UI = MODULE / "Resources" / "UI" / "DSADeblur.ui"
-UIS = (UI, UI.with_name("Compare.ui"), UI.with_name("Measure.ui"))
+UIS = sorted(UI.parent.glob("*.ui"))
 
 
 def prepare() -> None:

@@ -207,7 +207,7 @@ def _proxyClass(name: str, real: type) -> type:
 
 _WIDGETS = ("QWidget", "QLabel", "QPushButton", "QToolButton", "QLineEdit", "QComboBox", "QSpinBox", "QProgressBar")
 realClasses: dict[str, type] = {
-    **{name: getattr(QtWidgets, name) for name in (*_WIDGETS, "QCheckBox", "QDoubleSpinBox")},
+    **{name: getattr(QtWidgets, name) for name in (*_WIDGETS, "QCheckBox", "QDoubleSpinBox", "QListWidget")},
     **{name: getattr(qtstandins, name) for name in ("ctkCollapsibleButton", "ctkPathLineEdit", "ctkSliderWidget")},
     **{name: getattr(qtstandins, name) for name in ("qMRMLWidget", "qMRMLNodeComboBox")},
 }

@@ -46,6 +46,9 @@ SCALE_JITTER = 0.3
 EVEN_BLUR_SHARE = 0.6
 # At the ends of a run the last frame stands for those that are missing, and in single frames for all.
 ENDS_SHARE = 0.15
+# In runs the table jumps, the patient moves and the exposure changes: there neighbours show another place, brighter or
+# darker by so much in normalised units.
+JUMP_SHARE, JUMP_EXPOSURE = 0.15, 0.5
 # The whole frame is looked at through every so many-th pixel, for its exposure.
 THINNED = 8
 
@@ -141,17 +144,20 @@ class Pool:
         turns, mirrored = rng.integers(0, 4, batch), rng.random(batch) < 0.5
         noise = ConditionNoise.draw(rng, batch, estimated is not None)
         neighbours = neighbours_of(rng, batch, o.frames)
+        jumped, exposures = jumps_of(rng, neighbours), rng.normal(0, JUMP_EXPOSURE, batch)
+        elsewhere = rng.integers(0, o.side - side + 1, (batch, 2))
         inputs, truths, blurs, views, spots = [], [], [], [], []
-        for region, (row, column), turn, mirror, there in zip(
-            regions[share], corners[share], turns[share], mirrored[share], neighbours[share], strict=True
-        ):
+        for number in np.arange(batch)[share]:
+            region, turn, jump = regions[number], turns[number], jumped[number]
             frames, facts = self._shard(region // SHARD)
             rows_px, columns_px, _, offset, scale, *spot = facts[region % SHARD]
-            patch = frames[region % SHARD, :, row : row + side, column : column + side]
+            shown, there = frames[region % SHARD], neighbours[number]
+            patch = _cut(shown, corners[number], side)[[*there, -1]]
+            patch[:-1][jump] = _cut(shown, elsewhere[number], side)[there[jump]] + exposures[number] * scale
             patch = Normalisation(offset, scale).apply(patch)
             patch = np.rot90(patch, turn, (1, 2))
-            patch = patch[:, ::-1] if mirror else patch
-            inputs.append(patch[there])
+            patch = patch[:, ::-1] if mirrored[number] else patch
+            inputs.append(patch[:-1])
             truths.append(patch[-1:])
             blurs.append((columns_px, rows_px) if turn % 2 else (rows_px, columns_px))
             spots.append(spot)
@@ -195,6 +201,24 @@ def neighbours_of(rng: np.random.Generator, batch: int, frames: int) -> np.ndarr
     radius = frames // 2
     before, after = np.where(rng.random(batch) < ENDS_SHARE, rng.integers(0, radius + 1, (2, batch)), radius)
     return radius + np.clip(np.arange(-radius, radius + 1), -before[:, None], after[:, None])
+
+
+def _cut(frames: np.ndarray, corner: np.ndarray, side: int) -> np.ndarray:
+    row, column = corner
+    return frames[:, row : row + side, column : column + side]
+
+
+def jumps_of(rng: np.random.Generator, neighbours: np.ndarray) -> np.ndarray:
+    """Which frames of `neighbours_of` lie beyond a jump, bool (batch, frames).
+
+    In JUMP_SHARE of the patches that are not at an end of their run: those from some place on, before the middle one,
+    behind it or both.
+    """
+    batch, frames = neighbours.shape
+    radius, places = frames // 2, np.arange(frames)
+    before, after = rng.integers(1, radius + 2, (2, batch, 1))
+    jumps = (rng.random((batch, 1)) < JUMP_SHARE) & (neighbours == places).all(axis=1, keepdims=True)
+    return jumps & ((places <= radius - before) | (places >= radius + after))
 
 
 def _check_same_options(path: Path, options: PoolOptions) -> None:

@@ -6,8 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from DSADeblurLib.lab.training import pool as module
 from DSADeblurLib.lab.training.batched_operators import SPOT_SIZE
-from DSADeblurLib.lab.training.pool import CLASSES, Pool, PoolOptions, training_pair
+from DSADeblurLib.lab.training.pool import (
+    CLASSES,
+    JUMP_SHARE,
+    Pool,
+    PoolOptions,
+    jumps_of,
+    neighbours_of,
+    training_pair,
+)
 from DSADeblurLib.restoration.normalisation import fit_normalisation
 
 pytestmark = pytest.mark.slow
@@ -62,6 +71,30 @@ def test_some_patches_are_at_an_end_of_their_run(tmp_path):
         # What is missing is missing at the outside.
         assert equal[:2] in ([False, False], [True, False], [True, True])
         assert equal[2:] in ([False, False], [False, True], [True, True])
+
+
+def test_some_neighbours_lie_beyond_a_jump():
+    """Never the middle one, and from some place on outwards."""
+    rng = np.random.default_rng(5)
+    neighbours = neighbours_of(rng, 4000, 5)
+    jumps = jumps_of(rng, neighbours)
+    assert not jumps[:, 2].any() and not jumps[(neighbours != np.arange(5)).any(axis=1)].any()
+    # Of those that jump one in nine has both places outside of what is seen.
+    assert jumps.any(axis=1).mean() == pytest.approx(JUMP_SHARE * 0.8 * 8 / 9, abs=0.03)
+    assert (jumps[:, 1] <= jumps[:, 0]).all() and (jumps[:, 3] <= jumps[:, 4]).all()
+    assert not jumps_of(rng, neighbours_of(rng, 100, 1)).any()
+
+
+def test_beyond_a_jump_there_is_another_place_and_the_rest_is_as_it_was(tmp_path, monkeypatch):
+    pool = Pool(tmp_path, PoolOptions(regions=16, side=64, scenes=1, frames=5, size=128))
+    pool.complete(show_progress=False)
+    found = pool.patches(np.random.default_rng(0), 64, 32)
+    monkeypatch.setattr(module, "jumps_of", lambda rng, there: jumps_of(rng, there) & False)
+    still = pool.patches(np.random.default_rng(0), 64, 32)
+    np.testing.assert_array_equal(found.truths, still.truths)
+    np.testing.assert_array_equal(found.inputs[:, 2], still.inputs[:, 2])
+    other = (found.inputs != still.inputs).any(axis=(2, 3))
+    assert 0.05 < other.any(axis=1).mean() < 0.25 and np.isfinite(found.inputs).all()
 
 
 def test_a_batch_has_every_class(small_pool, monkeypatch):
