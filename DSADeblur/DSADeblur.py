@@ -359,7 +359,9 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         """
         kinds = {kind.name.lower(): kind for kind in CompareView}
         if view not in kinds:
-            raise ValueError(_("There is no view {view}; choose one of {kinds}.").format(view=view, kinds=", ".join(kinds)))
+            raise ValueError(
+                _("There is no view {view}; choose one of {kinds}.").format(view=view, kinds=", ".join(kinds))
+            )
         self.compareViews.show(derivedNode, kinds[view])
 
     def check(self, checked: Callable[[str], None], error: Callable[[str], None]) -> None:

@@ -14,13 +14,12 @@ from DSADeblurScene.derived import sourceOf
 from DSADeblurScene.input import browserForSequence
 from DSADeblurScene.layouts import (
     BOTH,
-    VIEWS,
     VIEWS_OF,
     CompareView,
     fitViews,
     layoutNode,
     logicOf,
-    showInView,
+    showInViews,
     showLayout,
     shownLayout,
     showSideBySide,
@@ -81,11 +80,10 @@ class CompareViews:
         self.derived, self.candidate, self.kind, self._frames = derived, derived, kind, frames
         showLayout(kind)
         if kind in (CompareView.SWIPE, CompareView.FLICKER):
-            showInView(BOTH, frames.original, frames.deblurred)
+            showInViews({BOTH: frames.original}, frames.deblurred)
         else:
             volumes = (frames.original, frames.deblurred, frames.change)
-            for tag, volume in zip(VIEWS_OF[kind], volumes, strict=False):
-                showInView(tag, volume)
+            showInViews(dict(zip(VIEWS_OF[kind], volumes, strict=False)))
         if offset is not None and not derived.IsA("vtkMRMLSequenceNode"):
             for tag in VIEWS_OF[kind]:
                 logicOf(tag).SetSliceOffset(offset)
@@ -218,10 +216,17 @@ class CompareViews:
     def _linkWindows(self) -> None:
         """Let original and deblurred have one grey window, whichever the user changes."""
         displays = [one.GetDisplayNode() for one in (self._frames.original, self._frames.deblurred)]
-        if displays[0] is displays[1]:
-            return
-        for changed, other in (displays, displays[::-1]):
-            self._windows.append((changed, changed.AddObserver(vtk.vtkCommand.ModifiedEvent, _follow(other))))
+        if displays[0] is not displays[1]:
+            for one in displays:
+                self._windows.append((one, one.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onWindow)))
+
+    @slot
+    def _onWindow(self, changed, _event) -> None:
+        window = changed.GetWindowLevelMin(), changed.GetWindowLevelMax()
+        for other, _tag in self._windows:
+            if window != (other.GetWindowLevelMin(), other.GetWindowLevelMax()):
+                other.AutoWindowLevelOff()
+                other.SetWindowLevelMinMax(*window)
 
     def _restartClock(self) -> None:
         self._clock += 1
@@ -236,16 +241,3 @@ class CompareViews:
         if clock == self._clock:
             self.flip()
             self._wait(clock)
-
-
-def _follow(other) -> Callable:
-    """An observer that gives a display node the window of the one that has changed."""
-
-    @slot
-    def onModified(changed, _event) -> None:
-        window = changed.GetWindowLevelMin(), changed.GetWindowLevelMax()
-        if window != (other.GetWindowLevelMin(), other.GetWindowLevelMax()):
-            other.AutoWindowLevelOff()
-            other.SetWindowLevelMinMax(*window)
-
-    return onModified

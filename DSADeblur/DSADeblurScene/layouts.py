@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -106,24 +107,26 @@ def showSideBySide(*volumes) -> None:
     """Show two or three volumes in linked views, in the order original, deblurred, change."""
     kind = CompareView.CHANGE if len(volumes) == len(VIEWS) else CompareView.PAIR
     showLayout(kind)
-    for tag, volume in zip(VIEWS_OF[kind], volumes, strict=True):
-        showInView(tag, volume)
+    showInViews(dict(zip(VIEWS_OF[kind], volumes, strict=True)))
 
 
-def showInView(tag: str, background, foreground=None) -> None:
-    """Show a volume in a view, the whole of it, and perhaps another over it."""
-    logic = logicOf(tag)
-    composite, isLinked = logic.GetSliceCompositeNode(), tag != BOTH
-    # Unlinked while it changes, or all views would show the last volume.
-    composite.SetLinkedControl(False)
-    composite.SetLabelVolumeID(None)
-    composite.SetForegroundVolumeID(foreground and foreground.GetID())
-    composite.SetBackgroundVolumeID(background.GetID())
-    composite.SetForegroundOpacity(1.0 if foreground else 0.0)
-    logic.GetSliceNode().SetOrientationToAxial()
-    logic.FitSliceToBackground()
-    composite.SetHotLinkedControl(isLinked)
-    composite.SetLinkedControl(isLinked)
+def showInViews(volumes: dict[str, Any], foreground=None) -> None:
+    """Show the whole of one volume in each of some views of a layout, and perhaps another over it."""
+    for tag, background in volumes.items():
+        logic = logicOf(tag)
+        composite = logic.GetSliceCompositeNode()
+        # Unlinked while it changes, or all views would show the last volume.
+        composite.SetLinkedControl(False)
+        composite.SetLabelVolumeID(None)
+        composite.SetForegroundVolumeID(foreground and foreground.GetID())
+        composite.SetBackgroundVolumeID(background.GetID())
+        composite.SetForegroundOpacity(1.0 if foreground else 0.0)
+        logic.GetSliceNode().SetOrientationToAxial()
+    _fit(tuple(volumes))
+    for tag in volumes:
+        composite = logicOf(tag).GetSliceCompositeNode()
+        composite.SetHotLinkedControl(len(volumes) > 1)
+        composite.SetLinkedControl(len(volumes) > 1)
 
 
 def logicOf(tag: str):
@@ -132,20 +135,35 @@ def logicOf(tag: str):
 
 
 def fitViews() -> None:
-    """Fit the images into the views again, at the same frame of a stack.
+    """Fit the images into the views of the layout again, at the same frame of a stack.
 
     A view that has just been made takes its size only when the window is laid out, and was fitted to another before.
     """
-    for tag in (*VIEWS, BOTH):
-        logic = logicOf(tag)
-        if logic is None:
-            continue
-        composite, offset = logic.GetSliceCompositeNode(), logic.GetSliceOffset()
-        isLinked = composite.GetLinkedControl()
-        composite.SetLinkedControl(False)
-        logic.FitSliceToBackground()
-        logic.SetSliceOffset(offset)
-        composite.SetLinkedControl(isLinked)
+    kind = shownLayout()
+    if kind is not None:
+        _fit(VIEWS_OF[kind], keepsOffset=True)
+
+
+def _fit(tags: tuple[str, ...], keepsOffset: bool = False) -> None:
+    """Fit the first view to its image, and give the others its place and scale: theirs may lack this frame."""
+    logics = [logicOf(tag) for tag in tags]
+    offset, first = logics[0].GetSliceOffset(), logics[0].GetSliceNode()
+    linked = [logic.GetSliceCompositeNode().GetLinkedControl() for logic in logics]
+    for logic in logics:
+        logic.GetSliceCompositeNode().SetLinkedControl(False)
+    logics[0].FitSliceToBackground()
+    if keepsOffset:
+        logics[0].SetSliceOffset(offset)
+    for logic in logics[1:]:
+        node = logic.GetSliceNode()
+        node.GetSliceToRAS().DeepCopy(first.GetSliceToRAS())
+        node.UpdateMatrices()
+        node.SetXYZOrigin(first.GetXYZOrigin())
+        *plane, depth = first.GetFieldOfView()
+        sizes = zip(plane, node.GetDimensions(), first.GetDimensions(), strict=False)
+        node.SetFieldOfView(*(side * own / other for side, own, other in sizes), depth)
+    for logic, isLinked in zip(logics, linked, strict=True):
+        logic.GetSliceCompositeNode().SetLinkedControl(isLinked)
 
 
 def _describe(kind: CompareView) -> None:

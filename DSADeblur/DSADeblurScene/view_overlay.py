@@ -1,4 +1,4 @@
-"""What is drawn over the image of a slice view, in screen captures too: whose image it is, and the line of a curtain."""
+"""What is drawn over the image of a slice view, in screen captures too: whose image it is, and a curtain."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ViewOverlay:
 
     def observe(self, subject, event, callback) -> None:
         """Observe until `close`, before Slicer's own observers."""
-        self._observed.append((subject, subject.AddObserver(event, callback, _FIRST)))
+        self._observed.append((subject, subject.AddObserver(event, slot(callback), _FIRST)))
 
     def keep(self, subject) -> None:
         """Keep the event that is being delivered from the observers that follow."""
@@ -75,7 +75,6 @@ class ViewOverlay:
         """Columns and rows of the view."""
         return self.logic.GetSliceNode().GetDimensions()[:2]
 
-    @slot
     def onResized(self, *_event) -> None:
         """The view may have another size."""
         for text in (self._left, self._right):
@@ -95,7 +94,6 @@ class ViewOverlay:
         self.addActor(text)
         return text
 
-    @slot
     def _onKeyPress(self, interactor, _event) -> None:
         if self._onKey(interactor.GetKeySym()):
             self.keep(interactor)
@@ -148,7 +146,6 @@ class Curtain(ViewOverlay):
         self._reslice().SetStencilData(None)
         super().close()
 
-    @slot
     def onResized(self, *_event) -> None:
         """The line stays where it is in the view; its column is another one in a view of another size."""
         super().onResized()
@@ -185,19 +182,16 @@ class Curtain(ViewOverlay):
         actor.GetProperty().SetLineWidth(width)
         return actor
 
-    @slot
     def _onPress(self, interactor, _event) -> None:
         if abs(self._positionOf(interactor) - self._position) <= _REACH:
             self._isDragged = True
             self.keep(interactor)
 
-    @slot
     def _onMove(self, interactor, _event) -> None:
         if self._isDragged:
             self.moveTo(self._positionOf(interactor))
             self.keep(interactor)
 
-    @slot
     def _onRelease(self, interactor, _event) -> None:
         if self._isDragged:
             self._isDragged = False

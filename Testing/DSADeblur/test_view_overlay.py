@@ -13,7 +13,7 @@ SIZE = (400, 300)
 @pytest.fixture
 def both(host):
     """(view, background, foreground): a view with a dark image and a bright one over it."""
-    from DSADeblurScene.layouts import BOTH, CompareView, showInView, showLayout
+    from DSADeblurScene.layouts import BOTH, CompareView, showInViews, showLayout
 
     volumes = []
     for value in (1000, 3000):
@@ -23,7 +23,7 @@ def both(host):
         volume.GetDisplayNode().SetWindowLevelMinMax(0, 4000)
         volumes.append(volume)
     showLayout(CompareView.SWIPE)
-    showInView(BOTH, *volumes)
+    showInViews({BOTH: volumes[0]}, volumes[1])
     view = host.layoutManager.sliceWidget(BOTH).sliceView()
     view.userResizes(*SIZE)
     host.applicationLogic.GetSliceLogicByLayoutName(BOTH).FitSliceToBackground()

@@ -116,4 +116,5 @@ class SliceView:
 
     def userCloses(self) -> None:
         """The window goes."""
+        self._interactor.RemoveAllObservers()
         self._window.Finalize()

@@ -1,4 +1,4 @@
-"""Pictures for the README: python screenshots.py FOLDER writes panel.png and compare.png.
+"""Pictures for the README: python screenshots.py FOLDER writes panel.png, compare.png, swipe.png and flicker.png.
 
 The module's own panel and scene code run on the stand-in for the application, with the bundled model and sample run.
 """
@@ -8,16 +8,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import hostpaths  # noqa: E402
 
 hostpaths.prepare()
 
-_LABELS = ("Original", "Deblurred (research use only)", "Difference")
-
 
 def main(folder: str | Path, run: str | Path | None = None, model: str = "compact", frame: int | None = None) -> None:
-    """Deblur a run in the panel and write both pictures.
+    """Deblur a run in the panel and write the pictures.
 
     Args:
         folder: of the pictures; made when absent.
@@ -51,13 +51,25 @@ def main(folder: str | Path, run: str | Path | None = None, model: str = "compac
         if derived is None:
             raise RuntimeError(widget.ui.statusLabel.text)
         host.screenshot(folder / "panel.png")
-        widget.ui.compareButton.click()
-        host.processEvents(lambda: widget.runSection.state.name == "IDLE")
+        from DSADeblurScene.layouts import CompareView
+
+        views = widget.logic.compareViews
+        widget.logic.compare(derived, "change")
         if frame is not None:
             from DSADeblurScene.input import browserForSequence
 
             viewhost.showFrame(browserForSequence(sequence), frame)
-        viewhost.writePicture(folder / "compare.png", viewhost.renderComparison(host, derived, _LABELS))
+        host.turnEventLoop()
+        viewhost.writePicture(folder / "compare.png", viewhost.renderComparison(host, views._frames.change))
+        for kind in (CompareView.SWIPE, CompareView.FLICKER):
+            name = kind.name.lower()
+            widget.logic.compare(derived, name)
+            host.turnEventLoop()
+            pictures = [viewhost.renderLayout(host, size=(640, 512))]
+            if kind is CompareView.FLICKER:
+                views.flip()
+                pictures.append(viewhost.renderLayout(host, size=(640, 512)))
+            viewhost.writePicture(folder / f"{name}.png", np.concatenate(pictures, axis=1))
         problems = [*host.errors.texts, *qtemu.slotErrors]
         if problems:
             raise RuntimeError(problems[0])
@@ -78,5 +90,5 @@ if __name__ == "__main__":
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     main(sys.argv[1])
-    for name in ("panel.png", "compare.png"):
+    for name in ("panel.png", "compare.png", "swipe.png", "flicker.png"):
         print(Path(sys.argv[1]).resolve() / name)
