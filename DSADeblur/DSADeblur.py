@@ -51,6 +51,7 @@ from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
 from DSADeblurPanel.trust_section import TrustSection  # noqa: E402
 from DSADeblurPanel.views_section import ViewsSection  # noqa: E402
 from DSADeblurScene.compare_views import CompareViews  # noqa: E402
+from DSADeblurScene.derived import ATTRIBUTE, sourceOf  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
 from DSADeblurScene.job import Job  # noqa: E402
 from DSADeblurScene.layouts import CompareView, registerLayouts  # noqa: E402
@@ -346,6 +347,11 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         except BaseException:
             self._end(lambda: None)
             raise
+
+    def runs(self) -> list:
+        """The sequences of the scene that this module has not made, in the order of the scene."""
+        sequences = slicer.util.getNodesByClass("vtkMRMLSequenceNode")
+        return [one for one in sequences if sourceOf(one) is None and not one.GetAttribute(ATTRIBUTE + "Role")]
 
     def compare(self, derivedNode, view: str = "pair") -> None:
         """Show a result with its original, labelled, in step, in one grey window.

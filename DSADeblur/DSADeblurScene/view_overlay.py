@@ -21,10 +21,14 @@ _WIDEST = 8192
 class ViewOverlay:
     """Texts in the upper corners of a slice view, and what is done with its keys; `close` removes all.
 
+    Letters are as high as so many parts of the view's width, `_LETTERS`.
+
     Args:
         tag: layout name of the view.
         onKey: gets the name of a key; whether it was ours, so that nobody else gets it.
     """
+
+    _LETTERS = 32
 
     def __init__(self, tag: str, onKey: Callable[[str], bool] = lambda key: False) -> None:
         self.logic, self._onKey = logicOf(tag), onKey
@@ -78,7 +82,7 @@ class ViewOverlay:
     def onResized(self, *_event) -> None:
         """The view may have another size."""
         for text in (self._left, self._right):
-            text.GetTextProperty().SetFontSize(min(max(self.size[0] // 32, 12), 22))
+            text.GetTextProperty().SetFontSize(min(max(self.size[0] // self._LETTERS, 12), 22))
 
     def _addText(self, isRight: bool) -> vtk.vtkTextActor:
         text = vtk.vtkTextActor()
@@ -105,6 +109,9 @@ class Curtain(ViewOverlay):
     The foreground is not computed left of the line: a stencil keeps the reslicing of Slicer's own pipeline away from
     there. Nothing is copied, and whatever changes the image changes it here.
     """
+
+    # Both texts have room when the line is in the middle.
+    _LETTERS = 46
 
     def __init__(self, tag: str, onKey: Callable[[str], bool] = lambda key: False) -> None:
         self._position, self._edge, self._isDragged = 0.5, -1, False

@@ -6,14 +6,17 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
+import types
 from pathlib import Path
 
 import apicheck
+import dicomhost
 import hostpaths
 import numpy as np
 import pytest
 import samples
 import slicer
+import slicerapi
 from scenes import allFrames, fingerprint, load
 
 pytestmark = pytest.mark.slow
@@ -316,13 +319,17 @@ def test_description_is_complete(gui):
     assert "Research use only" in told.helpText and "10.1177/15910199221143168" in told.acknowledgementText
 
 
-def test_self_test_runs(gui, monkeypatch, tiny_model):
+def test_self_test_runs(gui, monkeypatch, tmp_path, tiny_model):
     gui.openModule()
-    process = gui.module.DSADeblurLogic.process
-    monkeypatch.setattr(
-        gui.module.DSADeblurLogic, "process", lambda self, node, **options: process(self, node, tiny_model, **options)
-    )
+    gui.widget._parameterNode.request.model = tiny_model
+    database = dicomhost.DicomUtils(tmp_path / "storage")
+    monkeypatch.setitem(sys.modules, "DICOMLib", types.SimpleNamespace(DICOMUtils=database))
+    slicerapi.replace(monkeypatch, "slicer.util.saveScene", lambda filename, properties={}: gui.saveScene(filename))
+    slicerapi.replace(monkeypatch, "slicer.util.loadScene", lambda filename, properties={}: gui.loadScene(filename))
+    told = []
+    monkeypatch.setattr(gui.module.DSADeblurTest, "delayDisplay", lambda self, text: told.append(text))
     slicer.selfTests["DSADeblur"](msec=0)
+    assert told == ["Test passed"]
 
 
 def test_self_test_outside_unittest_skips_nothing_loudly(gui, monkeypatch):

@@ -35,6 +35,18 @@ class LayoutManager:
         self._widgets.clear()
 
 
+class ScreenCaptureLogic:
+    """ScreenCapture.ScreenCaptureLogic: a picture of one view."""
+
+    def captureImageFromView(self, view, filename=None, transparentBackground=False, volumeNode=None) -> None:
+        view.forceRender()
+        grabber, writer = vtk.vtkWindowToImageFilter(), vtk.vtkPNGWriter()
+        grabber.SetInput(view.renderWindow())
+        writer.SetInputConnection(grabber.GetOutputPort())
+        writer.SetFileName(filename)
+        writer.Write()
+
+
 class SliceWidget:
     """qMRMLSliceWidget."""
 

@@ -94,7 +94,8 @@ class Application:
 
     def moduleManager(self):
         nothing = lambda signal, slot: None  # noqa: E731
-        return SimpleNamespace(connect=nothing, disconnect=nothing)
+        module = lambda name: getattr(slicer.modules, name.lower(), None)  # noqa: E731
+        return SimpleNamespace(connect=nothing, disconnect=nothing, module=module)
 
     def moduleDocumentationUrl(self, moduleName: str) -> str:
         return f"https://slicer.readthedocs.io/{moduleName}"
