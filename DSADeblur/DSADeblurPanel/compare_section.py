@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+
+from typing import Any
 
 from slicer.i18n import tr as _
 
 from DSADeblurPanel.run_section import RunSection
 from DSADeblurScene.compare_views import CompareViews
 from DSADeblurScene.derived import sourceOf
-from DSADeblurScene.first_look import showResult
+from DSADeblurScene.first_look import showResultInSteps
 from DSADeblurScene.layouts import CompareView
 from DSADeblurScene.slices import Slices
 from DSADeblurScene.slot import slot
@@ -27,7 +29,7 @@ class CompareSection:
     def __init__(self, ui, runSection: RunSection, views: CompareViews, onShown: Callable[[], None]) -> None:
         self._ui, self._runSection, self._views, self._tellShown = ui, runSection, views, onShown
         self.showError = views.showError = runSection.showError
-        self._node = None
+        self._node: Any = None
         self._slices = Slices(runSection.showError)
         views.onShown, views.onClockStopped = self._onShown, self._onClockStopped
         ui.compareButton.connect("clicked(bool)", self._onClicked)
@@ -37,7 +39,8 @@ class CompareSection:
 
     def showNode(self, node) -> None:
         """The derived node that the button stands for, or None."""
-        self._node = self._views.candidate = node if node is not None and sourceOf(node) is not None else None
+        self._node = node if node is not None and sourceOf(node) is not None else None
+        self._views.candidate = self._node
         self._ui.compareButton.enabled = self._node is not None
         self._ui.compareButton.toolTip = (
             _("Show the original and the deblurred run.") if self._node else _("Deblur a run first.")
@@ -45,12 +48,7 @@ class CompareSection:
 
     def showResult(self, node) -> None:
         """Show a new result with its original; what takes longer follows between other events."""
-        try:
-            showResult(self._views, node, self._kind())
-        except ValueError as error:
-            self._runSection.showError(str(error))
-        else:
-            self._slices.run(self._views.prepareInSteps())
+        self._slices.run(self._inSteps(showResultInSteps(self._views, node, self._kind())))
 
     def cleanup(self) -> None:
         """Nothing follows any more."""
@@ -61,12 +59,15 @@ class CompareSection:
 
     @slot
     def _onClicked(self) -> None:
+        self._slices.run(self._inSteps(self._views.showInSteps(self._node, self._kind())))
+
+    def _inSteps(self, showing: Iterator) -> Generator[None, None, None]:
         try:
-            self._views.show(self._node, self._kind())
+            yield from showing
         except ValueError as error:
             self._runSection.showError(str(error))
         else:
-            self._slices.run(self._views.prepareInSteps())
+            yield from self._views.prepareInSteps()
 
     @slot
     def _onViewChosen(self) -> None:

@@ -63,7 +63,7 @@ class ViewsSection:
             section.end("")
             raise
         else:
-            self._compareViews.showPictures(*map(shownVolume, nodes), label)
+            self._compareViews.showPictures(shownVolume(nodes[0]), shownVolume(nodes[1]), label)
             text = _("Added {first} and {second}.")
             section.end(text.format(first=nodes[0].GetName(), second=nodes[1].GetName()))
 

@@ -10,8 +10,10 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from DSADeblurLib.steps import finished
+from DSADeblurScene.compare import checkSource, originalFrames
 from DSADeblurScene.derived import sourceOf
-from DSADeblurScene.input import browserForSequence
+from DSADeblurScene.input import browserForSequence, shownIndex
 from DSADeblurScene.layouts import (
     BOTH,
     VIEWS_OF,
@@ -67,14 +69,26 @@ class CompareViews:
             self._observed.append((layout, layout.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onLayout)))
 
     def show(self, derived, kind: CompareView) -> None:
-        """Show a result and its original.
+        """As `showInSteps`, all at once."""
+        finished(self.showInSteps(derived, kind))
+
+    def showInSteps(self, derived, kind: CompareView) -> Generator[None, None, None]:
+        """Show a result and its original at the frame that is shown; a generator, in some steps.
 
         Raises:
             ValueError: one sentence, if the node or its source is gone, or does not say how it was subtracted.
         """
         if slicer.app.layoutManager() is None:
             raise ValueError(_("There are no views to compare in; start Slicer with its main window."))
-        frames = ShownFrames(derived, kind is CompareView.CHANGE)
+        checkSource(derived)
+        isKnown = self._frames is not None and self.derived is derived
+        originals = self._frames.originals if self._frames is not None and isKnown else originalFrames(derived)
+        yield
+        if 0 <= (index := shownIndex(derived)) < len(originals):
+            # What the first one takes longer, the average of the masks, is kept.
+            _first = originals[index]
+            yield
+        frames = ShownFrames(derived, kind is CompareView.CHANGE, originals)
         offset = self._offset()
         self.leave()
         self.derived, self.candidate, self.kind, self._frames = derived, derived, kind, frames
@@ -88,7 +102,7 @@ class CompareViews:
             for tag in VIEWS_OF[kind]:
                 logicOf(tag).SetSliceOffset(offset)
         self._addOverlays()
-        self._linkWindows()
+        self._linkWindows(frames)
         self._isDeblurredShown = True
         frames.follow(self._label)
         self._label()
@@ -159,7 +173,7 @@ class CompareViews:
 
     def _offset(self) -> float | None:
         """Where the views of a stack are now."""
-        logics = [logicOf(tag) for tag in VIEWS_OF[self.kind]] if self.kind is not None else []
+        logics = [logicOf(tag) for tag in self._tags()]
         return logics[0].GetSliceOffset() if logics else None
 
     @slot
@@ -189,9 +203,12 @@ class CompareViews:
             if node.GetScene() is None or sourceOf(node) is None:
                 self._onSceneClosed()
 
+    def _tags(self) -> tuple[str, ...]:
+        return () if self.kind is None else VIEWS_OF[self.kind]
+
     def _addOverlays(self) -> None:
         kinds = Curtain if self.kind is CompareView.SWIPE else ViewOverlay
-        self._overlays = [kinds(tag, self._onKey) for tag in VIEWS_OF[self.kind]]
+        self._overlays = [kinds(tag, self._onKey) for tag in self._tags()]
 
     def _onKey(self, key: str) -> bool:
         if key == "space" and self.kind is CompareView.FLICKER:
@@ -203,6 +220,8 @@ class CompareViews:
         return key in ("Left", "Right") and self.step(1 if key == "Right" else -1)
 
     def _label(self) -> None:
+        if self._frames is None:
+            return
         original, deblurred, change = self._frames.labels()
         if self.kind is CompareView.SWIPE:
             self._overlays[0].setTexts(original, deblurred)
@@ -213,9 +232,9 @@ class CompareViews:
             for index, (overlay, text) in enumerate(zip(self._overlays, (original, deblurred, change), strict=False)):
                 overlay.setTexts(text, isLeftDeblurred=index > 0)
 
-    def _linkWindows(self) -> None:
+    def _linkWindows(self, frames: ShownFrames) -> None:
         """Let original and deblurred have one grey window, whichever the user changes."""
-        displays = [one.GetDisplayNode() for one in (self._frames.original, self._frames.deblurred)]
+        displays = [one.GetDisplayNode() for one in (frames.original, frames.deblurred)]
         if displays[0] is not displays[1]:
             for one in displays:
                 self._windows.append((one, one.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onWindow)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,16 +21,20 @@ _SAMPLED_SIDE = 128
 _DARKEST = 0.05
 
 
-def showResult(views: CompareViews, derived, kind: CompareView = CompareView.PAIR) -> None:
-    """Show a derived node and its original at the frame to look at first.
+def showResultInSteps(
+    views: CompareViews, derived, kind: CompareView = CompareView.PAIR
+) -> Generator[None, None, None]:
+    """Show a derived node and its original at the frame to look at first; a generator, in some steps.
 
     Raises:
         ValueError: one sentence, if the node or its source is gone.
     """
     checkSource(derived)
     number = frameToShow(derived)
+    yield
     selectFrame(derived, number)
-    views.show(derived, kind)
+    yield
+    yield from views.showInSteps(derived, kind)
     jumpToFrame(derived, number)
 
 

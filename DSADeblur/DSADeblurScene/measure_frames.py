@@ -13,6 +13,7 @@ from DSADeblurScene.input import browserForSequence, readInput, shownIndex, show
 from DSADeblurScene.lengths import MeasuredRun, nativeNode
 
 if TYPE_CHECKING:
+    from DSADeblurLib.lazy_frames import Frames
     from DSADeblurLib.measurement.markup import Picture
 
 
@@ -46,6 +47,7 @@ class MeasuredFrames:
         self._derived: Any = derived if isOurs and derived is not measured.run.node else None
         self._numbers = [] if self._derived is None else frameNumbersOf(self._derived)
         self._kept: tuple[tuple, list[Picture]] | None = None
+        self._originals: Frames | None = None
 
     def shownNodes(self) -> list:
         """The nodes that report when another frame is shown, or when one has changed."""
@@ -110,7 +112,8 @@ class MeasuredFrames:
         if not isSubtracted(self._derived):
             frames = self._logarithms(self.run.run.frames, number - 1), self._logarithms(sharp, index)
         else:
-            frames = originalFrames(self._derived)[index], sharp[index]
+            self._originals = self._originals or originalFrames(self._derived)
+            frames = self._originals[index], sharp[index]
         blurs = run_blurs(self.run.acquisition, requestOf(self._frameNode(number)).restoration.sharpness)
         return [
             Picture(np.asarray(frame, np.float64), blur)

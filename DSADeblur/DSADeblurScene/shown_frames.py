@@ -30,6 +30,7 @@ class ShownFrames:
     Args:
         derived: the result.
         withChange: also show deblurred minus original.
+        originals: `originalFrames` of the result, where the caller has them.
 
     Attributes:
         original, deblurred, change: vtkMRMLScalarVolumeNode for views; `change` is None where it is not wanted.
@@ -39,12 +40,12 @@ class ShownFrames:
         ValueError: one sentence, if the node or its source is gone, or does not say how it was subtracted.
     """
 
-    def __init__(self, derived, withChange: bool = False) -> None:
+    def __init__(self, derived, withChange: bool = False, originals: Frames | None = None) -> None:
         checkSource(derived)
         self.derived, self.index = derived, -1
         self._onUpdated: Callable[[], None] = lambda: None
         self.deblurred = shownVolume(derived)
-        self._frames: Frames = originalFrames(derived)
+        self.originals = self._frames = originalFrames(derived) if originals is None else originals
         self._remembered: _RememberedFrames | None = None
         self._known: tuple | None = None
         self._made: list = []
@@ -59,9 +60,9 @@ class ShownFrames:
             # One window for both: two would make a difference look like none, or the other way round.
             self.original.SetAndObserveDisplayNodeID(self.deblurred.GetDisplayNodeID())
         self.change = self._add(_("{name} difference").format(name=derived.GetName())) if withChange else None
+        self._hasWindow = False
         if self.change is not None:
-            self.change.CreateDefaultDisplayNodes()
-            self._made.append(self.change.GetDisplayNode())
+            self._addDisplay(self.change)
         self.update()
 
     def follow(self, onUpdated: Callable[[], None] = lambda: None) -> None:
@@ -160,6 +161,15 @@ class ShownFrames:
         self._made.append(volume)
         return volume
 
+    def _addDisplay(self, volume) -> None:
+        # That of CreateDefaultDisplayNodes looks through all pixels for a window, and through none again.
+        display = slicer.vtkMRMLScalarVolumeDisplayNode()
+        display.AutoWindowLevelOff()
+        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+        display.SetSaveWithScene(False)
+        self._made.append(slicer.mrmlScene.AddNode(display))
+        volume.SetAndObserveDisplayNodeID(display.GetID())
+
     def _place(self, volume, index: int) -> None:
         isSequence = self.derived.IsA("vtkMRMLSequenceNode")
         where = self.derived.GetNthDataNode(index) if isSequence else self.derived
@@ -176,9 +186,9 @@ class ShownFrames:
         if isOther and self._isOwn:
             self._fill(self.original, original)
         if self.change is not None:
-            isFirst = self.index >= 0 and self.change.GetDisplayNode().GetAutoWindowLevel()
             self._fill(self.change, self._pixels() - original if self.index >= 0 else original)
-            if isFirst:
+            if self.index >= 0 and not self._hasWindow:
+                self._hasWindow = True
                 reach = float(np.percentile(np.abs(sampleFrames(slicer.util.arrayFromVolume(self.change))), 99.9))
                 setWindow(self.change, -max(reach, 1e-6), max(reach, 1e-6))
 
@@ -200,7 +210,7 @@ class _RememberedFrames(LazyFrames):
         self.shape, self.dtype = frames.shape, np.dtype(np.float32)
         self._frames, self._folder = frames, makeTemporaryFolder()
         self._file = FrameFile.create(self._folder / "frames.npy", self.shape, self.dtype)
-        self._isThere = [False] * len(frames)
+        self._isThere, self._isClosed = [False] * len(frames), False
 
     def frame(self, index: int) -> np.ndarray:
         """Return frame `index`, (rows, columns)."""
@@ -212,7 +222,7 @@ class _RememberedFrames(LazyFrames):
     def computeInSteps(self) -> Generator[None, None, None]:
         """Compute all frames, one in each step."""
         for index in range(len(self)):
-            if self._folder is None:
+            if self._isClosed:
                 return
             self.frame(index)
             yield
@@ -221,4 +231,4 @@ class _RememberedFrames(LazyFrames):
         """Remove the file."""
         self._file.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder = None
+        self._isClosed = True

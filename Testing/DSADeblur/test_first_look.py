@@ -10,6 +10,8 @@ import samples
 import slicer
 from scenes import derive, ijkToRas, load
 
+from DSADeblurLib.steps import finished
+
 pytestmark = pytest.mark.slow
 
 MASKED = {"mask_frames": (1, 2), "contrast_range": (3, 6)}
@@ -65,13 +67,13 @@ def ras(sliceNode) -> list[float]:
 
 @pytest.mark.parametrize("stack", [False, True])
 def test_subtracted_result_is_shown_where_contrast_is_most(gui, views, tmp_path, stack):
-    from DSADeblurScene.first_look import showResult
+    from DSADeblurScene.first_look import showResultInSteps
     from DSADeblurScene.input import browserForSequence
     from DSADeblurScene.layouts import LAYOUT_IDS, VIEWS, CompareView
 
     source, derived, differences = subtractedResult(tmp_path / "a.dcm", stack=stack)
     at = FULLEST - 3
-    showResult(views, derived)
+    finished(showResultInSteps(views, derived))
     assert arrangement(gui) == LAYOUT_IDS[CompareView.PAIR]
     if not stack:
         assert browserForSequence(source).GetSelectedItemNumber() == FULLEST - 1
@@ -83,7 +85,7 @@ def test_subtracted_result_is_shown_where_contrast_is_most(gui, views, tmp_path,
 
 
 def test_native_result_stays_at_the_users_frame_or_goes_to_the_middle(views, tmp_path):
-    from DSADeblurScene.first_look import showResult
+    from DSADeblurScene.first_look import showResultInSteps
     from DSADeblurScene.input import browserForSequence, shownVolume
     from DSADeblurScene.layouts import VIEWS
 
@@ -92,7 +94,7 @@ def test_native_result_stays_at_the_users_frame_or_goes_to_the_middle(views, tmp
     derived, browser = derive(source, frames[1:5] // 2, range(2, 6)), browserForSequence(source)
     for user, shown in ((2, 2), (0, 3), (5, 3)):
         browser.SetSelectedItemNumber(user)
-        showResult(views, derived)
+        finished(showResultInSteps(views, derived))
         assert browser.GetSelectedItemNumber() == shown
         assert np.array_equal(seenIn(VIEWS[0]), frames[shown])
         assert np.array_equal(seenIn(VIEWS[1]), frames[shown] // 2)
@@ -101,12 +103,12 @@ def test_native_result_stays_at_the_users_frame_or_goes_to_the_middle(views, tmp
 
 
 def test_native_stack_is_shown_in_its_middle(views, tmp_path):
-    from DSADeblurScene.first_look import showResult
+    from DSADeblurScene.first_look import showResultInSteps
     from DSADeblurScene.layouts import VIEWS
 
     frames = bolus()
     source = load(tmp_path / "a.dcm", frames, stack=True)
-    showResult(views, derive(source, frames[:3] // 2, (1, 2, 3)))
+    finished(showResultInSteps(views, derive(source, frames[:3] // 2, (1, 2, 3))))
     assert np.array_equal(seenIn(VIEWS[0]), frames[1]) and np.array_equal(seenIn(VIEWS[1]), frames[1] // 2)
 
 

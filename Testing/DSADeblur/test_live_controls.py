@@ -149,6 +149,7 @@ def test_views_follow_and_pictures_of_older_frames_go(gui, panel, apply, tmp_pat
         wait(gui, panel)
     panel.ui.compareViewComboBox.currentIndex = list(CompareView).index(CompareView[kind])
     panel.ui.compareButton.click()
+    wait(gui, panel)
     made = [derived.GetNodeReference(name) for name in (*PEAK_REFERENCES, *BACKGROUND_REFERENCES)]
     made += [shownVolume(one) for one in made]
     views, index = panel.logic.compareViews, shownIndex(derived)

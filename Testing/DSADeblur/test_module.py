@@ -79,8 +79,7 @@ def test_apply_puts_a_derived_run_beside_the_original(gui, panel, tmp_path, tiny
     assert fingerprint(source) == before and len(temporaryFolders()) == 1
     assert panel.ui.compareButton.enabled
     panel.ui.compareButton.click()
-    assert gui.processEvents(lambda: idle(panel))
-    assert gui.layoutLogic.GetLayoutNode().GetViewArrangement() > 100
+    assert gui.processEvents(lambda: panel.logic.compareViews.derived is derived)
 
 
 def test_cancel_leaves_the_scene_as_it_was(gui, panel, underWay):
@@ -284,7 +283,7 @@ def test_choices_are_saved_with_the_scene(gui, panel, tmp_path, tiny_model):
     assert panel.ui.inputSelector.currentNode().GetName() == "5: XA DSA cerebral [1]"
     assert panel.ui.compareButton.enabled
     panel.ui.compareButton.click()
-    assert panel.logic.compareViews.derived is panel._parameterNode.derivedNode
+    assert gui.processEvents(lambda: panel.logic.compareViews.derived is panel._parameterNode.derivedNode)
 
 
 def test_model_folder_is_browsed(gui, monkeypatch, tiny_model, tmp_path):
