@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-
 from typing import Any
 
 from slicer.i18n import tr as _

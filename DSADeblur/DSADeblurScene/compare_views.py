@@ -84,7 +84,7 @@ class CompareViews:
         isKnown = self._frames is not None and self.derived is derived
         originals = self._frames.originals if self._frames is not None and isKnown else originalFrames(derived)
         yield
-        if 0 <= (index := shownIndex(derived)) < len(originals):
+        if not isKnown and 0 <= (index := shownIndex(derived)) < len(originals):
             # What the first one takes longer, the average of the masks, is kept.
             _first = originals[index]
             yield

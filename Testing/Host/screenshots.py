@@ -60,15 +60,16 @@ def main(folder: str | Path, run: str | Path | None = None, model: str = "compac
 
             viewhost.showFrame(browserForSequence(sequence), frame)
         host.turnEventLoop()
+        close = {"size": (640, 512), "zoom": 3.0, "center": viewhost.changedMost(views._frames.change, 3.0)}
         viewhost.writePicture(folder / "compare.png", viewhost.renderComparison(host, views._frames.change))
         for kind in (CompareView.SWIPE, CompareView.FLICKER):
             name = kind.name.lower()
             widget.logic.compare(derived, name)
             host.turnEventLoop()
-            pictures = [viewhost.renderLayout(host, size=(640, 512))]
+            pictures = [viewhost.renderLayout(host, **close)]
             if kind is CompareView.FLICKER:
                 views.flip()
-                pictures.append(viewhost.renderLayout(host, size=(640, 512)))
+                pictures.append(viewhost.renderLayout(host, **close))
             viewhost.writePicture(folder / f"{name}.png", np.concatenate(pictures, axis=1))
         problems = [*host.errors.texts, *qtemu.slotErrors]
         if problems:

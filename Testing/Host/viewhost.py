@@ -48,6 +48,13 @@ def renderComparison(host, volume, zoom: float = 4.0) -> np.ndarray:
         host: MRMLHost whose compare layout shows the node.
         volume: the change, at the frame to be shown.
     """
+    whole = renderLayout(host)
+    gap = np.full((_GAP, whole.shape[1], 3), 255, np.uint8)
+    return np.concatenate([whole, gap, renderLayout(host, zoom=zoom, center=changedMost(volume, zoom))])
+
+
+def changedMost(volume, zoom: float) -> tuple[float, float, float]:
+    """RAS position of the middle of the part that changed most, of the size that is seen at this zoom."""
     change = np.abs(slicer.util.arrayFromVolume(volume)[0])
     side = max(3, int(max(change.shape) / zoom))
     rows, cols = change.shape
@@ -58,10 +65,7 @@ def renderComparison(host, volume, zoom: float = 4.0) -> np.ndarray:
     row, col = np.unravel_index(int(inside.argmax()), inside.shape)
     ijkToRas = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(ijkToRas)
-    center = ijkToRas.MultiplyPoint((float(col + half), float(row + half), 0, 1))[:3]
-    whole = renderLayout(host)
-    gap = np.full((_GAP, whole.shape[1], 3), 255, np.uint8)
-    return np.concatenate([whole, gap, renderLayout(host, zoom=zoom, center=center)])
+    return ijkToRas.MultiplyPoint((float(col + half), float(row + half), 0, 1))[:3]
 
 
 def writePicture(path: str | Path, picture: np.ndarray) -> None:
