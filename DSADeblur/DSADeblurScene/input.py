@@ -110,8 +110,10 @@ def shownIndex(node) -> int:
 def _slicedIndex(stack) -> int:
     if stack.GetImageData().GetDimensions()[2] == 1:
         return 0
-    logics = slicer.app.applicationLogic().GetSliceLogics()
-    for logic in (logics.GetItemAsObject(i) for i in range(logics.GetNumberOfItems())):
+    collection = slicer.app.applicationLogic().GetSliceLogics()
+    logics = [collection.GetItemAsObject(i) for i in range(collection.GetNumberOfItems())]
+    # Those of the layout first: another view may still hold the volume at another slice.
+    for logic in sorted(logics, key=lambda one: not one.GetSliceNode().IsMappedInLayout()):
         if stack in (logic.GetBackgroundLayer().GetVolumeNode(), logic.GetForegroundLayer().GetVolumeNode()):
             toIJK, origin = vtk.vtkMatrix4x4(), logic.GetSliceNode().GetSliceToRAS()
             stack.GetRASToIJKMatrix(toIJK)

@@ -74,10 +74,11 @@ def registerLayouts() -> None:
     for kind in CompareView:
         _describe(kind)
     window = slicer.util.mainWindow()
-    if window is None:
+    toolBars = [] if window is None else slicer.util.findChildren(window, "ViewToolBar")
+    # An application made of Slicer may have none.
+    if not toolBars:
         return
-    toolBar = slicer.util.findChild(window, "ViewToolBar")
-    menu = toolBar.widgetForAction(toolBar.actions()[0]).menu()
+    menu = toolBars[0].widgetForAction(toolBars[0].actions()[0]).menu()
     for kind in CompareView:
         action = menu.addAction(_("DSA Deblur: {view}").format(view=kind.label()))
         action.setData(LAYOUT_IDS[kind])

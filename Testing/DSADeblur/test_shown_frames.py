@@ -104,6 +104,27 @@ def test_stack_is_followed_slice_by_slice(host, tmp_path):
     shown.close()
 
 
+def test_views_of_other_layouts_do_not_count(host, tmp_path):
+    from DSADeblurScene.layouts import BOTH, CompareView, logicOf, showInViews, showLayout
+    from DSADeblurScene.shown_frames import ShownFrames
+
+    derived = deblurred(load(tmp_path / "a.dcm", stack=True, **MASKED))
+    place = ijkToRas(derived) @ np.array([(0, 0, index, 1) for index in range(4)]).T
+    layout = host.layoutLogic.GetLayoutNode()
+    layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+    red = logicOf("Red")
+    red.GetSliceCompositeNode().SetBackgroundVolumeID(derived.GetID())
+    red.GetSliceNode().SetOrientationToAxial()
+    red.GetSliceNode().JumpSliceByOffsetting(*place[:3, 3])
+    shown = ShownFrames(derived)
+    showLayout(CompareView.SWIPE)
+    showInViews({BOTH: shown.original}, shown.deblurred)
+    shown.follow()
+    logicOf(BOTH).GetSliceNode().JumpSliceByOffsetting(*place[:3, 1])
+    assert shown.number == 4
+    shown.close()
+
+
 def test_memory_of_a_comparison_is_two_frames_and_goes(host, tmp_path):
     from DSADeblurScene.shown_frames import ShownFrames
 
