@@ -178,8 +178,10 @@ class MRMLHost:
         logics = [self.sliceLogics.GetItemAsObject(i) for i in range(self.sliceLogics.GetNumberOfItems())]
         known = {logic.GetSliceNode().GetLayoutName() for logic in logics if logic.GetSliceNode()}
         views = self.layoutLogic.GetViewNodes()
-        for i in range(views.GetNumberOfItems()):
-            node = views.GetItemAsObject(i)
+        nodes = [views.GetItemAsObject(i) for i in range(views.GetNumberOfItems())]
+        for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+            node.SetMappedInLayout(node in nodes)
+        for node in nodes:
             if node is None or not node.IsA("vtkMRMLSliceNode") or node.GetLayoutName() in known:
                 continue
             logic = slicer.vtkMRMLSliceLogic()
