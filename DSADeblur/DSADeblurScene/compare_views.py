@@ -13,7 +13,8 @@ from slicer.i18n import tr as _
 from DSADeblurLib.steps import finished
 from DSADeblurScene.compare import checkSource, originalFrames
 from DSADeblurScene.derived import sourceOf
-from DSADeblurScene.input import browserForSequence, shownIndex
+from DSADeblurScene.first_look import jumpToFrame
+from DSADeblurScene.input import browserForSequence, shownIndex, slicedIndex
 from DSADeblurScene.layouts import (
     BOTH,
     VIEWS_OF,
@@ -37,8 +38,8 @@ MOST_CHANGES_PER_SECOND = 3.0
 class CompareViews:
     """One comparison at a time; all that was made for it goes when another layout is chosen.
 
-    Keys, in the views: left and right arrow show the frame before and after, the space bar changes the image of the
-    flicker view by hand and stops its clock.
+    Keys, in the views: left and right arrow and the wheel show the frame before and after, the space bar changes the
+    image of the flicker view by hand and stops its clock.
 
     Attributes:
         derived, kind: the result that is compared and how, or None.
@@ -140,12 +141,19 @@ class CompareViews:
             self._label()
 
     def step(self, count: int) -> bool:
-        """Go on by so many frames of a sequence; whether there is one."""
+        """Go on by so many frames of the run; whether there is one."""
         source = sourceOf(self.derived) if self.derived is not None else None
-        browser = browserForSequence(source) if source is not None and source.IsA("vtkMRMLSequenceNode") else None
-        if browser is not None:
-            browser.SelectNextItem(count)
-        return browser is not None
+        if source is None:
+            return False
+        if source.IsA("vtkMRMLSequenceNode"):
+            browser = browserForSequence(source)
+            if browser is not None:
+                browser.SelectNextItem(count)
+            return browser is not None
+        # Slicer's own keys and wheel go as far as the image in the view reaches, and that of a subtracted stack is one.
+        index = slicedIndex(source, logicOf(self._tags()[0]).GetSliceNode()) + count
+        jumpToFrame(self.derived, min(max(index, 0), source.GetImageData().GetDimensions()[2] - 1) + 1)
+        return True
 
     def leave(self) -> None:
         """Remove what was made for the comparison; the layout stays."""
@@ -216,7 +224,6 @@ class CompareViews:
             self.flip()
             self.onClockStopped()
             return True
-        # Slicer's own arrow keys move through a stack.
         return key in ("Left", "Right") and self.step(1 if key == "Right" else -1)
 
     def _label(self) -> None:

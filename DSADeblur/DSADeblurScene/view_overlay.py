@@ -25,7 +25,8 @@ class ViewOverlay:
 
     Args:
         tag: layout name of the view.
-        onKey: gets the name of a key; whether it was ours, so that nobody else gets it.
+        onKey: gets the name of a key; whether it was ours, so that nobody else gets it. The wheel counts as left and
+            right arrow.
     """
 
     _LETTERS = 32
@@ -39,6 +40,8 @@ class ViewOverlay:
         self._left, self._right = self._addText(False), self._addText(True)
         self.observe(self.logic.GetSliceNode(), vtk.vtkCommand.ModifiedEvent, self.onResized)
         self.observe(self.view.interactor(), vtk.vtkCommand.KeyPressEvent, self._onKeyPress)
+        self.observe(self.view.interactor(), vtk.vtkCommand.MouseWheelForwardEvent, self._onWheel)
+        self.observe(self.view.interactor(), vtk.vtkCommand.MouseWheelBackwardEvent, self._onWheel)
         self.onResized()
 
     def setTexts(self, left: str, right: str = "", *, isLeftDeblurred: bool = False) -> None:
@@ -97,6 +100,11 @@ class ViewOverlay:
             style.SetJustificationToRight()
         self.addActor(text)
         return text
+
+    def _onWheel(self, interactor, event) -> None:
+        # With the control key it is Slicer's zoom.
+        if not interactor.GetControlKey() and self._onKey("Right" if event == "MouseWheelForwardEvent" else "Left"):
+            self.keep(interactor)
 
     def _onKeyPress(self, interactor, _event) -> None:
         if self._onKey(interactor.GetKeySym()):

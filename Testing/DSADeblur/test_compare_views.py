@@ -218,9 +218,32 @@ def test_keys_step_through_the_frames(gui, views, result):
     view.userPresses("Left")
     view.userPresses("Left")
     assert browser.GetSelectedItemNumber() == 2 and view.seenBySlicer == []
+    view.userTurnsWheel(isForward=True)
+    assert browser.GetSelectedItemNumber() == 3 and view.seenBySlicer == []
+    view.userTurnsWheel(isForward=True, withControl=True)  # Slicer's zoom
+    assert browser.GetSelectedItemNumber() == 3 and view.seenBySlicer.pop() == "MouseWheelForwardEvent"
     # The space bar is the flicker view's alone.
     view.userPresses("space")
     assert view.seenBySlicer == ["KeyPressEvent"]
+
+
+@pytest.mark.parametrize("kind", ["PAIR", "SWIPE"])
+def test_keys_step_through_a_stack(gui, views, tmp_path, kind):
+    from DSADeblurScene.compare import originalFrames
+    from DSADeblurScene.first_look import jumpToFrame
+    from DSADeblurScene.layouts import VIEWS_OF, CompareView
+
+    derived = deblurred(load(tmp_path / "a.dcm", stack=True, **MASKED))
+    originals, seen = originalFrames(derived)[:], []
+    views.show(derived, CompareView[kind])
+    jumpToFrame(derived, 3)
+    view = viewOf(gui, VIEWS_OF[CompareView[kind]][0])
+    for key in ("Right", "Right", "Right", "Right", "Left", "Left"):
+        view.userPresses(key)
+        seen.append(views._frames.number)
+        shown = slicer.util.arrayFromVolume(views._frames.original)[0]
+        assert np.array_equal(shown, originals[views._frames.index])
+    assert seen == [4, 5, 6, 6, 5, 4]
 
 
 def test_grey_windows_of_a_native_run_follow_each_other(gui, views, tmp_path):

@@ -11,6 +11,7 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 _MOUSE = ("LeftButtonPressEvent", "MouseMoveEvent", "MouseMoveEvent", "LeftButtonReleaseEvent")
+_WHEEL = ("MouseWheelBackwardEvent", "MouseWheelForwardEvent")
 
 
 class LayoutManager:
@@ -72,7 +73,7 @@ class SliceView:
         self._interactor.SetInteractorStyle(vtk.vtkInteractorStyleUser())
         # Slicer's own handling of mouse and keys; what is kept from it is not here.
         self.seenBySlicer: list[str] = []
-        for event in {*_MOUSE, "KeyPressEvent"}:
+        for event in {*_MOUSE, *_WHEEL, "KeyPressEvent"}:
             self._interactor.AddObserver(event, lambda _interactor, event: self.seenBySlicer.append(event))
         self._mapper, actor = vtk.vtkImageMapper(), vtk.vtkActor2D()
         self._mapper.SetColorWindow(255)
@@ -125,6 +126,11 @@ class SliceView:
         self._interactor.SetKeySym(key)
         self._interactor.InvokeEvent("KeyPressEvent")
         self._interactor.InvokeEvent("KeyReleaseEvent")
+
+    def userTurnsWheel(self, isForward: bool, withControl: bool = False) -> None:
+        """By one notch."""
+        self._interactor.SetControlKey(withControl)
+        self._interactor.InvokeEvent(_WHEEL[isForward])
 
     def userCloses(self) -> None:
         """The window goes."""
