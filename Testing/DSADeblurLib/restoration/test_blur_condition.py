@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from DSADeblurLib.restoration.blur_condition import (
     CONDITION_SPREADS,
     HEADER_SPREAD,
     MOST_OF_HEADER,
+    SMALLEST_PX,
+    _hypotheses,
     combine_header_and_estimate,
     estimate_blur,
     header_is_doubtful,
@@ -30,6 +33,29 @@ def test_between_header_and_frames(rows, columns, spread, header_rows, header_co
     for width, ends in zip(blur_condition[:2], ((rows, header_rows), (columns, header_columns)), strict=True):
         # No more than a focal spot can have done.
         assert min(*ends, MOST_OF_HEADER * ends[1]) - 1e-4 <= width <= min(max(ends), MOST_OF_HEADER * ends[1]) + 1e-4
+
+
+@given(WIDTHS, SPREADS, st.one_of(st.none(), WIDTHS), st.floats(0.01, 0.99))
+def test_caution_goes_with_the_level_and_with_what_is_unsure(width, spread, header, level):
+    header_px = None if header is None else (header, header)
+
+    def told(level, spread=spread):
+        return combine_header_and_estimate(np.array([width, width, spread]), header_px, level)[0]
+
+    assert told(level) <= told(min(level + 0.1, 0.99)) + 1e-5
+    if header is None and level < 0.5:
+        assert told(level, min(1.5 * spread, 1.0)) <= told(level) + 1e-5
+
+
+def test_the_expectile_is_what_samples_have():
+    estimated, header = np.array([3.0, 3.0, 0.3]), (5.0, 5.0)
+    right, wrong, trust = _hypotheses(estimated, header, 0.2)
+    rng = np.random.default_rng(1)
+    of_right = rng.random(400_000) < trust
+    means = np.where(of_right, right.logarithms[0], wrong.logarithms[0])
+    samples = rng.normal(means, np.sqrt(np.where(of_right, right.variance, wrong.variance)))
+    found = combine_header_and_estimate(estimated, header, 0.1, 0.2)[0]
+    assert np.log(found + SMALLEST_PX) == pytest.approx(stats.expectile(samples, 0.1), abs=3e-3)
 
 
 def test_what_else_is_soft_is_not_the_focal_spots_blur():

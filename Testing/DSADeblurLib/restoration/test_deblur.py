@@ -94,21 +94,22 @@ def test_a_modulated_network_is_told_what_its_estimator_sees_or_the_user_says(ma
     """One width for the run, whatever frames are chosen; the user's width takes its place."""
     model, frames = make_model(kind="unet", modulated=True), run_of((5, 48, 64), np.float32)
     whole = deblur(frames, model, DeblurSettings(**CPU))
-    assert all(0 < width < 32 for width in whole.blur_px)
+    # The less of two evils is told, see CAUTION.
+    assert all(0 <= told < seen < 32 for told, seen in zip(whole.blur_px, whole.blur_estimated_px, strict=True))
     part = deblur(frames, model, DeblurSettings(frame_range=(4, 4), **CPU))
     assert part.blur_px == whole.blur_px
     np.testing.assert_array_equal(part.frames[0], whole.frames[3])
-    assert whole.blur_estimated_px == whole.blur_px
     header = deblur(frames, model, DeblurSettings(**CPU), header_px=(9.0, 0.0))
     assert header.blur_px[0] > whole.blur_px[0] and header.blur_px[1] < whole.blur_px[1]
-    assert header.blur_estimated_px == whole.blur_px and (header.frames != whole.frames).any()
+    assert header.blur_estimated_px == whole.blur_estimated_px and (header.frames != whole.frames).any()
 
 
 @pytest.mark.parametrize(("blur", "used"), [((9.0, 0.0), (9.0, 0.0)), ("header", (4.0, 3.0)), ("frames", None)])
 def test_a_blur_that_is_said_is_taken_as_it_is(make_model, blur, used):
     model, frames = make_model(kind="unet", modulated=True), run_of(dtype=np.float32)
     result = deblur(frames, model, DeblurSettings(blur=blur, **CPU), header_px=(4.0, 3.0))
-    assert result.blur_px == (used or result.blur_estimated_px) and (result.blur_estimated_px is None) == bool(used)
+    without_header = deblur(frames, model, DeblurSettings(**CPU)).blur_px
+    assert result.blur_px == (used or without_header) and (result.blur_estimated_px is None) == bool(used)
     assert not result.notices
 
 
@@ -145,9 +146,9 @@ def test_equal_controls_blend_between_input_and_output(make_model):
 def test_a_network_without_an_estimator_takes_the_blur_that_the_default_model_estimates(make_model):
     frames = run_of((2, 64, 64), np.float32)
     # The precision is that of the networks; the estimator looks at the same frames in both.
-    estimated = deblur(frames, load_model(DEFAULT_MODEL), DeblurSettings(**CPU)).blur_estimated_px
+    default = deblur(frames, load_model(DEFAULT_MODEL), DeblurSettings(**CPU))
     result = deblur(frames, make_model(), DeblurSettings(device="cpu"))
-    assert result.blur_px == result.blur_estimated_px == estimated
+    assert result.blur_px == default.blur_px and result.blur_estimated_px == default.blur_estimated_px
 
 
 def test_integers_stay_within_the_bits_stored(make_model):
