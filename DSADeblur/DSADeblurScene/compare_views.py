@@ -43,6 +43,7 @@ class CompareViews:
 
     Attributes:
         derived, kind: the result that is compared and how, or None.
+        asked: how often something was to be shown; what was asked for before gives way.
         onShown: called with the kind of view when one is shown, also from Slicer's own menu of layouts.
         onClockStopped: called when the user has stopped the flicker's clock by the space bar.
     """
@@ -50,6 +51,7 @@ class CompareViews:
     def __init__(self) -> None:
         self.derived: Any = None
         self.kind: CompareView | None = None
+        self.asked = 0
         self.showError: Callable[[str, str], None] = lambda text, details: None
         self.onShown: Callable[[CompareView], None] = lambda kind: None
         self.onClockStopped: Callable[[], None] = lambda: None
@@ -82,6 +84,8 @@ class CompareViews:
         if slicer.app.layoutManager() is None:
             raise ValueError(_("There are no views to compare in; start Slicer with its main window."))
         checkSource(derived)
+        self.asked += 1
+        asked = self.asked
         isKnown = self._frames is not None and self.derived is derived
         originals = self._frames.originals if self._frames is not None and isKnown else originalFrames(derived)
         yield
@@ -89,6 +93,8 @@ class CompareViews:
             # What the first one takes longer, the average of the masks, is kept.
             _first = originals[index]
             yield
+        if asked != self.asked:
+            return
         frames = ShownFrames(derived, kind is CompareView.CHANGE, originals)
         offset = self._offset()
         self.leave()
@@ -116,6 +122,7 @@ class CompareViews:
         from DSADeblurLib.pictures.compose import LABEL
 
         self.leave()
+        self.asked += 1
         self.kind = CompareView.PAIR
         showSideBySide(original, deblurred)
         self._addOverlays()

@@ -30,12 +30,15 @@ def showResultInSteps(
         ValueError: one sentence, if the node or its source is gone.
     """
     checkSource(derived)
-    number = frameToShow(derived)
+    number, asked = frameToShow(derived), views.asked
     yield
     selectFrame(derived, number)
     yield
-    yield from views.showInSteps(derived, kind)
-    jumpToFrame(derived, number)
+    # Somebody may have asked for another view meanwhile.
+    if views.asked == asked:
+        yield from views.showInSteps(derived, kind)
+    if views.asked == asked + 1:
+        jumpToFrame(derived, number)
 
 
 def frameToShow(derived) -> int:

@@ -262,6 +262,20 @@ def test_grey_windows_of_a_native_run_follow_each_other(gui, views, tmp_path):
     assert first.GetWindowLevelMax() == 700
 
 
+def test_what_was_asked_for_last_is_shown(gui, views, result):
+    from DSADeblurScene.first_look import showResultInSteps
+    from DSADeblurScene.layouts import CompareView
+
+    for begun in range(5):
+        steps = showResultInSteps(views, result[1], CompareView.PAIR)
+        for _ in range(begun):
+            next(steps, None)
+        views.show(result[1], CompareView.SWIPE)
+        list(steps)
+        assert views.kind is CompareView.SWIPE or begun == 0
+    assert views.kind is CompareView.SWIPE
+
+
 @pytest.mark.parametrize("kind", ["PAIR", "CHANGE", "SWIPE", "FLICKER"])
 def test_all_goes_when_another_layout_is_chosen(gui, views, result, kind):
     from DSADeblurScene.layouts import BOTH, VIEWS, CompareView, logicOf
