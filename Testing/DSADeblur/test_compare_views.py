@@ -266,14 +266,13 @@ def test_what_was_asked_for_last_is_shown(gui, views, result):
     from DSADeblurScene.first_look import showResultInSteps
     from DSADeblurScene.layouts import CompareView
 
-    for begun in range(5):
+    for begun in range(1, 5):
         steps = showResultInSteps(views, result[1], CompareView.PAIR)
         for _ in range(begun):
             next(steps, None)
         views.show(result[1], CompareView.SWIPE)
         list(steps)
-        assert views.kind is CompareView.SWIPE or begun == 0
-    assert views.kind is CompareView.SWIPE
+        assert views.kind is CompareView.SWIPE
 
 
 @pytest.mark.parametrize("kind", ["PAIR", "CHANGE", "SWIPE", "FLICKER"])
