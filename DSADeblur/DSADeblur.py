@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Generator
-from typing import Any
 
 import slicer
 import vtk
@@ -51,10 +50,10 @@ from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
 from DSADeblurPanel.trust_section import TrustSection  # noqa: E402
 from DSADeblurPanel.views_section import ViewsSection  # noqa: E402
 from DSADeblurScene.compare_views import CompareViews  # noqa: E402
-from DSADeblurScene.derived import ATTRIBUTE, sourceOf  # noqa: E402
+from DSADeblurScene.derived import runsOfScene  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
-from DSADeblurScene.job import Job  # noqa: E402
-from DSADeblurScene.layouts import CompareView, registerLayouts  # noqa: E402
+from DSADeblurScene.job import Job, processed  # noqa: E402
+from DSADeblurScene.layouts import registerLayouts  # noqa: E402
 from DSADeblurScene.line_labels import watchLoadedScenes  # noqa: E402
 from DSADeblurScene.live_controls import LiveControls  # noqa: E402
 from DSADeblurScene.preparation import Preparation  # noqa: E402
@@ -108,11 +107,8 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/DSADeblur.ui"))
         self.layout.addWidget(uiWidget)
         groups = slicer.util.childWidgetVariables(uiWidget)
-        for group, name in (
-            (groups.compareCollapsibleButton, "Compare"),
-            (groups.compareCollapsibleButton, "Trust"),
-            (groups.measureCollapsibleButton, "Measure"),
-        ):
+        compare, measure = groups.compareCollapsibleButton, groups.measureCollapsibleButton
+        for group, name in ((compare, "Compare"), (compare, "Trust"), (measure, "Measure")):
             group.layout().addWidget(slicer.util.loadUI(self.resourcePath(f"UI/{name}.ui")))
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
@@ -304,23 +300,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             ValueError: one sentence, if the input or a choice is not usable.
             RuntimeError: one sentence, if the worker failed.
         """
-        job = Job(inputNode, DeblurRequest.of(model=model, **choices))
-        client = WorkerClient(makeRunner)
-        outcome: dict[str, Any] = {}
-        callbacks = Callbacks(
-            progress=progress or (lambda *_: None),
-            finished=lambda message: outcome.update(message=message),
-            error=lambda text: outcome.update(error=text),
-        )
-        try:
-            client.submit(job.message(), callbacks)
-            client.wait()
-            if "message" not in outcome:
-                raise RuntimeError(outcome.get("error") or _("The deblurring was stopped."))
-            return job.finish(outcome["message"])
-        finally:
-            client.stop()
-            job.discard()
+        return processed(Job(inputNode, DeblurRequest.of(model=model, **choices)), makeRunner, progress)
 
     def start(self, inputNode, request: DeblurRequest, callbacks: Callbacks) -> None:
         """Begin to deblur and return at once; callbacks tell how it goes.
@@ -350,25 +330,11 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
 
     def runs(self) -> list:
         """The sequences of the scene that this module has not made, in the order of the scene."""
-        sequences = slicer.util.getNodesByClass("vtkMRMLSequenceNode")
-        return [one for one in sequences if sourceOf(one) is None and not one.GetAttribute(ATTRIBUTE + "Role")]
+        return runsOfScene()
 
     def compare(self, derivedNode, view: str = "pair") -> None:
-        """Show a result with its original, labelled, in step, in one grey window.
-
-        Args:
-            derivedNode: what `process` or the panel made.
-            view: "pair" (side by side), "change" (and what was changed), "swipe" (a curtain) or "flicker" (in turn).
-
-        Raises:
-            ValueError: one sentence, if there is no such view, no window for it, or the result's source is gone.
-        """
-        kinds = {kind.name.lower(): kind for kind in CompareView}
-        if view not in kinds:
-            raise ValueError(
-                _("There is no view {view}; choose one of {kinds}.").format(view=view, kinds=", ".join(kinds))
-            )
-        self.compareViews.show(derivedNode, kinds[view])
+        """As DSADeblurScene.compare_views.CompareViews.showNamed: "pair", "change", "swipe" or "flicker"."""
+        self.compareViews.showNamed(derivedNode, view)
 
     def check(self, checked: Callable[[str], None], error: Callable[[str], None]) -> None:
         """Have a fresh worker deblur a trial tile; one of the two is called with a sentence.

@@ -71,6 +71,22 @@ class CompareViews:
         if layout is not None:
             self._observed.append((layout, layout.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onLayout)))
 
+    def showNamed(self, derived, name: str) -> None:
+        """Show a result with its original, labelled, in step, in one grey window.
+
+        Args:
+            derived: the result.
+            name: "pair" (side by side), "change" (and what was changed), "swipe" (a curtain) or "flicker" (in turn).
+
+        Raises:
+            ValueError: one sentence, if there is no such view, no window for it, or the result's source is gone.
+        """
+        kinds = {kind.name.lower(): kind for kind in CompareView}
+        if name not in kinds:
+            text = _("There is no view {view}; choose one of {kinds}.")
+            raise ValueError(text.format(view=name, kinds=", ".join(kinds)))
+        self.show(derived, kinds[name])
+
     def show(self, derived, kind: CompareView) -> None:
         """As `showInSteps`, all at once."""
         finished(self.showInSteps(derived, kind))

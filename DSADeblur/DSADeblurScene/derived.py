@@ -96,6 +96,12 @@ def sourceOf(node):
     return node.GetNodeReference(SOURCE_REFERENCE)
 
 
+def runsOfScene() -> list:
+    """The sequences of the scene that are no results and were made of none, in the order of the scene."""
+    sequences = slicer.util.getNodesByClass("vtkMRMLSequenceNode")
+    return [one for one in sequences if sourceOf(one) is None and not one.GetAttribute(ATTRIBUTE + "Role")]
+
+
 def setWindow(volume, lower: float, upper: float) -> None:
     """Show lower as black and upper as white."""
     display = volume.GetDisplayNode()
