@@ -73,6 +73,7 @@ lint: $(VENV)/.installed-test
 
 screenshots: $(VENV)/.installed-test
 	$(BIN)/python Testing/Host/screenshots.py $(OUT)/screenshots
+	$(BIN)/python Testing/Host/panel_pictures.py $(OUT)/screenshots
 
 benchmark: $(VENV)/.installed-test
 	$(BIN)/python Testing/benchmark/run.py --output $(OUT)/benchmark.json

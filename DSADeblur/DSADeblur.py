@@ -35,6 +35,8 @@ _prepareImports()
 
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurRequest  # noqa: E402
 from DSADeblurLib.used import Used  # noqa: E402
+from DSADeblurPanel import speed  # noqa: E402
+from DSADeblurPanel.apply_section import ApplySection  # noqa: E402
 from DSADeblurPanel.calibration_section import CalibrationSection  # noqa: E402
 from DSADeblurPanel.compare_section import CompareSection  # noqa: E402
 from DSADeblurPanel.controls_section import ControlsSection  # noqa: E402
@@ -43,8 +45,9 @@ from DSADeblurPanel.export_section import ExportSection  # noqa: E402
 from DSADeblurPanel.input_section import InputSection  # noqa: E402
 from DSADeblurPanel.measure_section import MeasureSection  # noqa: E402
 from DSADeblurPanel.model_section import ModelSection  # noqa: E402
-from DSADeblurPanel.parameters import DSADeblurParameterNode, factsFrom, requestFrom  # noqa: E402
-from DSADeblurPanel.run_section import RunSection, State  # noqa: E402
+from DSADeblurPanel.output_section import OutputSection  # noqa: E402
+from DSADeblurPanel.parameters import DSADeblurParameterNode, shownRequest  # noqa: E402
+from DSADeblurPanel.run_section import RunSection, State, looks  # noqa: E402
 from DSADeblurPanel.self_test import DSADeblurTest  # noqa: E402, F401
 from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
 from DSADeblurPanel.trust_section import TrustSection  # noqa: E402
@@ -52,7 +55,7 @@ from DSADeblurPanel.views_section import ViewsSection  # noqa: E402
 from DSADeblurScene.compare_views import CompareViews  # noqa: E402
 from DSADeblurScene.derived import runsOfScene  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
-from DSADeblurScene.job import Job, processed  # noqa: E402
+from DSADeblurScene.job import NEW_NODE, Job, Place, processed  # noqa: E402
 from DSADeblurScene.layouts import registerLayouts  # noqa: E402
 from DSADeblurScene.line_labels import watchLoadedScenes  # noqa: E402
 from DSADeblurScene.live_controls import LiveControls  # noqa: E402
@@ -101,23 +104,27 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = DSADeblurLogic()
         self._parameterNode: DSADeblurParameterNode | None = None
         self._parameterNodeGuiTag: int | None = None
+        self.applySection: ApplySection
 
     def setup(self) -> None:
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/DSADeblur.ui"))
         self.layout.addWidget(uiWidget)
         groups = slicer.util.childWidgetVariables(uiWidget)
-        compare, measure = groups.compareCollapsibleButton, groups.measureCollapsibleButton
+        compare, measure = groups.compareCollapsibleButton, groups.measurePlaceholder
         for group, name in ((compare, "Compare"), (compare, "Trust"), (measure, "Measure")):
             group.layout().addWidget(slicer.util.loadUI(self.resourcePath(f"UI/{name}.ui")))
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
-        run = self.runSection = RunSection(self.ui, self._onApply, self._onCancel)
+        # Made last, for it needs the others.
+        apply, preview = lambda: self.applySection.apply(), lambda: self.applySection.preview()
+        run = self.runSection = RunSection(self.ui, apply, preview, self.logic.cancel)
         self.showError = run.showError
         read = self._lastRead = LastRead()
         self._preparation = Preparation(self._update, run.showError)
         self.inputSection = InputSection(self.ui, run, read, self._onRunLoaded)
         self.modelSection = ModelSection(self.ui, self._onModelChosen, run.showError)
+        self.outputSection = OutputSection(self.ui)
         self.controlsSection = ControlsSection(self.ui, run, self.logic.live, self._onFollowed)
         self.compareSection = CompareSection(self.ui, run, self.logic.compareViews, self._update)
         self.trustSection = TrustSection(self.ui, run, self.logic.live.keptOf, self.logic.lookAtTrust)
@@ -127,6 +134,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.viewsSection = ViewsSection(self.ui, run, self.logic.compareViews)
         self.engineSection = EngineSection(self.ui, run, self.logic.check, self._update)
         self.exportSection = ExportSection(self.ui, run, self.logic.export)
+        self.applySection = ApplySection(run, self.logic, self.inputSection, self.compareSection.showResult)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
         slicer.app.connect("aboutToQuit()", self.logic.shutdown)
@@ -141,7 +149,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         slicer.app.disconnect("lastWindowClosed()", self.logic.cancelExport)
         self.logic.shutdown()
         # What was under way may still unwind; it must not touch widgets that are gone.
-        self.runSection.state = State.IDLE
+        self.runSection.state = State.NO_RUN
         self.compareSection.cleanup()
         self._preparation.stop()
         self.measureSection.cleanup()
@@ -190,20 +198,27 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if parameters is None:
             return
         if not self._preparation.isDone():
-            self.runSection.setReady(_("The panel is being prepared."))
+            self.runSection.setReady(State.NO_RUN, _("The panel is being prepared."))
             return
-        self.inputSection.showNode(parameters.inputNode, factsFrom(parameters.request))
+        request = shownRequest(parameters.request)
+        self.inputSection.showNode(parameters.inputNode, request)
         self.modelSection.show(parameters.request.model)
+        self.outputSection.show(parameters)
         self.controlsSection.showRun(parameters.inputNode)
         self.compareSection.showNode(parameters.derivedNode)
         self.trustSection.showNode(parameters.derivedNode)
         self.exportSection.show(parameters)
-        self.subtractionSection.show(parameters)
+        self.subtractionSection.show(parameters, self.inputSection.lacksMask)
         self.calibrationSection.show(parameters)
         self.viewsSection.showNode(parameters.derivedNode, parameters.background)
-        reason = "" if parameters.inputNode else _("Select a run to deblur.")
-        problems = (reason, self.engineSection.problem, self.modelSection.problem, self.subtractionSection.problem)
-        self.runSection.setReady(next(filter(None, problems), ""))
+        lacking = (self.engineSection.problem, self.modelSection.problem, self.subtractionSection.problem)
+        if parameters.inputNode is None:
+            self.runSection.setReady(State.NO_RUN, looks()[State.NO_RUN].words)
+        elif any(lacking):
+            self.runSection.setReady(State.NOT_INSTALLED, next(filter(None, lacking)))
+        else:
+            plan = speed.inWords(self.modelSection.name, request.restoration, self.inputSection.shape)
+            self.runSection.setReady(State.READY, plan=plan)
 
     def _onRunLoaded(self, node) -> None:
         if self._parameterNode:
@@ -213,40 +228,8 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode:
             self._parameterNode.request.model = name
 
-    def _onApply(self) -> None:
-        parameters = self._parameterNode
-        if parameters is None:
-            return
-        callbacks = Callbacks(
-            progress=self.runSection.showProgress,
-            notice=self.runSection.showStatus,
-            finished=self._onFinished,
-            cancelled=lambda: self.runSection.end(_("Cancelled.")),
-            error=self.runSection.fail,
-        )
-        try:
-            node, request = parameters.inputNode, requestFrom(parameters.request)
-            self.runSection.begin()
-            self.logic.start(node, request, callbacks)
-        except (ValueError, OSError, RuntimeError) as error:
-            self.runSection.fail(str(error))
-
-    def _onCancel(self) -> None:
-        self.logic.cancel()
-
-    @slot
-    def _onFinished(self, derivedNode, summary: str) -> None:
-        self.runSection.end(summary)
-        # Not self._parameterNode: the user may have left the panel meanwhile.
-        parameters = self.logic.getParameterNode()
-        parameters.derivedNode = derivedNode
-        # Nobody has looked at the frames of a new result yet.
-        parameters.exportReviewed = False
-        self.compareSection.showResult(derivedNode)
-
     def _onFollowed(self, derivedNode) -> None:
-        parameters = self.logic.getParameterNode()
-        parameters.derivedNode, parameters.exportReviewed = derivedNode, False
+        self.applySection.take(derivedNode)
         self._update()
 
     @slot
@@ -283,12 +266,24 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
     def getParameterNode(self) -> DSADeblurParameterNode:
         return DSADeblurParameterNode(super().getParameterNode())
 
-    def process(self, inputNode, model: str = DEFAULT_MODEL, *, progress=None, makeRunner=SubprocessRunner, **choices):
+    def process(
+        self,
+        inputNode,
+        model: str = DEFAULT_MODEL,
+        *,
+        name: str = "",
+        replaces=None,
+        progress=None,
+        makeRunner=SubprocessRunner,
+        **choices,
+    ):
         """Deblur a run and wait for the result.
 
         Args:
             inputNode: sequence of 2D frames, or a volume with one frame or a stack of frames.
             model: name of a bundled model, or a folder.
+            name: of the result; by default that of the run, or of what is replaced.
+            replaces: an earlier result of the same run, which goes when the new one is there.
             progress: called with (tiles done, tiles in all, seconds left or None).
             choices: by the names of DSADeblurLib.request.DeblurRequest, such as sharpness=0.8, mask_frames=(1, 2),
                 focal_spot_mm=1.0; strength stands for sharpness and noise_reduction at once.
@@ -300,9 +295,10 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             ValueError: one sentence, if the input or a choice is not usable.
             RuntimeError: one sentence, if the worker failed.
         """
-        return processed(Job(inputNode, DeblurRequest.of(model=model, **choices)), makeRunner, progress)
+        job = Job(inputNode, DeblurRequest.of(model=model, **choices), place=Place(name, replaces))
+        return processed(job, makeRunner, progress)
 
-    def start(self, inputNode, request: DeblurRequest, callbacks: Callbacks) -> None:
+    def start(self, inputNode, request: DeblurRequest, callbacks: Callbacks, place: Place = NEW_NODE) -> None:
         """Begin to deblur and return at once; callbacks tell how it goes.
 
         `callbacks.finished` is called with (derived node, one sentence about the run), the others as Callbacks says.
@@ -311,7 +307,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             ValueError, OSError, RuntimeError: one sentence, if it cannot begin.
         """
         self._checkIdle()
-        job = self._job = Job(inputNode, request, keep=True)
+        job = self._job = Job(inputNode, request, keep=True, place=place)
         self._cancelled = callbacks.cancelled
         try:
             self._client.submit(
@@ -321,7 +317,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
                     notice=callbacks.notice,
                     finished=lambda message: self._finishing.run(self._finishInSteps(job, message, callbacks)),
                     cancelled=lambda: self._end(callbacks.cancelled),
-                    error=lambda text: self._end(callbacks.error, text),
+                    error=lambda *told: self._end(callbacks.error, *told),
                 ),
             )
         except BaseException:

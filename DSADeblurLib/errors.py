@@ -2,7 +2,14 @@
 
 
 class DSADeblurError(Exception):
-    """Something cannot be done. The message is one sentence for the user: what is wrong, and what to do."""
+    """Something cannot be done. The message is one sentence for the user: what is wrong, and what to do.
+
+    choice: name of that of `request.DeblurRequest` which mends it, or "".
+    """
+
+    def __init__(self, message: str = "", choice: str = "") -> None:
+        super().__init__(message)
+        self.choice = choice
 
 
 class XAReadError(DSADeblurError):

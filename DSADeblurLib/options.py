@@ -50,7 +50,7 @@ class Option:
         try:
             return self.converted(value)
         except (TypeError, ValueError, OverflowError):
-            raise RequestError(f"{in_words(name)} must be {self.expected()}, not {value!r}.") from None
+            raise RequestError(f"{in_words(name)} must be {self.expected()}, not {value!r}.", name) from None
 
     def parsed(self, name: str, text: str) -> Any:
         """The value that a text stands for. Raises RequestError, one sentence, if there is none."""

@@ -93,12 +93,13 @@ def prepare(run: Run, request: DeblurRequest) -> Prepared:
     count = len(run.frames)
     if settings.frame_range is not None and settings.frame_range[1] > count:
         first, last = settings.frame_range
-        raise RequestError(f"Frames {first} to {last} were asked for, but the run has {count}.")
+        raise RequestError(f"Frames {first} to {last} were asked for, but the run has {count}.", "frame_range")
     header_px = run.acquisition.removable_blur_px() if settings.blur in ("auto", "header") else None
     if header_px is not None:
         header_px = min(header_px[0], LARGEST_BLUR_PX), min(header_px[1], LARGEST_BLUR_PX)
     elif settings.blur == "header":
-        raise RequestError("The header does not say how wide the blur is; give the focal spot and the magnification.")
+        text = "The header does not say how wide the blur is; give the focal spot and the magnification."
+        raise RequestError(text, "focal_spot_mm")
     plan = plan_subtraction(
         run,
         options.subtract,

@@ -121,7 +121,7 @@ class DeblurSettings(Choices):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.engine == "openvino" and self.device == "cuda":
-            raise RequestError("OpenVINO runs on the CPU here; choose the device cpu, or the engine torch.")
+            raise RequestError("OpenVINO runs on the CPU here; choose the device cpu, or the engine torch.", "device")
 
     @property
     def blur_px(self) -> tuple[float, float] | None:
@@ -178,11 +178,14 @@ class SubtractionOptions(Choices):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.subtract == "never" and (asking := self.of_a_subtraction()):
-            raise RequestError(f"{in_words(asking[0])} asks for a subtraction, which 'never' forbids; choose one.")
+            text = f"{in_words(asking[0])} asks for a subtraction, which 'never' forbids; choose one."
+            raise RequestError(text, "subtract")
         if self.subtract == "find" and self.mask_frames is not None:
-            raise RequestError("Mask frames were given, so none is looked for; leave out 'find', or them.")
+            text = "Mask frames were given, so none is looked for; leave out 'find', or them."
+            raise RequestError(text, "mask_frames")
         if self.flip_shift and self.mask_shift is not None:
-            raise RequestError("A shift of the mask takes the place of the header's, which cannot be flipped too.")
+            text = "A shift of the mask takes the place of the header's, which cannot be flipped too."
+            raise RequestError(text, "flip_shift")
 
     def of_a_subtraction(self) -> list[str]:
         """Names of the choices that were made and mean nothing without a subtraction."""
@@ -312,10 +315,12 @@ class DeblurRequest(Choices):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.restoration.blur == "frames" and self.facts.focal_spot_mm is not None:
-            raise RequestError("A blur by the frames alone takes no notice of a focal spot; leave one of the two out.")
+            text = "A blur by the frames alone takes no notice of a focal spot; leave one of the two out."
+            raise RequestError(text, "blur")
         insists = self.subtraction.subtract in ("always", "find") or self.subtraction.mask_frames is not None
         if self.facts.content == "subtracted" and insists:
-            raise RequestError("Frames that were subtracted already are not subtracted again; choose one of the two.")
+            text = "Frames that were subtracted already are not subtracted again; choose one of the two."
+            raise RequestError(text, "content")
         if self.result.trust and (self.subtraction.order != ORDERS[0] or self.restoration.changes_nothing):
             raise RequestError("What is to be trusted is told of frames that are changed, and subtracted before that.")
 

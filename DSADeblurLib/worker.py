@@ -20,13 +20,14 @@ Messages from it:
   {"type": "finished", "job", "output", "trust"}, after a look at trust
   {"type": "finished", "job", "engine", "reason"}, after a check
   {"type": "cancelled", "job"}
-  {"type": "error", "job", "message"}
+  {"type": "error", "job", "message", "choice", "details"}
 `job` is any string of the caller. `frames` and `output` are paths of .npy files of shape (n, rows, columns); `files`
 are the DICOM files that they were read from, or none, and `note` then says why, see `xa.loaded_frames.loaded_run`.
 `request` is `DeblurRequest.as_dict`, `used` is `used.Used.as_dict`, `trust` is `restoration.trust.Trust.as_dict`,
 `subtraction` is `SubtractionPlan.as_dict` or null. `keep` names a folder for what other controls need, see
-`DSADeblurLib.kept`, or may be left out; `kept` is that folder, or null where it was not filled. Everything but reading
-the node happens here: header, planning, subtraction, restoration.
+`DSADeblurLib.kept`, or may be left out; `kept` is that folder, or null where it was not filled. `choice` names that of
+the request which is at fault, `details` is a traceback; both may be empty. Everything but reading the node happens
+here: header, planning, subtraction, restoration.
 """
 
 from __future__ import annotations
@@ -160,9 +161,12 @@ class Worker:
                 if _is_cancellation(error):
                     self._send({"type": "cancelled", "job": job})
                     continue
-                if not isinstance(error, (DSADeblurError, ValueError, OSError)):
+                expected = isinstance(error, (DSADeblurError, ValueError, OSError))
+                if not expected:
                     traceback.print_exc()
-                self._send({"type": "error", "job": job, "message": _sentence(error)})
+                details, choice = "" if expected else traceback.format_exc(), getattr(error, "choice", "")
+                told = {"message": _sentence(error), "choice": choice, "details": details}
+                self._send({"type": "error", "job": job, **told})
         return 0
 
     def _check(self, job: str, _message: dict) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from DSADeblurLib.request import DeblurSettings
-from DSADeblurPanel.run_section import RunSection, State
+from DSADeblurPanel.run_section import RunSection
 from DSADeblurScene.compare import requestOf
 from DSADeblurScene.input import resolveNode
 from DSADeblurScene.live_controls import LiveControls
@@ -67,7 +67,7 @@ class ControlsSection:
             notice=self._runSection.showStatus,
             finished=self._onFinished,
             cancelled=lambda: self._onStopped(self._runSection.end, _("Cancelled.")),
-            error=lambda text: self._onStopped(self._runSection.fail, text),
+            error=lambda *told: self._onStopped(self._runSection.fail, *told),
         )
         try:
             self._live.follow(self._node, callbacks, **self._controls())
@@ -86,8 +86,9 @@ class ControlsSection:
 
     def _isFree(self) -> bool:
         """Whether there is a result to follow, and nothing else under way."""
-        state = State.RUNNING if self._live.isBusy else State.IDLE
-        return self._node is not None and not self._setting and self._runSection.state is state
+        section = self._runSection
+        free = section.isRunning if self._live.isBusy else section.isIdle
+        return self._node is not None and not self._setting and free
 
     def _controls(self) -> dict:
         ui = self._ui
@@ -102,9 +103,9 @@ class ControlsSection:
         self._runSection.end(_("All frames follow the controls."))
         self._onFollowed(node)
 
-    def _onStopped(self, tell: Callable[[str], None], text: str) -> None:
+    def _onStopped(self, tell: Callable[..., None], *told: str) -> None:
         """The picture is as it was; so are the controls then."""
-        tell(text)
+        tell(*told)
         if self._node is not None:
             self._set(requestOf(self._node).restoration)
 

@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 
 from DSADeblurPanel.packages import installInto, isMissing, whyNeeded
 from DSADeblurPanel.parameters import DSADeblurParameterNode, ExportFormat
-from DSADeblurPanel.run_section import RunSection, State
+from DSADeblurPanel.run_section import RunSection
 from DSADeblurScene.export_frames import ExportCancelled
 from DSADeblurScene.slot import slot
 
@@ -65,7 +65,7 @@ class ExportSection:
         ui.installExportButton.visible = bool(missing)
         ui.installExportButton.text = _("Install {package}").format(package=missing)
         reason = self._reason(parameters, missing)
-        idle = self._runSection.state is State.IDLE
+        idle = self._runSection.isIdle
         ui.installExportButton.enabled = idle
         ui.exportButton.enabled = idle and not reason
         name = parameters.derivedNode.GetName() if parameters.derivedNode is not None else ""
@@ -90,7 +90,7 @@ class ExportSection:
     @slot
     def _onClicked(self) -> None:
         parameters, run = self._parameters, self._runSection
-        if parameters is None or run.state is not State.IDLE:
+        if parameters is None or run.isBusy:
             return
         run.begin(_("Exporting..."))
         try:

@@ -14,8 +14,18 @@ if TYPE_CHECKING:
     from DSADeblurLib.restoration.card import ModelCard
 
 
+def purposes() -> dict[str, str]:
+    """What the bundled models are for, in a user's words. Their times are those of README, "How fast"."""
+    return {
+        "compact": _("For most runs: fast, and taught to keep faint vessels."),
+        "quality": _("A little nearer to the truth on simulated runs; takes two thirds longer than compact."),
+        "sequence": _("Least noise, by five frames at once; faint vessels may fade. Twice the time of compact."),
+        "paper-small": _("A small copy of a published network, to compare with: less noise, and hardly less blur."),
+    }
+
+
 class ModelSection:
-    """The list of models and what the card of the chosen one says.
+    """The list of models and what the chosen one is for.
 
     Args:
         onChosen: called with the name or the folder when the user chooses.
@@ -45,6 +55,12 @@ class ModelSection:
         folders = {name: card for name, card in self._cards.items() if name not in cards}
         self._fill({**cards, **folders})
 
+    @property
+    def name(self) -> str:
+        """That of the card of the model that is shown, or ""."""
+        card = self._cards.get(self._ui.modelComboBox.currentText)
+        return card.name if card is not None else ""
+
     def show(self, name: str) -> None:
         """Show a model as chosen; one that is not in the list is added as a folder."""
         from DSADeblurLib.restoration.card import ModelError, find_model, read_card
@@ -61,7 +77,9 @@ class ModelSection:
         self._filling = True
         self._ui.modelComboBox.currentIndex = list(self._cards).index(name)
         self._filling = False
-        self._ui.modelInfoLabel.text = self._cards[name].description
+        card = self._cards[name]
+        self._ui.modelInfoLabel.text = purposes().get(name, card.description)
+        self._ui.modelInfoLabel.toolTip = " ".join((card.description, *card.limits))
 
     def _fill(self, cards: dict[str, ModelCard]) -> None:
         self._filling = True

@@ -19,8 +19,8 @@ def labels() -> dict[tuple[str, str], str]:
     """How the panel names the words of a choice; others are shown as they are."""
     fromHeader = _("As the header says")
     return {
-        ("device", "cpu"): _("CPU"),
-        ("device", "cuda"): _("GPU (CUDA)"),
+        ("device", "cpu"): _("Processor (CPU)"),
+        ("device", "cuda"): _("Graphics card (GPU, CUDA)"),
         ("engine", "torch"): _("PyTorch"),
         ("engine", "openvino"): _("OpenVINO"),
         ("subtract", "auto"): fromHeader,
@@ -33,14 +33,14 @@ def labels() -> dict[tuple[str, str], str]:
         ("order", "subtract-first"): _("Subtract, then deblur"),
         ("order", "deblur-first"): _("Deblur, then subtract"),
         ("relationship", ""): fromHeader,
-        ("relationship", "LIN"): _("Linear in X-ray intensity"),
-        ("relationship", "LOG"): _("Logarithmic"),
-        ("relationship", "DISP"): _("For display only"),
+        ("relationship", "LIN"): _("Brightness proportional to X-rays"),
+        ("relationship", "LOG"): _("Brightness logarithmic in X-rays"),
+        ("relationship", "DISP"): _("Made for display only"),
         ("polarity", ""): fromHeader,
-        ("polarity", "keep"): _("Values rise with the X-rays"),
-        ("polarity", "invert"): _("Values fall with the X-rays"),
+        ("polarity", "keep"): _("Bright means many X-rays"),
+        ("polarity", "invert"): _("Bright means few X-rays"),
         ("content", ""): fromHeader,
-        ("content", "native"): _("Native"),
+        ("content", "native"): _("Native: as the X-rays came"),
         ("content", "subtracted"): _("Subtracted by the device"),
         ("compression", "none"): _("None"),
         ("compression", "jpeg-ls"): _("JPEG-LS, lossless"),
@@ -146,6 +146,8 @@ class DSADeblurParameterNode:
 
     inputNode - run to deblur: a sequence of 2D frames, or a volume with one frame or a stack of frames.
     request - the choices for its deblurring.
+    outputNode - an earlier result of this run that the next one replaces; none for a new node.
+    outputName - of the next result; empty for the default.
     derivedNode - the last result, for the compare and export buttons.
     exportFolder - of exported files.
     exportReviewed - a person looked at every frame of the last result, and no text is burned in.
@@ -160,6 +162,8 @@ class DSADeblurParameterNode:
 
     inputNode: typing.Union[vtkMRMLSequenceNode, vtkMRMLScalarVolumeNode, None]  # noqa: UP007
     request: RequestParameters
+    outputNode: typing.Union[vtkMRMLSequenceNode, vtkMRMLScalarVolumeNode, None]  # noqa: UP007
+    outputName: str = ""
     derivedNode: typing.Union[vtkMRMLSequenceNode, vtkMRMLScalarVolumeNode, None]  # noqa: UP007
     exportFormat: ExportFormat = ExportFormat.DICOM
     exportFolder: str = ""
@@ -185,13 +189,24 @@ class DSADeblurParameterNode:
         def disconnectGui(self, tag: int | None) -> None: ...
 
 
-def requestFrom(parameters: RequestParameters, request: type[DeblurRequest] = DeblurRequest) -> DeblurRequest:
-    """The choices in a parameter pack.
+def requestFrom(
+    parameters: RequestParameters, request: type[DeblurRequest] = DeblurRequest, **choices
+) -> DeblurRequest:
+    """The choices in a parameter pack, and in place of some of them others by name.
 
     Raises:
         RequestError (a ValueError): one sentence, if one of them is not usable, or two contradict each other.
     """
-    return request.of(**_choices(parameters, request.every_option()))
+    options = {name: one for name, one in request.every_option().items() if name not in choices}
+    return request.of(**_choices(parameters, options), **choices)
+
+
+def shownRequest(parameters: RequestParameters) -> DeblurRequest:
+    """The choices to show a run by; what the user says of the run alone where others are not usable."""
+    try:
+        return requestFrom(parameters)
+    except ValueError:
+        return DeblurRequest(facts=factsFrom(parameters))
 
 
 def factsFrom(parameters: RequestParameters) -> UserFacts:

@@ -7,7 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from DSADeblurPanel.run_section import RunSection, State
+from DSADeblurPanel.run_section import RunSection
 from DSADeblurScene.slot import slot
 from DSADeblurScene.trust import nothingKept, showMap, showPlace, trustOf
 from DSADeblurScene.worker_client import Callbacks
@@ -77,7 +77,7 @@ class TrustSection:
     @slot
     def _onClicked(self) -> None:
         section = self._runSection
-        if section.state is not State.IDLE:
+        if section.isBusy:
             return
         section.begin(_("Looking for what the data do not explain..."))
         callbacks = Callbacks(

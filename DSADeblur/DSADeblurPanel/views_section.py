@@ -7,7 +7,7 @@ from collections.abc import Callable
 import slicer
 from slicer.i18n import tr as _
 
-from DSADeblurPanel.run_section import RunSection, State
+from DSADeblurPanel.run_section import RunSection
 from DSADeblurScene.compare_views import CompareViews
 from DSADeblurScene.input import shownVolume
 from DSADeblurScene.slot import slot
@@ -48,7 +48,7 @@ class ViewsSection:
     def _run(self, work: Callable, label: str) -> None:
         """Do something frame by frame on this thread; Cancel and all other buttons stay usable."""
         section = self._runSection
-        if section.state is not State.IDLE:
+        if section.isBusy:
             # The status line tells how the work under way goes on.
             return
         section.begin(_("Computing the view..."))
@@ -73,5 +73,5 @@ class ViewsSection:
         section.showStatus(_("Computing the view: step {done} of {total}.").format(done=done, total=total))
         slicer.app.processEvents()
         # The section is cancelling after a press of Cancel, and idle when scene or panel were closed meanwhile.
-        if section.state is not State.RUNNING:
+        if not section.isRunning:
             raise Stopped

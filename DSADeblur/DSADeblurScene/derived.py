@@ -16,6 +16,8 @@ from DSADeblurScene.input import InputRun, browserForSequence, shownVolume
 
 ATTRIBUTE = "DSADeblur."
 SOURCE_REFERENCE = "DSADeblur.source"
+# Of results of a deblurring, and of no view that is made of one: FULL or PREVIEW.
+RESULT, FULL, PREVIEW = ATTRIBUTE + "Result", "full", "preview"
 # Grey windows are taken from frames of about this many rows or columns; more would tell no more.
 _SAMPLED_SIDE = 256
 
@@ -100,6 +102,30 @@ def runsOfScene() -> list:
     """The sequences of the scene that are no results and were made of none, in the order of the scene."""
     sequences = slicer.util.getNodesByClass("vtkMRMLSequenceNode")
     return [one for one in sequences if sourceOf(one) is None and not one.GetAttribute(ATTRIBUTE + "Role")]
+
+
+def resultsOf(source, kind: str) -> list:
+    """The results of a run that are in the scene, of the kind FULL or PREVIEW."""
+    nodes = [
+        *slicer.util.getNodesByClass("vtkMRMLSequenceNode"),
+        *slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"),
+    ]
+    return [node for node in nodes if node.GetAttribute(RESULT) == kind and sourceOf(node) is source]
+
+
+def removeResult(node) -> None:
+    """Remove a result with all that was made of it: its views and what shows its frames. Its source stays."""
+    roles = [node.GetNthNodeReferenceRole(i) for i in range(node.GetNumberOfNodeReferenceRoles())]
+    made = [node.GetNodeReference(role) for role in roles if role.startswith(ATTRIBUTE) and role != SOURCE_REFERENCE]
+    for one in (node, *made):
+        # What the user put there has no role.
+        if one is None or one.GetAttribute(ATTRIBUTE + "Role") is None:
+            continue
+        # The sequence first: a browser makes what shows it anew as long as it is there.
+        for part in filter(None, dict.fromkeys((one, shownVolume(one)))):
+            of = [(role, i) for role in ("display", "storage") for i in range(part.GetNumberOfNodeReferences(role))]
+            for rest in (part, *[part.GetNthNodeReference(role, i) for role, i in of]):
+                slicer.mrmlScene.RemoveNode(rest)
 
 
 def setWindow(volume, lower: float, upper: float) -> None:

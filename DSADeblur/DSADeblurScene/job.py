@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Any
 
 import slicer
@@ -12,7 +13,15 @@ from slicer.i18n import tr as _
 
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.request import DeblurRequest
-from DSADeblurScene.derived import addDerivedInSteps, finished
+from DSADeblurScene.derived import (
+    FULL,
+    PREVIEW,
+    RESULT,
+    addDerivedInSteps,
+    finished,
+    removeResult,
+    resultsOf,
+)
 from DSADeblurScene.input import InputRun, readInput
 from DSADeblurScene.run_file import filesOfRun
 from DSADeblurScene.runner import WorkerRunner
@@ -20,21 +29,42 @@ from DSADeblurScene.temporary import makeTemporaryFolder
 from DSADeblurScene.worker_client import Callbacks, WorkerClient
 
 
+@dataclass(frozen=True)
+class Place:
+    """What becomes of a result in the scene. Previews of a run go with its next result, of whatever kind.
+
+    name: of the node; "" for that of the run, or of what is replaced.
+    replaces: an earlier result of the same run that goes when the new one is there, or None.
+    preview: it is there to be looked at.
+    """
+
+    name: str = ""
+    replaces: Any = None
+    preview: bool = False
+
+
+NEW_NODE = Place()
+
+
 class Job:
     """A deblurring under way. `discard` must be called at its end, whatever that end is.
 
     Args:
         keep: ask for what other controls need, see DSADeblurLib.kept.
+        place: of the result.
 
     Raises (on creation):
-        ValueError: one sentence, if the node is not usable.
+        ValueError: one sentence, if the node is not usable, or what is to be replaced is no result of it.
         OSError: if the temporary folder cannot be written.
     """
 
-    def __init__(self, node, request: DeblurRequest, *, keep: bool = False) -> None:
-        self._request, self._keep = request, keep
+    def __init__(self, node, request: DeblurRequest, *, keep: bool = False, place: Place = NEW_NODE) -> None:
+        self._request, self._keep, self._place = request, keep, place
         self._run: InputRun = readInput(node)
         self._nodeID = self._run.node.GetID()
+        if place.replaces is not None and place.replaces not in resultsOf(self._run.node, FULL):
+            text = _("{name} is no result of this run, and is not replaced; choose another, or Create new.")
+            raise ValueError(text.format(name=place.replaces.GetName()))
         self._folder = makeTemporaryFolder()
 
     def message(self) -> dict:
@@ -66,18 +96,31 @@ class Job:
         """
         if self.isOrphan():
             raise ValueError(_("The input was removed from the scene; the result was discarded."))
-        name = _("{name} deblurred").format(name=self._run.node.GetName())
+        place, source = self._place, self._run.node
+        earlier = [*resultsOf(source, PREVIEW), *([place.replaces] if place.replaces is not None else [])]
         with FrameFile.open(message["output"]) as frames:
-            return (
-                yield from addDerivedInSteps(
-                    self._run,
-                    frames,
-                    message["used"]["frame_numbers"],
-                    name=slicer.mrmlScene.GenerateUniqueName(name),
-                    attributes=self._attributes(message),
-                    subtracted=message["subtraction"] is not None,
-                )
+            node = yield from addDerivedInSteps(
+                self._run,
+                frames,
+                message["used"]["frame_numbers"],
+                name=self._name(),
+                attributes=self._attributes(message),
+                subtracted=message["subtraction"] is not None,
             )
+        node.SetAttribute(RESULT, PREVIEW if place.preview else FULL)
+        # Only now, when the new one is there.
+        for one in earlier:
+            if slicer.mrmlScene.GetNodeByID(one.GetID() or "") is one:
+                removeResult(one)
+        return node
+
+    def _name(self) -> str:
+        place, source = self._place, self._run.node.GetName()
+        if place.replaces is not None and not place.name:
+            return place.replaces.GetName()
+        if place.preview:  # there is one at most
+            return _("{name} preview").format(name=source)
+        return slicer.mrmlScene.GenerateUniqueName(place.name or _("{name} deblurred").format(name=source))
 
     def discard(self) -> None:
         """Remove the temporary files."""

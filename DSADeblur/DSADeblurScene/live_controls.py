@@ -16,7 +16,7 @@ from slicer.i18n import tr as _
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.request import DeblurRequest
 from DSADeblurScene.compare import requestOf
-from DSADeblurScene.derived import ATTRIBUTE, finished, renewFrame, sourceOf, updateShown
+from DSADeblurScene.derived import ATTRIBUTE, RESULT, finished, renewFrame, sourceOf, updateShown
 from DSADeblurScene.input import shownIndex, shownVolume
 from DSADeblurScene.slices import Slices
 from DSADeblurScene.slot import slot
@@ -63,10 +63,11 @@ class LiveControls:
         return self._callbacks is not None
 
     def adopt(self, node, kept: str | None) -> None:
-        """Take over what was kept of a new result; of an older one of the same run it goes."""
+        """Take over what was kept of a new result; of an older one of the same run and kind it goes."""
         self.settle()
         for other in [one for one in self._folders if sourceOf(one) is sourceOf(node)]:
-            self._forget(other)
+            if other.GetAttribute(RESULT) == node.GetAttribute(RESULT):
+                self._forget(other)
         if kept is not None:
             with contextlib.suppress(OSError):  # then the controls are taken at the next Apply
                 folder = makeTemporaryFolder()
@@ -74,8 +75,9 @@ class LiveControls:
                 self._folders[node] = folder
 
     def resultOf(self, source):
-        """The result of a run that can follow its controls, or None."""
-        return next((one for one in self._folders if source is not None and sourceOf(one) is source), None)
+        """The latest result of a run that can follow its controls, or None."""
+        latest = reversed(self._folders)
+        return next((one for one in latest if source is not None and sourceOf(one) is source), None)
 
     def keptOf(self, node) -> str | None:
         """The folder with what was kept of a result, or None where there is none."""
@@ -204,7 +206,7 @@ class LiveControls:
                     notice=callbacks.notice,
                     finished=lambda message: self._putting.run(self._putInSteps(node, request, path)),
                     cancelled=lambda: self._putting.run(self._backInSteps("cancelled")),
-                    error=lambda text: self._putting.run(self._backInSteps("error", text)),
+                    error=lambda *told: self._putting.run(self._backInSteps("error", *told)),
                 ),
             )
         else:
@@ -219,7 +221,7 @@ class LiveControls:
         path.unlink()
         for made in filter(None, map(node.GetNodeReference, (*PEAK_REFERENCES, *BACKGROUND_REFERENCES))):
             # Made of frames that are no longer there.
-            for one in {shownVolume(made), made} - {None}:
+            for one in filter(None, dict.fromkeys((made, shownVolume(made)))):
                 slicer.mrmlScene.RemoveNode(one)
         self._agree(node, request)
         node.StorableModified()

@@ -66,7 +66,7 @@ class TrustLook:
                     notice=callbacks.notice,
                     finished=lambda message: self._putting.run(self._putInSteps(node, message)),
                     cancelled=lambda: self._end("cancelled"),
-                    error=lambda text: self._end("error", text),
+                    error=lambda *told: self._end("error", *told),
                 ),
             )
         except BaseException:

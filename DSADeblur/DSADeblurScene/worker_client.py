@@ -25,7 +25,8 @@ def _ignore(*_arguments) -> None:
 class Callbacks:
     """What to call as a job goes on; all on the main thread.
 
-    progress(done, total, secondsLeft or None), notice(text), finished(message), cancelled(), error(text).
+    progress(done, total, secondsLeft or None), notice(text), finished(message), cancelled(), and
+    error(text, details="", choice=""): a sentence, what the log says, and the name of the choice at fault.
     Exactly one of the last three ends a job.
     """
 
@@ -165,7 +166,7 @@ class WorkerClient:
         elif kind == "cancelled":
             self._end("cancelled")
         elif kind == "error":
-            self._end("error", message["message"])
+            self._end("error", message["message"], message.get("details", ""), message.get("choice", ""))
 
     def _onExit(self, status: int | None, stderrTail: str) -> None:
         self._runner = self._pid = None
@@ -177,4 +178,4 @@ class WorkerClient:
         text = _("The worker process ended unexpectedly ({how}).").format(how=how)
         if lines:
             text += " " + _("Its last words: {words}").format(words=lines[-1])
-        self._end("error", self._lastWord or text)
+        self._end("error", self._lastWord or text, stderrTail)

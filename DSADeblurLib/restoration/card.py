@@ -29,6 +29,9 @@ _logger = logging.getLogger(__name__)
 class ModelError(DSADeblurError):
     """A model package cannot be used; the message is one sentence for the user."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "model")
+
 
 @dataclass(frozen=True)
 class ModelCard:

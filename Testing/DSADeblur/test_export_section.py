@@ -43,7 +43,7 @@ def choose(widget, name: str) -> None:
 
 
 def idle(widget) -> bool:
-    return widget.runSection.state.name == "IDLE"
+    return widget.runSection.isIdle
 
 
 def leftovers(out) -> list:
@@ -266,7 +266,7 @@ def test_failure_is_told_and_the_panel_stays_usable(gui, panel, out, monkeypatch
 def test_reviewed_is_about_one_result(gui, panel):
     panel.ui.exportIdentityCheckBox.checked = panel.ui.exportReviewedCheckBox.checked = True
     assert panel._parameterNode.exportReviewed
-    panel._onFinished(panel._parameterNode.derivedNode, "Done")
+    panel.applySection.take(panel._parameterNode.derivedNode)
     assert not panel._parameterNode.exportReviewed and not panel.ui.exportReviewedCheckBox.checked
     assert panel._parameterNode.exportDropIdentity
 

@@ -158,7 +158,7 @@ def test_panel_shows_the_result_and_scripts_leave_the_layout_alone(gui, tmp_path
     widget._parameterNode.inputNode, widget._parameterNode.request.model = source, tiny_model
     widget.ui.deviceComboBox.currentIndex = 1
     widget.ui.applyButton.click()
-    assert gui.processEvents(lambda: widget.runSection.state.name == "IDLE")
+    assert gui.processEvents(lambda: widget.runSection.isIdle)
     assert widget.ui.statusLabel.text.startswith("Done"), widget.ui.statusLabel.text
     derived = widget._parameterNode.derivedNode
     assert gui.processEvents(lambda: arrangement(gui) == LAYOUT_IDS[CompareView.PAIR])

@@ -14,6 +14,7 @@ import pytest
 import samples
 import slicer
 from pydicom.dataset import Dataset
+from results import deblurred
 from scenes import allFrames, fingerprint, load, loadOneFrameFiles
 
 from DSADeblurLib.xa import UserFacts
@@ -30,7 +31,7 @@ def deblurNode(node, model, **choices):
     from DSADeblurScene.job import Job
     from DSADeblurScene.worker_client import Callbacks
 
-    def fail(text):
+    def fail(text, *_details):
         raise RuntimeError(text)
 
     job = Job(node, DeblurRequest.of(model=model, **{**SAME, **choices}))
@@ -289,3 +290,55 @@ def test_one_frame_files_are_deblurred_as_one_file_is(tmp_path, tiny_model, sequ
     expected, _ = deblurNode(whole, tiny_model, mask_frames=(1, 2))
     assert np.array_equal(allFrames(derived), allFrames(expected)) and answer["subtraction"] is not None
     assert not any("not used" in notice or "as they are" in notice for notice in answer["notices"])
+
+
+def counts() -> list[int]:
+    """How many nodes of images, and of what shows and stores them, are in the scene."""
+    kinds = ("vtkMRMLSequenceNode", "vtkMRMLScalarVolumeNode", "vtkMRMLVolumeDisplayNode", "vtkMRMLStorageNode")
+    return [slicer.mrmlScene.GetNumberOfNodesByClass(kind) for kind in kinds]
+
+
+@pytest.mark.parametrize("stack", [False, True])
+def test_a_result_replaces_an_earlier_one_of_its_run_and_nothing_else(host, tmp_path, stack):
+    from DSADeblurScene.job import Place
+    from DSADeblurScene.views import showPeakOpacification
+
+    source, other = (load(tmp_path / f"{name}.dcm", stack=stack, **MASKED) for name in "ab")
+    before, first, beside = fingerprint(source), deblurred(source), deblurred(source)
+    foreign, there = deblurred(other), counts()
+    first.SetName("mine")
+    showPeakOpacification(first)
+    # What a user has put there stays.
+    own = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsLineNode", "own")
+    first.SetNodeReferenceID("DSADeblur.line", own.GetID())
+    renewed = deblurred(source, Place(replaces=first), sharpness=0.25)
+    assert slicer.mrmlScene.GetNodeByID(first.GetID() or "") is not first
+    assert renewed.GetName() == "mine" and slicer.util.getNode("own") is own
+    # With all that was made of it: two pictures.
+    assert counts() == there
+    assert slicer.mrmlScene.GetNodeByID(beside.GetID()) is beside and fingerprint(source) == before
+    for wrong in (foreign, source):
+        with pytest.raises(ValueError, match="is no result of this run, and is not replaced"):
+            deblurred(source, Place(replaces=wrong))
+        assert slicer.mrmlScene.GetNodeByID(wrong.GetID()) is wrong
+
+
+def test_a_result_has_the_name_that_was_asked(host, tmp_path):
+    from DSADeblurScene.job import Place
+
+    source = load(tmp_path / "a.dcm")
+    names = [deblurred(source, Place(name)).GetName() for name in ("", "sharp", "sharp")]
+    assert names == [f"{source.GetName()} deblurred", "sharp", "sharp_1"]
+
+
+def test_a_preview_goes_with_the_next_result_of_its_run(host, tmp_path):
+    from DSADeblurScene.derived import PREVIEW, resultsOf
+    from DSADeblurScene.job import Place
+
+    source, other = load(tmp_path / "a.dcm"), load(tmp_path / "b.dcm")
+    elsewhere = deblurred(other, Place(preview=True), frame_range=(1, 1))
+    for number in (2, 3):
+        preview = deblurred(source, Place(preview=True), frame_range=(number, number))
+        assert resultsOf(source, PREVIEW) == [preview] and preview.GetName().endswith("preview")
+    deblurred(source)
+    assert resultsOf(source, PREVIEW) == [] and resultsOf(other, PREVIEW) == [elsewhere]

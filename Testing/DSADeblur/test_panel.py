@@ -59,6 +59,9 @@ def test_panel_fits_a_narrow_window(gui, module, tmp_path, pixels, width):
                 group.setProperty("collapsed", False)
         gui.turnEventLoop()
         assert "Predicted blur" in module.ui.factsLabel.text and panel.minimumSizeHint().width() <= width
+        assert gui.picture(width).width() == width
+        labels = [one for one in panel.findChildren(QtWidgets.QLabel) if one.isVisible() and one.wordWrap()]
+        assert [one.objectName() for one in labels if one.height() < one.heightForWidth(one.width())] == []
     finally:
         gui.qtApplication.setFont(before)
 

@@ -87,14 +87,26 @@ def test_files_that_do_not_belong_together(tmp_path, deblurred):
     assert not (tmp_path / "picture.png").exists()
 
 
-def test_panel_and_layout(tmp_path, tiny_model, keep_modules):
+def test_layout(tmp_path, tiny_model, keep_modules):
     import screenshots
 
     run = tmp_path / "run.dcm"
     samples.write_run(run, samples.vessel_frames(4, 128, 128), mask_frames=(1,))
     screenshots.main(tmp_path / "pictures", run, tiny_model)
-    panel, compare = (grey(tmp_path / "pictures" / name) for name in ("panel.png", "compare.png"))
-    assert panel.shape[1] == 460 and panel.shape[0] > 600 and panel.std() > 0.05
-    assert all(view.std() > 0.01 for view in views(compare))
+    assert all(view.std() > 0.01 for view in views(grey(tmp_path / "pictures" / "compare.png")))
     with pytest.raises(RuntimeError, match="no-such-model"):
         screenshots.main(tmp_path / "pictures", run, "no-such-model")
+
+
+def test_panel_in_its_states(tmp_path, keep_modules):
+    import panel_pictures
+
+    panel_pictures.main(tmp_path)
+    panel, states, fits = (grey(tmp_path / name) for name in panel_pictures.NAMES)
+    assert panel.shape[1] == 460 and panel.shape[0] > 600
+    assert states.shape[1] == 4 * 460 and fits.shape[1] == 460 + 320 + 460
+    parts = [panel, *np.split(states, 4, axis=1), fits[:, :460], fits[:, 460:780], fits[:, 780:]]
+    assert all(one.std() > 0.05 for one in parts)
+    # Four states that look unlike each other, and a dark panel beside light ones.
+    assert all(np.abs(one - other).max() > 0.3 for one, other in zip(parts[1:4], parts[2:5], strict=True))
+    assert np.median(parts[5]) < 0.4 < np.median(parts[6])

@@ -68,7 +68,10 @@ def test_button_of_the_panel_loads_and_chooses_the_run(gui, offered):
     assert ui.sampleButton.visible
     ui.sampleButton.click()
     assert gui.widget._parameterNode.inputNode.IsA("vtkMRMLSequenceNode") and not ui.sampleButton.visible
-    assert np.array_equal(allFrames(gui.widget._parameterNode.inputNode), offered) and "Frames" in ui.factsLabel.text
+    assert (
+        np.array_equal(allFrames(gui.widget._parameterNode.inputNode), offered)
+        and "3 frames of" in ui.summaryLabel.text
+    )
 
 
 def test_button_of_the_panel_tells_what_is_missing(gui, offered):

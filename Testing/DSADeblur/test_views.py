@@ -231,7 +231,7 @@ def test_buttons(gui, panel):
     widget, _source, _derived = panel
     widget.ui.peakButton.click()
     assert widget.ui.statusLabel.text.startswith("Added 5: XA DSA cerebral [1] subtracted peak opacification")
-    assert widget.runSection.state.name == "IDLE" and not widget.ui.progressBar.visible
+    assert widget.runSection.isIdle and not widget.ui.progressBar.visible
     widget.ui.backgroundSlider.value = 35
     widget.ui.backgroundButton.click()
     assert widget._parameterNode.background == 35 and "35 % background" in widget.ui.statusLabel.text
@@ -253,7 +253,7 @@ def test_cancel(gui, panel, monkeypatch, button):
     count = slicer.mrmlScene.GetNumberOfNodes()
     getattr(widget.ui, button).click()
     assert len(seen) == 1 and seen[0][:2] == (True, "Cancel") and "step 0 of" in seen[0][2]
-    assert widget.ui.statusLabel.text == "Cancelled." and widget.runSection.state.name == "IDLE"
+    assert widget.ui.statusLabel.text == "Cancelled." and widget.runSection.isIdle
     assert slicer.mrmlScene.GetNumberOfNodes() == count and not widget.ui.progressBar.visible
     monkeypatch.undo()
     getattr(widget.ui, button).click()
@@ -265,7 +265,7 @@ def test_scene_closed_meanwhile(gui, panel, monkeypatch, button):
     widget = panel[0]
     slicerapi.replace(monkeypatch, "slicer.app.processEvents", gui.closeScene)
     getattr(widget.ui, button).click()
-    assert "scene was closed" in widget.ui.statusLabel.text and widget.runSection.state.name == "IDLE"
+    assert "scene was closed" in widget.ui.statusLabel.text and widget.runSection.isIdle
     assert named("peak") == [] == named("background")
 
 
@@ -280,4 +280,4 @@ def test_source_without_its_pixels_is_told(gui, panel):
     widget, source, _derived = panel
     source.RemoveAllDataNodes()
     widget.ui.peakButton.click()
-    assert "is empty" in widget.ui.statusLabel.text and widget.runSection.state.name == "IDLE"
+    assert "is empty" in widget.ui.statusLabel.text and widget.runSection.isIdle

@@ -138,7 +138,7 @@ def test_worker_that_ends_without_a_job_says_nothing(client, heard):
     job, runner = submit(client, heard)
     runner.say(type="error", job=job, message="Bad.")
     runner.end(None)
-    assert heard == [("error", "Bad.")]
+    assert heard == [("error", "Bad.", "", "")]
 
 
 def test_forget_leaves_no_callback(client, heard):

@@ -15,7 +15,7 @@ import qtapi
 
 _DYNAMIC = {"SlicerParameterName"}
 # Classes of qt that are used without a widget of that class; their members are not checked.
-_OTHER_QT = {"QUiLoader", "QFile", "Qt"}
+_OTHER_QT = {"QUiLoader", "QFile", "Qt", "QKeySequence", "QSettings"}
 
 
 def widgetsOf(*uiPaths: str | Path) -> dict[str, str]:

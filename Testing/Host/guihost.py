@@ -46,6 +46,10 @@ class GuiHost(MRMLHost):
         self.qtApplication = qtemu.install()
         qtemu.slotErrors.clear()
         super().__init__(python_folder)
+        # The application's settings, of nobody who runs the tests.
+        QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
+        QtCore.QSettings.setPath(QtCore.QSettings.Format.IniFormat, QtCore.QSettings.Scope.UserScope, self._folder.name)
+        self.qtApplication.setOrganizationName("DSADeblur tests")
         slicer.app.processEvents = self.qtApplication.processEvents
         slicer.qSlicerScriptedLoadableModule = ScriptedModule
         slicer.qSlicerScriptedLoadableModuleWidget = ScriptedModuleWidget
@@ -105,16 +109,15 @@ class GuiHost(MRMLHost):
         QtCore.QTimer.singleShot(0, lambda: turned.append(True))
         assert self.processEvents(lambda: turned)
 
-    def screenshot(self, path: str | Path, width: int = 460) -> None:
-        """Write a picture of the panel."""
+    def picture(self, width: int = 460):
+        """A picture of the panel, a QPixmap."""
         parent = qtemu.unwrap(self.parent)
-        parent.resize(width, 10)
         parent.show()
+        parent.resize(width, 10)
         self.qtApplication.processEvents()
         parent.resize(width, parent.layout().totalHeightForWidth(parent.width()))
         self.qtApplication.processEvents()
-        if not parent.grab().save(str(path)):
-            raise OSError(f"{path} was not written")
+        return parent.grab()
 
     def close(self) -> None:
         if self.widget is not None:

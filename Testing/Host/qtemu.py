@@ -276,7 +276,7 @@ def install() -> QtWidgets.QApplication:
     for name, cls in proxyClasses.items():
         setattr(ctk if name.startswith("ctk") else slicer if name.startswith("qMRML") else qt, name, cls)
     qt.QUiLoader, qt.QFile, qt.QTimer = UiLoader, QtCore.QFile, Timer
-    qt.QFileDialog, qt.QIcon, qt.Qt = QtWidgets.QFileDialog, QtGui.QIcon, QtCore.Qt
+    qt.QFileDialog, qt.QIcon, qt.Qt, qt.QKeySequence = QtWidgets.QFileDialog, QtGui.QIcon, QtCore.Qt, QtGui.QKeySequence
     qt.QProcessEnvironment, qt.QSettings = QtCore.QProcessEnvironment, QtCore.QSettings
     # Slicer's own parameterNodeWrapper names these classes; nothing here makes one.
     for module, names in (

@@ -219,6 +219,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._combo = QtWidgets.QComboBox()
         row.addWidget(self._combo)
         self._scene, self._tags, self._ids = None, (), []
+        self._attributes: dict[str, tuple[str, str]] = {}
         self._options = {
             "nodeTypes": [],
             "hideChildNodeTypes": [],
@@ -251,6 +252,11 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             raise ValueError("setCurrentNode takes a node, currentNodeID its id")
         self._setID(node.GetID() if node is not None else None)
 
+    def addAttribute(self, nodeType: str, name: str, value: str) -> None:
+        """List nodes of a class only where they have an attribute of that value."""
+        self._attributes[nodeType] = name, value
+        self._refresh()
+
     def nodeCount(self) -> int:
         return len(self._ids) - bool(self._options["noneEnabled"])
 
@@ -269,6 +275,9 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             for kind in self._options["nodeTypes"]:
                 for node in slicer.util.getNodesByClass(kind, self._scene):
                     exact = node.GetClassName() == kind
+                    name, value = self._attributes.get(kind, ("", None))
+                    if name and node.GetAttribute(name) != value:
+                        continue
                     if not node.GetHideFromEditors() and (exact or self._options["showChildNodeTypes"]):
                         nodes.append(node)
         ids = [node.GetID() for node in nodes]

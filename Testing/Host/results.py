@@ -7,9 +7,10 @@ import numpy as np
 MODEL, SHA256 = "arithmetic", "0123456789abcdef" * 4
 
 
-def deblurred(node, **choices):
+def deblurred(node, place=None, **choices):
     """The node that DSADeblurScene.job.Job adds to the scene for a run; nothing of the worker is used.
 
+    place: of the result, a DSADeblurScene.job.Place; None for a new node.
     choices: of DSADeblurLib.request.DeblurRequest by name.
     """
     from DSADeblurLib.frame_file import FrameFile
@@ -18,10 +19,10 @@ def deblurred(node, **choices):
     from DSADeblurLib.used import Used
     from DSADeblurLib.xa import for_subtraction
     from DSADeblurLib.xa.loaded_frames import loaded_run
-    from DSADeblurScene.job import Job
+    from DSADeblurScene.job import NEW_NODE, Job
 
     request = DeblurRequest.of(**{"sharpness": 0.5, "noise_reduction": 0.5, **choices})
-    job = Job(node, request)
+    job = Job(node, request, place=place or NEW_NODE)
     try:
         message = job.message()
         about = message["run"]

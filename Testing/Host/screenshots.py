@@ -1,4 +1,4 @@
-"""Pictures for the README: python screenshots.py FOLDER writes panel.png, compare.png, swipe.png and flicker.png.
+"""Pictures for the README: python screenshots.py FOLDER writes compare.png, swipe.png and flicker.png.
 
 The module's own panel and scene code run on the stand-in for the application, with the bundled model and sample run.
 """
@@ -20,7 +20,7 @@ def main(folder: str | Path, run: str | Path | None = None, model: str = "compac
     """Deblur a run in the panel and write the pictures.
 
     Args:
-        folder: of the pictures; made when absent.
+        folder: of the picture; made when absent.
         run: XA file; None takes the bundled sample run.
         model: name of a bundled model, or a folder.
         frame: number of the frame shown, counted from 1; None keeps the one that the panel shows.
@@ -45,12 +45,11 @@ def main(folder: str | Path, run: str | Path | None = None, model: str = "compac
         if not widget.ui.applyButton.enabled:
             raise RuntimeError(widget.ui.applyButton.toolTip)
         widget.ui.applyButton.click()
-        if not host.processEvents(lambda: widget.runSection.state.name == "IDLE"):
+        if not host.processEvents(lambda: widget.runSection.isIdle):
             raise RuntimeError("The deblurring took longer than ten minutes.")
         derived = widget._parameterNode.derivedNode
         if derived is None:
             raise RuntimeError(widget.ui.statusLabel.text)
-        host.screenshot(folder / "panel.png")
         from DSADeblurScene.layouts import CompareView
 
         views = widget.logic.compareViews
@@ -91,5 +90,5 @@ if __name__ == "__main__":
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     main(sys.argv[1])
-    for name in ("panel.png", "compare.png", "swipe.png", "flicker.png"):
+    for name in ("compare.png", "swipe.png", "flicker.png"):
         print(Path(sys.argv[1]).resolve() / name)

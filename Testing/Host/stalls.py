@@ -131,7 +131,7 @@ def main(frames: int = 100, side: int = 512) -> None:
     step("open the module", host.showModule, lambda: not host.widget._preparation.isBusy)
     widget = host.widget
     sequence = dicomhost.loadLikeSlicer(folder / "run.dcm")
-    idle, compare = lambda: widget.runSection.state.name == "IDLE", widget.ui.compareButton.click
+    idle, compare = lambda: widget.runSection.isIdle, widget.ui.compareButton.click
     step("choose the run", lambda: setattr(widget._parameterNode, "inputNode", sequence))
     widget._parameterNode.request.model = _untrained(folder)
     step("leave and enter", lambda: (host.leaveModule(), host.widget.enter()))

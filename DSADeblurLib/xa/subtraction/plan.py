@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from DSADeblurLib.request import REGISTRATIONS
+from DSADeblurLib.request import REGISTRATIONS, RequestError
 from DSADeblurLib.used import listed
 
 
@@ -103,14 +103,15 @@ class SubtractionPlan:
         """Return the plan for the contrast frames from `first` to `last`.
 
         Raises:
-            ValueError: one sentence, where there is none.
+            RequestError: one sentence, where there is none.
         """
         kept = []
         for mask in self.masks:
             numbers = tuple(number for number in mask.contrast_frames if first <= number <= last)
             kept += [replace(mask, contrast_frames=numbers)] if numbers else []
         if not kept:
-            raise ValueError(f"No contrast frame lies between frames {first} and {last}; choose another range.")
+            text = f"No contrast frame lies between frames {first} and {last}; choose another range."
+            raise RequestError(text, "frame_range")
         return replace(self, masks=tuple(kept))
 
     def counted_from(self, first: int) -> "SubtractionPlan":

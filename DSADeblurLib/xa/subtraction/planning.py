@@ -55,7 +55,7 @@ def plan_subtraction(
         return None
     if header.subtracted and not (header.subtraction_guessed and insists):
         if insists:
-            raise XAReadError("This series was subtracted already; deblur it without subtraction.")
+            raise XAReadError("This series was subtracted already; deblur it without subtraction.", "subtract")
         return None
     items = header.mask.usable if header.mask is not None else ()
     if not insists:
@@ -82,7 +82,8 @@ def plan_subtraction(
         masks = tuple(replace(mask, shift=(rows, columns)) for mask in masks)
     for mask in masks:
         if abs(mask.shift[0]) >= header.image_rows or abs(mask.shift[1]) >= header.image_columns:
-            raise XAReadError(f"Mask shift of {mask.shift[0]:g}, {mask.shift[1]:g} pixels is larger than the image.")
+            text = f"Mask shift of {mask.shift[0]:g}, {mask.shift[1]:g} pixels is larger than the image."
+            raise XAReadError(text, "mask_shift")
     plan = SubtractionPlan(masks, registration, header.log_slope, tuple(notes))
     if frames is not None and mask_shift is None and (doubt := doubtful_shift(frames, plan, relationship)):
         plan = replace(plan, notes=(*plan.notes, doubt))
@@ -116,16 +117,16 @@ def doubtful_shift(frames: Frames, plan: SubtractionPlan, relationship: str | No
 
 def _check(header: RunHeader, chosen: tuple[int, ...], items: tuple[MaskItem, ...], mode: str) -> None:
     if header.relationship is None and header.has_file:
-        raise XAReadError(RELATIONSHIP_MISSING)
+        raise XAReadError(RELATIONSHIP_MISSING, "relationship")
     for number in chosen:
         if not 1 <= number <= header.number_of_frames:
-            raise XAReadError(f"Mask frame {number} does not exist.")
+            raise XAReadError(f"Mask frame {number} does not exist.", "mask_frames")
     if not items and not chosen and mode != "find":
         problems = header.mask.problems if header.mask is not None else ()
         reason = problems[0].split(";")[0].rstrip(".") if problems else "This run has no usable mask"
-        raise XAReadError(f"{reason}; give the numbers of the mask frames.")
+        raise XAReadError(f"{reason}; give the numbers of the mask frames.", "mask_frames")
     if header.number_of_frames == 1:
-        raise XAReadError("A single frame cannot be subtracted; a run with a mask frame is needed.")
+        raise XAReadError("A single frame cannot be subtracted; a run with a mask frame is needed.", "subtract")
 
 
 def _notes(header: RunHeader, chosen: tuple[int, ...], items: tuple[MaskItem, ...]) -> list[str]:

@@ -1,0 +1,80 @@
+"""What the panel does when Apply or Preview is pressed, and when a result has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from DSADeblurPanel import speed
+from DSADeblurPanel.input_section import InputSection
+from DSADeblurPanel.output_section import OutputSection
+from DSADeblurPanel.parameters import requestFrom
+from DSADeblurPanel.run_section import RunSection
+from DSADeblurScene.derived import FULL, RESULT, resultsOf, sourceOf
+from DSADeblurScene.job import Place
+from DSADeblurScene.slot import slot
+from DSADeblurScene.worker_client import Callbacks
+
+
+class ApplySection:
+    """Begins the deblurring of a run or of one frame of it.
+
+    Args:
+        runSection: whose bar, button and status line are used.
+        logic: DSADeblurLogic.
+        inputSection: knows which frame is shown.
+        showResult: called with a new result.
+    """
+
+    def __init__(
+        self, runSection: RunSection, logic: Any, inputSection: InputSection, showResult: Callable[[Any], None]
+    ) -> None:
+        self._runSection, self._logic = runSection, logic
+        self._inputSection, self._showResult = inputSection, showResult
+        self.showError = runSection.showError
+
+    def apply(self) -> None:
+        """Deblur the run that is chosen."""
+        self._begin(OutputSection.place(self._logic.getParameterNode()))
+
+    def preview(self) -> None:
+        """Deblur the frame that is shown."""
+        number = self._inputSection.numberToPreview()
+        self._begin(Place(preview=True), frame_range=(number, number))
+
+    def take(self, result) -> None:
+        """Compare, measure and export a result from now on; a preview only where its run has no result."""
+        parameters = self._logic.getParameterNode()
+        before = parameters.derivedNode
+        isFull = result.GetAttribute(RESULT) == FULL
+        if isFull or before is None or before not in resultsOf(sourceOf(result), FULL):
+            # Nobody has looked at the frames of a new result yet.
+            parameters.derivedNode, parameters.exportReviewed = result, False
+
+    @slot
+    def onFinished(self, result, summary: str, isReplacing: bool) -> None:
+        """A result is in the scene. The user may have left the panel meanwhile."""
+        self._runSection.end(summary)
+        speed.remember(result)
+        if isReplacing:
+            self._logic.getParameterNode().outputNode = result
+        self.take(result)
+        self._showResult(result)
+
+    def _begin(self, place: Place, **choices) -> None:
+        section, parameters = self._runSection, self._logic.getParameterNode()
+        callbacks = Callbacks(
+            progress=section.showProgress,
+            notice=section.showStatus,
+            finished=lambda node, text: self.onFinished(node, text, place.replaces is not None),
+            cancelled=lambda: section.end(_("Cancelled.")),
+            error=section.fail,
+        )
+        try:
+            section.begin()
+            request = requestFrom(parameters.request, **choices)
+            self._logic.start(parameters.inputNode, request, callbacks, place)
+        except (ValueError, OSError, RuntimeError) as error:
+            section.fail(str(error), choice=getattr(error, "choice", ""))
