@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Generator
-from typing import Any
 
 import slicer
 import vtk
@@ -53,8 +52,11 @@ from DSADeblurPanel.self_test import DSADeblurTest  # noqa: E402, F401
 from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
 from DSADeblurPanel.trust_section import TrustSection  # noqa: E402
 from DSADeblurPanel.views_section import ViewsSection  # noqa: E402
+from DSADeblurScene.compare_views import CompareViews  # noqa: E402
+from DSADeblurScene.derived import runsOfScene  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
-from DSADeblurScene.job import NEW_NODE, Job, Place  # noqa: E402
+from DSADeblurScene.job import NEW_NODE, Job, Place, processed  # noqa: E402
+from DSADeblurScene.layouts import registerLayouts  # noqa: E402
 from DSADeblurScene.line_labels import watchLoadedScenes  # noqa: E402
 from DSADeblurScene.live_controls import LiveControls  # noqa: E402
 from DSADeblurScene.preparation import Preparation  # noqa: E402
@@ -89,6 +91,7 @@ class DSADeblur(ScriptedLoadableModule):
             "independent implementation."
         ).format(doi="10.1177/15910199221143168")
         slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", registerLayouts)
         slicer.app.connect("startupCompleted()", watchLoadedScenes)
 
 
@@ -108,7 +111,8 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/DSADeblur.ui"))
         self.layout.addWidget(uiWidget)
         groups = slicer.util.childWidgetVariables(uiWidget)
-        for group, name in ((groups.measurePlaceholder, "Measure"), (groups.compareCollapsibleButton, "Trust")):
+        compare, measure = groups.compareCollapsibleButton, groups.measurePlaceholder
+        for group, name in ((compare, "Compare"), (compare, "Trust"), (measure, "Measure")):
             group.layout().addWidget(slicer.util.loadUI(self.resourcePath(f"UI/{name}.ui")))
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
@@ -122,14 +126,14 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.modelSection = ModelSection(self.ui, self._onModelChosen, run.showError)
         self.outputSection = OutputSection(self.ui)
         self.controlsSection = ControlsSection(self.ui, run, self.logic.live, self._onFollowed)
-        self.compareSection = CompareSection(self.ui, run)
+        self.compareSection = CompareSection(self.ui, run, self.logic.compareViews, self._update)
         self.trustSection = TrustSection(self.ui, run, self.logic.live.keptOf, self.logic.lookAtTrust)
         self.subtractionSection = SubtractionSection(self.ui, run, self._update)
         self.calibrationSection = CalibrationSection(self.ui, self.logic.getParameterNode, read, run.showError)
         self.measureSection = MeasureSection(
             self.ui, self.logic.getParameterNode, run, self.calibrationSection, self.logic.live
         )
-        self.viewsSection = ViewsSection(self.ui, run)
+        self.viewsSection = ViewsSection(self.ui, run, self.logic.compareViews)
         self.engineSection = EngineSection(self.ui, run, self.logic.check, self._update)
         self.exportSection = ExportSection(self.ui, run, self.logic.export)
         self.applySection = ApplySection(run, self.logic, self.inputSection, self.compareSection.showResult)
@@ -254,6 +258,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self._client = WorkerClient(makeRunner or QProcessRunner)
         self.live = LiveControls(self._client)
+        self.compareViews = CompareViews()
         self._trust = TrustLook(self._client)
         self._job: Job | None = None
         self._export: Export | None = None
@@ -293,22 +298,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             RuntimeError: one sentence, if the worker failed.
         """
         job = Job(inputNode, DeblurRequest.of(model=model, **choices), place=Place(name, replaces))
-        client = WorkerClient(makeRunner)
-        outcome: dict[str, Any] = {}
-        callbacks = Callbacks(
-            progress=progress or (lambda *_: None),
-            finished=lambda message: outcome.update(message=message),
-            error=lambda text, *_details: outcome.update(error=text),
-        )
-        try:
-            client.submit(job.message(), callbacks)
-            client.wait()
-            if "message" not in outcome:
-                raise RuntimeError(outcome.get("error") or _("The deblurring was stopped."))
-            return job.finish(outcome["message"])
-        finally:
-            client.stop()
-            job.discard()
+        return processed(job, makeRunner, progress)
 
     def start(self, inputNode, request: DeblurRequest, callbacks: Callbacks, place: Place = NEW_NODE) -> None:
         """Begin to deblur and return at once; callbacks tell how it goes.
@@ -335,6 +325,14 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         except BaseException:
             self._end(lambda: None)
             raise
+
+    def runs(self) -> list:
+        """The sequences of the scene that this module has not made, in the order of the scene."""
+        return runsOfScene()
+
+    def compare(self, derivedNode, view: str = "pair") -> None:
+        """As DSADeblurScene.compare_views.CompareViews.showNamed: "pair", "change", "swipe" or "flicker"."""
+        self.compareViews.showNamed(derivedNode, view)
 
     def check(self, checked: Callable[[str], None], error: Callable[[str], None]) -> None:
         """Have a fresh worker deblur a trial tile; one of the two is called with a sentence.
@@ -419,6 +417,7 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
     @slot
     def shutdown(self) -> None:
         """Before the application or the module goes."""
+        self.compareViews.close()
         self.live.close()
         self.abandon()
 

@@ -1,86 +1,94 @@
-"""Section of the panel that shows the last result beside its source."""
+"""Section of the panel that shows the last result with its original: side by side, as a curtain, or in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
-import qt
 from slicer.i18n import tr as _
 
 from DSADeblurPanel.run_section import RunSection
-from DSADeblurScene.compare import fitViews, frameNumbersOf, showComparisonInSteps
+from DSADeblurScene.compare_views import CompareViews
 from DSADeblurScene.derived import sourceOf
-from DSADeblurScene.first_look import showResult
+from DSADeblurScene.first_look import showResultInSteps
+from DSADeblurScene.layouts import CompareView
 from DSADeblurScene.slices import Slices
 from DSADeblurScene.slot import slot
 
 
 class CompareSection:
-    """The compare button, and what is shown by itself when a run has been deblurred.
+    """The choice of a view and its button, the flicker's clock, and what is shown when a run has been deblurred.
 
     Args:
         runSection: whose status line is used.
+        views: where the comparison is shown.
+        onShown: called when one is shown, so that the rest of the panel can put into the views what belongs there.
     """
 
-    def __init__(self, ui, runSection: RunSection) -> None:
-        self._ui = ui
-        self.showError = runSection.showError
-        self._runSection = runSection
-        self._node = None
+    def __init__(self, ui, runSection: RunSection, views: CompareViews, onShown: Callable[[], None]) -> None:
+        self._ui, self._runSection, self._views, self._tellShown = ui, runSection, views, onShown
+        self.showError = views.showError = runSection.showError
+        self._node: Any = None
         self._slices = Slices(runSection.showError)
+        views.onShown, views.onClockStopped = self._onShown, self._onClockStopped
         ui.compareButton.connect("clicked(bool)", self._onClicked)
+        ui.compareViewComboBox.connect("currentIndexChanged(int)", self._onViewChosen)
+        ui.flickerCheckBox.connect("toggled(bool)", self._onClock)
+        ui.flickerSlider.connect("valueChanged(double)", self._onClock)
 
     def showNode(self, node) -> None:
         """The derived node that the button stands for, or None."""
         self._node = node if node is not None and sourceOf(node) is not None else None
+        self._views.candidate = self._node
         self._ui.compareButton.enabled = self._node is not None
         self._ui.compareButton.toolTip = (
-            _("Show original, deblurred and their difference side by side.") if self._node else _("Deblur a run first.")
+            _("Show the original and the deblurred run.") if self._node else _("Deblur a run first.")
         )
 
     def showResult(self, node) -> None:
-        """Show a new result beside its original soon; what takes longer follows between other events."""
-        self._slices.run(self._told(self._lookInSteps(node)))
+        """Show a new result with its original; what takes longer follows between other events."""
+        self._slices.run(self._inSteps(showResultInSteps(self._views, node, self._kind())))
 
     def cleanup(self) -> None:
         """Nothing follows any more."""
         self._slices.stop()
 
+    def _kind(self) -> CompareView:
+        return list(CompareView)[max(self._ui.compareViewComboBox.currentIndex, 0)]
+
     @slot
     def _onClicked(self) -> None:
-        if self._runSection.isIdle:
-            self._runSection.begin(_("Comparing..."))
-            self._slices.run(self._told(self._compareInSteps(self._node)))
+        self._slices.run(self._inSteps(self._views.showInSteps(self._node, self._kind())))
 
-    def _compareInSteps(self, node) -> Generator[None, None, None]:
-        """Cancel ends it between two frames; what was computed is kept for the next time."""
-        section = self._runSection
-        # Original and difference, unless they were made before.
-        total = 2 * len(frameNumbersOf(node))
-        for done, _step in enumerate(showComparisonInSteps(node), 1):
-            section.showExport(min(done, total), total)
-            yield
-            if not section.isRunning:
-                section.end(_("Cancelled."))
-                return
-        fitSoon()
-        section.end("")
-
-    def _lookInSteps(self, node) -> Generator[None, None, None]:
-        steps = showResult(node)
-        next(steps)
-        fitSoon()
-        yield
-        yield from steps
-
-    def _told(self, steps: Iterator) -> Generator[None, None, None]:
+    def _inSteps(self, showing: Iterator) -> Generator[None, None, None]:
         try:
-            for _step in steps:
-                yield
+            yield from showing
         except ValueError as error:
-            self._runSection.fail(str(error))
+            self._runSection.showError(str(error))
+        else:
+            yield from self._views.prepareInSteps()
 
+    @slot
+    def _onViewChosen(self) -> None:
+        self._enable()
+        if self._node is not None and self._views.derived is self._node and self._views.kind is not self._kind():
+            self._onClicked()
 
-def fitSoon() -> None:
-    """Fit the compare views again once they have taken their size."""
-    qt.QTimer.singleShot(0, slot(fitViews))
+    def _onShown(self, kind: CompareView) -> None:
+        """It may have been chosen in Slicer's own menu of layouts."""
+        self._ui.compareViewComboBox.currentIndex = list(CompareView).index(kind)
+        self._enable()
+        self._onClock()
+        self._tellShown()
+
+    def _enable(self) -> None:
+        isFlicker = self._kind() is CompareView.FLICKER
+        self._ui.flickerCheckBox.enabled = self._ui.flickerSlider.enabled = isFlicker
+
+    @slot
+    def _onClock(self) -> None:
+        ui = self._ui
+        self._views.setClock(ui.flickerSlider.value if ui.flickerCheckBox.checked else 0.0)
+
+    def _onClockStopped(self) -> None:
+        self._ui.flickerCheckBox.checked = False

@@ -12,6 +12,7 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper, param
 
 from DSADeblurLib.options import Flag, Number, OneOf, Option, WholeNumber
 from DSADeblurLib.request import DeblurRequest, UserFacts
+from DSADeblurScene.layouts import CompareView
 
 
 def labels() -> dict[tuple[str, str], str]:
@@ -154,6 +155,8 @@ class DSADeblurParameterNode:
     referenceLine - drawn across a catheter, or along a known distance.
     frenchSize - of that catheter; knownDistance - that distance in mm.
     background - percent of the anatomy shown with a subtracted run.
+    compareView - how a result is compared with its original.
+    flickersByItself, flickerPerSecond - the clock of the flicker view, in changes per second.
     measuringMethod, stenosisDefinition - of diameters and of the degree of stenosis.
     """
 
@@ -171,6 +174,9 @@ class DSADeblurParameterNode:
     frenchSize: Annotated[float, WithinRange(1, 40)] = 5
     knownDistance: Annotated[float, WithinRange(0.1, 1000)] = 10
     background: Annotated[float, WithinRange(0, 100)] = 20
+    compareView: CompareView = CompareView.PAIR
+    flickersByItself: bool = True
+    flickerPerSecond: Annotated[float, WithinRange(0.5, 3)] = 1
     measuringMethod: MeasuringMethod = MeasuringMethod.MODEL_FIT
     stenosisDefinition: StenosisDefinition = StenosisDefinition.NASCET
 

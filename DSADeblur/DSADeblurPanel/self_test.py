@@ -1,20 +1,33 @@
-"""Self-test inside Slicer, as "Reload and Test" and ctest run it."""
+"""Self-test inside Slicer, as "Reload and Test" and ctest run it: the road of a user with the bundled run."""
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+import time
 import unittest
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import slicer
+import vtk
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
 
 from DSADeblurPanel.engine_section import engineProblem
-from DSADeblurScene.input import readInput
+from DSADeblurScene.derived import sourceOf
+from DSADeblurScene.input import readInput, shownIndex, shownVolume
+from DSADeblurScene.layouts import CompareView
+from DSADeblurScene.line_labels import MEASURES, isLabelled
+from DSADeblurScene.measure import DIAMETER
+from DSADeblurScene.sample_data import loadRun, sampleRuns
+
+_LONGEST_SECONDS = 600.0
 
 
 class DSADeblurTest(ScriptedLoadableModuleTest):
-    """Self-test inside Slicer: a small run is deblurred with a bundled model."""
+    """Load, Apply, compare, measure, export, save and reload."""
 
     def setUp(self) -> None:
         slicer.mrmlScene.Clear()
@@ -23,30 +36,86 @@ class DSADeblurTest(ScriptedLoadableModuleTest):
         """What "Reload and Test" calls, outside unittest."""
         self.setUp()
         try:
-            self.test_derivedSequencePlaysInStep()
+            self.test_roadOfAUser()
         except unittest.SkipTest as why:
             self.delayDisplay(_("Not tested: {why}").format(why=why))
 
-    def test_derivedSequencePlaysInStep(self) -> None:
+    def test_roadOfAUser(self) -> None:
         problem = engineProblem()
         if problem:
             self.skipTest(problem)
-        rng = np.random.default_rng(0)
-        pixels = rng.integers(0, 4096, (3, 1, 64, 64), dtype=np.uint16)
-        sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "run")
-        volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "frame")
-        for number, frame in enumerate(pixels):
-            slicer.util.updateVolumeFromArray(volume, frame)
-            sequence.SetDataNodeAtValue(volume, str(number))
-        slicer.mrmlScene.RemoveNode(volume)
-        # The module itself imports this file.
-        from DSADeblur import DSADeblurLogic
-
-        derived = DSADeblurLogic().process(sequence, device="cpu")
-        self.assertEqual(derived.GetNumberOfDataNodes(), 3)
-        self.assertEqual(derived.GetNthIndexValue(2), sequence.GetNthIndexValue(2))
-        before, after = readInput(sequence).frames, readInput(derived).frames
-        self.assertEqual(after.dtype, np.uint16)
-        self.assertTrue(all(np.array_equal(before[i], pixels[i, 0]) for i in range(3)))
-        self.assertFalse(np.array_equal(after[1], pixels[1, 0]))
+        self.widget = slicer.util.getModuleWidget("DSADeblur")
+        self.widget.enter()
+        with _temporaryDatabase(), tempfile.TemporaryDirectory() as folder:
+            loadRun(sampleRuns()[0])
+            run = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSequenceNode")
+            before = _frames(run)
+            derived = self._apply(run)
+            for kind in CompareView:
+                self.widget.logic.compare(derived, kind.name.lower())
+                slicer.app.processEvents()
+                self.assertIs(self.widget.logic.compareViews.kind, kind)
+            self._measure(derived)
+            self.assertTrue(self.widget.logic.export(derived, folder).path.is_file())
+            self.assertTrue(np.array_equal(_frames(run), before))
+            self._saveAndReload(derived, Path(folder) / "scene.mrb")
         self.delayDisplay(_("Test passed"))
+
+    def _apply(self, run):
+        """Deblur the last two frames with the panel's own button."""
+        ui, count = self.widget.ui, run.GetNumberOfDataNodes()
+        self.widget.logic.getParameterNode().inputNode = run
+        ui.frameRangeLineEdit.text = f"{count - 1}-{count}"
+        self._wait(lambda: ui.applyButton.enabled)
+        ui.applyButton.click()
+        self._wait(lambda: self.widget.runSection.isIdle)
+        derived = self.widget.logic.getParameterNode().derivedNode
+        self.assertIsNotNone(derived, ui.statusLabel.text)
+        self.assertEqual(derived.GetNumberOfDataNodes(), 2)
+        self.assertEqual(derived.GetNthIndexValue(1), run.GetNthIndexValue(count - 1))
+        return derived
+
+    def _measure(self, derived) -> None:
+        """Draw a line across the darkest vessel, as the button Diameter and two clicks do."""
+        frame = readInput(derived).frames[max(shownIndex(derived), 0)]
+        row, column = np.unravel_index(int(frame[:, 20:-20].argmin()), frame[:, 20:-20].shape)
+        line = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsLineNode", "diameter")
+        line.SetAttribute(MEASURES, DIAMETER)
+        ijkToRas = vtk.vtkMatrix4x4()
+        shownVolume(derived).GetIJKToRASMatrix(ijkToRas)
+        for place in (column + 5, column + 35):
+            line.AddControlPointWorld(vtk.vtkVector3d(ijkToRas.MultiplyPoint((place, row, 0, 1))[:3]))
+        self._wait(lambda: isLabelled(line) and not self.widget.measureSection.isBusy)
+
+    def _saveAndReload(self, derived, path: Path) -> None:
+        frames, name = _frames(derived), derived.GetName()
+        slicer.util.saveScene(str(path))
+        slicer.mrmlScene.Clear()
+        slicer.util.loadScene(str(path))
+        derived = self.widget.logic.getParameterNode().derivedNode
+        self.assertEqual(derived.GetName(), name)
+        self.assertIsNotNone(sourceOf(derived))
+        self.assertTrue(np.array_equal(_frames(derived), frames))
+
+    def _wait(self, until: Callable[[], object]) -> None:
+        end = time.monotonic() + _LONGEST_SECONDS
+        while not until():
+            self.assertLess(time.monotonic(), end, self.widget.ui.statusLabel.text)
+            slicer.app.processEvents()
+            time.sleep(0.005)
+
+
+@contextlib.contextmanager
+def _temporaryDatabase() -> Iterator[None]:
+    """The user's own DICOM database is left alone."""
+    from DICOMLib import DICOMUtils
+
+    original = DICOMUtils.openTemporaryDatabase()
+    try:
+        yield
+    finally:
+        DICOMUtils.closeTemporaryDatabase(original)
+
+
+def _frames(node) -> np.ndarray:
+    return np.asarray(readInput(node).frames)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import slicer
 from slicer.i18n import tr as _
 
-from DSADeblurPanel.compare_section import fitSoon
 from DSADeblurPanel.run_section import RunSection
+from DSADeblurScene.compare_views import CompareViews
+from DSADeblurScene.input import shownVolume
 from DSADeblurScene.slot import slot
 from DSADeblurScene.views import Stopped, hasViews, showPeakOpacification, showWithBackground
 
@@ -16,9 +17,8 @@ from DSADeblurScene.views import Stopped, hasViews, showPeakOpacification, showW
 class ViewsSection:
     """Peak opacification and anatomical background; bar, status line and Cancel are those of the run section."""
 
-    def __init__(self, ui, runSection: RunSection) -> None:
-        self._ui = ui
-        self._runSection = runSection
+    def __init__(self, ui, runSection: RunSection, compareViews: CompareViews) -> None:
+        self._ui, self._runSection, self._compareViews = ui, runSection, compareViews
         self.showError = runSection.showError
         self._node = None
         self._fraction = 0.0
@@ -37,14 +37,15 @@ class ViewsSection:
 
     @slot
     def _onPeak(self) -> None:
-        self._run(lambda progress: showPeakOpacification(self._node, progress))
+        self._run(lambda progress: showPeakOpacification(self._node, progress), _("peak opacification"))
 
     @slot
     def _onBackground(self) -> None:
         fraction = self._fraction
-        self._run(lambda progress: showWithBackground(self._node, fraction, progress))
+        text = _("{percent:.0f} % background, display only").format(percent=100 * fraction)
+        self._run(lambda progress: showWithBackground(self._node, fraction, progress), text)
 
-    def _run(self, work: Callable) -> None:
+    def _run(self, work: Callable, label: str) -> None:
         """Do something frame by frame on this thread; Cancel and all other buttons stay usable."""
         section = self._runSection
         if section.isBusy:
@@ -62,7 +63,7 @@ class ViewsSection:
             section.end("")
             raise
         else:
-            fitSoon()
+            self._compareViews.showPictures(shownVolume(nodes[0]), shownVolume(nodes[1]), label)
             text = _("Added {first} and {second}.")
             section.end(text.format(first=nodes[0].GetName(), second=nodes[1].GetName()))
 

@@ -98,6 +98,12 @@ def sourceOf(node):
     return node.GetNodeReference(SOURCE_REFERENCE)
 
 
+def runsOfScene() -> list:
+    """The sequences of the scene that are no results and were made of none, in the order of the scene."""
+    sequences = slicer.util.getNodesByClass("vtkMRMLSequenceNode")
+    return [one for one in sequences if sourceOf(one) is None and not one.GetAttribute(ATTRIBUTE + "Role")]
+
+
 def resultsOf(source, kind: str) -> list:
     """The results of a run that are in the scene, of the kind FULL or PREVIEW."""
     nodes = [
@@ -144,24 +150,6 @@ def sampleFrames(frames) -> np.ndarray:
         step = max(1, min(frame.shape) // _SAMPLED_SIDE)
         sampled.append(frame[::step, ::step].astype(np.float64).ravel())
     return np.concatenate(sampled)
-
-
-def putFrame(node, run: InputRun, index: int, number: int, frame) -> None:
-    """Put one frame into a node that `addDerived` made.
-
-    Args:
-        node: the derived node.
-        run: where it came from.
-        index: of the frame in a stack.
-        number: of the frame in the source, counted from 1.
-        frame: (rows, cols).
-    """
-    if run.isSequence:
-        texts = {name: node.GetAttribute(name) for name in node.GetAttributeNames() if name.startswith(ATTRIBUTE)}
-        _setFrame(node, run, number, frame, _frameVolume(node.GetName(), texts))
-    else:
-        slicer.util.arrayFromVolume(node)[index] = frame
-        slicer.util.arrayFromVolumeModified(node)
 
 
 def renewFrame(node, index: int, frame):

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import numpy as np
-import slicer
 import vtk
 
-from DSADeblurScene.compare import VIEWS, checkSource, comparableInSteps, frameNumbersOf, showSideBySide
-from DSADeblurScene.derived import ATTRIBUTE, sourceOf
+from DSADeblurScene.compare import checkSource, frameNumbersOf, isSubtracted
+from DSADeblurScene.derived import sourceOf
 from DSADeblurScene.input import NodeFrames, browserForSequence, readInput
+from DSADeblurScene.layouts import BOTH, VIEWS, CompareView, logicOf
+
+if TYPE_CHECKING:
+    from DSADeblurScene.compare_views import CompareViews
 
 # Contrast is judged on about this many rows or columns, by this share of the pixels.
 _SAMPLED_SIDE = 128
 _DARKEST = 0.05
 
 
-def showResult(derived) -> Iterator:
-    """Show a derived node beside its original; the difference is left to `compare.showComparison`, it takes long.
-
-    A generator: the first step shows. Each further one computes one frame of an original that must be subtracted
-    first, so that the caller can let the application live in between.
+def showResultInSteps(
+    views: CompareViews, derived, kind: CompareView = CompareView.PAIR
+) -> Generator[None, None, None]:
+    """Show a derived node and its original at the frame to look at first; a generator, in some steps.
 
     Raises:
         ValueError: one sentence, if the node or its source is gone.
     """
     checkSource(derived)
-    number = frameToShow(derived)
-    steps = comparableInSteps(derived, number)
-    original = next(steps)
+    number, asked = frameToShow(derived), views.asked
+    yield
     selectFrame(derived, number)
-    showSideBySide(original, derived)
-    jumpToFrame(derived, number)
-    yield original
-    yield from steps
+    yield
+    # Somebody may have asked for another view meanwhile.
+    if views.asked == asked:
+        yield from views.showInSteps(derived, kind)
+    if views.asked == asked + 1:
+        jumpToFrame(derived, number)
 
 
 def frameToShow(derived) -> int:
@@ -43,7 +47,7 @@ def frameToShow(derived) -> int:
     Of a subtracted run that with most contrast agent; else that which is shown now, or the middle one.
     """
     numbers = frameNumbersOf(derived)
-    if derived.GetAttribute(ATTRIBUTE + "Subtraction") is not None:
+    if isSubtracted(derived):
         return numbers[mostOpacified(readInput(derived).frames)]
     shown, source = None, sourceOf(derived)
     browser = browserForSequence(source) if source.IsA("vtkMRMLSequenceNode") else None
@@ -84,6 +88,5 @@ def jumpToFrame(derived, number: int) -> None:
     ijkToRas = vtk.vtkMatrix4x4()
     source.GetIJKToRASMatrix(ijkToRas)
     place = ijkToRas.MultiplyPoint((0.0, 0.0, number - 1.0, 1.0))
-    for tag in VIEWS[:2]:
-        logic = slicer.app.applicationLogic().GetSliceLogicByLayoutName(tag)
+    for logic in filter(None, map(logicOf, (*VIEWS, BOTH))):
         logic.GetSliceNode().JumpSliceByOffsetting(*place[:3])

@@ -96,7 +96,7 @@ def shownIndex(node) -> int:
     The browser counts where it plays a sequence, the first slice view with the volume where it is a stack.
     """
     if not node.IsA("vtkMRMLSequenceNode"):
-        return _slicedIndex(node)
+        return _shownSlice(node)
     browser = browserForSequence(node)
     if browser is None:
         return 0 if node.GetNumberOfDataNodes() == 1 else -1
@@ -107,17 +107,23 @@ def shownIndex(node) -> int:
     return node.GetItemNumberFromIndexValue(browser.GetMasterSequenceNode().GetNthIndexValue(position), True)
 
 
-def _slicedIndex(stack) -> int:
+def _shownSlice(stack) -> int:
     if stack.GetImageData().GetDimensions()[2] == 1:
         return 0
-    logics = slicer.app.applicationLogic().GetSliceLogics()
-    for logic in (logics.GetItemAsObject(i) for i in range(logics.GetNumberOfItems())):
-        if logic.GetBackgroundLayer().GetVolumeNode() is stack:
-            toIJK, origin = vtk.vtkMatrix4x4(), logic.GetSliceNode().GetSliceToRAS()
-            stack.GetRASToIJKMatrix(toIJK)
-            point = [origin.GetElement(row, 3) for row in range(3)]
-            return round(toIJK.MultiplyPoint((*point, 1))[2])
+    collection = slicer.app.applicationLogic().GetSliceLogics()
+    logics = [collection.GetItemAsObject(i) for i in range(collection.GetNumberOfItems())]
+    # Those of the layout first: another view may still hold the volume at another slice.
+    for logic in sorted(logics, key=lambda one: not one.GetSliceNode().IsMappedInLayout()):
+        if stack in (logic.GetBackgroundLayer().GetVolumeNode(), logic.GetForegroundLayer().GetVolumeNode()):
+            return slicedIndex(stack, logic.GetSliceNode())
     return -1
+
+
+def slicedIndex(stack, sliceNode) -> int:
+    """Index, counted from 0, of the frame of a stack that lies in the plane of a slice view; it may have none there."""
+    toIJK, plane = vtk.vtkMatrix4x4(), sliceNode.GetSliceToRAS()
+    stack.GetRASToIJKMatrix(toIJK)
+    return round(toIJK.MultiplyPoint((*(plane.GetElement(row, 3) for row in range(3)), 1))[2])
 
 
 def readInput(node) -> InputRun:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,9 @@ from DSADeblurScene.derived import (
 )
 from DSADeblurScene.input import InputRun, readInput
 from DSADeblurScene.run_file import filesOfRun
+from DSADeblurScene.runner import WorkerRunner
 from DSADeblurScene.temporary import makeTemporaryFolder
+from DSADeblurScene.worker_client import Callbacks, WorkerClient
 
 
 @dataclass(frozen=True)
@@ -140,3 +142,32 @@ class Job:
         if message["subtraction"] is not None:
             attributes["Subtraction"] = json.dumps(message["subtraction"])
         return attributes
+
+
+def processed(job: Job, makeRunner: Callable[[], WorkerRunner], progress: Callable[..., None] | None):
+    """Have a worker do a job, wait for it, and return the derived node; all that was temporary goes.
+
+    Args:
+        job: the job.
+        makeRunner: gives the worker's process.
+        progress: called with (tiles done, tiles in all, seconds left or None).
+
+    Raises:
+        RuntimeError: one sentence, if the worker failed.
+    """
+    client = WorkerClient(makeRunner)
+    outcome: dict[str, Any] = {}
+    callbacks = Callbacks(
+        progress=progress or (lambda *_: None),
+        finished=lambda message: outcome.update(message=message),
+        error=lambda text, *_details: outcome.update(error=text),
+    )
+    try:
+        client.submit(job.message(), callbacks)
+        client.wait()
+        if "message" not in outcome:
+            raise RuntimeError(outcome.get("error") or _("The deblurring was stopped."))
+        return job.finish(outcome["message"])
+    finally:
+        client.stop()
+        job.discard()

@@ -15,7 +15,7 @@ from slicer.i18n import tr as _
 
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.request import DeblurRequest, DeblurSettings
-from DSADeblurScene.compare import renewDifference, requestOf
+from DSADeblurScene.compare import requestOf
 from DSADeblurScene.derived import ATTRIBUTE, RESULT, finished, renewFrame, sourceOf, updateShown
 from DSADeblurScene.input import shownIndex, shownVolume
 from DSADeblurScene.slices import Slices
@@ -196,12 +196,11 @@ class LiveControls:
         return frame
 
     def _put(self, node, index: int, request: DeblurRequest, pixels) -> None:
-        """Put a frame with other controls into the node, and into the difference."""
+        """Put a frame with other controls into the node."""
         self._node, self._ahead[index] = node, request
         volume = renewFrame(node, index, pixels)
         if volume is not node:
             volume.SetAttribute(_REQUEST, json.dumps(request.as_dict()))
-        renewDifference(node, index, pixels)
 
     def _agree(self, node, request: DeblurRequest) -> None:
         """All frames but those that were shown ahead since have the controls that are asked here."""

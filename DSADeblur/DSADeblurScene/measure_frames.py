@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from slicer.i18n import tr as _
 
-from DSADeblurScene.compare import MISSING, SUBTRACTED_REFERENCE, frameNumbersOf, originalFrames, requestOf
-from DSADeblurScene.derived import ATTRIBUTE
+from DSADeblurScene.compare import frameNumbersOf, isSubtracted, originalFrames, requestOf
 from DSADeblurScene.input import browserForSequence, readInput, shownIndex, shownVolume
 from DSADeblurScene.lengths import MeasuredRun, nativeNode
 
 if TYPE_CHECKING:
+    from DSADeblurLib.lazy_frames import Frames
     from DSADeblurLib.measurement.markup import Picture
     from DSADeblurScene.live_controls import LiveControls
 
@@ -55,6 +55,7 @@ class MeasuredFrames:
         self._derived: Any = derived if isOurs and derived is not measured.run.node else None
         self._numbers = [] if self._derived is None else frameNumbersOf(self._derived)
         self._kept: tuple[tuple, list[Picture]] | None = None
+        self._originals: Frames | None = None
 
     def shownNodes(self) -> list:
         """The nodes that report when another frame is shown, or when one has changed."""
@@ -110,11 +111,8 @@ class MeasuredFrames:
         if pixels is None:
             return None
         yield
-        values = pixels if self._isSubtracted() else self._logarithms(pixels[None], 0)
+        values = pixels if isSubtracted(self._derived) else self._logarithms(pixels[None], 0)
         return replace(self.pictures(pair)[1], values=np.asarray(values, np.float64))
-
-    def _isSubtracted(self) -> bool:
-        return self._derived.GetAttribute(ATTRIBUTE + "Subtraction") is not None
 
     def _frameNode(self, number: int):
         """The node that holds a frame of the result; it has the attributes of what was made with it."""
@@ -132,24 +130,16 @@ class MeasuredFrames:
             return [Picture(self._logarithms(self.run.run.frames, number - 1), blurs and blurs[0])]
         index = self._numbers.index(number)
         sharp = readInput(self._derived).frames
-        if not self._isSubtracted():
+        if not isSubtracted(self._derived):
             frames = self._logarithms(self.run.run.frames, number - 1), self._logarithms(sharp, index)
         else:
-            frames = self._subtracted(number, index), sharp[index]
+            self._originals = self._originals or originalFrames(self._derived)
+            frames = self._originals[index], sharp[index]
         blurs = run_blurs(self.run.acquisition, requestOf(self._frameNode(number)).restoration.sharpness)
         return [
             Picture(np.asarray(frame, np.float64), blur)
             for frame, blur in zip(frames, blurs or (None, None), strict=True)
         ]
-
-    def _subtracted(self, number: int, index: int) -> np.ndarray:
-        """A frame of the source subtracted as the result was: from the scene where it has been made already."""
-        made = self._derived.GetNodeReference(SUBTRACTED_REFERENCE)
-        if made is None or str(number) in (made.GetAttribute(MISSING) or "").split():
-            return originalFrames(self._derived)[index]
-        if made.IsA("vtkMRMLSequenceNode"):
-            made, index = made.GetDataNodeAtValue(self.run.run.indexValues[number - 1], True), 0
-        return readInput(made).frames[index]
 
     def _logarithms(self, frames, index: int) -> np.ndarray:
         """A frame as the scene has it, in logarithms of intensity where the header says how to get there."""

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import slicer
 import vtk
 
-from DSADeblurScene.compare import VIEWS
 from DSADeblurScene.derived import ATTRIBUTE
+from DSADeblurScene.layouts import PLOT_LAYOUT_ID, VIEWS
 
 if TYPE_CHECKING:
     from DSADeblurLib.measurement.markup import Plot
 
-# Next to those of `compare`.
-LAYOUT_ID = 6323
 PLOT_VIEW = "DSADeblurPlot"
 _ROLE = ATTRIBUTE + "Role"
 _COLOURS, _OTHER = {"original": (0.9, 0.45, 0.1), "deblurred": (0.1, 0.45, 0.9)}, (0.3, 0.3, 0.3)
@@ -68,9 +66,9 @@ def putPlot(plot: Plot, name: str):
 def showPlot(chart) -> None:
     """Show a chart below original and deblurred."""
     layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-    if not layout.IsLayoutDescription(LAYOUT_ID):
-        layout.AddLayoutDescription(LAYOUT_ID, layoutDescription())
-    layout.SetViewArrangement(LAYOUT_ID)
+    if not layout.IsLayoutDescription(PLOT_LAYOUT_ID):
+        layout.AddLayoutDescription(PLOT_LAYOUT_ID, layoutDescription())
+    layout.SetViewArrangement(PLOT_LAYOUT_ID)
     view = slicer.mrmlScene.GetSingletonNode(PLOT_VIEW, "vtkMRMLPlotViewNode")
     if view is not None:
         view.SetPlotChartNodeID(chart.GetID())

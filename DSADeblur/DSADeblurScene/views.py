@@ -12,9 +12,10 @@ from slicer.i18n import tr as _
 
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.lazy_frames import MappedFrames
-from DSADeblurScene.compare import frameNumbersOf, showSideBySide, subtractedSource
+from DSADeblurScene.compare import frameNumbersOf, isSubtracted, subtractedSource
 from DSADeblurScene.derived import ATTRIBUTE, addDerived, addPicture, setWindow, sourceOf, updateShown, vesselWindow
 from DSADeblurScene.input import NodeFrames, readInput, shownVolume
+from DSADeblurScene.layouts import showSideBySide
 from DSADeblurScene.temporary import makeTemporaryFolder
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def hasViews(derived) -> bool:
     """Whether these views can be made: the node was subtracted, and its source is still there."""
     if derived is None or sourceOf(derived) is None:
         return False
-    return derived.GetAttribute(ATTRIBUTE + "Subtraction") is not None
+    return isSubtracted(derived)
 
 
 def showPeakOpacification(derived, progress: Progress = lambda done, total: None) -> tuple:
@@ -73,7 +74,7 @@ def showPeakOpacification(derived, progress: Progress = lambda done, total: None
         return addPicture(run, pixels[0], name=name, attributes=attributes)
 
     nodes = _put(derived, PEAK_REFERENCES, [pixels[np.newaxis] for pixels in pictures], names, attributes, add)
-    showSideBySide(*nodes)
+    showSideBySide(*map(shownVolume, nodes))
     return nodes
 
 
@@ -115,7 +116,7 @@ def showWithBackground(derived, fraction: float, progress: Progress = lambda don
             nodes = _putBackground(derived, (source, deblurred), fraction, lambda: progress(count, count))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    showSideBySide(*nodes)
+    showSideBySide(*map(shownVolume, nodes))
     return nodes
 
 

@@ -34,7 +34,7 @@ def test_picture_has_both_halves_of_the_shown_frame_and_the_label(tmp_path, out,
     from PIL import Image
 
     from DSADeblurLib.pictures import LABEL, side_by_side
-    from DSADeblurScene.compare import comparable
+    from DSADeblurScene.compare import originalFrames
     from DSADeblurScene.derived import setWindow
     from DSADeblurScene.input import browserForSequence, shownVolume
 
@@ -48,7 +48,7 @@ def test_picture_has_both_halves_of_the_shown_frame_and_the_label(tmp_path, out,
         picture.load()
     assert slicer.mrmlScene.GetNumberOfNodes() == count and picture.info["Description"] == LABEL
     index = 2 if subtracted else 4
-    frames = [np.clip(allFrames(one)[index], *window) for one in (comparable(node) if subtracted else source, node)]
+    frames = [np.clip(one[index], *window) for one in (originalFrames(node), allFrames(node))]
     left, right = panels(picture)
     assert likeness(left, frames[0]) > 0.999 and likeness(right, frames[1]) > 0.999
     assert np.array_equal(np.asarray(picture), np.asarray(side_by_side(*frames, window)))
@@ -68,15 +68,15 @@ def test_picture_of_a_frame_that_the_result_does_not_have(tmp_path, out):
 
 
 def test_picture_of_a_stack_is_of_the_slice_that_is_shown(host, tmp_path, out):
-    from DSADeblurScene.compare import VIEWS, showComparison
     from DSADeblurScene.export_pictures import shownFrame
     from DSADeblurScene.export_result import resultOf
+    from DSADeblurScene.layouts import VIEWS, showSideBySide
 
     node = deblurred(load(tmp_path / "a.dcm", stack=True), frame_range=(2, 5))
     with pytest.raises(ValueError, match="No frame of the result is shown"):
         export(node, out, "png")
-    showComparison(node)
-    view = slicer.app.applicationLogic().GetSliceLogicByLayoutName(VIEWS[1])
+    showSideBySide(node, node)
+    view = slicer.app.applicationLogic().GetSliceLogicByLayoutName(VIEWS[0])
     shown = []
     for index in range(4):
         ijkToRas = slicer.util.vtkMatrixFromArray(np.eye(4))

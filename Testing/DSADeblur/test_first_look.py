@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import samples
 import slicer
-from scenes import allFrames, derive, ijkToRas, load
+from scenes import derive, ijkToRas, load
+
+from DSADeblurLib.steps import finished
 
 pytestmark = pytest.mark.slow
 
@@ -20,6 +22,16 @@ ORDER = [0, 1, 2, 5, 4, 3]
 
 def bolus() -> np.ndarray:
     return samples.vessel_frames()[ORDER]
+
+
+@pytest.fixture
+def views(gui):
+    gui.loadModule()
+    from DSADeblurScene.compare_views import CompareViews
+
+    comparison = CompareViews()
+    yield comparison
+    comparison.close()
 
 
 def subtractedResult(path, numbers=(3, 4, 5, 6), frames=None, **options):
@@ -54,42 +66,35 @@ def ras(sliceNode) -> list[float]:
 
 
 @pytest.mark.parametrize("stack", [False, True])
-def test_subtracted_result_is_shown_where_contrast_is_most(host, tmp_path, stack):
-    from DSADeblurScene.compare import LAYOUT_IDS, VIEWS, comparable
-    from DSADeblurScene.first_look import showResult
-    from DSADeblurScene.input import browserForSequence, shownVolume
+def test_subtracted_result_is_shown_where_contrast_is_most(gui, views, tmp_path, stack):
+    from DSADeblurScene.first_look import showResultInSteps
+    from DSADeblurScene.input import browserForSequence
+    from DSADeblurScene.layouts import LAYOUT_IDS, VIEWS, CompareView
 
     source, derived, differences = subtractedResult(tmp_path / "a.dcm", stack=stack)
     at = FULLEST - 3
-    steps = showResult(derived)
-    original = next(steps)
-    assert arrangement(host) == LAYOUT_IDS[2]
+    finished(showResultInSteps(views, derived))
+    assert arrangement(gui) == LAYOUT_IDS[CompareView.PAIR]
     if not stack:
         assert browserForSequence(source).GetSelectedItemNumber() == FULLEST - 1
     assert np.array_equal(seenIn(VIEWS[0]), differences[at])
     assert np.array_equal(seenIn(VIEWS[1]), differences[at] * np.float32(1.5))
-    displays = [shownVolume(node).GetDisplayNode() for node in (original, derived)]
-    windows = [(one.GetWindowLevelMin(), one.GetWindowLevelMax()) for one in displays]
-    assert windows[0] == pytest.approx(windows[1]) and windows[0][0] < differences[at].min()
-    # One frame in a step, and nothing else meanwhile.
-    count = slicer.mrmlScene.GetNumberOfNodes()
-    assert len(list(steps)) == len(differences) - 1
-    assert slicer.mrmlScene.GetNumberOfNodes() == count
-    assert comparable(derived) is original and np.array_equal(allFrames(original), differences)
-    assert np.array_equal(seenIn(VIEWS[0]), differences[at])
+    window = views._frames.original.GetDisplayNode()
+    assert window is views._frames.deblurred.GetDisplayNode()
+    assert window.GetWindowLevelMin() < differences[at].min()
 
 
-def test_native_result_stays_at_the_users_frame_or_goes_to_the_middle(host, tmp_path):
-    from DSADeblurScene.compare import VIEWS
-    from DSADeblurScene.first_look import showResult
+def test_native_result_stays_at_the_users_frame_or_goes_to_the_middle(views, tmp_path):
+    from DSADeblurScene.first_look import showResultInSteps
     from DSADeblurScene.input import browserForSequence, shownVolume
+    from DSADeblurScene.layouts import VIEWS
 
     frames = bolus()
     source = load(tmp_path / "a.dcm", frames)
     derived, browser = derive(source, frames[1:5] // 2, range(2, 6)), browserForSequence(source)
     for user, shown in ((2, 2), (0, 3), (5, 3)):
         browser.SetSelectedItemNumber(user)
-        assert list(showResult(derived)) == [source]
+        finished(showResultInSteps(views, derived))
         assert browser.GetSelectedItemNumber() == shown
         assert np.array_equal(seenIn(VIEWS[0]), frames[shown])
         assert np.array_equal(seenIn(VIEWS[1]), frames[shown] // 2)
@@ -97,13 +102,13 @@ def test_native_result_stays_at_the_users_frame_or_goes_to_the_middle(host, tmp_
     assert displays[0].GetWindowLevelMin() == displays[1].GetWindowLevelMin()
 
 
-def test_native_stack_is_shown_in_its_middle(host, tmp_path):
-    from DSADeblurScene.compare import VIEWS
-    from DSADeblurScene.first_look import showResult
+def test_native_stack_is_shown_in_its_middle(views, tmp_path):
+    from DSADeblurScene.first_look import showResultInSteps
+    from DSADeblurScene.layouts import VIEWS
 
     frames = bolus()
     source = load(tmp_path / "a.dcm", frames, stack=True)
-    list(showResult(derive(source, frames[:3] // 2, (1, 2, 3))))
+    finished(showResultInSteps(views, derive(source, frames[:3] // 2, (1, 2, 3))))
     assert np.array_equal(seenIn(VIEWS[0]), frames[1]) and np.array_equal(seenIn(VIEWS[1]), frames[1] // 2)
 
 
@@ -135,36 +140,6 @@ def test_offset_of_a_whole_frame_is_no_contrast(host):
     assert mostOpacified(readInput(node).frames) == 2
 
 
-def test_compare_goes_on_where_the_steps_were_left(host, tmp_path):
-    from DSADeblurScene.compare import SUBTRACTED_REFERENCE, showComparison
-    from DSADeblurScene.first_look import showResult
-
-    _source, derived, differences = subtractedResult(tmp_path / "a.dcm")
-    steps = showResult(derived)
-    next(steps), next(steps)
-    showComparison(derived)
-    assert np.array_equal(allFrames(derived.GetNodeReference(SUBTRACTED_REFERENCE)), differences)
-    assert list(steps) == []
-
-
-@pytest.mark.parametrize("gone", ["scene", "derived", "source"])
-def test_steps_end_when_the_nodes_are_gone(host, tmp_path, gone):
-    from DSADeblurScene.first_look import showResult
-
-    source, derived, _ = subtractedResult(tmp_path / "a.dcm")
-    steps = showResult(derived)
-    next(steps)
-    if gone == "scene":
-        slicer.mrmlScene.Clear(False)
-    else:
-        slicer.mrmlScene.RemoveNode(derived if gone == "derived" else source)
-    count = slicer.mrmlScene.GetNumberOfNodes()
-    assert list(steps) == [] and slicer.mrmlScene.GetNumberOfNodes() == count
-    if gone == "source":
-        with pytest.raises(ValueError, match="Nothing to compare"):
-            next(showResult(derived))
-
-
 def selected(source) -> int:
     from DSADeblurScene.input import browserForSequence
 
@@ -173,8 +148,8 @@ def selected(source) -> int:
 
 def test_panel_shows_the_result_and_scripts_leave_the_layout_alone(gui, tmp_path, tiny_model):
     widget = gui.openModule()
-    from DSADeblurScene.compare import LAYOUT_IDS, SUBTRACTED_REFERENCE, VIEWS, fitViews
     from DSADeblurScene.input import browserForSequence, readInput, shownVolume
+    from DSADeblurScene.layouts import LAYOUT_IDS, CompareView
 
     source = load(tmp_path / "a.dcm", bolus(), **MASKED)
     before = arrangement(gui)
@@ -186,26 +161,7 @@ def test_panel_shows_the_result_and_scripts_leave_the_layout_alone(gui, tmp_path
     assert gui.processEvents(lambda: widget.runSection.isIdle)
     assert widget.ui.statusLabel.text.startswith("Done"), widget.ui.statusLabel.text
     derived = widget._parameterNode.derivedNode
-    assert gui.processEvents(lambda: arrangement(gui) == LAYOUT_IDS[2])
+    assert gui.processEvents(lambda: arrangement(gui) == LAYOUT_IDS[CompareView.PAIR])
     value = browserForSequence(source).GetMasterSequenceNode().GetNthIndexValue(selected(source))
     assert value in readInput(derived).indexValues
     assert shownVolume(derived).GetImageData().GetNumberOfPoints() > 0
-    original = derived.GetNodeReference(SUBTRACTED_REFERENCE)
-    assert gui.processEvents(lambda: original.GetNumberOfDataNodes() == 4)
-    widget.ui.compareButton.click()
-    assert gui.processEvents(lambda: widget.runSection.isIdle)
-    logics = [slicer.app.applicationLogic().GetSliceLogicByLayoutName(tag) for tag in VIEWS]
-    for logic in logics:
-        logic.ResizeSliceNode(640, 300)
-    fields = [logic.GetSliceNode().GetFieldOfView() for logic in logics]
-
-    def fieldsNow():
-        return [logic.GetSliceNode().GetFieldOfView() for logic in logics]
-
-    # The views have another size now, and are fitted to it when they are shown.
-    widget.ui.compareButton.click()
-    assert gui.processEvents(lambda: all(now != field for now, field in zip(fieldsNow(), fields, strict=True)))
-    fitted = fieldsNow()
-    fitViews()
-    assert fitted == fieldsNow()
-    assert all(logic.GetSliceCompositeNode().GetLinkedControl() for logic in logics)

@@ -136,23 +136,38 @@ def test_the_truth_is_told_of_a_result_that_has_followed(gui, panel, apply, tmp_
     assert not panel._parameterNode.exportReviewed
 
 
-def test_difference_follows_and_pictures_of_older_frames_go(gui, panel, apply, tmp_path):
-    from DSADeblurScene.compare import DIFFERENCE_REFERENCE, SUBTRACTED_REFERENCE
-    from DSADeblurScene.input import shownVolume
+@pytest.mark.parametrize("kind", ["CHANGE", "SWIPE", "FLICKER"])
+def test_views_follow_and_pictures_of_older_frames_go(gui, panel, apply, tmp_path, kind):
+    from DSADeblurScene.compare import originalFrames
+    from DSADeblurScene.input import shownIndex, shownVolume
+    from DSADeblurScene.layouts import BOTH, VIEWS, CompareView, logicOf
     from DSADeblurScene.views import BACKGROUND_REFERENCES, PEAK_REFERENCES
 
     derived = apply(load(tmp_path / "a.dcm", **MASKED))
-    for button in (panel.ui.peakButton, panel.ui.backgroundButton, panel.ui.compareButton):
+    for button in (panel.ui.peakButton, panel.ui.backgroundButton):
         button.click()
         wait(gui, panel)
+    panel.ui.compareViewComboBox.currentIndex = list(CompareView).index(CompareView[kind])
+    panel.ui.compareButton.click()
+    wait(gui, panel)
     made = [derived.GetNodeReference(name) for name in (*PEAK_REFERENCES, *BACKGROUND_REFERENCES)]
     made += [shownVolume(one) for one in made]
-    difference, original = map(derived.GetNodeReference, (DIFFERENCE_REFERENCE, SUBTRACTED_REFERENCE))
-    slide(gui, panel.ui.sharpnessSlider, 0.4)
-    assert np.array_equal(shownPixels(difference), shownPixels(derived) - shownPixels(original))
-    handle(panel.ui.sharpnessSlider).setSliderDown(False)
-    wait(gui, panel)
-    assert np.array_equal(allFrames(difference), allFrames(derived) - allFrames(original))
+    views, index = panel.logic.compareViews, shownIndex(derived)
+    assert views.kind is CompareView[kind]
+    for value, letGo in ((0.4, False), (0.4, True)):
+        if letGo:
+            handle(panel.ui.sharpnessSlider).setSliderDown(False)
+            wait(gui, panel)
+        else:
+            slide(gui, panel.ui.sharpnessSlider, value)
+        shown = shownPixels(derived)
+        if kind == "CHANGE":
+            assert logicOf(VIEWS[2]).GetBackgroundLayer().GetVolumeNode() is views._frames.change
+            assert np.array_equal(shownPixels(views._frames.change), shown - originalFrames(derived)[index])
+        else:
+            seen = logicOf(BOTH).GetForegroundLayer().GetVolumeNode()
+            assert np.array_equal(slicer.util.arrayFromVolume(seen)[0], shown)
+        assert f"sharpness {value}" in views._frames.labels()[1]
     assert None not in made and not any(map(slicer.mrmlScene.IsNodePresent, made))
 
 

@@ -47,11 +47,11 @@ def test_the_next_plot_takes_the_place_of_the_first(host):
 
 
 def test_the_chart_is_shown_below_the_frames(host):
-    from DSADeblurScene.measure_plot import LAYOUT_ID, PLOT_VIEW, putPlot, showPlot
+    from DSADeblurScene.measure_plot import PLOT_LAYOUT_ID, PLOT_VIEW, putPlot, showPlot
 
     chart = putPlot(plotOf("original"), "D")
     showPlot(chart)
-    assert host.layoutLogic.GetLayoutNode().GetViewArrangement() == LAYOUT_ID
+    assert host.layoutLogic.GetLayoutNode().GetViewArrangement() == PLOT_LAYOUT_ID
     views = host.layoutLogic.GetViewNodes()
     kinds = [views.GetItemAsObject(i).GetClassName() for i in range(views.GetNumberOfItems())]
     assert kinds.count("vtkMRMLSliceNode") == 2

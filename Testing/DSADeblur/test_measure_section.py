@@ -87,7 +87,7 @@ def test_a_stenosis_and_a_diameter_in_words(gui, panel, run):
 
 
 def test_plot_follows_its_markup(gui, panel, run):
-    from DSADeblurScene.measure_plot import LAYOUT_ID
+    from DSADeblurScene.layouts import PLOT_LAYOUT_ID
 
     ui, volume = run
     line = drawDiameter(volume)
@@ -95,7 +95,7 @@ def test_plot_follows_its_markup(gui, panel, run):
     ui.plotButton.click()
     (chart,) = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")
     assert chart.GetTitle().startswith("D: Profile") and chart.GetNumberOfPlotSeriesNodes() == 4
-    assert gui.layoutLogic.GetLayoutNode().GetViewArrangement() == LAYOUT_ID
+    assert gui.layoutLogic.GetLayoutNode().GetViewArrangement() == PLOT_LAYOUT_ID
     table, before = chart.GetNthPlotSeriesNode(0).GetTableNode(), chart.GetMTime()
     first = [table.GetCellText(row, 1) for row in range(table.GetNumberOfRows())]
     line.SetName("renamed")

@@ -6,14 +6,17 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
+import types
 from pathlib import Path
 
 import apicheck
+import dicomhost
 import hostpaths
 import numpy as np
 import pytest
 import samples
 import slicer
+import slicerapi
 from scenes import allFrames, fingerprint, load
 
 pytestmark = pytest.mark.slow
@@ -76,8 +79,7 @@ def test_apply_puts_a_derived_run_beside_the_original(gui, panel, tmp_path, tiny
     assert fingerprint(source) == before and len(temporaryFolders()) == 1
     assert panel.ui.compareButton.enabled
     panel.ui.compareButton.click()
-    assert gui.processEvents(lambda: idle(panel))
-    assert gui.layoutLogic.GetLayoutNode().GetViewArrangement() > 100
+    assert gui.processEvents(lambda: panel.logic.compareViews.derived is derived)
 
 
 def test_cancel_leaves_the_scene_as_it_was(gui, panel, underWay):
@@ -282,7 +284,7 @@ def test_choices_are_saved_with_the_scene(gui, panel, tmp_path, tiny_model):
     assert panel.ui.inputSelector.currentNode().GetName() == "5: XA DSA cerebral [1]"
     assert panel.ui.compareButton.enabled
     panel.ui.compareButton.click()
-    assert gui.processEvents(lambda: idle(panel)) and panel.ui.statusLabel.text == ""
+    assert gui.processEvents(lambda: panel.logic.compareViews.derived is panel._parameterNode.derivedNode)
 
 
 def test_model_folder_is_browsed(gui, monkeypatch, tiny_model, tmp_path):
@@ -317,13 +319,17 @@ def test_description_is_complete(gui):
     assert "Research use only" in told.helpText and "10.1177/15910199221143168" in told.acknowledgementText
 
 
-def test_self_test_runs(gui, monkeypatch, tiny_model):
+def test_self_test_runs(gui, monkeypatch, tmp_path, tiny_model):
     gui.openModule()
-    process = gui.module.DSADeblurLogic.process
-    monkeypatch.setattr(
-        gui.module.DSADeblurLogic, "process", lambda self, node, **options: process(self, node, tiny_model, **options)
-    )
+    gui.widget._parameterNode.request.model = tiny_model
+    database = dicomhost.DicomUtils(tmp_path / "storage")
+    monkeypatch.setitem(sys.modules, "DICOMLib", types.SimpleNamespace(DICOMUtils=database))
+    slicerapi.replace(monkeypatch, "slicer.util.saveScene", lambda filename, properties={}: gui.saveScene(filename))
+    slicerapi.replace(monkeypatch, "slicer.util.loadScene", lambda filename, properties={}: gui.loadScene(filename))
+    told = []
+    monkeypatch.setattr(gui.module.DSADeblurTest, "delayDisplay", lambda self, text: told.append(text))
     slicer.selfTests["DSADeblur"](msec=0)
+    assert told == ["Test passed"]
 
 
 def test_self_test_outside_unittest_skips_nothing_loudly(gui, monkeypatch):

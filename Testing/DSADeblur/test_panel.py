@@ -26,7 +26,7 @@ def test_time_spans(seconds, text):
 def test_an_error_in_a_slot_is_told_and_logged(gui, module, monkeypatch):
     ui = module.ui
     assert not ui.errorIconLabel.visible and not ui.detailsButton.visible
-    monkeypatch.setattr(module.viewsSection, "_run", lambda work: 1 / 0)
+    monkeypatch.setattr(module.viewsSection, "_run", lambda work, label: 1 / 0)
     module.viewsSection._onPeak(False)
     assert "ZeroDivisionError" in gui.errors.texts.pop()
     assert "division by zero" in ui.statusLabel.text and ui.errorIconLabel.visible and ui.statusLabel.styleSheet

@@ -110,9 +110,10 @@ def test_what_the_application_calls_is_a_slot(path):
             continue
         if node.func.attr not in ("connect", "addObserver", "AddObserver", "singleShot"):
             continue
-        called = node.args[-1]
+        # AddObserver takes a priority after the function.
+        called = node.args[1 if node.func.attr == "AddObserver" else -1]
         # A lambda that calls nothing keeps something until the event loop turns.
         called = called.body if isinstance(called, ast.Lambda) else called
         name = called.func if isinstance(called, ast.Call) else called
-        if isinstance(called, ast.Call) or called is node.args[-1]:
+        if isinstance(called, ast.Call) or called in node.args:
             assert ast.unparse(name).split(".")[-1] in slots | {"slot"}, f"{path.name}:{node.lineno}"

@@ -66,7 +66,7 @@ def test_peak_opacification_is_the_minimum(host, tmp_path, options):
 
 
 def test_both_pictures_are_shown_and_renewed(host, tmp_path):
-    from DSADeblurScene.compare import LAYOUT_IDS, VIEWS
+    from DSADeblurScene.layouts import LAYOUT_IDS, VIEWS, CompareView
     from DSADeblurScene.views import showPeakOpacification
 
     _source, derived, *_ = subtractedRun(tmp_path / "a.dcm")
@@ -74,7 +74,7 @@ def test_both_pictures_are_shown_and_renewed(host, tmp_path):
     count = slicer.mrmlScene.GetNumberOfNodes()
     nodes = showPeakOpacification(derived)
     assert slicer.mrmlScene.GetNumberOfNodes() == count
-    assert host.layoutLogic.GetLayoutNode().GetViewArrangement() == LAYOUT_IDS[2]
+    assert host.layoutLogic.GetLayoutNode().GetViewArrangement() == LAYOUT_IDS[CompareView.PAIR]
     for tag, node in zip(VIEWS, nodes, strict=False):
         logic = slicer.app.applicationLogic().GetSliceLogicByLayoutName(tag)
         assert logic.GetBackgroundLayer().GetVolumeNode() is node

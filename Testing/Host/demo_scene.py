@@ -18,8 +18,6 @@ import pydicom  # noqa: E402
 import viewhost  # noqa: E402
 from mrmlhost import MRMLHost  # noqa: E402
 
-_LABELS = ("Original", "Deblurred (research use only)", "Difference")
-
 
 def render_compare(
     original_dcm_path: str | Path, derived_dcm_path: str | Path, png_path: str | Path, frame: int | None = None
@@ -39,16 +37,24 @@ def render_compare(
     host = MRMLHost()
     try:
         derived = loadDerived(original_dcm_path, derived_dcm_path)
-        from DSADeblurScene.compare import frameNumbersOf, showComparison
+        from DSADeblurScene.compare import frameNumbersOf
         from DSADeblurScene.derived import sourceOf
         from DSADeblurScene.first_look import mostOpacified
         from DSADeblurScene.input import browserForSequence, readInput
+        from DSADeblurScene.layouts import VIEWS, showSideBySide
+        from DSADeblurScene.shown_frames import ShownFrames
+        from DSADeblurScene.view_overlay import ViewOverlay
 
-        showComparison(derived)
         if frame is None:
             frame = frameNumbersOf(derived)[mostOpacified(readInput(derived).frames)]
         viewhost.showFrame(browserForSequence(sourceOf(derived)), frame)
-        viewhost.writePicture(png_path, viewhost.renderComparison(host, derived, _LABELS))
+        shown = ShownFrames(derived, withChange=True)
+        showSideBySide(shown.original, shown.deblurred, shown.change)
+        shown.follow()
+        for index, (tag, label) in enumerate(zip(VIEWS, shown.labels(), strict=True)):
+            ViewOverlay(tag).setTexts(label, isLeftDeblurred=index > 0)
+        viewhost.writePicture(png_path, viewhost.renderComparison(host, shown.change))
+        shown.close()
         if host.errors.texts:
             raise RuntimeError(host.errors.texts[0])
     finally:

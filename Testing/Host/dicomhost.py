@@ -63,6 +63,13 @@ class DicomUtils(types.ModuleType):
                 database.addFile(path)
         return True
 
+    def openTemporaryDatabase(self, directory=None) -> str:
+        slicer.dicomDatabase = DicomDatabase()
+        return "the user's"
+
+    def closeTemporaryDatabase(self, originalDatabaseDir, cleanup=True) -> None:
+        slicer.dicomDatabase.isOpen = False
+
     def loadSeriesByUID(self, seriesUIDs) -> list[str]:
         """Load the series that the database knows; the ids of the volumes that show their current frames."""
         from DSADeblurScene.input import shownVolume

@@ -17,6 +17,28 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULE_FILE = ROOT / "DSADeblur" / "DSADeblur.py"
 
 
+class ScriptedModuleWidget:
+    """What `widgetRepresentation` gives; `self` is the widget in Python."""
+
+    def __init__(self, widget) -> None:
+        self._widget = widget
+
+    def self(self):
+        return self._widget
+
+
+class ScriptedModule:
+    """slicer.modules.dsadeblur."""
+
+    def __init__(self, host: GuiHost) -> None:
+        self._host, self.name, self.path = host, "DSADeblur", str(host.moduleFile)
+
+    def widgetRepresentation(self) -> ScriptedModuleWidget:
+        if self._host.widget is None:
+            self._host.showModule()
+        return ScriptedModuleWidget(self._host.widget)
+
+
 class GuiHost(MRMLHost):
     """An application that can open the module."""
 
@@ -29,6 +51,8 @@ class GuiHost(MRMLHost):
         QtCore.QSettings.setPath(QtCore.QSettings.Format.IniFormat, QtCore.QSettings.Scope.UserScope, self._folder.name)
         self.qtApplication.setOrganizationName("DSADeblur tests")
         slicer.app.processEvents = self.qtApplication.processEvents
+        slicer.qSlicerScriptedLoadableModule = ScriptedModule
+        slicer.qSlicerScriptedLoadableModuleWidget = ScriptedModuleWidget
         self.moduleFile = MODULE_FILE
         self.module = self.widget = None
 
@@ -44,7 +68,7 @@ class GuiHost(MRMLHost):
         self.module = self._execute()
         parent = SimpleNamespace(path=str(self.moduleFile), icon=None)
         self.description = self.module.DSADeblur(parent)
-        slicer.modules.dsadeblur = SimpleNamespace(path=str(self.moduleFile))
+        slicer.modules.dsadeblur = ScriptedModule(self)
 
     def showModule(self) -> None:
         """What the application does when the user selects the module."""

@@ -17,6 +17,7 @@ import slicer.util  # noqa: E402
 import slicerpy  # noqa: E402
 import vtk  # noqa: E402
 from dicomhost import DicomDatabase  # noqa: E402
+from layouthost import LayoutManager  # noqa: E402
 
 _LOGICS = {
     "Colors": "vtkMRMLColorLogic",
@@ -57,13 +58,19 @@ class Errors(logging.Handler):
 class Application:
     """slicer.app: strict, what is not written here does not exist."""
 
-    def __init__(self, applicationLogic, folder: str) -> None:
-        self._applicationLogic = applicationLogic
+    def __init__(self, applicationLogic, layoutManager: LayoutManager, folder: str) -> None:
+        self._applicationLogic, self._layoutManager = applicationLogic, layoutManager
         self.temporaryPath = folder
         self._slots: dict[str, list] = {"aboutToQuit()": [], "startupCompleted()": [], "lastWindowClosed()": []}
 
     def applicationLogic(self):
         return self._applicationLogic
+
+    def layoutManager(self) -> LayoutManager:
+        return self._layoutManager
+
+    def topLevelWidgets(self) -> tuple:
+        return ()
 
     def connect(self, signal: str, slot) -> None:
         self._slots[signal].append(slot)
@@ -87,7 +94,8 @@ class Application:
 
     def moduleManager(self):
         nothing = lambda signal, slot: None  # noqa: E731
-        return SimpleNamespace(connect=nothing, disconnect=nothing)
+        module = lambda name: getattr(slicer.modules, name.lower(), None)  # noqa: E731
+        return SimpleNamespace(connect=nothing, disconnect=nothing, module=module)
 
     def moduleDocumentationUrl(self, moduleName: str) -> str:
         return f"https://slicer.readthedocs.io/{moduleName}"
@@ -129,7 +137,8 @@ class MRMLHost:
         self._layoutTag = self.layoutLogic.GetLayoutNode().AddObserver(
             vtk.vtkCommand.ModifiedEvent, lambda *_: self.updateSliceLogics()
         )
-        slicer.app = Application(self.applicationLogic, self._folder.name)
+        self.layoutManager = LayoutManager(self)
+        slicer.app = Application(self.applicationLogic, self.layoutManager, self._folder.name)
         slicer.dicomDatabase = DicomDatabase()
         slicer.selfTests = {}
         slicerpy.install(python_folder or os.environ.get("DSADEBLUR_SLICER_PYTHON"))
@@ -142,6 +151,7 @@ class MRMLHost:
     def close(self) -> None:
         """Empty the scene and forget the application."""
         self.layoutLogic.GetLayoutNode().RemoveObserver(self._layoutTag)
+        self.layoutManager.userCloses()
         for i in range(self.sliceLogics.GetNumberOfItems()):
             self.sliceLogics.GetItemAsObject(i).SetMRMLScene(None)
         self.sliceLogics.RemoveAllItems()
@@ -168,8 +178,10 @@ class MRMLHost:
         logics = [self.sliceLogics.GetItemAsObject(i) for i in range(self.sliceLogics.GetNumberOfItems())]
         known = {logic.GetSliceNode().GetLayoutName() for logic in logics if logic.GetSliceNode()}
         views = self.layoutLogic.GetViewNodes()
-        for i in range(views.GetNumberOfItems()):
-            node = views.GetItemAsObject(i)
+        nodes = [views.GetItemAsObject(i) for i in range(views.GetNumberOfItems())]
+        for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+            node.SetMappedInLayout(node in nodes)
+        for node in nodes:
             if node is None or not node.IsA("vtkMRMLSliceNode") or node.GetLayoutName() in known:
                 continue
             logic = slicer.vtkMRMLSliceLogic()

@@ -1,4 +1,4 @@
-"""A picture for the README: python screenshots.py FOLDER writes compare.png.
+"""Pictures for the README: python screenshots.py FOLDER writes compare.png, swipe.png and flicker.png.
 
 The module's own panel and scene code run on the stand-in for the application, with the bundled model and sample run.
 """
@@ -8,16 +8,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import hostpaths  # noqa: E402
 
 hostpaths.prepare()
 
-_LABELS = ("Original", "Deblurred (research use only)", "Difference")
-
 
 def main(folder: str | Path, run: str | Path | None = None, model: str = "compact", frame: int | None = None) -> None:
-    """Deblur a run in the panel and write the picture.
+    """Deblur a run in the panel and write the pictures.
 
     Args:
         folder: of the picture; made when absent.
@@ -50,13 +50,26 @@ def main(folder: str | Path, run: str | Path | None = None, model: str = "compac
         derived = widget._parameterNode.derivedNode
         if derived is None:
             raise RuntimeError(widget.ui.statusLabel.text)
-        widget.ui.compareButton.click()
-        host.processEvents(lambda: widget.runSection.isIdle)
+        from DSADeblurScene.layouts import CompareView
+
+        views = widget.logic.compareViews
+        widget.logic.compare(derived, "change")
         if frame is not None:
             from DSADeblurScene.input import browserForSequence
 
             viewhost.showFrame(browserForSequence(sequence), frame)
-        viewhost.writePicture(folder / "compare.png", viewhost.renderComparison(host, derived, _LABELS))
+        host.turnEventLoop()
+        close = {"size": (640, 512), "zoom": 3.0, "center": viewhost.changedMost(views._frames.change, 3.0)}
+        viewhost.writePicture(folder / "compare.png", viewhost.renderComparison(host, views._frames.change))
+        for kind in (CompareView.SWIPE, CompareView.FLICKER):
+            name = kind.name.lower()
+            widget.logic.compare(derived, name)
+            host.turnEventLoop()
+            pictures = [viewhost.renderLayout(host, **close)]
+            if kind is CompareView.FLICKER:
+                views.flip()
+                pictures.append(viewhost.renderLayout(host, **close))
+            viewhost.writePicture(folder / f"{name}.png", np.concatenate(pictures, axis=1))
         problems = [*host.errors.texts, *qtemu.slotErrors]
         if problems:
             raise RuntimeError(problems[0])
@@ -77,4 +90,5 @@ if __name__ == "__main__":
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     main(sys.argv[1])
-    print(Path(sys.argv[1]).resolve() / "compare.png")
+    for name in ("compare.png", "swipe.png", "flicker.png"):
+        print(Path(sys.argv[1]).resolve() / name)

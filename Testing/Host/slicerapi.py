@@ -12,7 +12,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-_ROOTS = ("slicer", "SampleData", "DICOMLib", "PyTorchUtils")
+_ROOTS = ("slicer", "SampleData", "ScreenCapture", "DICOMLib", "PyTorchUtils")
 # Real classes of slicer-core, in tests as in the application: they refuse by themselves what they do not take.
 _REAL = ("slicer.mrmlScene", "slicer.vtk", "slicer.qMRML", "slicer.parameterNodeWrapper")
 

@@ -131,14 +131,14 @@ def main(frames: int = 100, side: int = 512) -> None:
     step("open the module", host.showModule, lambda: not host.widget._preparation.isBusy)
     widget = host.widget
     sequence = dicomhost.loadLikeSlicer(folder / "run.dcm")
-    idle = lambda: widget.runSection.isIdle  # noqa: E731
+    idle, compare = lambda: widget.runSection.isIdle, widget.ui.compareButton.click
     step("choose the run", lambda: setattr(widget._parameterNode, "inputNode", sequence))
     widget._parameterNode.request.model = _untrained(folder)
     step("leave and enter", lambda: (host.leaveModule(), host.widget.enter()))
     step("move a slider", lambda: setattr(widget.ui.sharpnessSlider, "value", 0.5))
     widget.ui.deviceComboBox.currentIndex = 1
     step("Apply", widget.ui.applyButton.click, lambda: widget.ui.progressBar.value > 0 or idle())
-    step("result and first look", lambda: None, lambda: idle() and _isComplete(widget._parameterNode.derivedNode))
+    step("result and first look", lambda: None, lambda: idle() and widget.logic.compareViews.kind)
     if widget._parameterNode.derivedNode is None:
         raise RuntimeError(widget.ui.statusLabel.text)
     slider, live = qtemu.unwrap(widget.ui.sharpnessSlider)._slider, widget.logic.live
@@ -146,7 +146,11 @@ def main(frames: int = 100, side: int = 512) -> None:
     for position in (40, 30, 20):
         step(f"slide to 0.{position // 10}", lambda: slider.setValue(position), lambda: not live._showing.isBusy)  # noqa: B023
     step("let the slider go", lambda: slider.setSliderDown(False), idle)
-    step("Compare", widget.ui.compareButton.click, idle)
+    views = widget.ui.compareViewComboBox
+    for index in range(views.count):
+        step(f"Compare, view {index + 1}", lambda: (setattr(views, "currentIndex", index), compare()))  # noqa: B023
+        for number in (frames - 1, frames - 2):
+            step("  step to a frame", lambda: browserForSequence(sequence).SetSelectedItemNumber(number))  # noqa: B023
     step("Peak opacification", widget.ui.peakButton.click, idle)
     step("Anatomical background", widget.ui.backgroundButton.click, idle)
     volume, middle, measured = shownVolume(sequence), side / 2, lambda: not widget.measureSection.isBusy
@@ -165,14 +169,6 @@ def main(frames: int = 100, side: int = 512) -> None:
     for text in (*host.errors.texts, *qtemu.slotErrors):
         print(text)
     host.close()
-
-
-def _isComplete(derived) -> bool:
-    """Whether the original beside a subtracted result has all its frames."""
-    from DSADeblurScene.compare import SUBTRACTED_REFERENCE
-
-    original = derived.GetNodeReference(SUBTRACTED_REFERENCE)
-    return original is not None and original.GetNumberOfDataNodes() == derived.GetNumberOfDataNodes()
 
 
 def _compile() -> None:

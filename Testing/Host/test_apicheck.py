@@ -39,7 +39,7 @@ def test_seeded_errors_in_code_are_found(tmp_path, line, expected):
         ('name="SlicerParameterName"', 'name="SlicerParametrName"', "unknown dynamic property"),
         ("mrmlSceneChanged(vtkMRMLScene*)", "mrmlSceneChangd(vtkMRMLScene*)", "has no mrmlSceneChangd"),
         ("<receiver>inputSelector</receiver>", "<receiver>applyButton</receiver>", "does not get the scene"),
-        ('name="compareButton"', 'name="applyButton"', "two widgets"),
+        ('name="resetControlsButton"', 'name="applyButton"', "two widgets"),
     ],
 )
 def test_seeded_errors_in_the_ui_file_are_found(tmp_path, old, new, expected):

@@ -8,14 +8,13 @@ import numpy as np
 import slicer
 import vtk
 from scipy import ndimage
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtk.util.numpy_support import numpy_to_vtk
 
 _GAP = 6
 
 
 def renderLayout(
     host,
-    labels: tuple[str, ...] = (),
     size: tuple[int, int] = (512, 512),
     zoom: float = 1.0,
     center: tuple[float, float, float] | None = None,
@@ -24,7 +23,6 @@ def renderLayout(
 
     Args:
         host: MRMLHost.
-        labels: text in the upper left corner of each view.
         size: of one view in pixels, (width, height).
         zoom: how much closer than the whole image.
         center: RAS position of the middle of the views; None for the middle of the image.
@@ -37,24 +35,26 @@ def renderLayout(
     nodes = [views.GetItemAsObject(i) for i in range(views.GetNumberOfItems())]
     pictures = []
     for i, node in enumerate(node for node in nodes if node.IsA("vtkMRMLSliceNode")):
-        logic = host.applicationLogic.GetSliceLogic(node)
         if i:
             pictures.append(np.full((size[1], _GAP, 3), 255, np.uint8))
-        pictures.append(_renderView(logic, labels[i] if i < len(labels) else "", size, zoom, center))
+        pictures.append(_renderView(host, node, size, zoom, center))
     return np.concatenate(pictures, axis=1)
 
 
-def renderComparison(host, derived, labels: tuple[str, ...], zoom: float = 4.0) -> np.ndarray:
+def renderComparison(host, volume, zoom: float = 4.0) -> np.ndarray:
     """The compare layout twice: the whole images, and below them the part that changed most, closer.
 
     Args:
         host: MRMLHost whose compare layout shows the node.
-        derived: the derived node, at the frame to be shown.
+        volume: the change, at the frame to be shown.
     """
-    from DSADeblurScene.compare import DIFFERENCE_REFERENCE
-    from DSADeblurScene.input import shownVolume
+    whole = renderLayout(host)
+    gap = np.full((_GAP, whole.shape[1], 3), 255, np.uint8)
+    return np.concatenate([whole, gap, renderLayout(host, zoom=zoom, center=changedMost(volume, zoom))])
 
-    volume = shownVolume(derived.GetNodeReference(DIFFERENCE_REFERENCE))
+
+def changedMost(volume, zoom: float) -> tuple[float, float, float]:
+    """RAS position of the middle of the part that changed most, of the size that is seen at this zoom."""
     change = np.abs(slicer.util.arrayFromVolume(volume)[0])
     side = max(3, int(max(change.shape) / zoom))
     rows, cols = change.shape
@@ -65,10 +65,7 @@ def renderComparison(host, derived, labels: tuple[str, ...], zoom: float = 4.0) 
     row, col = np.unravel_index(int(inside.argmax()), inside.shape)
     ijkToRas = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(ijkToRas)
-    center = ijkToRas.MultiplyPoint((float(col + half), float(row + half), 0, 1))[:3]
-    whole = renderLayout(host, labels)
-    gap = np.full((_GAP, whole.shape[1], 3), 255, np.uint8)
-    return np.concatenate([whole, gap, renderLayout(host, zoom=zoom, center=center)])
+    return ijkToRas.MultiplyPoint((float(col + half), float(row + half), 0, 1))[:3]
 
 
 def writePicture(path: str | Path, picture: np.ndarray) -> None:
@@ -84,58 +81,23 @@ def writePicture(path: str | Path, picture: np.ndarray) -> None:
     writer.Write()
 
 
-def _renderView(logic, label: str, size: tuple[int, int], zoom: float, center) -> np.ndarray:
-    window = vtk.vtkRenderWindow()
-    window.SetOffScreenRendering(True)
-    window.SetMultiSamples(0)
-    window.SetSize(*size)
-    renderer = vtk.vtkRenderer()
-    window.AddRenderer(renderer)
+def _renderView(host, node, size: tuple[int, int], zoom: float, center) -> np.ndarray:
+    logic, view = host.applicationLogic.GetSliceLogic(node), host.layoutManager.sliceWidget(node.GetLayoutName())
     # The views are linked; each is fitted by itself, as the application does when its window takes its size.
     composite = logic.GetSliceCompositeNode()
-    linked = composite.GetLinkedControl(), composite.GetHotLinkedControl()
+    linked, offset = (composite.GetLinkedControl(), composite.GetHotLinkedControl()), logic.GetSliceOffset()
     composite.SetLinkedControl(False)
-    logic.ResizeSliceNode(*size)
+    view.sliceView().userResizes(*size)
     logic.FitSliceToBackground(*size)
-    node = logic.GetSliceNode()
+    logic.SetSliceOffset(offset)
     fieldOfView = node.GetFieldOfView()
     node.SetFieldOfView(fieldOfView[0] / zoom, fieldOfView[1] / zoom, fieldOfView[2])
     if center is not None:
         node.JumpSliceByCentering(*center)
-    logic.UpdatePipeline()
+    picture = view.sliceView().userSees()
     composite.SetHotLinkedControl(linked[1])
     composite.SetLinkedControl(linked[0])
-    mapper = vtk.vtkImageMapper()
-    mapper.SetColorWindow(255)
-    mapper.SetColorLevel(127.5)
-    mapper.SetInputConnection(logic.GetImageDataConnection())
-    actor = vtk.vtkActor2D()
-    actor.SetMapper(mapper)
-    actor.GetProperty().SetDisplayLocationToBackground()
-    renderer.AddViewProp(actor)
-    if label:
-        renderer.AddViewProp(_text(label, size))
-    window.Render()
-    grabber = vtk.vtkWindowToImageFilter()
-    grabber.SetInput(window)
-    grabber.ReadFrontBufferOff()
-    grabber.Update()
-    image = grabber.GetOutput()
-    cols, rows, _ = image.GetDimensions()
-    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, cols, -1)[::-1, :, :3].copy()
-
-
-def _text(label: str, size: tuple[int, int]) -> vtk.vtkTextActor:
-    text = vtk.vtkTextActor()
-    text.SetInput(label)
-    style = text.GetTextProperty()
-    style.SetFontSize(18)
-    style.SetBold(True)
-    style.SetColor(1.0, 0.9, 0.2)
-    style.SetShadow(True)
-    style.SetVerticalJustificationToTop()
-    text.SetDisplayPosition(8, size[1] - 6)
-    return text
+    return picture
 
 
 def showFrame(browser, number: int) -> None:
