@@ -125,7 +125,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.outputSection = OutputSection(self.ui)
         self.controlsSection = ControlsSection(self.ui, run, self.logic.live, self._onFollowed)
         self.compareSection = CompareSection(self.ui, run, self.logic.compareViews, self._update)
-        self.trustSection = TrustSection(self.ui, run, self.logic.live.keptOf, self.logic.lookAtTrust)
+        self.trustSection = TrustSection(self.ui, run, self.logic)
         self.subtractionSection = SubtractionSection(self.ui, run, self._update)
         self.calibrationSection = CalibrationSection(self.ui, self.logic.getParameterNode, read, run.showError)
         self.measureSection = MeasureSection(

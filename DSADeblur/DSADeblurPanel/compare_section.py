@@ -52,7 +52,7 @@ class CompareSection:
 
     def showEarly(self, frames: EarlyFrames) -> None:
         """Show what is done of a run that is being deblurred."""
-        self._views.showEarly(frames, self._kind())
+        self._slices.run(self._inSteps(self._views.showEarlyInSteps(frames, self._kind())))
 
     def endEarly(self) -> None:
         """There will be no result: show what was shown before."""

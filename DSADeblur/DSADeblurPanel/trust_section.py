@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from slicer.i18n import tr as _
 
 from DSADeblurPanel.run_section import RunSection
 from DSADeblurScene.slot import slot
-from DSADeblurScene.trust import nothingKept, showMap, showPlace, trustOf
+from DSADeblurScene.trust import legend, nothingKept, showMap, showPlace, trustOf
 from DSADeblurScene.worker_client import Callbacks
 
 
@@ -18,18 +17,11 @@ class TrustSection:
 
     Args:
         runSection: whose bar, button and status line are used.
-        keptOf: gives what was kept of a result, or None.
-        start: begins it for a result.
+        logic: DSADeblurLogic.
     """
 
-    def __init__(
-        self,
-        ui,
-        runSection: RunSection,
-        keptOf: Callable[[Any], str | None],
-        start: Callable[[Any, Callbacks], None],
-    ) -> None:
-        self._ui, self._runSection, self._keptOf, self._start = ui, runSection, keptOf, start
+    def __init__(self, ui, runSection: RunSection, logic: Any) -> None:
+        self._ui, self._runSection, self._logic = ui, runSection, logic
         self.showError = runSection.showError
         self._node: Any = None
         self._listed: dict | None = None
@@ -40,7 +32,8 @@ class TrustSection:
     def showNode(self, node) -> None:
         """The result that this is about, or None."""
         self._node, ui = node, self._ui
-        reason = _("Deblur a run first.") if node is None else nothingKept() if self._keptOf(node) is None else ""
+        isKept = node is not None and self._logic.live.keptOf(node) is not None
+        reason = "" if isKept else _("Deblur a run first.") if node is None else nothingKept()
         ui.trustButton.enabled = not reason
         ui.trustButton.toolTip = reason or _(
             "Look for lines that the data do not explain; takes about as long as Apply."
@@ -62,8 +55,10 @@ class TrustSection:
         self._showMap()
 
     def _showMap(self) -> None:
-        if self._node is not None and self._listed is not None:
-            showMap(self._node, bool(self._ui.trustMapCheckBox.checked))
+        isShown = self._node is not None and self._listed is not None and bool(self._ui.trustMapCheckBox.checked)
+        if self._node is not None:
+            showMap(self._node, isShown)
+        self._logic.compareViews.setLegend(legend() if isShown else "")
 
     @slot
     def _onToggled(self) -> None:
@@ -88,7 +83,7 @@ class TrustSection:
             error=section.fail,
         )
         try:
-            self._start(self._node, callbacks)
+            self._logic.lookAtTrust(self._node, callbacks)
         except (RuntimeError, OSError) as error:
             section.fail(str(error))
 

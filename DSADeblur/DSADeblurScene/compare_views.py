@@ -63,7 +63,7 @@ class CompareViews:
         self._before: tuple[int, Any, CompareView | None] | None = None
         self._overlays: list[ViewOverlay] = []
         self._windows: list[tuple[Any, int]] = []
-        self._isDeblurredShown = True
+        self._isDeblurredShown, self._legend = True, ""
         self._changesPerSecond = 0.0
         self._clock = 0
         scene, layout = slicer.mrmlScene, layoutNode()
@@ -115,16 +115,22 @@ class CompareViews:
             yield
         if asked != self.asked:
             return
-        self._showFrames(ShownFrames(derived, kind is CompareView.CHANGE, originals), kind, derived)
-        self.onShown(kind)
+        frames = ShownFrames(derived, kind is CompareView.CHANGE, originals)
+        yield from self._showFramesInSteps(frames, kind, derived)
+        if self._frames is frames:
+            self.onShown(kind)
 
-    def showEarly(self, frames: EarlyFrames, kind: CompareView) -> None:
+    def showEarlyInSteps(self, frames: EarlyFrames, kind: CompareView) -> Generator[None, None, None]:
         """Show the frames of a run that are done, in the way its result will be shown; `leaveEarlyInSteps` ends it."""
         before = layoutNode().GetViewArrangement(), self.derived, self.kind
         self.asked += 1
-        self._showFrames(frames, CompareView.PAIR if kind is CompareView.CHANGE else kind)
+        frames.begin()
+        showing = self._showFramesInSteps(frames, CompareView.PAIR if kind is CompareView.CHANGE else kind)
+        next(showing)
         self._before = before
-        jumpToFrame(frames.source, frames.first)
+        yield from showing
+        if self._frames is frames:
+            jumpToFrame(frames.source, frames.first)
 
     def leaveEarlyInSteps(self) -> Generator[None, None, None]:
         """Show what was shown before early frames, unless the user has left them; a generator, in some steps."""
@@ -132,17 +138,24 @@ class CompareViews:
             return
         layout, derived, kind = self._before
         self.leave()
+        yield
         if derived is not None and kind is not None and sourceOf(derived) is not None:
             yield from self.showInSteps(derived, kind)
         else:
             layoutNode().SetViewArrangement(layout)
 
-    def _showFrames(self, frames: ShownFrames | EarlyFrames, kind: CompareView, derived=None) -> None:
+    def _showFramesInSteps(
+        self, frames: ShownFrames | EarlyFrames, kind: CompareView, derived=None
+    ) -> Generator[None, None, None]:
         offset = self._offset()
         self.leave()
         self.derived, self.kind, self._frames = derived, kind, frames
         self.candidate = derived or self.candidate
         showLayout(kind)
+        yield
+        # Whoever shows something else meanwhile has left this.
+        if self._frames is not frames:
+            return
         if kind in (CompareView.SWIPE, CompareView.FLICKER):
             showInViews({BOTH: frames.original}, frames.deblurred)
         else:
@@ -151,7 +164,11 @@ class CompareViews:
         if offset is not None and not frames.source.IsA("vtkMRMLSequenceNode"):
             for tag in VIEWS_OF[kind]:
                 logicOf(tag).SetSliceOffset(offset)
-        self._addOverlays()
+        for tag in VIEWS_OF[kind]:
+            yield
+            if self._frames is not frames:
+                return
+            self._addOverlay(tag)
         self._linkWindows(frames)
         self._isDeblurredShown = True
         frames.follow(self._label)
@@ -167,7 +184,8 @@ class CompareViews:
         self.asked += 1
         self.kind = CompareView.PAIR
         showSideBySide(original, deblurred)
-        self._addOverlays()
+        for tag in VIEWS_OF[self.kind]:
+            self._addOverlay(tag)
         for overlay, label in zip(self._overlays, (_("ORIGINAL"), LABEL), strict=True):
             overlay.setTexts(label + "\n" + text, isLeftDeblurred=label == LABEL)
         qt.QTimer.singleShot(0, self._fit)
@@ -182,11 +200,19 @@ class CompareViews:
         self._changesPerSecond = min(changesPerSecond, MOST_CHANGES_PER_SECOND)
         self._restartClock()
 
+    def setLegend(self, text: str) -> None:
+        """What is written below the label of the deblurred image from now on; "" for nothing."""
+        if text != self._legend:
+            self._legend = text
+            self._label()
+
     def flip(self) -> None:
         """Show the other image in the flicker view."""
         if self.kind is CompareView.FLICKER:
             self._isDeblurredShown = not self._isDeblurredShown
-            logicOf(BOTH).GetSliceCompositeNode().SetForegroundOpacity(float(self._isDeblurredShown))
+            composite = logicOf(BOTH).GetSliceCompositeNode()
+            composite.SetForegroundOpacity(float(self._isDeblurredShown))
+            composite.SetLabelOpacity(float(self._isDeblurredShown))
             self._label()
 
     def step(self, count: int) -> bool:
@@ -264,9 +290,9 @@ class CompareViews:
     def _tags(self) -> tuple[str, ...]:
         return () if self.kind is None else VIEWS_OF[self.kind]
 
-    def _addOverlays(self) -> None:
+    def _addOverlay(self, tag: str) -> None:
         kinds = Curtain if self.kind is CompareView.SWIPE else ViewOverlay
-        self._overlays = [kinds(tag, self._onKey) for tag in self._tags()]
+        self._overlays.append(kinds(tag, self._onKey))
 
     def _onKey(self, key: str) -> bool:
         if key == "space" and self.kind is CompareView.FLICKER:
@@ -277,9 +303,11 @@ class CompareViews:
         return key in ("Left", "Right") and self.step(1 if key == "Right" else -1)
 
     def _label(self) -> None:
-        if self._frames is None:
+        if self._frames is None or len(self._overlays) < len(self._tags()):
             return
         original, deblurred, change = self._frames.labels()
+        if self._legend and self.derived is not None:
+            deblurred += "\n" + self._legend
         if self.kind is CompareView.SWIPE:
             self._overlays[0].setTexts(original, deblurred)
         elif self.kind is CompareView.FLICKER:

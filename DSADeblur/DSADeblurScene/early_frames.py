@@ -25,7 +25,7 @@ class EarlyFrames:
         path: of the file that the worker writes.
 
     Attributes:
-        original, deblurred, change: vtkMRMLScalarVolumeNode for views once `add` was called; there is no change.
+        original, deblurred, change: vtkMRMLScalarVolumeNode for views after `begin`; there is no change.
         source: the node of the run.
         first: number of the frame that was done first.
     """
@@ -53,9 +53,24 @@ class EarlyFrames:
         if self._isClosed:
             return
         self._done[number] = index, original
-        if not self._made:
-            self._begin(index, number, original)
-        self.update()
+        if self._made:
+            self.update()
+
+    def begin(self) -> None:
+        """Make the volumes, and step to the frame that was done first; `close` removes them."""
+        (number, (index, original)), source = next(iter(self._done.items())), self.original
+        self.first = number
+        self.deblurred = addFrameVolume(_("deblurred so far"), self._shape, source)
+        self._made.append(self.deblurred)
+        if original is None:
+            self.deblurred.SetAndObserveDisplayNodeID(source.GetDisplayNodeID())
+        else:
+            display = addGreyDisplay(self.deblurred)
+            self.original = addFrameVolume(_("subtracted so far"), self._shape, source)
+            self.original.SetAndObserveDisplayNodeID(display.GetID())
+            self._made += [self.original, display]
+            setWindow(self.deblurred, *vesselWindow(_frame(self._path, index)[np.newaxis]))
+        selectFrame(self.source, number)
 
     @property
     def number(self) -> int:
@@ -107,21 +122,6 @@ class EarlyFrames:
             if slicer.mrmlScene.IsNodePresent(node):
                 slicer.mrmlScene.RemoveNode(node)
         self._made.clear()
-
-    def _begin(self, index: int, number: int, original: str | None) -> None:
-        """Make the volumes, and step to the first frame where nothing comes of the one that is shown."""
-        source, self.first = self.original, number
-        self.deblurred = addFrameVolume(_("deblurred so far"), self._shape, source)
-        self._made.append(self.deblurred)
-        if original is None:
-            self.deblurred.SetAndObserveDisplayNodeID(source.GetDisplayNodeID())
-        else:
-            display = addGreyDisplay(self.deblurred)
-            self.original = addFrameVolume(_("subtracted so far"), self._shape, source)
-            self.original.SetAndObserveDisplayNodeID(display.GetID())
-            setWindow(self.deblurred, *vesselWindow(_frame(self._path, index)[np.newaxis]))
-            self._made += [self.original, display]
-        selectFrame(self.source, number)
 
 
 def _frame(path: str, index: int) -> np.ndarray:

@@ -151,6 +151,11 @@ def trustOf(node) -> dict | None:
     return None if text is None else json.loads(text)
 
 
+def legend() -> str:
+    """What the colour of the map means, for the label over the result."""
+    return _("yellow: not explained by the data")
+
+
 def showMap(node, visible: bool) -> None:
     """Lay the map over the result wherever a slice view shows it, or take it away."""
     unexplained = node.GetNodeReference(MAP_REFERENCE)
@@ -159,13 +164,15 @@ def showMap(node, visible: bool) -> None:
         return
     result = shownVolume(node)
     for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
-        isShown = visible and result is not None and composite.GetBackgroundVolumeID() == result.GetID()
-        if isShown == (composite.GetForegroundVolumeID() == shown.GetID()):
+        images = composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()
+        isShown = visible and result is not None and result.GetID() in images
+        if isShown == (composite.GetLabelVolumeID() == shown.GetID()):
             continue
         linked = composite.GetLinkedControl()
         composite.SetLinkedControl(False)
-        composite.SetForegroundVolumeID(shown.GetID() if isShown else None)
-        composite.SetForegroundOpacity(1.0 if isShown else 0.0)
+        # The foreground may be the result itself.
+        composite.SetLabelVolumeID(shown.GetID() if isShown else None)
+        composite.SetLabelOpacity(1.0)
         composite.SetLinkedControl(linked)
 
 

@@ -158,7 +158,7 @@ class Curtain(ViewOverlay):
 
     def close(self) -> None:
         """Leave the view as it was."""
-        self._reslice().SetStencilData(None)
+        self._setStencil(None)
         super().close()
 
     def onResized(self, *_event) -> None:
@@ -175,10 +175,12 @@ class Curtain(ViewOverlay):
         stencil.AllocateExtents()
         for row in range(_WIDEST):
             stencil.InsertNextExtent(edge, _WIDEST - 1, row, 0)
-        self._reslice().SetStencilData(stencil)
+        self._setStencil(stencil)
 
-    def _reslice(self):
-        return self.logic.GetForegroundLayer().GetReslice()
+    def _setStencil(self, stencil) -> None:
+        # A map that lies over the foreground ends where that does.
+        for layer in (self.logic.GetForegroundLayer(), self.logic.GetLabelLayer()):
+            layer.GetReslice().SetStencilData(stencil)
 
     def _line(self, width: int, ends: tuple[float, float]) -> vtk.vtkActor2D:
         line, cells = vtk.vtkPolyData(), vtk.vtkCellArray()

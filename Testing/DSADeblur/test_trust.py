@@ -42,10 +42,10 @@ def applied(gui, panel, node):
 
 
 def layers() -> dict[str, tuple[str, str]]:
-    """Names of the volumes behind and in front in each slice view."""
+    """Names of the volumes behind and over all in each slice view."""
     found = {}
     for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
-        ids = composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()
+        ids = composite.GetBackgroundVolumeID(), composite.GetLabelVolumeID()
         nodes = (slicer.mrmlScene.GetNodeByID(one or "") for one in ids)
         found[composite.GetLayoutName()] = tuple(node.GetName() if node else "" for node in nodes)
     return found
@@ -80,7 +80,13 @@ def test_a_look_from_apply_to_export(gui, panel, tmp_path, stack):
 
     name = shownVolume(unexplained).GetName()
     assert [front for back, front in layers().values() if back == shownVolume(derived).GetName()] == [name]
+    views = panel.logic.compareViews
+    assert "yellow: not explained" in views._overlays[1]._left.GetInput()
+    for kind in ("swipe", "flicker"):
+        views.showNamed(derived, kind)
+        assert layers()["DSADeblurBoth"][1] == name
     ui.trustMapCheckBox.checked = False
+    assert "yellow" not in views._overlays[0]._left.GetInput()
     assert all(front == "" for _back, front in layers().values())
     # A second look replaces the first.
     count = slicer.mrmlScene.GetNumberOfNodes()
@@ -100,10 +106,34 @@ def looking(gui, panel, tmp_path):
     return derived, FakeRunner.made[-1], FakeRunner.made[-1].sent[-1]
 
 
-def answer(looking, found=FOUND):
+def answer(looking, found=FOUND, value=0):
     derived, worker, message = looking
-    np.save(message["output"], np.zeros(allFrames(derived).shape, np.uint8))
+    np.save(message["output"], np.full(allFrames(derived).shape, value, np.uint8))
     worker.say(type="finished", job=message["job"], output=message["output"], trust=found)
+
+
+@pytest.mark.slow
+def test_the_map_is_drawn_over_the_result_alone(gui, panel, looking):
+    """In swipe right of the curtain, in flicker while the result is shown."""
+    from DSADeblurScene.layouts import BOTH, VIEWS, fitViews
+
+    def yellow(tag: str) -> np.ndarray:
+        view = gui.layoutManager.sliceWidget(tag).sliceView()
+        view.userResizes(300, 300)
+        fitViews()
+        red, green, blue = np.moveaxis(view.userSees()[100:200, :, :3].astype(int), 2, 0)
+        return (red > 200) & (green > 200) & (blue < 60)
+
+    derived, views = looking[0], panel.logic.compareViews
+    answer(looking, value=1)
+    wait(gui, panel)
+    assert yellow(VIEWS[1]).mean() > 0.5 and not yellow(VIEWS[0]).any()
+    views.showNamed(derived, "swipe")
+    assert yellow(BOTH)[:, 160:].mean() > 0.5 and not yellow(BOTH)[:, :140].any()
+    views.showNamed(derived, "flicker")
+    assert yellow(BOTH).mean() > 0.5
+    views.flip()
+    assert not yellow(BOTH).any()
 
 
 @pytest.mark.slow
