@@ -75,6 +75,7 @@ lint: $(VENV)/.installed-test
 screenshots: $(VENV)/.installed-test
 	$(BIN)/python Testing/Host/screenshots.py $(OUT)/screenshots
 	$(BIN)/python Testing/Host/panel_pictures.py $(OUT)/screenshots
+	$(BIN)/python Testing/Host/measured_sample.py $(OUT)/screenshots
 
 benchmark: $(VENV)/.installed-test
 	$(BIN)/python Testing/benchmark/run.py --output $(OUT)/benchmark.json
