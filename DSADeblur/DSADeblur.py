@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
 import slicer
 import vtk
@@ -34,7 +33,6 @@ def _prepareImports() -> None:
 _prepareImports()
 
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurRequest  # noqa: E402
-from DSADeblurLib.used import Used  # noqa: E402
 from DSADeblurPanel import speed  # noqa: E402
 from DSADeblurPanel.apply_section import ApplySection  # noqa: E402
 from DSADeblurPanel.calibration_section import CalibrationSection  # noqa: E402
@@ -53,6 +51,7 @@ from DSADeblurPanel.subtraction_section import SubtractionSection  # noqa: E402
 from DSADeblurPanel.trust_section import TrustSection  # noqa: E402
 from DSADeblurPanel.views_section import ViewsSection  # noqa: E402
 from DSADeblurScene.compare_views import CompareViews  # noqa: E402
+from DSADeblurScene.deblurring import Deblurring  # noqa: E402
 from DSADeblurScene.derived import runsOfScene  # noqa: E402
 from DSADeblurScene.export import Export, Exported, ExportOptions  # noqa: E402
 from DSADeblurScene.job import NEW_NODE, Job, Place, processed  # noqa: E402
@@ -64,7 +63,6 @@ from DSADeblurScene.qprocess_runner import QProcessRunner  # noqa: E402
 from DSADeblurScene.run_file import LastRead  # noqa: E402
 from DSADeblurScene.runner import SubprocessRunner  # noqa: E402
 from DSADeblurScene.sample_data import registerSampleData  # noqa: E402
-from DSADeblurScene.slices import Slices  # noqa: E402
 from DSADeblurScene.slot import slot  # noqa: E402
 from DSADeblurScene.trust import TrustLook  # noqa: E402
 from DSADeblurScene.worker_client import Callbacks, WorkerClient  # noqa: E402
@@ -136,7 +134,7 @@ class DSADeblurWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.viewsSection = ViewsSection(self.ui, run, self.logic.compareViews)
         self.engineSection = EngineSection(self.ui, run, self.logic.check, self._update)
         self.exportSection = ExportSection(self.ui, run, self.logic.export)
-        self.applySection = ApplySection(run, self.logic, self.inputSection, self.compareSection.showResult)
+        self.applySection = ApplySection(run, self.logic, self.inputSection, self.compareSection)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
         slicer.app.connect("aboutToQuit()", self.logic.shutdown)
@@ -260,10 +258,8 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         self.live = LiveControls(self._client)
         self.compareViews = CompareViews()
         self._trust = TrustLook(self._client)
-        self._job: Job | None = None
+        self._deblurring = Deblurring(self._client, self.live)
         self._export: Export | None = None
-        self._cancelled: Callable[[], None] = lambda: None
-        self._finishing = Slices()
 
     def getParameterNode(self) -> DSADeblurParameterNode:
         return DSADeblurParameterNode(super().getParameterNode())
@@ -303,28 +299,13 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
     def start(self, inputNode, request: DeblurRequest, callbacks: Callbacks, place: Place = NEW_NODE) -> None:
         """Begin to deblur and return at once; callbacks tell how it goes.
 
-        `callbacks.finished` is called with (derived node, one sentence about the run), the others as Callbacks says.
+        `callbacks.finished` is called with (derived node, some sentences about the run), the others as Callbacks says.
 
         Raises:
             ValueError, OSError, RuntimeError: one sentence, if it cannot begin.
         """
         self._checkIdle()
-        job = self._job = Job(inputNode, request, keep=True, place=place)
-        self._cancelled = callbacks.cancelled
-        try:
-            self._client.submit(
-                job.message(),
-                Callbacks(
-                    progress=lambda *progress: self._progress(job, callbacks, *progress),
-                    notice=callbacks.notice,
-                    finished=lambda message: self._finishing.run(self._finishInSteps(job, message, callbacks)),
-                    cancelled=lambda: self._end(callbacks.cancelled),
-                    error=lambda *told: self._end(callbacks.error, *told),
-                ),
-            )
-        except BaseException:
-            self._end(lambda: None)
-            raise
+        self._deblurring.start(inputNode, request, callbacks, place)
 
     def runs(self) -> list:
         """The sequences of the scene that this module has not made, in the order of the scene."""
@@ -388,16 +369,12 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
     @property
     def isBusy(self) -> bool:
         """Whether anything is under way."""
-        return self._job is not None or self._export is not None or self.live.isBusy or self._trust.isBusy
+        return self._export is not None or any(one.isBusy for one in self._ofWorker())
 
     def cancel(self) -> None:
         """Ask for the end of what is under way."""
-        busy = next((one for one in (self.live, self._trust) if one.isBusy), self._client)
-        busy.cancel()
+        next((one for one in self._ofWorker() if one.isBusy), self._client).cancel()
         self.cancelExport()
-        if self._finishing.isBusy:
-            self._finishing.stop()
-            self._end(self._cancelled)
 
     @slot
     def cancelExport(self) -> None:
@@ -409,10 +386,8 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         """Drop what is under way and stop the worker; no callback follows."""
         self.cancelExport()
         self._client.forget()
-        self.live.stop()
-        self._trust.stop()
-        self._finishing.stop()
-        self._end(lambda: None)
+        for one in self._ofWorker():
+            one.stop()
 
     @slot
     def shutdown(self) -> None:
@@ -421,8 +396,11 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
         self.live.close()
         self.abandon()
 
+    def _ofWorker(self) -> tuple[Deblurring, LiveControls, TrustLook]:
+        return self._deblurring, self.live, self._trust
+
     def _checkIdle(self) -> None:
-        if self._job is not None:
+        if self._deblurring.isBusy:
             raise RuntimeError(_("A run is being deblurred already; wait for it or cancel it."))
         if self._export is not None:
             raise RuntimeError(_("An export is under way; wait for it or cancel it."))
@@ -430,33 +408,3 @@ class DSADeblurLogic(ScriptedLoadableModuleLogic):
             raise RuntimeError(_("A result follows its controls; wait for it or cancel it."))
         if self._trust.isBusy:
             raise RuntimeError(_("A result is being looked at; wait for it or cancel it."))
-
-    def _progress(self, job: Job, callbacks: Callbacks, done: int, total: int, secondsLeft: float | None) -> None:
-        if job.isOrphan():
-            self.abandon()
-            callbacks.error(_("The input was removed from the scene; the deblurring was stopped."))
-        else:
-            callbacks.progress(done, total, secondsLeft)
-
-    def _finishInSteps(self, job: Job, message: dict, callbacks: Callbacks) -> Generator[None, None, None]:
-        try:
-            derivedNode = yield from job.finishInSteps(message)
-            self.live.adopt(derivedNode, message["kept"])
-        except (ValueError, OSError) as error:
-            self._end(callbacks.error, str(error))
-            return
-        except Exception:
-            self._end(callbacks.error, _("The result could not be put into the scene; see the log."))
-            raise
-        used = Used.from_dict(message["used"])
-        summary = _("Done in {seconds:.1f} s, model {model}: {summary}.").format(
-            seconds=used.seconds, model=used.model, summary=used.summary()
-        )
-        logging.info(f"Deblurred {derivedNode.GetName()}: {summary}")
-        self._end(callbacks.finished, derivedNode, " ".join((summary, *message["notices"])))
-
-    def _end(self, tell, *arguments) -> None:
-        job, self._job = self._job, None
-        if job is not None:
-            job.discard()
-            tell(*arguments)

@@ -101,6 +101,10 @@ class FrameFile(LazyFrames):
         for frame, index in zip(np.broadcast_to(frames, (len(indices), *self.shape[1:])), indices, strict=True):
             self._write(index, frame)
 
+    def flush(self) -> None:
+        """Let others who open the file read what was assigned until now."""
+        self._file.flush()
+
     def close(self) -> None:
         """Close the file; further access raises ValueError."""
         self._file.close()

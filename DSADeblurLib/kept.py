@@ -71,10 +71,14 @@ class Keeper:
         shape: (n, rows, columns) of the result.
         dtype: of the frames as they come.
         kept: what the values mean.
+
+    Attributes:
+        failed: there was no room.
+        frames: the .npy file with the frames as they came.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, int, int], dtype: DTypeLike, kept: Kept) -> None:
-        self._folder, self.failed = folder, False
+        self._folder, self.failed, self.frames = folder, False, folder / f"{_FILES[0]}.npy"
         self._open = contextlib.ExitStack()
         folder.mkdir()
         (folder / _FACTS).write_text(json.dumps(dataclasses.asdict(kept)), encoding="utf-8")
@@ -89,6 +93,7 @@ class Keeper:
         try:
             for file, part in zip(self._files, parts, strict=True):
                 file[position] = part
+                file.flush()
         except OSError:
             self._drop()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 
 from DSADeblurLib import __version__
 from DSADeblurLib.atomic_write import own_folder
+from DSADeblurLib.follower import NOBODY, FollowedFile, Follower
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.kept import Keeper, Kept
 from DSADeblurLib.lazy_frames import Frames, LazyFrames, MappedFrames, chosen_frames
@@ -133,6 +134,8 @@ def restore(
     path: Path,
     *,
     keep: Keep | None = None,
+    shown: Kept | None = None,
+    follower: Follower = NOBODY,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
 ) -> tuple[Used, tuple[str, ...]]:
@@ -143,6 +146,8 @@ def restore(
         model: from `restoration.package.load_model`.
         path: of the file, (k, rows, columns): the frames' integer type, or float32 where they were subtracted.
         keep: as for `restoration.deblur.deblur`; not called where the restored frames are still to be subtracted.
+        shown: how native frames are written; None for as they are restored.
+        follower: see there.
         progress, is_cancelled: as for `restoration.deblur.deblur`.
 
     Returns:
@@ -152,9 +157,9 @@ def restore(
         DeblurError, DeblurCancelled, ValueError: one sentence each; then the file is incomplete or absent.
     """
     if ready.subtract_after and ready.plan is not None:
-        result = _restore_then_subtract(ready, ready.plan, model, path, progress, is_cancelled)
+        result = _restore_then_subtract(ready, ready.plan, model, path, follower, progress, is_cancelled)
     else:
-        result = _restore(ready, model, path, progress, is_cancelled, keep)
+        result = _restore(ready, model, path, follower, progress, is_cancelled, keep, shown)
     return _used(result, ready), (*ready.notes, *result.notices)
 
 
@@ -162,14 +167,21 @@ def _restore(
     ready: Prepared,
     model: Model,
     path: Path,
+    follower: Follower,
     progress: Progress | None,
     is_cancelled: IsCancelled | None,
     keep: Keep | None = None,
+    shown: Kept | None = None,
 ) -> DeblurResult:
     from DSADeblurLib.restoration.deblur import deblur
 
     first, last = ready.frame_range
-    with FrameFile.create(path, (last - first + 1, *ready.frames.shape[1:]), ready.frames.dtype) as out:
+    numbers, begin_with = ready.frame_numbers[first - 1 : last], None
+    if follower.number is not None:
+        begin_with = numbers.index(follower.number) if follower.number in numbers else len(numbers) // 2
+    shape, dtype = (len(numbers), *ready.frames.shape[1:]), ready.frames.dtype
+    with FrameFile.create(path, shape, dtype if shown is None or shown.dtype is None else shown.dtype) as file:
+        out = FollowedFile(file, dtype, shown, lambda position: follower.frame(position, int(numbers[position]), None))
         result = deblur(
             ready.frames,
             model,
@@ -182,9 +194,10 @@ def _restore(
             is_cancelled=is_cancelled,
             keep=keep,
             out=out,
+            begin_with=begin_with,
+            stage=follower.stage,
         )
-    numbers = tuple(int(ready.frame_numbers[number - 1]) for number in result.frame_numbers)
-    return replace(result, frame_numbers=numbers, frames=None)
+    return replace(result, frame_numbers=tuple(map(int, numbers)), frames=None)
 
 
 def _restore_then_subtract(
@@ -192,6 +205,7 @@ def _restore_then_subtract(
     plan: SubtractionPlan,
     model: Model,
     path: Path,
+    follower: Follower,
     progress: Progress | None,
     is_cancelled: IsCancelled | None,
 ) -> DeblurResult:
@@ -201,7 +215,7 @@ def _restore_then_subtract(
     native_path = Path(path).with_name(Path(path).name + ".native")
     native = replace(ready, frame_numbers=tuple(range(1, len(ready.frames) + 1)))
     try:
-        result = _restore(native, model, native_path, progress, is_cancelled)
+        result = _restore(native, model, native_path, Follower(stage=follower.stage), progress, is_cancelled)
         with FrameFile.open(native_path) as frames:
             subtracted = subtract(frames, plan.counted_from(ready.frame_range[0]), ready.relationship)
             with FrameFile.create(path, subtracted.shape, subtracted.dtype) as out:
@@ -322,6 +336,7 @@ def deblur_loaded(
     request: DeblurRequest,
     *,
     keep: Path | None = None,
+    follower: Follower = NOBODY,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
 ) -> Restored:
@@ -332,8 +347,8 @@ def deblur_loaded(
     Args:
         frames: as the other program holds them.
         loaded: what they are, from `xa.loaded_frames.loaded_run`.
-        model, progress, is_cancelled: as for `restore`.
-        path: of the file; it appears when it is complete.
+        model, follower, progress, is_cancelled: as for `restore`.
+        path: of the file; it is complete at the end, and gone after an error.
         keep: folder that is made for what other controls need, see `kept`. There is none afterwards where nothing is
             changed, where the order is 'deblur-first', and where there is no room.
 
@@ -341,26 +356,40 @@ def deblur_loaded(
         XAReadError, DeblurError, DeblurCancelled, ValueError: one sentence each.
     """
     run, rule = loaded.run, loaded.rule
+    follower.stage("planning", 0)
     ready = prepare(run, request)
     kept = Kept(ready.relationship, ready.bits_stored)
     if ready.plan is None and rule is not None and (rule.changes_values or rule.dtype != frames.dtype):
         kept = replace(kept, slope=rule.slope, intercept=rule.intercept, dtype=frames.dtype.str)
-    with own_folder(path.parent) as scratch, contextlib.ExitStack() as opened:
-        finished, keeper = scratch / "frames.npy", None
+    keeper: Keeper | None = None
+
+    def tell_subtracted(position: int, number: int, _original) -> None:
+        if keeper is not None and not keeper.failed:
+            follower.frame(position, number, keeper.frames)
+
+    seen = follower if ready.plan is None else replace(follower, frame=tell_subtracted)
+    with contextlib.ExitStack() as opened:
+        opened.enter_context(_gone_after_an_error(path))
         if keep is not None and not ready.subtract_after and not ready.settings.changes_nothing:
             first, last = ready.frame_range
             shape = (last - first + 1, *ready.frames.shape[1:])
             keeper = opened.enter_context(Keeper(keep, shape, ready.frames.dtype, kept))
-        used, notices = restore(ready, model, finished, keep=keeper, progress=progress, is_cancelled=is_cancelled)
-        if kept.dtype is not None:
-            stored, finished = finished, scratch / "shown.npy"
-            with FrameFile.open(stored) as values, FrameFile.create(finished, values.shape, kept.dtype) as out:
-                for index, frame in enumerate(values):
-                    out[index] = kept.shown(frame)
-        os.replace(finished, path)
+        watched = {"follower": seen, "progress": progress, "is_cancelled": is_cancelled}
+        used, notices = restore(ready, model, path, keep=keeper, shown=kept, **watched)
     relationship = run.relationship if ready.plan is None else for_subtraction(run, run.frames)[1]
     notices = tuple(filter(None, (loaded.note, *notices, *run.remarks())))
     return Restored(used, notices, ready.plan, relationship, keeper is not None and not keeper.failed)
+
+
+@contextlib.contextmanager
+def _gone_after_an_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        # Whoever follows may just be reading it; then it goes with the folder.
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _originals(run: Run, numbers: Sequence[int], plan: SubtractionPlan | None) -> LazyFrames:

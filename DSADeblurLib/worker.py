@@ -4,7 +4,7 @@ Run as `python -m DSADeblurLib.worker [PID]`. It stays warm between jobs and end
 or the process PID is gone.
 
 Messages to the worker, one JSON object per line:
-  {"type": "deblur", "job", "run": {"frames", "files", "note"}, "request", "output", "keep"}
+  {"type": "deblur", "job", "run": {"frames", "files", "note"}, "request", "output", "keep", "first"}
   {"type": "recombine", "job", "kept", "request", "output"}, all frames with other controls
   {"type": "trust", "job", "kept", "used", "output"}, where a result shows what the data do not explain
   {"type": "check", "job"}, whether a trial tile can be deblurred
@@ -13,6 +13,8 @@ Messages to the worker, one JSON object per line:
 Messages from it:
   {"type": "ready", "protocol", "version", "engines", "pid"}
   {"type": "alive"}, every few seconds of a job
+  {"type": "stage", "job", "stage", "frames"}, see `follower.Follower`; before its stages 'reading'
+  {"type": "frame", "job", "index", "number", "original"}, one that can be read from the output
   {"type": "progress", "job", "done", "total", "seconds_left"}
   {"type": "notice", "job", "message"}
   {"type": "finished", "job", "output", "used", "relationship", "subtraction", "notices", "kept"}
@@ -26,7 +28,8 @@ are the DICOM files that they were read from, or none, and `note` then says why,
 `request` is `DeblurRequest.as_dict`, `used` is `used.Used.as_dict`, `trust` is `restoration.trust.Trust.as_dict`,
 `subtraction` is `SubtractionPlan.as_dict` or null. `keep` names a folder for what other controls need, see
 `DSADeblurLib.kept`, or may be left out; `kept` is that folder, or null where it was not filled. `choice` names that of
-the request which is at fault, `details` is a traceback; both may be empty. Everything but reading the node happens
+the request which is at fault, `details` is a traceback; both may be empty. `first` is the number of the frame that is
+restored first, or null; see `follower.Follower`, also for stages and frames. Everything but reading the node happens
 here: header, planning, subtraction, restoration.
 """
 
@@ -51,7 +54,7 @@ from DSADeblurLib.parent_process import when_gone
 if TYPE_CHECKING:
     from DSADeblurLib.restoration.package import Model
 
-PROTOCOL = 5
+PROTOCOL = 6
 ENGINE_MISSING = "Neither OpenVINO nor PyTorch is installed; install one of them by the button in the DSADeblur module."
 # After the inbox has closed nobody reads the result: a tile in work gets this long to end, then the process goes.
 _GRACE_SECONDS = 5.0
@@ -179,6 +182,8 @@ class Worker:
         self._send({"type": "finished", "job": job, "engine": engine, "reason": reason})
 
     def _deblur(self, job: str, message: dict) -> None:
+        self._tell_stage(job, "reading")
+        from DSADeblurLib.follower import Follower
         from DSADeblurLib.frame_file import FrameFile
         from DSADeblurLib.pipeline import deblur_loaded
         from DSADeblurLib.request import DeblurRequest
@@ -187,8 +192,8 @@ class Worker:
 
         if self._inbox.is_cancelled(job):
             raise DeblurCancelled("Cancelled before it began.")
-        kinds = {"run": object, "request": object, "output": str, "keep": str | None}
-        run, choices, output, keep = _parts({"keep": None, **message}, kinds)
+        kinds = {"run": object, "request": object, "output": str, "keep": str | None, "first": int | None}
+        run, choices, output, keep, first = _parts({"keep": None, "first": None, **message}, kinds)
         frames_path, files, note = _parts(run, {"frames": str, "files": list, "note": str})
         _parts(files, dict.fromkeys(range(len(files)), str))
         request = DeblurRequest.from_dict(choices)
@@ -201,6 +206,14 @@ class Worker:
                 Path(output),
                 request,
                 keep=keep and Path(keep),
+                follower=Follower(
+                    first,
+                    lambda stage, frames: self._tell_stage(job, stage, frames),
+                    lambda index, number, original: self._send(
+                        {"type": "frame", "job": job, "index": index, "number": number}
+                        | {"original": original and str(original)}
+                    ),
+                ),
                 progress=_Progress(job, self._send),
                 is_cancelled=lambda: self._inbox.is_cancelled(job),
             )
@@ -218,6 +231,9 @@ class Worker:
                 "kept": keep if result.kept else None,
             }
         )
+
+    def _tell_stage(self, job: str, stage: str, frames: int = 0) -> None:
+        self._send({"type": "stage", "job": job, "stage": stage, "frames": frames})
 
     def _recombine(self, job: str, message: dict) -> None:
         from DSADeblurLib.kept import recombine
@@ -293,11 +309,13 @@ class _Progress:
     def __init__(self, job: str, send: Callable[[dict], None]) -> None:
         self._job = job
         self._send = send
-        self._begun = time.monotonic()
+        self._begun: float | None = None
         self._last = -_PROGRESS_INTERVAL
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
+        # What comes before the first tile tells nothing about those that follow.
+        self._begun = now if self._begun is None else self._begun
         if done < total and now - self._last < _PROGRESS_INTERVAL:
             return
         self._last = now

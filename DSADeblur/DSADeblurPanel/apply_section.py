@@ -8,11 +8,13 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from DSADeblurPanel import speed
+from DSADeblurPanel.compare_section import CompareSection
 from DSADeblurPanel.input_section import InputSection
 from DSADeblurPanel.output_section import OutputSection
 from DSADeblurPanel.parameters import requestFrom
 from DSADeblurPanel.run_section import RunSection
-from DSADeblurScene.derived import FULL, RESULT, resultsOf, sourceOf
+from DSADeblurScene import in_words
+from DSADeblurScene.derived import FULL, RESULT, resultsOf, sourceOf, usedOf
 from DSADeblurScene.job import Place
 from DSADeblurScene.slot import slot
 from DSADeblurScene.worker_client import Callbacks
@@ -25,14 +27,14 @@ class ApplySection:
         runSection: whose bar, button and status line are used.
         logic: DSADeblurLogic.
         inputSection: knows which frame is shown.
-        showResult: called with a new result.
+        compareSection: shows a new result, and what is done of it before.
     """
 
     def __init__(
-        self, runSection: RunSection, logic: Any, inputSection: InputSection, showResult: Callable[[Any], None]
+        self, runSection: RunSection, logic: Any, inputSection: InputSection, compareSection: CompareSection
     ) -> None:
         self._runSection, self._logic = runSection, logic
-        self._inputSection, self._showResult = inputSection, showResult
+        self._inputSection, self._compareSection = inputSection, compareSection
         self.showError = runSection.showError
 
     def apply(self) -> None:
@@ -56,21 +58,27 @@ class ApplySection:
     @slot
     def onFinished(self, result, summary: str, isReplacing: bool) -> None:
         """A result is in the scene. The user may have left the panel meanwhile."""
-        self._runSection.end(summary)
+        self._runSection.end(summary, in_words.details(usedOf(result)))
         speed.remember(result)
         if isReplacing:
             self._logic.getParameterNode().outputNode = result
         self.take(result)
-        self._showResult(result)
+        self._compareSection.showResult(result)
+
+    def _onStopped(self, tell: Callable[..., None], *told: str) -> None:
+        tell(*told)
+        self._compareSection.endEarly()
 
     def _begin(self, place: Place, **choices) -> None:
         section, parameters = self._runSection, self._logic.getParameterNode()
         callbacks = Callbacks(
+            stage=section.showStage,
+            early=self._compareSection.showEarly,
             progress=section.showProgress,
             notice=section.showStatus,
             finished=lambda node, text: self.onFinished(node, text, place.replaces is not None),
-            cancelled=lambda: section.end(_("Cancelled.")),
-            error=section.fail,
+            cancelled=lambda: self._onStopped(section.end, _("Cancelled.")),
+            error=lambda *told: self._onStopped(section.fail, *told),
         )
         try:
             section.begin()

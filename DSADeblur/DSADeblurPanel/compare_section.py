@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from DSADeblurPanel.run_section import RunSection
 from DSADeblurScene.compare_views import CompareViews
 from DSADeblurScene.derived import sourceOf
+from DSADeblurScene.early_frames import EarlyFrames
 from DSADeblurScene.first_look import showResultInSteps
 from DSADeblurScene.layouts import CompareView
 from DSADeblurScene.slices import Slices
@@ -48,6 +49,14 @@ class CompareSection:
     def showResult(self, node) -> None:
         """Show a new result with its original; what takes longer follows between other events."""
         self._slices.run(self._inSteps(showResultInSteps(self._views, node, self._kind())))
+
+    def showEarly(self, frames: EarlyFrames) -> None:
+        """Show what is done of a run that is being deblurred."""
+        self._views.showEarly(frames, self._kind())
+
+    def endEarly(self) -> None:
+        """There will be no result: show what was shown before."""
+        self._slices.run(self._inSteps(self._views.leaveEarlyInSteps()))
 
     def cleanup(self) -> None:
         """Nothing follows any more."""

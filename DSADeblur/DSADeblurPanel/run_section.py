@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurPanel.fields import focusOn
+from DSADeblurScene.in_words import duration
 from DSADeblurScene.slot import slot
 
 # Seen on a light background and on a dark one.
@@ -81,6 +82,7 @@ class RunSection:
         self._onApply, self._onPreview, self._onCancel = onApply, onPreview, onCancel
         self._looks = looks()
         self._reason = self._details = ""
+        self._frames = 0
         self.state = State.NO_RUN
         # Called when that has changed; for the section that shares the bar.
         self.stateChanged: Callable[[], None] = lambda: None
@@ -116,12 +118,24 @@ class RunSection:
 
     def begin(self, text: str = "") -> None:
         """A job is being started, or an export; the text says so."""
-        self.state = State.STARTING
+        self.state, self._frames = State.STARTING, 0
         self._ui.progressBar.setRange(0, 0)
         self._ui.progressBar.format = "%p %"
         self._ui.progressBar.visible = True
         self.showStatus(text or _("Starting the worker..."))
         self._showState()
+
+    def showStage(self, stage: str, frames: int) -> None:
+        """What the worker does now, see DSADeblurLib.follower.Follower, and how many frames it restores."""
+        words = {
+            "reading": _("Reading the run and the model..."),
+            "planning": _("Planning: what is subtracted, and how wide the blur is..."),
+            "engines": _("Trying what computes fastest on this computer..."),
+            "frames": _("Deblurring the first frame..."),
+        }
+        self._frames = frames
+        if self.isRunning and stage in words:
+            self.showStatus(words[stage])
 
     @slot
     def showProgress(self, done: int, total: int, secondsLeft: float | None) -> None:
@@ -129,8 +143,9 @@ class RunSection:
         self.showExport(done, total)
         left = _("%p %, {left} left").format(left=duration(secondsLeft)) if secondsLeft else "%p %"
         self._ui.progressBar.format = left
-        if self.state is State.RUNNING:
-            self.showStatus(_("Deblurring: {done} of {total} tiles.").format(done=done, total=total))
+        if self.state is State.RUNNING and done and self._frames:
+            number = min(done * self._frames // total + 1, self._frames)
+            self.showStatus(_("Deblurring: frame {number} of {count}.").format(number=number, count=self._frames))
 
     def showExport(self, done: int, total: int) -> None:
         """Frames of an export that are done, of all; several passes count several times."""
@@ -151,9 +166,13 @@ class RunSection:
         self._show(text, isError=True, details=details)
         focusOn(self._ui, choice)
 
-    def end(self, text: str) -> None:
-        """The job has ended; the text says how. The end of scene or panel may have told already."""
+    def end(self, text: str, toolTip: str = "") -> None:
+        """The job has ended; the text says how, and the tool tip what is technical of it. The end of scene or panel may
+        have told already."""
+        isBusy = self.isBusy
         self._end(text, State.READY if self.state is State.CANCELLING else State.DONE)
+        if isBusy:
+            self._ui.statusLabel.toolTip = toolTip
 
     def fail(self, text: str, details: str = "", choice: str = "") -> None:
         """The job has ended with an error, or did not begin; the text says which, the others are for `showError`."""
@@ -172,7 +191,7 @@ class RunSection:
         ui.errorIconLabel.visible = isError
         ui.detailsButton.visible = bool(details)
         ui.statusLabel.styleSheet = _ERROR_STYLE if isError else ""
-        ui.statusLabel.text = text
+        ui.statusLabel.text, ui.statusLabel.toolTip = text, ""
 
     @slot
     def _onDetails(self) -> None:
@@ -210,11 +229,3 @@ class RunSection:
             widget.enabled = look.canChoose
         ui.browseModelButton.enabled = ui.frameRangeLineEdit.enabled = look.canChoose
         self.stateChanged()
-
-
-def duration(seconds: float) -> str:
-    """A time span as text, such as "45 s" or "3 min 20 s"."""
-    seconds = int(round(seconds))
-    if seconds < 60:
-        return _("{seconds} s").format(seconds=max(1, seconds))
-    return _("{minutes} min {seconds} s").format(minutes=seconds // 60, seconds=seconds % 60)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import math
 
 import qt
 from slicer.i18n import tr as _
 
 from DSADeblurLib.request import DeblurSettings
-from DSADeblurLib.used import Used
-from DSADeblurPanel.run_section import duration
-from DSADeblurScene.derived import ATTRIBUTE
+from DSADeblurScene.derived import usedOf
+from DSADeblurScene.in_words import duration
 from DSADeblurScene.input import readInput
 
 _MEGA = 1e6
@@ -20,7 +18,7 @@ _MEGA = 1e6
 
 def remember(result) -> None:
     """Take note of what a result took. A single frame bears the cost of the start: it counts where it says less."""
-    used, frames = Used.from_dict(json.loads(result.GetAttribute(ATTRIBUTE + "Used"))), readInput(result).frames
+    used, frames = usedOf(result), readInput(result).frames
     settings, key = qt.QSettings(), _key(used.model, used.device)
     settings.setValue("DSADeblur/Device", used.device)
     took, known = used.seconds / (math.prod(frames.shape) / _MEGA), _number(settings.value(key))

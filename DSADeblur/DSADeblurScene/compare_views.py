@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from DSADeblurLib.steps import finished
 from DSADeblurScene.compare import checkSource, originalFrames
 from DSADeblurScene.derived import sourceOf
+from DSADeblurScene.early_frames import EarlyFrames
 from DSADeblurScene.first_look import jumpToFrame
 from DSADeblurScene.input import browserForSequence, shownIndex, slicedIndex
 from DSADeblurScene.layouts import (
@@ -57,7 +58,9 @@ class CompareViews:
         self.onClockStopped: Callable[[], None] = lambda: None
         # Shown when the user chooses one of the layouts in Slicer's own menu.
         self.candidate: Any = None
-        self._frames: ShownFrames | None = None
+        self._frames: ShownFrames | EarlyFrames | None = None
+        # What was shown before early frames: layout, result and kind of view.
+        self._before: tuple[int, Any, CompareView | None] | None = None
         self._overlays: list[ViewOverlay] = []
         self._windows: list[tuple[Any, int]] = []
         self._isDeblurredShown = True
@@ -103,7 +106,8 @@ class CompareViews:
         self.asked += 1
         asked = self.asked
         isKnown = self._frames is not None and self.derived is derived
-        originals = self._frames.originals if self._frames is not None and isKnown else originalFrames(derived)
+        known = self._frames.originals if isinstance(self._frames, ShownFrames) and isKnown else None
+        originals = originalFrames(derived) if known is None else known
         yield
         if not isKnown and 0 <= (index := shownIndex(derived)) < len(originals):
             # What the first one takes longer, the average of the masks, is kept.
@@ -111,17 +115,40 @@ class CompareViews:
             yield
         if asked != self.asked:
             return
-        frames = ShownFrames(derived, kind is CompareView.CHANGE, originals)
+        self._showFrames(ShownFrames(derived, kind is CompareView.CHANGE, originals), kind, derived)
+        self.onShown(kind)
+
+    def showEarly(self, frames: EarlyFrames, kind: CompareView) -> None:
+        """Show the frames of a run that are done, in the way its result will be shown; `leaveEarlyInSteps` ends it."""
+        before = layoutNode().GetViewArrangement(), self.derived, self.kind
+        self.asked += 1
+        self._showFrames(frames, CompareView.PAIR if kind is CompareView.CHANGE else kind)
+        self._before = before
+        jumpToFrame(frames.source, frames.first)
+
+    def leaveEarlyInSteps(self) -> Generator[None, None, None]:
+        """Show what was shown before early frames, unless the user has left them; a generator, in some steps."""
+        if self._before is None:
+            return
+        layout, derived, kind = self._before
+        self.leave()
+        if derived is not None and kind is not None and sourceOf(derived) is not None:
+            yield from self.showInSteps(derived, kind)
+        else:
+            layoutNode().SetViewArrangement(layout)
+
+    def _showFrames(self, frames: ShownFrames | EarlyFrames, kind: CompareView, derived=None) -> None:
         offset = self._offset()
         self.leave()
-        self.derived, self.candidate, self.kind, self._frames = derived, derived, kind, frames
+        self.derived, self.kind, self._frames = derived, kind, frames
+        self.candidate = derived or self.candidate
         showLayout(kind)
         if kind in (CompareView.SWIPE, CompareView.FLICKER):
             showInViews({BOTH: frames.original}, frames.deblurred)
         else:
             volumes = (frames.original, frames.deblurred, frames.change)
             showInViews(dict(zip(VIEWS_OF[kind], volumes, strict=False)))
-        if offset is not None and not derived.IsA("vtkMRMLSequenceNode"):
+        if offset is not None and not frames.source.IsA("vtkMRMLSequenceNode"):
             for tag in VIEWS_OF[kind]:
                 logicOf(tag).SetSliceOffset(offset)
         self._addOverlays()
@@ -130,7 +157,6 @@ class CompareViews:
         frames.follow(self._label)
         self._label()
         self._restartClock()
-        self.onShown(kind)
         qt.QTimer.singleShot(0, self._fit)
 
     def showPictures(self, original, deblurred, text: str) -> None:
@@ -148,7 +174,7 @@ class CompareViews:
 
     def prepareInSteps(self) -> Generator[None, None, None]:
         """Compute what would take long while the run plays; a generator, one frame in each step."""
-        if self._frames is not None:
+        if isinstance(self._frames, ShownFrames):
             yield from self._frames.prepareInSteps()
 
     def setClock(self, changesPerSecond: float) -> None:
@@ -165,7 +191,7 @@ class CompareViews:
 
     def step(self, count: int) -> bool:
         """Go on by so many frames of the run; whether there is one."""
-        source = sourceOf(self.derived) if self.derived is not None else None
+        source = self._frames.source if self._frames is not None else None
         if source is None:
             return False
         if source.IsA("vtkMRMLSequenceNode"):
@@ -175,7 +201,7 @@ class CompareViews:
             return browser is not None
         # Slicer's own keys and wheel go as far as the image in the view reaches, and that of a subtracted stack is one.
         index = slicedIndex(source, logicOf(self._tags()[0]).GetSliceNode()) + count
-        jumpToFrame(self.derived, min(max(index, 0), source.GetImageData().GetDimensions()[2] - 1) + 1)
+        jumpToFrame(source, min(max(index, 0), source.GetImageData().GetDimensions()[2] - 1) + 1)
         return True
 
     def leave(self) -> None:
@@ -187,6 +213,7 @@ class CompareViews:
         if self._frames is not None:
             self._frames.close()
         self._overlays, self._windows, self._frames, self.derived, self.kind = [], [], None, None, None
+        self._before = None
         self._clock += 1
 
     def close(self) -> None:

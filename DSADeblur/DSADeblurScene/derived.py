@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 from typing import Any
 
@@ -12,6 +13,7 @@ from slicer.i18n import tr as _
 
 from DSADeblurLib.lazy_frames import evenly_spaced
 from DSADeblurLib.steps import finished
+from DSADeblurLib.used import Used
 from DSADeblurScene.input import InputRun, browserForSequence, shownVolume
 
 ATTRIBUTE = "DSADeblur."
@@ -96,6 +98,11 @@ def addPicture(run: InputRun, pixels, *, name: str, attributes: dict[str, str]):
 def sourceOf(node):
     """The node a derived node was made from, or None when it was removed."""
     return node.GetNodeReference(SOURCE_REFERENCE)
+
+
+def usedOf(node) -> Used:
+    """What was used for a result."""
+    return Used.from_dict(json.loads(node.GetAttribute(ATTRIBUTE + "Used")))
 
 
 def runsOfScene() -> list:

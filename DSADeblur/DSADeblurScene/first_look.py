@@ -32,13 +32,13 @@ def showResultInSteps(
     checkSource(derived)
     number, asked = frameToShow(derived), views.asked
     yield
-    selectFrame(derived, number)
+    selectFrame(sourceOf(derived), number)
     yield
     # Somebody may have asked for another view meanwhile.
     if views.asked == asked:
         yield from views.showInSteps(derived, kind)
     if views.asked == asked + 1:
-        jumpToFrame(derived, number)
+        jumpToFrame(sourceOf(derived), number)
 
 
 def frameToShow(derived) -> int:
@@ -72,17 +72,15 @@ def mostOpacified(frames: NodeFrames) -> int:
     return int(np.argmax(depths))
 
 
-def selectFrame(derived, number: int) -> None:
-    """Step the browser of a sequence to a source frame."""
-    source = readInput(sourceOf(derived))
-    browser = browserForSequence(source.node) if source.isSequence else None
+def selectFrame(source, number: int) -> None:
+    """Step the browser of a sequence to a frame."""
+    browser = browserForSequence(source) if source.IsA("vtkMRMLSequenceNode") else None
     if browser is not None:
-        browser.SetSelectedItemByIndexValue(source.indexValues[number - 1], True)
+        browser.SetSelectedItemByIndexValue(source.GetNthIndexValue(number - 1), True)
 
 
-def jumpToFrame(derived, number: int) -> None:
-    """Move the views of a stack to a source frame."""
-    source = sourceOf(derived)
+def jumpToFrame(source, number: int) -> None:
+    """Move the views of a stack to a frame."""
     if source.IsA("vtkMRMLSequenceNode"):
         return
     ijkToRas = vtk.vtkMatrix4x4()

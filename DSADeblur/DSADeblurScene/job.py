@@ -22,7 +22,7 @@ from DSADeblurScene.derived import (
     removeResult,
     resultsOf,
 )
-from DSADeblurScene.input import InputRun, readInput
+from DSADeblurScene.input import InputRun, readInput, shownIndex
 from DSADeblurScene.run_file import filesOfRun
 from DSADeblurScene.runner import WorkerRunner
 from DSADeblurScene.temporary import makeTemporaryFolder
@@ -53,6 +53,10 @@ class Job:
         keep: ask for what other controls need, see DSADeblurLib.kept.
         place: of the result.
 
+    Attributes:
+        run: the frames of the node.
+        output: the file that the worker writes.
+
     Raises (on creation):
         ValueError: one sentence, if the node is not usable, or what is to be replaced is no result of it.
         OSError: if the temporary folder cannot be written.
@@ -60,29 +64,32 @@ class Job:
 
     def __init__(self, node, request: DeblurRequest, *, keep: bool = False, place: Place = NEW_NODE) -> None:
         self._request, self._keep, self._place = request, keep, place
-        self._run: InputRun = readInput(node)
-        self._nodeID = self._run.node.GetID()
-        if place.replaces is not None and place.replaces not in resultsOf(self._run.node, FULL):
+        self.run: InputRun = readInput(node)
+        self._nodeID = self.run.node.GetID()
+        if place.replaces is not None and place.replaces not in resultsOf(self.run.node, FULL):
             text = _("{name} is no result of this run, and is not replaced; choose another, or Create new.")
             raise ValueError(text.format(name=place.replaces.GetName()))
         self._folder = makeTemporaryFolder()
+        self.output = str(self._folder / "out.npy")
 
     def message(self) -> dict:
         """Write the frames as the node has them, and return the message for the worker."""
-        frames, path, files = self._run.frames, self._folder / "in.npy", filesOfRun(self._run)
+        frames, path, files = self.run.frames, self._folder / "in.npy", filesOfRun(self.run)
         with FrameFile.create(path, frames.shape, frames.dtype) as out:
             for i in range(len(frames)):
                 out[i] = frames[i]
         return {
             "run": {"frames": str(path), "files": list(files.paths), "note": files.note},
             "request": self._request.as_dict(),
-            "output": str(self._folder / "out.npy"),
+            "output": self.output,
             "keep": str(self._folder / "kept") if self._keep else None,
+            # What is looked at comes first; 0 where nothing is.
+            "first": shownIndex(self.run.node) + 1,
         }
 
     def isOrphan(self) -> bool:
         """True when the source node is gone, with the scene or alone."""
-        return slicer.mrmlScene.GetNodeByID(self._nodeID) is not self._run.node
+        return slicer.mrmlScene.GetNodeByID(self._nodeID) is not self.run.node
 
     def finish(self, message: dict):
         """As `finishInSteps`, all at once."""
@@ -96,11 +103,11 @@ class Job:
         """
         if self.isOrphan():
             raise ValueError(_("The input was removed from the scene; the result was discarded."))
-        place, source = self._place, self._run.node
+        place, source = self._place, self.run.node
         earlier = [*resultsOf(source, PREVIEW), *([place.replaces] if place.replaces is not None else [])]
         with FrameFile.open(message["output"]) as frames:
             node = yield from addDerivedInSteps(
-                self._run,
+                self.run,
                 frames,
                 message["used"]["frame_numbers"],
                 name=self._name(),
@@ -115,7 +122,7 @@ class Job:
         return node
 
     def _name(self) -> str:
-        place, source = self._place, self._run.node.GetName()
+        place, source = self._place, self.run.node.GetName()
         if place.replaces is not None and not place.name:
             return place.replaces.GetName()
         if place.preview:  # there is one at most
@@ -133,8 +140,8 @@ class Job:
             "Request": json.dumps(self._request.as_dict()),
             "Used": json.dumps(message["used"]),
             "SourceNodeID": self._nodeID,
-            "SourceName": self._run.node.GetName(),
-            "SourceInstanceUID": " ".join(self._run.instanceUIDs),
+            "SourceName": self.run.node.GetName(),
+            "SourceInstanceUID": " ".join(self.run.instanceUIDs),
             "Relationship": message["relationship"] or "",
             "FrameNumbers": " ".join(str(number) for number in message["used"]["frame_numbers"]),
             "Notices": " ".join(message["notices"]),

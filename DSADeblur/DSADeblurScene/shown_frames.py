@@ -12,13 +12,19 @@ from typing import Any
 
 import numpy as np
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurLib.lazy_frames import Frames, LazyFrames
 from DSADeblurScene.compare import checkSource, frameNumbersOf, isSubtracted, originalFrames, requestOf
 from DSADeblurScene.derived import ATTRIBUTE, sampleFrames, setWindow, sourceOf
+from DSADeblurScene.frame_volume import (
+    addFrameVolume,
+    addGreyDisplay,
+    eventsOfShownFrame,
+    fillFrame,
+    placeFrame,
+)
 from DSADeblurScene.input import shownIndex, shownVolume
 from DSADeblurScene.slot import slot
 from DSADeblurScene.temporary import makeTemporaryFolder
@@ -33,6 +39,7 @@ class ShownFrames:
         originals: `originalFrames` of the result, where the caller has them.
 
     Attributes:
+        source: the node of the run.
         original, deblurred, change: vtkMRMLScalarVolumeNode for views; `change` is None where it is not wanted.
         index: of the frame shown, in the result; -1 where the result has none.
 
@@ -42,7 +49,7 @@ class ShownFrames:
 
     def __init__(self, derived, withChange: bool = False, originals: Frames | None = None) -> None:
         checkSource(derived)
-        self.derived, self.index = derived, -1
+        self.derived, self.index, self.source = derived, -1, sourceOf(derived)
         self._onUpdated: Callable[[], None] = lambda: None
         self.deblurred = shownVolume(derived)
         self.originals = self._frames = originalFrames(derived) if originals is None else originals
@@ -62,7 +69,7 @@ class ShownFrames:
         self.change = self._add(_("{name} difference").format(name=derived.GetName())) if withChange else None
         self._hasWindow = False
         if self.change is not None:
-            self._addDisplay(self.change)
+            self._made.append(addGreyDisplay(self.change))
         self.update()
 
     def follow(self, onUpdated: Callable[[], None] = lambda: None) -> None:
@@ -72,7 +79,7 @@ class ShownFrames:
             onUpdated: called when another frame is shown, or when the frame has changed.
         """
         self._onUpdated = onUpdated
-        for node, event in self._events():
+        for node, event in eventsOfShownFrame(self.derived, self.deblurred):
             self._observed.append((node, node.AddObserver(event, self.update)))
         self.update()
 
@@ -103,6 +110,12 @@ class ShownFrames:
         text = _("model {model}\nsharpness {sharpness:g}, noise reduction {noise:g}")
         words = {"sharpness": settings.sharpness, "noise": settings.noise_reduction}
         return original, LABEL + "\n" + text.format(model=model, **words), change
+
+    def _add(self, name: str):
+        volume = addFrameVolume(name, self._frames.shape[1:], self.deblurred)
+        placeFrame(volume, self.derived, 0)
+        self._made.append(volume)
+        return volume
 
     @slot
     def update(self, *_event) -> None:
@@ -138,55 +151,14 @@ class ShownFrames:
         if self._remembered is not None:
             self._remembered.close()
 
-    def _events(self) -> list[tuple[Any, Any]]:
-        """What reports another frame, or another content of it."""
-        events = [(self.deblurred, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent)]
-        if self.derived.IsA("vtkMRMLSequenceNode"):
-            browsers = slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode")
-            mine = [one for one in browsers if one.IsSynchronizedSequenceNode(self.derived, True)]
-            return events + [(one, vtk.vtkCommand.ModifiedEvent) for one in mine]
-        nodes = slicer.util.getNodesByClass("vtkMRMLSliceNode")
-        return events + [(one, vtk.vtkCommand.ModifiedEvent) for one in nodes]
-
-    def _add(self, name: str):
-        """A volume of one frame that neither is saved nor appears in lists; its frame is put in by `update`."""
-        volume = slicer.vtkMRMLScalarVolumeNode()
-        volume.SetName(name)
-        volume.SetSaveWithScene(False)
-        volume.SetHideFromEditors(True)
-        slicer.util.updateVolumeFromArray(volume, np.zeros((1, *self._frames.shape[1:]), np.float32))
-        slicer.mrmlScene.AddNode(volume)
-        volume.SetAndObserveTransformNodeID(self.deblurred.GetTransformNodeID())
-        self._place(volume, 0)
-        self._made.append(volume)
-        return volume
-
-    def _addDisplay(self, volume) -> None:
-        # That of CreateDefaultDisplayNodes looks through all pixels for a window, and through none again.
-        display = slicer.vtkMRMLScalarVolumeDisplayNode()
-        display.AutoWindowLevelOff()
-        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
-        display.SetSaveWithScene(False)
-        self._made.append(slicer.mrmlScene.AddNode(display))
-        volume.SetAndObserveDisplayNodeID(display.GetID())
-
-    def _place(self, volume, index: int) -> None:
-        isSequence = self.derived.IsA("vtkMRMLSequenceNode")
-        where = self.derived.GetNthDataNode(index) if isSequence else self.derived
-        ijkToRas = vtk.vtkMatrix4x4()
-        where.GetIJKToRASMatrix(ijkToRas)
-        first = ijkToRas.MultiplyPoint((0, 0, 0 if isSequence else index, 1))
-        for row in range(3):
-            ijkToRas.SetElement(row, 3, first[row])
-        volume.SetIJKToRASMatrix(ijkToRas)
-
     def _put(self, isOther: bool) -> None:
         # Where the result has no frame, nothing is shown of it.
         original = self._frames[self.index] if self.index >= 0 else np.float32(0)
         if isOther and self._isOwn:
-            self._fill(self.original, original)
+            fillFrame(self.original, original, self.derived, max(self.index, 0))
         if self.change is not None:
-            self._fill(self.change, self._pixels() - original if self.index >= 0 else original)
+            pixels = self._pixels() - original if self.index >= 0 else original
+            fillFrame(self.change, pixels, self.derived, max(self.index, 0))
             if self.index >= 0 and not self._hasWindow:
                 self._hasWindow = True
                 reach = float(np.percentile(np.abs(sampleFrames(slicer.util.arrayFromVolume(self.change))), 99.9))
@@ -196,11 +168,6 @@ class ShownFrames:
         """(rows, cols) float32, the frame of the result."""
         isSequence = self.derived.IsA("vtkMRMLSequenceNode")
         return slicer.util.arrayFromVolume(self.frameNode)[0 if isSequence else self.index].astype(np.float32)
-
-    def _fill(self, volume, pixels) -> None:
-        slicer.util.arrayFromVolume(volume)[0] = pixels
-        self._place(volume, max(self.index, 0))
-        slicer.util.arrayFromVolumeModified(volume)
 
 
 class _RememberedFrames(LazyFrames):

@@ -179,8 +179,8 @@ def showPlace(node, place: dict) -> None:
     source = sourceOf(node)
     if source is None or place["frame"] not in frameNumbersOf(node):
         return
-    selectFrame(node, place["frame"])
-    jumpToFrame(node, place["frame"])
+    selectFrame(source, place["frame"])
+    jumpToFrame(source, place["frame"])
     volume, ijkToRas = shownVolume(source), vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(ijkToRas)
     depth = 0 if source.IsA("vtkMRMLSequenceNode") else place["frame"] - 1

@@ -25,11 +25,15 @@ def _ignore(*_arguments) -> None:
 class Callbacks:
     """What to call as a job goes on; all on the main thread.
 
-    progress(done, total, secondsLeft or None), notice(text), finished(message), cancelled(), and
-    error(text, details="", choice=""): a sentence, what the log says, and the name of the choice at fault.
-    Exactly one of the last three ends a job.
+    stage(name, frames) and frame(index, number, original), see DSADeblurLib.follower.Follower; early(EarlyFrames), when
+    the first frame of several can be looked at; progress(done, total, secondsLeft or None), notice(text),
+    finished(message), cancelled(), and error(text, details="", choice=""): a sentence, what the log says, and the name
+    of the choice at fault. Exactly one of the last three ends a job.
     """
 
+    stage: Callable = field(default=_ignore)
+    frame: Callable = field(default=_ignore)
+    early: Callable = field(default=_ignore)
     progress: Callable = field(default=_ignore)
     notice: Callable = field(default=_ignore)
     finished: Callable = field(default=_ignore)
@@ -159,6 +163,10 @@ class WorkerClient:
             logging.debug(f"Message for a job that is gone: {kind}")
         elif kind == "progress":
             self._callbacks.progress(message["done"], message["total"], message["seconds_left"])
+        elif kind == "stage":
+            self._callbacks.stage(message["stage"], message["frames"])
+        elif kind == "frame":
+            self._callbacks.frame(message["index"], message["number"], message["original"])
         elif kind == "notice":
             self._callbacks.notice(message["message"])
         elif kind == "finished":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -95,6 +95,8 @@ def deblur(
     is_cancelled: Callable[[], bool] | None = None,
     keep: Callable[[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray], object] | None = None,
     out=None,
+    begin_with: int | None = None,
+    stage: Callable[[str, int], object] = lambda name, frames: None,
     engines: Engines | None = None,
 ) -> DeblurResult:
     """Remove focal-spot blur from the frames of a run.
@@ -120,6 +122,10 @@ def deblur(
             Not called where nothing is changed.
         out: takes frames by `out[i] = frame` in a thread of its own, i from 0 for the first frame chosen; None for a
             new array. It must not be what the frames are read from.
+        begin_with: place in `out` of the frame that is restored first; those next to it follow. None for one after the
+            other.
+        stage: called when engines are tried, with 'engines', and when restoring begins, with 'frames'; both times with
+            the number of frames chosen.
         engines: how devices are probed and engines built, timed and remembered.
 
     Returns:
@@ -165,6 +171,7 @@ def deblur(
             blur_condition = combine_header_and_estimate(estimated, assumed, CAUTION, CAUTION_WRONG)
     blur_px = None if blur_condition is None else _widths(blur_condition)
     told = blur_condition.astype(np.float32) if modulated and blur_condition is not None else None
+    stage("engines", len(chosen))
     restorer = Restorer(model, settings, shape[1:], engines or _ENGINES, told)
     if estimated is not None and assumed is not None and header_is_doubtful(estimated, assumed):
         sentence = (
@@ -174,6 +181,7 @@ def deblur(
         if float(np.mean(estimated[:2])) > MOST_OF_HEADER * float(np.mean(assumed)):
             sentence += f" Only {MOST_OF_HEADER:g} times that is removed; choose the blur of the frames for all of it."
         restorer.notices.append(sentence)
+    stage("frames", len(chosen))
     restorer.watch(len(chosen), progress, is_cancelled)
 
     def write(position: int, restored: np.ndarray, read: _Read) -> None:
@@ -186,11 +194,11 @@ def deblur(
             restorer.skip_frame(position)
             out[position] = np.asarray(frames[index]).astype(dtype, copy=False)
     else:
-        windows = read_ahead(_windows(frames, chosen, model, relationship, scale))
+        windows = read_ahead(_windows(frames, _in_order(chosen, begin_with), model, relationship, scale))
         with contextlib.closing(windows), WriteBehind() as writer:
-            for position, (number, window) in enumerate(windows):
-                restored = restorer.restore([read.padded for read in window], position, number)
-                writer.submit(write, position, restored, window[len(window) // 2])
+            for done, (index, window) in enumerate(windows):
+                restored = restorer.restore([read.padded for read in window], done, index + 1)
+                writer.submit(write, index - chosen.start, restored, window[len(window) // 2])
     return DeblurResult(
         frames=out,
         frame_numbers=tuple(index + 1 for index in chosen),
@@ -219,19 +227,29 @@ class _Read(NamedTuple):
     padded: np.ndarray
 
 
+def _in_order(chosen: range, begin_with: int | None) -> Sequence[int]:
+    """Indices of the frames as they are restored: outwards from one of them, or one after the other."""
+    if begin_with is None:
+        return chosen
+    first = chosen[begin_with]
+    return sorted(chosen, key=lambda index: (abs(index - first), index < first))
+
+
 def _windows(
-    frames, chosen: range, model: Model, relationship: str | None, normalisation: Normalisation
+    frames, order: Sequence[int], model: Model, relationship: str | None, normalisation: Normalisation
 ) -> Iterator[tuple[int, list[_Read]]]:
-    """The number of every frame chosen, and the frames that the network takes to restore it, each read once."""
+    """The index of every frame, and the frames that the network takes to restore it; neighbours are read once."""
     radius, last = model.architecture.frames // 2, len(frames) - 1
     held: dict[int, _Read] = {}
-    for index in chosen:
+    for index in order:
         needed = [min(max(neighbour, 0), last) for neighbour in range(index - radius, index + radius + 1)]
-        held = {
-            neighbour: held.get(neighbour) or _read(frames, neighbour, model, relationship, normalisation)
-            for neighbour in dict.fromkeys(needed)
-        }
-        yield index + 1, [held[neighbour] for neighbour in needed]
+        for neighbour in dict.fromkeys(needed):
+            known = held.pop(neighbour, None)
+            held[neighbour] = known or _read(frames, neighbour, model, relationship, normalisation)
+        # Outwards in turn, a frame has neighbours in common with the last but one.
+        for neighbour in list(held)[: -2 * len(needed)]:
+            del held[neighbour]
+        yield index, [held[neighbour] for neighbour in needed]
 
 
 def _read(frames, index: int, model: Model, relationship: str | None, normalisation: Normalisation) -> _Read:

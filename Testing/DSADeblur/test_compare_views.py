@@ -236,7 +236,7 @@ def test_keys_step_through_a_stack(gui, views, tmp_path, kind):
     derived = deblurred(load(tmp_path / "a.dcm", stack=True, **MASKED))
     originals, seen = originalFrames(derived)[:], []
     views.show(derived, CompareView[kind])
-    jumpToFrame(derived, 3)
+    jumpToFrame(derived.GetNodeReference("DSADeblur.source"), 3)
     view = viewOf(gui, VIEWS_OF[CompareView[kind]][0])
     for key in ("Right", "Right", "Right", "Right", "Left", "Left"):
         view.userPresses(key)

@@ -69,7 +69,8 @@ def test_apply_puts_a_derived_run_beside_the_original(gui, panel, tmp_path, tiny
     panel.ui.applyButton.click()
     assert panel.ui.applyButton.text == "Cancel" and panel.ui.progressBar.visible
     assert gui.processEvents(lambda: idle(panel))
-    assert panel.ui.statusLabel.text.startswith("Done in") and "model tiny" in panel.ui.statusLabel.text
+    assert panel.ui.statusLabel.text.startswith("Done: 4 frames in ")
+    assert "Model tiny" in panel.ui.statusLabel.toolTip and "on cpu by torch" in panel.ui.statusLabel.toolTip
     assert panel.ui.applyButton.text == "Apply" and not panel.ui.progressBar.visible
     derived = panel._parameterNode.derivedNode
     same = dict(device="cpu", engine="torch", precision="float32")
@@ -82,15 +83,38 @@ def test_apply_puts_a_derived_run_beside_the_original(gui, panel, tmp_path, tiny
     assert gui.processEvents(lambda: panel.logic.compareViews.derived is derived)
 
 
+def test_frames_are_shown_as_they_are_done(gui, panel, underWay):
+    """The frame that is looked at first, then those next to it; nothing of them stays."""
+    from DSADeblurScene.input import browserForSequence, shownIndex
+
+    views = panel.logic.compareViews
+    assert gui.processEvents(lambda: views._frames is not None and len(views._frames._done) > 2)
+    early = views._frames
+    # Nothing was looked at: it begins in the middle, and steps there.
+    assert list(early._done)[:3] == [31, 32, 30] and shownIndex(underWay) == 30
+    pixels = slicer.util.arrayFromVolume(early.deblurred)
+    assert early.original is not early.deblurred and np.ptp(pixels) > 0 and idle(panel) is False
+    browserForSequence(underWay).SetSelectedItemNumber(59)
+    assert "not deblurred yet" in early.labels()[1] and np.ptp(slicer.util.arrayFromVolume(early.deblurred)) == 0
+    panel.ui.applyButton.click()
+    assert gui.processEvents(lambda: idle(panel) and views.kind is None)
+
+
 def test_cancel_leaves_the_scene_as_it_was(gui, panel, underWay):
-    count, arrangement = slicer.mrmlScene.GetNumberOfNodes(), gui.layoutLogic.GetLayoutNode().GetViewArrangement()
-    assert "left" in panel.ui.progressBar.format and "tiles" in panel.ui.statusLabel.text
+    from DSADeblurScene.input import shownVolume
+
+    layout, views = gui.layoutLogic.GetLayoutNode(), panel.logic.compareViews
+    assert gui.processEvents(lambda: views.kind is not None)
+    arrangement = views._before[0]
+    assert "left" in panel.ui.progressBar.format and " of 60." in panel.ui.statusLabel.text
     panel.ui.applyButton.click()
     assert not panel.ui.applyButton.enabled and "Cancelling" in panel.ui.statusLabel.text
     assert gui.processEvents(lambda: idle(panel))
     assert panel.ui.statusLabel.text == "Cancelled."
-    assert slicer.mrmlScene.GetNumberOfNodes() == count and temporaryFolders() == []
-    assert gui.layoutLogic.GetLayoutNode().GetViewArrangement() == arrangement
+    assert temporaryFolders() == [] and gui.processEvents(lambda: views.kind is None)
+    assert layout.GetViewArrangement() == arrangement
+    left = [slicer.util.getNodesByClass(f"vtkMRML{kind}Node") for kind in ("Volume", "ScalarVolumeDisplay")]
+    assert left == [[shownVolume(underWay)], [shownVolume(underWay).GetDisplayNode()]]
     panel.ui.frameRangeLineEdit.text = "1-1"
     panel.ui.applyButton.click()
     assert gui.processEvents(lambda: idle(panel)) and panel.ui.statusLabel.text.startswith("Done")

@@ -57,8 +57,13 @@ def test_from_no_run_to_done(gui, panel):
     ui.applyButton.click()
     assert state(panel) == "STARTING" and ui.applyButton.text == "Cancel" and shortcut(ui.applyButton) == "Esc"
     assert not ui.inputSelector.enabled and not ui.outputSelector.enabled and not ui.previewButton.enabled
-    FakeRunner.made[-1].say(type="progress", job=job(), done=1, total=4, seconds_left=3.0)
-    assert state(panel) == "RUNNING" and "1 of 4" in ui.statusLabel.text and "3 s left" in ui.progressBar.format
+    said = set()
+    for stage, frames in (("reading", 0), ("planning", 0), ("engines", 2), ("frames", 2)):
+        FakeRunner.made[-1].say(type="stage", job=job(), stage=stage, frames=frames)
+        said.add(ui.statusLabel.text)
+    assert state(panel) == "STARTING" and len(said) == 4
+    FakeRunner.made[-1].say(type="progress", job=job(), done=3, total=4, seconds_left=3.0)
+    assert state(panel) == "RUNNING" and "frame 2 of 2" in ui.statusLabel.text and "3 s left" in ui.progressBar.format
     ui.applyButton.click()
     assert state(panel) == "CANCELLING" and not ui.applyButton.enabled
     ended = job()

@@ -171,7 +171,7 @@ def test_what_is_not_known_is_told(shared, tmp_path, model):
 
 def test_is_ready_and_ends_with_stdin(worker):
     ready = worker.hear("ready")
-    assert ready["protocol"] == 5 and ready["version"] and set(ready["engines"]) <= {"openvino", "torch"}
+    assert ready["protocol"] == 6 and ready["version"] and set(ready["engines"]) <= {"openvino", "torch"}
     assert worker.end() == 0
 
 
