@@ -11,6 +11,8 @@ MODEL  ?= compact
 TESTERS ?= 2
 MINUTES ?= 9
 DEVICE ?= cuda
+# Of simulated frames that are measured on: test, or validation, on which choices are made.
+SET ?= test
 # Of the tables: what the networks say themselves, before part of the noise is given back.
 NOISE_REDUCTION ?= 1
 
@@ -75,6 +77,7 @@ lint: $(VENV)/.installed-test
 screenshots: $(VENV)/.installed-test
 	$(BIN)/python Testing/Host/screenshots.py $(OUT)/screenshots
 	$(BIN)/python Testing/Host/panel_pictures.py $(OUT)/screenshots
+	$(BIN)/python Testing/Host/measured_sample.py $(OUT)/screenshots
 
 benchmark: $(VENV)/.installed-test
 	$(BIN)/python Testing/benchmark/run.py --output $(OUT)/benchmark.json
@@ -99,7 +102,7 @@ evaluate: $(VENV)/.installed
 	$(BIN)/dsadeblur evaluate --model compact --model quality --model sequence --model paper-small --set test --frames 8 --noise-reduction $(NOISE_REDUCTION) $(if $(filter 1,$(NOISE_REDUCTION)),--uniform-noise-reduction) --output $(OUT)/evaluate
 
 measure: $(VENV)/.installed-test
-	$(BIN)/python -m DSADeblurLib.lab.evaluation.vessel_measuring --output $(OUT)/measure $(REAL)
+	$(BIN)/python -m DSADeblurLib.lab.evaluation.vessel_measuring --set $(SET) --output $(OUT)/measure $(REAL)
 
 retention: $(VENV)/.installed
 	$(BIN)/python -m DSADeblurLib.lab.evaluation.retention --model compact --model quality --model sequence $(REAL)

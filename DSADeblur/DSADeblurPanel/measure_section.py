@@ -205,6 +205,8 @@ def _inWords(one: Measurement, choice: MeasureChoice) -> str:
     isDegree = main.original is not None and main.name.startswith(STENOSIS)
     words = f"{choice.definition} {_words(main)}" if isDegree else _words(main)
     told = [_("{name}, frame {number}: {words}.").format(name=name, number=one.pair.number, words=words)]
+    if one.isRough:
+        return told[0] + _(" <i>Roughly so far.</i>")
     for figure in one.figures:
         if figure.name in (LEAST_LUMEN, "reference", "length of the narrowing", RATIO) and figure.original is not None:
             told.append(f"{html.escape(figure.name).capitalize()}: {_words(figure)}.")

@@ -7,7 +7,7 @@ import importlib
 import sys
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,13 +45,17 @@ class MeasureChoice:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured at a markup: its figures, on which frames, and what can be drawn. None while under way."""
+    """What was measured at a markup: its figures, on which frames, and what can be drawn. None while under way.
+
+    isRough: measured at few places so far.
+    """
 
     markup: Any
     pair: FramePair
     figures: tuple[Figure, ...] | None = None
     plot: Plot | None = None
     marks: Marks | None = None
+    isRough: bool = False
 
 
 def beginPlacing(kind: str):
@@ -147,7 +151,7 @@ class MeasureWatcher(VTKObservationMixin):
             self._slices.run(self._measureInSteps())
 
     def _measureInSteps(self) -> Generator[None, None, None]:
-        """Lines at once; curves, which take longer, are shown as under way meanwhile; noise reduction 0 comes last."""
+        """Lines at once; curves, which take longer, are first measured roughly; noise reduction 0 comes last."""
         found: dict[Any, Measurement] = {}
         curves: list[tuple] = []
         added: list[tuple] = []
@@ -171,7 +175,7 @@ class MeasureWatcher(VTKObservationMixin):
             if known is not None and known[0] == key:
                 found[markup] = yield from self._measurementInSteps(markup, pair)
             elif markup.GetAttribute(MEASURES) != STENOSIS or pair.problem:
-                yield from self._resultInSteps(markup, pair, points, key)
+                yield from self._resultInSteps(markup, pair, points, key, found)
                 found[markup] = yield from self._measurementInSteps(markup, pair)
                 yield
             else:
@@ -179,7 +183,7 @@ class MeasureWatcher(VTKObservationMixin):
         self._publish(found)
         for markup, pair, points, key in curves:
             yield
-            yield from self._resultInSteps(markup, pair, points, key)
+            yield from self._resultInSteps(markup, pair, points, key, found)
             found[markup] = yield from self._measurementInSteps(markup, pair)
             self._publish(found)
         for markup, pair, key in added:
@@ -192,9 +196,17 @@ class MeasureWatcher(VTKObservationMixin):
         found = [one for one in measuringMarkups() if volumeUnder(one, self._frames.run) is not None]
         return sorted(found, key=lambda one: one.GetAttribute(MEASURES) == DOME)
 
-    def _resultInSteps(self, markup, pair: FramePair, points, key: tuple) -> Generator[None, None, None]:
+    def _resultInSteps(
+        self, markup, pair: FramePair, points, key: tuple, found: dict[Any, Measurement]
+    ) -> Generator[None, None, None]:
         from DSADeblurLib.errors import DSADeblurError
-        from DSADeblurLib.measurement.markup import DrawnResult, Result, measure_curve_on, measure_line_on
+        from DSADeblurLib.measurement.markup import (
+            DrawnResult,
+            Result,
+            centre_line_on,
+            measure_along,
+            measure_line_on,
+        )
 
         kind, before = markup.GetAttribute(MEASURES), self._originals.get(markup)
         pixels, originalKey = points[:, 1::-1], (pair.original, *key[1:])
@@ -210,7 +222,14 @@ class MeasureWatcher(VTKObservationMixin):
             elif kind == DIAMETER:
                 result = yield from measure_line_on(pictures[:1], tuple(pixels[0]), tuple(pixels[1]))
             else:
-                result = yield from measure_curve_on(pictures[:1], pixels, self._calibration)
+                line = yield from centre_line_on(pictures[0], pixels, self._calibration)
+                rough = yield from measure_along(pictures, line, roughly=True)
+                if all(rough.stenoses(self._choice.method)):
+                    shown = yield from self._measurementInSteps(markup, pair, rough)
+                    found[markup] = replace(shown, isRough=True)
+                    self._publish(found)
+                    yield
+                result = yield from measure_along(pictures[:1], line)
             self._originals[markup] = originalKey, result
             for picture in pictures[1:]:
                 result = yield from result.with_more(picture)
@@ -227,8 +246,10 @@ class MeasureWatcher(VTKObservationMixin):
         self._results[markup] = key, result, True
         return picture is not None
 
-    def _measurementInSteps(self, markup, pair: FramePair) -> Generator[None, None, Measurement]:
-        result, method = self._results[markup][1], self._choice.method
+    def _measurementInSteps(
+        self, markup, pair: FramePair, rough: Result | None = None
+    ) -> Generator[None, None, Measurement]:
+        result, method = rough or self._results[markup][1], self._choice.method
         yield from result.prepare(method)
         figures = tuple(result.figures(method, self._calibration))
         neck = self._neckOf(markup)
@@ -258,6 +279,7 @@ class MeasureWatcher(VTKObservationMixin):
                 {
                     markup.GetID(): [rowOf(markup, run, one.pair, method, figure) for figure in one.figures or ()]
                     for markup, one in found.items()
+                    if not one.isRough
                 }
             )
             if all(one.figures is not None for one in found.values()):
@@ -356,7 +378,7 @@ def labelOf(one: Measurement, choice: MeasureChoice) -> Label:
         deblurred = _("deblurred {value}").format(value=value.text.partition(" (")[0])
         text = ", ".join(filter(None, (f"{number} | {deblurred}", label)))
     name = choice.definition + " " if one.markup.GetAttribute(MEASURES) == STENOSIS else ""
-    return Label(name + text, figure.original.value, figure.original.unit)
+    return Label(name + text + " ..." * one.isRough, figure.original.value, figure.original.unit)
 
 
 def mainFigure(figures: tuple[Figure, ...], definition: str) -> Figure:

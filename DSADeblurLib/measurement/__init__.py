@@ -19,7 +19,8 @@ density, or logarithms of intensity), points are (row, column) in pixels with wh
     nascet, ecst, wasid, percent_stenosis, Aneurysm             of figures measured by hand       stenosis
 
     measure_line_on(pictures, first, last)         -> steps to a Result, of a line on both frames  markup
-    measure_curve_on(pictures, points, calibration)           of a curve; .figures(method, calibration), .plot, .marks
+    line = centre_line_on(original, points, calibration)      to a CentreLine, for a curve
+    measure_along(pictures, line)                  -> steps to a Result; .figures(method, calibration), .plot, .marks
         result.with_more(picture)                  the same on one more frame
 
     compare(first, second)                         -> Agreement of pairs, many vessels            agreement

@@ -18,6 +18,8 @@ _SIGMAS_PX = (1.5, 3.0, 6.0)
 # How much dearer a step is far from any vessel than in the middle of the clearest.
 _CONTRAST = 30.0
 _LEAST_POINTS = 8
+# A way beside all ridges for longer than this is looked for in a wider part as well.
+_NO_RIDGE, _BESIDE_PX = 0.15, 20
 # Ridges and ways are looked for in parts of the image of about this many pixels; through more, by a stop every so many.
 _PART_PIXELS, _STOP_CELLS = 30_000, 12
 
@@ -37,6 +39,11 @@ class CentreLine:
     across: np.ndarray
     arc: np.ndarray
     widths: np.ndarray
+
+    def thinned(self, most: int) -> CentreLine:
+        """Every so many of the places, about so many at most."""
+        every = slice(None, None, max(1, math.ceil(len(self.arc) / most)))
+        return CentreLine(self.points[every], self.across[every], self.arc[every], self.widths[every])
 
     def aim(self, index: int) -> Aim:
         """Where to measure at one of the places; its width is that of the vessel about it where none was found."""
@@ -97,10 +104,23 @@ def darkest_way(image: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _darkest_way(image: np.ndarray, points: np.ndarray) -> Steps[np.ndarray]:
+    # As far as a half circle from point to point reaches.
+    margin = max(_MARGIN_PX, math.ceil(np.hypot(*np.diff(points, axis=0).T).max() / 2))
+    way, beside = yield from _way_within(image, points, margin)
+    if beside > _BESIDE_PX:
+        # An occlusion, or a vessel that bends further away and comes back.
+        wider, still = yield from _way_within(image, points, 3 * margin)
+        if still < beside / 2:
+            return wider
+    return way
+
+
+def _way_within(image: np.ndarray, points: np.ndarray, margin: int) -> Steps[tuple[np.ndarray, int]]:
+    """The way through the part of the image so far about the points, and how many of its pixels lie on no ridge."""
     with needing_skimage("Following a vessel"):
         from skimage.filters import sato
-    low = np.maximum(np.floor(points.min(axis=0)).astype(int) - _MARGIN_PX, 0)
-    high = np.ceil(points.max(axis=0)).astype(int) + _MARGIN_PX + 1
+    low = np.maximum(np.floor(points.min(axis=0)).astype(int) - margin, 0)
+    high = np.ceil(points.max(axis=0)).astype(int) + margin + 1
     part = np.asarray(image[low[0] : high[0], low[1] : high[1]], dtype=np.float64)
     ridge = np.zeros_like(part)
     for sigma in _SIGMAS_PX:
@@ -118,7 +138,8 @@ def _darkest_way(image: np.ndarray, points: np.ndarray) -> Steps[np.ndarray]:
     way = [stops[:1]]
     for first, last in zip(stops, stops[1:], strict=False):
         way.append((yield from _route(ridge, first, last))[1:])
-    return np.concatenate(way) + low
+    found = np.concatenate(way)
+    return found + low, int(np.sum(ridge[tuple(found.T)] < _NO_RIDGE))
 
 
 def _route(ridge: np.ndarray, first: np.ndarray, last: np.ndarray) -> Steps[np.ndarray]:

@@ -119,9 +119,10 @@ class Section:
         """Standard deviation of the area."""
         if self.section is None:
             return math.nan
-        fit, wrong = self.section.fit, 0.0 if self.blur is None else self.blur.width_error_px / CONFIDENT
+        fit, diameter = self.section.fit, max(self.section.fit.vessels[0].diameter, 1.0)
+        wrong = 0.0 if self.blur is None else self.blur.width_error(diameter) / CONFIDENT
         # What is shown wider at the same height has a larger area.
-        return math.hypot(math.sqrt(fit.covariance[2, 2]), wrong * self.area / max(fit.vessels[0].diameter, 1.0))
+        return math.hypot(math.sqrt(fit.covariance[2, 2]), wrong * self.area / diameter)
 
     @classmethod
     def unmeasured(cls, reason: str) -> Section:
@@ -156,7 +157,7 @@ class _Diameters(Mapping[str, Diameter]):
             return Diameter(reason=str(reason))
         noise = value - low
         if one.blur is not None:
-            error = one.blur.width_error_px
+            error = one.blur.width_error(value)
             low, high = value - math.hypot(noise, error), value + math.hypot(high - value, error)
             if method != MODEL_FIT:
                 fitted = self[MODEL_FIT]

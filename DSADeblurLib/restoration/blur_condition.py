@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import special
 
 from DSADeblurLib.lazy_frames import evenly_spaced
 from DSADeblurLib.restoration.engine import Estimator
@@ -35,6 +35,7 @@ WRONG, WRONG_SPREAD = 0.1, math.log(2)
 CAUTION, CAUTION_WRONG = 0.25, 0.2
 # The standard deviation of a normal distribution whose mean absolute error is 1.
 _DEVIATION = math.sqrt(math.pi / 2)
+_ROOT = math.sqrt(2 * math.pi)
 
 
 def estimate_blur(read: Callable[[int], np.ndarray], count: int, estimate: Estimator) -> np.ndarray:
@@ -113,16 +114,17 @@ def _expectile(level: float, share: float, first: tuple[float, float], second: t
     lies below 1 - `level`, each by its distance."""
     shares = np.array((share, 1 - share))
     means, deviations = np.array((first[0], second[0])), np.sqrt((first[1], second[1]))
-
-    def excess(value: float) -> float:
-        z = (means - value) / deviations
-        above = float(np.sum(shares * ((means - value) * stats.norm.cdf(z) + deviations * stats.norm.pdf(z))))
-        below = above - float(np.sum(shares * (means - value)))
-        return level * above - (1 - level) * below
-
-    # As far away as nothing of either is.
-    reach = 10 * float(deviations.max())
-    return float(optimize.brentq(excess, means.min() - reach, means.max() + reach, xtol=1e-9))
+    mean = value = float(shares @ means)
+    # The mean with these weights, again and again (Newey and Powell, Econometrica 55 (1987) 819-847).
+    for _ in range(200):
+        z = (value - means) / deviations
+        below = special.ndtr(z)
+        share_below, part = shares @ below, shares @ (means * below - deviations * np.exp(-(z**2) / 2) / _ROOT)
+        last, value = value, level * (mean - part) + (1 - level) * part
+        value = float(value / (level * (1 - share_below) + (1 - level) * share_below))
+        if abs(value - last) < 1e-9:
+            break
+    return value
 
 
 def _variance(spread: float) -> float:

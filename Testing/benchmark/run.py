@@ -2,8 +2,9 @@
 
 Every engine and precision on one frame of 1024 x 1024, against PyTorch as it comes (eager float32) and against the
 floor: the time the network's operations would take at the largest rate of plain convolutions measured in the same
-run. Then the stages of a long run, peak memory, and cost against frames and pixels. Medians throughout; the load of
-the machine is recorded, and ratios of a loaded machine mean little. The figures of a GPU come from `make gpu`.
+run. Then the whole chain by each engine, the stages of a long run, peak memory, and cost against frames and pixels.
+Medians throughout; the load of the machine is recorded, and ratios of a loaded machine mean little. The figures of a
+GPU come from `make gpu`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from chain import chains
 from rich.console import Console
 from rich.table import Table
 from rows import Row, floor_rows, frame_rows, models
 from runs import batches, peak_memory, scaling, stages
+from tqdm import tqdm
 
 from DSADeblurLib import __version__
 from DSADeblurLib.extras import is_installed
@@ -33,8 +36,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", nargs="*", help="names, or beginnings of names; all without")
     parser.add_argument("--side", type=int, default=1024)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--frames", type=int, default=100, help="of the run whose stages are timed")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=50, help="of the run whose stages are timed")
     parser.add_argument("--output", type=Path, default=Path("out/benchmark.json"))
     options = parser.parse_args()
     # torch.jit, which OpenVINO traces with, warns of its age.
@@ -52,15 +55,21 @@ def main() -> int:
     bundled = [model for model in chosen if model.card.folder is not None]
     if bundled:
         model = bundled[0]
-        report["stages"] = stages(model, options.frames, options.side)
-        report["batches"] = batches(model.network, [1, 2, 4], [256, 512, 1024], options.rounds)
-        report["scaling"] = scaling(model, [5, 10, 20, 40], [256, 512, 1024, 2048], 3)
-        engines = ["torch", *(["openvino"] if model.export is not None and is_installed("openvino") else [])]
-        report["peak MiB"] = {
-            f"{engine}, {count} frames": peak_memory(model, engine, count, options.side)
-            for engine in engines
-            for count in (5, 25)
-        }
+        with console.status("The whole chain...") as status:
+            report["chain"] = chains(model.card.name, (4, 24), options.side)
+            status.update("Stages of a run...")
+            report["stages"] = stages(model, options.frames, options.side)
+            status.update("Frames at once...")
+            report["batches"] = batches(model.network, [1, 2, 4], [256, 512, 1024], options.rounds)
+            status.update("More frames, larger frames...")
+            report["scaling"] = scaling(model, [5, 10, 20, 40], [256, 512, 1024, 2048], 3)
+            status.update("Memory...")
+            engines = ["torch", *(["openvino"] if model.export is not None and is_installed("openvino") else [])]
+            report["peak MiB"] = {
+                f"{engine}, {count} frames": peak_memory(model, engine, count, options.side)
+                for engine in engines
+                for count in (5, 25)
+            }
         print_runs(console, report)
     report["load after"] = os.getloadavg()
     console.print(f"Load before and after: {report['load before'][0]:.1f}, {report['load after'][0]:.1f}")
@@ -93,7 +102,7 @@ def _cpuinfo() -> list[str]:
 def timed(rows: list[Row], rounds: int) -> list[float]:
     """Median seconds of each, taken in turns after one round to warm up."""
     taken: list[list[float]] = [[] for _ in rows]
-    for turn in range(rounds + 1):
+    for turn in tqdm(range(rounds + 1), desc="rounds of frames", unit="round"):
         for row, seconds in zip(rows, taken, strict=True):
             seconds.append(row.run())
         if turn == 0:
@@ -139,8 +148,14 @@ def print_frames(console: Console, report: dict) -> None:
 
 
 def print_runs(console: Console, report: dict) -> None:
-    """Stages, scaling and memory."""
+    """The whole chain, stages, scaling and memory."""
     run, scales = report["stages"], report["scaling"]
+    for entry in report["chain"]:
+        there = "with" if entry["PyTorch"] else "without"
+        console.print(
+            f"the whole chain by {entry['engine']}, {there} PyTorch there: {entry['seconds']:.1f} s for 4 frames, "
+            f"{entry['ms a frame']:.0f} ms for each further one"
+        )
     console.print(f"{run['frames']} frames of {run['side']}, {run['model']}, {run['engine']}: {run['reason']}")
     for stage, seconds in run["stages"].items():
         console.print(f"  {stage:18} {seconds:8.2f} s")

@@ -55,7 +55,7 @@ WHOLE = Size()
 SMALL = Size(
     benchmark=("--side", "64", "--rounds", "1", "--frames", "3"), gains=("--scenes", "1", "--size", "192"),
 )  # fmt: skip
-# Below two minutes on a processor: as good as nothing, but by every stage.
+# As good as nothing, but by every stage.
 SMALLEST = Size(
     tests=("-k", "kernel or weights"),
     benchmark=("--side", "32", "--rounds", "1", "--frames", "2", "--models", "paper-small"),
@@ -88,7 +88,7 @@ class Stages:
             **os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1",
             "DSADEBLUR_DEVICE": options.device, "TMPDIR": str(scratch),
         }  # fmt: skip
-        self.size = WHOLE if options.device == "cuda" else SMALL if options.minutes >= 2 else SMALLEST
+        self.size = SMALLEST if options.smallest else WHOLE if options.device == "cuda" else SMALL
 
     def left(self) -> float:
         """Seconds until everything has to have ended, with something kept for the end itself."""
@@ -276,6 +276,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", required=True, choices=("cuda", "cpu"))
     parser.add_argument("--recipe", required=True, help="of the training")
     parser.add_argument("--out", required=True, type=Path, help="folder for the results")
+    parser.add_argument("--smallest", action="store_true", help="do as good as nothing, but by every stage")
     parser.add_argument("train_options", nargs="*", help="further options of the training, after --")
     options = parser.parse_args(arguments)
     options.out = options.out.resolve()

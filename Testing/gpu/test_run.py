@@ -29,7 +29,8 @@ def driver():
 
 @pytest.fixture
 def stages(driver, tmp_path):
-    options = argparse.Namespace(minutes=5.0, device="cpu", recipe="none of this name", out=tmp_path, train_options=[])
+    options = argparse.Namespace(minutes=5.0, device="cpu", recipe="none of this name", out=tmp_path)
+    options.smallest, options.train_options = False, []
     made = driver.Stages(options, tmp_path / "scratch", time.monotonic())
     made.log.touch()
     return made
@@ -167,7 +168,17 @@ def test_a_large_package_comes_in_parts(driver, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_it_ends_in_time_whatever_is_left_to_do(driver, tmp_path):
-    command = [sys.executable, driver.__file__, "--device", "cpu", "--minutes", "0.1", "--recipe", "quick"]
+    command = [
+        sys.executable,
+        driver.__file__,
+        "--device",
+        "cpu",
+        "--minutes",
+        "0.1",
+        "--recipe",
+        "quick",
+        "--smallest",
+    ]
     done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 1
     stages = json.loads((tmp_path / "summary.json").read_text())["stages"]
@@ -184,7 +195,7 @@ def test_make_calls_it_with_the_recipe_large(tmp_path):
 @pytest.mark.slow
 def test_the_whole_of_it_in_its_smallest_form(driver, tmp_path):
     """As `make gpu` calls it, in a process of its own: every stage runs, and a model package comes out."""
-    command = [sys.executable, driver.__file__, "--device", "cpu", "--minutes", "8", "--recipe", "quick"]
+    command = [sys.executable, driver.__file__, "--device", "cpu", "--minutes", "8", "--recipe", "quick", "--smallest"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + (tmp_path / "log.txt").read_text()[-3000:]

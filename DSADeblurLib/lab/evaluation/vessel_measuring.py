@@ -35,7 +35,7 @@ from DSADeblurLib.measurement.centre_line import find_centre_line
 from DSADeblurLib.measurement.course import STEP_MM, measure_course
 from DSADeblurLib.measurement.cross_section import Unmeasurable, aim_across
 from DSADeblurLib.measurement.diameter import METHODS, Section, measure_at
-from DSADeblurLib.measurement.line_spread import DEBLURRED_WIDTH_ERROR_PX, HEADER_ERROR, SystemBlur
+from DSADeblurLib.measurement.line_spread import HEADER_ERROR, SystemBlur, deblurred_blur
 from DSADeblurLib.measurement.stenosis import find_stenosis
 from DSADeblurLib.physics.detector import Detector
 from DSADeblurLib.physics.focal_spot import TARGET_SPOT_MM, expected_width_mm, removable_blur_in_pixels
@@ -83,11 +83,11 @@ def cases(stenoses: tuple[float, ...] = STENOSES) -> list[Case]:
     return found + [Case(noise, WRONG_AT, False, factor) for noise in NOISE for factor in HEADERS[1:]]
 
 
-def measure_case(case: Case, model: str = DEFAULT_MODEL) -> list[dict]:
+def measure_case(case: Case, model: str = DEFAULT_MODEL, split: str = "test") -> list[dict]:
     """Values of a frame: what was measured (diameter in mm or stenosis in %), by method and image, and the truth."""
     phantom = _phantom(case.stenosis, case.curved)
     number = list(NOISE).index(case.noise), round(100 * case.stenosis), int(case.curved)
-    rng = generator("test", _SEED, *number)
+    rng = generator(split, _SEED, *number)
     frame = phantom.take(quanta_of(case.noise), rng)
     images = dict(_images(phantom, frame, case.header, model))
     rows = []
@@ -117,10 +117,8 @@ def _images(
     for reduction in NOISE_REDUCTIONS:
         settings = DeblurSettings(device="cpu", engine="torch", noise_reduction=reduction)
         restored = deblur(frame[None], load_model(model), settings, header_px=(removable, removable)).frames[0]
-        yield (
-            f"deblurred, n {reduction:g}",
-            (restored, SystemBlur((left, left), detector, 2 * HEADER_ERROR, DEBLURRED_WIDTH_ERROR_PX)),
-        )
+        blur = deblurred_blur(SystemBlur((left, left), detector, 2 * HEADER_ERROR))
+        yield f"deblurred, n {reduction:g}", (restored, blur)
 
 
 def _lines(phantom: NarrowedPhantom, vessel: NarrowedVessel, images: dict, rng: np.random.Generator) -> list[dict]:
@@ -279,6 +277,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point of the command."""
     parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__.split("\n")[0])
     parser.add_argument("--model", default=DEFAULT_MODEL, help="default %(default)s")
+    parser.add_argument("--set", choices=("validation", "test"), default="test", help="default %(default)s")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes")
     parser.add_argument("--stenoses", type=float, nargs="+", default=STENOSES, metavar="PART", help="0 to 1")
     parser.add_argument(
@@ -294,7 +293,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     todo = cases(tuple(options.stenoses))
     with ProcessPoolExecutor(options.workers, initializer=_one_thread) as pool:
-        found = list(tqdm(pool.map(partial(measure_case, model=options.model), todo), total=len(todo)))
+        found = list(
+            tqdm(pool.map(partial(measure_case, model=options.model, split=options.set), todo), total=len(todo))
+        )
     values = pd.DataFrame(itertools.chain.from_iterable(found))
     options.output.mkdir(parents=True, exist_ok=True)
     values.to_csv(options.output / "values.csv", index=False)

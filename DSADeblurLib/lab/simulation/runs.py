@@ -11,6 +11,7 @@ import numpy as np
 from DSADeblurLib.lab.image_quality.detection import Site
 from DSADeblurLib.lab.simulation.anatomy import random_anatomy
 from DSADeblurLib.lab.simulation.flow import Injection
+from DSADeblurLib.lab.simulation.known_stenosis import KnownStenosis, with_known_stenosis
 from DSADeblurLib.lab.simulation.pairs import MICRO_SPOT, Conditions, open_field, slabs_of
 from DSADeblurLib.lab.simulation.scene import SLAB_EDGES_MM, Scene
 from DSADeblurLib.lab.simulation.sets import generator
@@ -32,7 +33,8 @@ class SimulationOptions:
     """What is simulated; the defaults are the bundled sample run.
 
     `nominal_spot_mm` is what a header would say; the actual spot is drawn from what IEC 60336 allows for it. `quanta`
-    is the mean number of absorbed quanta a pixel where the median patient attenuates.
+    is the mean number of absorbed quanta a pixel where the median patient attenuates, `stenosis` the part of its
+    diameter that one vessel loses.
     """
 
     seed: int = 2
@@ -45,10 +47,13 @@ class SimulationOptions:
     sod_mm: float = 733.0
     spacing_mm: float = 0.2
     frame_time_ms: float = 333.333
+    stenosis: float = 0.5
 
     def __post_init__(self) -> None:
         if self.frames < self.mask_frames + 1 or self.mask_frames < 1:
             raise ValueError(f"A run of {self.frames} frames has no room for {self.mask_frames} mask frames.")
+        if not 0 <= self.stenosis < 1:
+            raise ValueError(f"A stenosis takes 0 to 1 of a diameter, not {self.stenosis:g}.")
         if self.size < 64:
             raise ValueError(f"Simulated frames need at least 64 pixels a side, not {self.size}.")
 
@@ -62,6 +67,7 @@ class SimulatedRun:
     frames: np.ndarray
     truth: np.ndarray
     sites: tuple[Site, ...]
+    stenosis: KnownStenosis | None = None
 
     @property
     def mask_numbers(self) -> tuple[int, ...]:
@@ -75,7 +81,7 @@ def simulate_run(options: SimulationOptions) -> SimulatedRun:
     rng = generator("sample", o.seed)
     view = View((o.size, o.size), o.spacing_mm, o.sid_mm, o.sod_mm)
     static = random_anatomy(rng, view, SLAB_EDGES_MM)
-    vessels = random_arteries(rng, view)
+    vessels, stenosis = with_known_stenosis(random_arteries(rng, view), view, o.stenosis)
     spot = random_focal_spot(rng, o.nominal_spot_mm)
     detector = Detector(spacing_mm=(o.spacing_mm, o.spacing_mm), bits=12)
     empty = Scene(view, static, np.zeros_like(static)[None])
@@ -97,7 +103,7 @@ def simulate_run(options: SimulationOptions) -> SimulatedRun:
         exact = expected_intensity(slabs, MICRO_SPOT, detector.spacing_mm, detector)
         truth[index] = detector.quantise(incident * exact)
     sites = measuring_sites(vessels, view, optical_density(truth[-1], truth[: o.mask_frames]))
-    return SimulatedRun(o, spot, frames, truth, sites)
+    return SimulatedRun(o, spot, frames, truth, sites, stenosis)
 
 
 def measuring_sites(vessels: list[Tube], view: View, density: np.ndarray) -> tuple[Site, ...]:
@@ -142,7 +148,12 @@ def write_run(run: SimulatedRun, folder: Path, with_truth: bool = True) -> tuple
             series_number=number,
             uid_seed=f"run {o.seed} {text}",
         )
-    facts = {"options": asdict(o), "actual_spot": asdict(run.spot), "sites": [asdict(site) for site in run.sites]}
+    facts = {
+        "options": asdict(o),
+        "actual_spot": asdict(run.spot),
+        "stenosis": run.stenosis and asdict(run.stenosis),
+        "sites": [asdict(site) for site in run.sites],
+    }
     (folder / FACTS_FILE).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return tuple(folder / name for name in (*(one[0] for one in objects), FACTS_FILE))
 
@@ -153,10 +164,14 @@ class Facts:
 
     options: SimulationOptions
     sites: tuple[Site, ...]
+    stenosis: KnownStenosis | None
 
 
 def read_facts(folder: Path) -> Facts:
     """The facts of a run written by `write_run`."""
     facts = json.loads((Path(folder) / FACTS_FILE).read_text(encoding="utf-8"))
     sites = tuple(Site(tuple(site["point"]), tuple(site["tangent"])) for site in facts["sites"])
-    return Facts(SimulationOptions(**facts["options"]), sites)
+    stenosis = facts["stenosis"]
+    if stenosis is not None:
+        stenosis = KnownStenosis(**{**stenosis, "points": tuple(map(tuple, stenosis["points"]))})
+    return Facts(SimulationOptions(**facts["options"]), sites, stenosis)

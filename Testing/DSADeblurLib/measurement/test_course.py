@@ -113,3 +113,13 @@ def test_nothing_to_follow_is_said():
 def test_unusable_points_are_refused(points, step):
     with pytest.raises(ValueError, match="at least two points"):
         find_centre_line(np.zeros(SHAPE), np.array(points), step)
+
+
+@pytest.mark.parametrize("depth", [60, 110, 150])
+def test_a_bow_between_two_points_is_followed_however_far_it_bends(depth):
+    turn = np.linspace(-np.pi / 2, np.pi / 2, 2000)
+    bow = np.zeros((240, 260))
+    bow[np.rint(120 + 60 * np.sin(turn)).astype(int), np.rint(40 + depth * np.cos(turn)).astype(int)] = 1.0
+    image = np.random.default_rng(2).normal(0, 0.01, bow.shape) - 7 * ndimage.gaussian_filter(bow, 3.0)
+    line = find_centre_line(image, np.array([[62.0, 51.0], [178.0, 51.0]]), 2.0)
+    assert line.points[:, 1].max() == pytest.approx(40 + depth, abs=2)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from DSADeblurLib.measurement.line_spread import SystemBlur, run_blurs
+from DSADeblurLib.measurement.line_spread import SystemBlur, deblurred_blur, run_blurs
 from DSADeblurLib.physics.detector import Detector
 from DSADeblurLib.xa import read_acquisition
 
@@ -69,3 +69,11 @@ def test_an_incomplete_header_tells_none():
 def test_widths_that_cannot_be_are_refused(widths):
     with pytest.raises(ValueError, match="at least 0"):
         SystemBlur(widths)
+
+
+def test_what_a_network_errs_by_matters_most_for_narrow_vessels():
+    blur = SystemBlur((2.0, 2.0), width_error_px=0.3, square_error_px2=4.0)
+    assert blur.width_error(1000.0) == pytest.approx(0.3, abs=1e-4)
+    assert blur.width_error(10.0) == pytest.approx(0.5) and blur.width_error(0.0) == pytest.approx(4.01, abs=0.01)
+    original, deblurred = SystemBlur((2.0, 2.0)), deblurred_blur(SystemBlur((2.0, 2.0)))
+    assert original.width_error(5.0) == 0.0 < deblurred.width_error(5.0) and deblurred.spot_px == original.spot_px

@@ -11,6 +11,7 @@ from scipy import ndimage
 from DSADeblurLib.measurement.calibration import Calibration, uncalibrated
 from DSADeblurLib.measurement.centre_line import CentreLine
 from DSADeblurLib.measurement.course import VesselCourse
+from DSADeblurLib.measurement.cross_section import Unmeasurable
 from DSADeblurLib.measurement.diameter import HALF_MAXIMUM, METHODS, MODEL_FIT, Section
 from DSADeblurLib.measurement.markup import (
     NO_STENOSIS,
@@ -19,7 +20,8 @@ from DSADeblurLib.measurement.markup import (
     LineResult,
     Picture,
     Result,
-    measure_curve_on,
+    centre_line_on,
+    measure_along,
     measure_line_on,
     worse_deblurred,
 )
@@ -88,7 +90,9 @@ def narrowed(low=0.5):
 def test_a_curve_on_both_pictures():
     points = np.array([[10.0, 40.0], [80.0, 41.0], [150.0, 40.0]])
     wide = Calibration("sid-sod", (0.2, 0.2), (0.2, 0.2), (0.2, 0.2))
-    result = finished(measure_curve_on([Picture(narrowed()), Picture(narrowed(0.35))], points, wide))
+    pictures = [Picture(narrowed()), Picture(narrowed(0.35))]
+    line = finished(centre_line_on(pictures[0], points, wide))
+    result = finished(measure_along(pictures, line))
     figures = {one.name: one for one in result.figures("half maximum", wide)}
     for name in ("NASCET", "ECST", "WASID"):
         figure = figures[f"stenosis, {name}"]
@@ -114,8 +118,18 @@ def test_a_curve_where_nothing_can_be_measured():
     result = CurveResult([course, course])
     assert result.figures(MODEL_FIT, TENTH) == [Figure("stenosis", reasons=(NO_STENOSIS, NO_STENOSIS))]
     assert list(result.plot(MODEL_FIT, TENTH).curves) == ["original", "deblurred"]
-    short = finished(measure_curve_on([Picture(narrowed())], np.array([[1.0, 40.0], [3.0, 40.0]]), TENTH))
-    assert "too short" in short.figures(MODEL_FIT, TENTH)[0].reasons[0]
+    with pytest.raises(Unmeasurable, match="too short"):
+        finished(centre_line_on(Picture(narrowed()), np.array([[1.0, 40.0], [3.0, 40.0]]), TENTH))
+
+
+@pytest.mark.slow
+def test_a_rough_figure_takes_few_places():
+    points, blurred = np.array([[10.0, 40.0], [150.0, 40.0]]), [Picture(narrowed(), BLUR)]
+    line = finished(centre_line_on(blurred[0], points, TENTH))
+    rough, whole = (finished(measure_along(blurred, line, roughly)) for roughly in (True, False))
+    assert len(rough.courses[0].sections) <= 20 < len(whole.courses[0].sections) / 3
+    first, second = (one.stenoses(HALF_MAXIMUM)[0].percent.value for one in (rough, whole))
+    assert first == pytest.approx(second, abs=3)
 
 
 @pytest.mark.parametrize(
