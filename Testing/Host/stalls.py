@@ -1,8 +1,8 @@
 """How long the panel keeps the event loop waiting: python stalls.py [FRAMES SIDE]
 
 Each action of a user is done once on the stand-in for the application. Printed are the longest stall, by the clock of
-the main thread's own CPU time (on a busy machine the clock on the wall tells about others) and on the wall, and the
-line of ours that most of a stall over 50 ms was spent in.
+the main thread's own CPU time (on a busy machine the clock on the wall tells about others) and on the wall, the memory
+of the application afterwards, and the line of ours that most of a stall over 50 ms was spent in.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ def measure(host, action: Callable[[], object], until: Callable[[], object]) -> 
 def main(frames: int = 100, side: int = 512) -> None:
     """Print the table for a run of so many frames of so many rows and columns, subtracted with two masks."""
     import dicomhost
+    import psutil
     import qtemu
     import samples
     import slicer
@@ -117,16 +118,18 @@ def main(frames: int = 100, side: int = 512) -> None:
     host = GuiHost()
     from DSADeblurScene.input import browserForSequence, shownVolume
 
+    memory = psutil.Process()
     results: dict[str, StallMeter] = {}
 
     def step(name: str, action, until=lambda: True) -> None:
         results[name] = measure(host, action, until)
         stall = results[name].longest
         longer = sorted((one for one in results[name].stalls if one.cpu > LIMIT_SECONDS), key=lambda one: -one.cpu)
-        print(f"{name:24s} {1000 * stall.cpu:7.0f} {1000 * results[name].longestWall:7.0f}", end="  ")
+        figures = 1000 * stall.cpu, 1000 * results[name].longestWall, memory.memory_info().rss / 1e6
+        print(f"{name:24s} {figures[0]:7.0f} {figures[1]:7.0f} {figures[2]:7.0f}", end="  ")
         print(", ".join(f"{1000 * one.cpu:.0f} in {one.line}" for one in longer[:4]), flush=True)
 
-    print(f"{frames} x {side} x {side}            cpu ms wall ms")
+    print(f"{f'{frames} x {side} x {side}':24s}  cpu ms wall ms      MB")
     step("load the module", host.loadModule)
     step("open the module", host.showModule, lambda: not host.widget._preparation.isBusy)
     widget = host.widget
