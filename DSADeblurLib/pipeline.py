@@ -374,8 +374,16 @@ def deblur_loaded(
             first, last = ready.frame_range
             shape = (last - first + 1, *ready.frames.shape[1:])
             keeper = opened.enter_context(Keeper(keep, shape, ready.frames.dtype, kept))
-        watched = {"follower": seen, "progress": progress, "is_cancelled": is_cancelled}
-        used, notices = restore(ready, model, path, keep=keeper, shown=kept, **watched)
+        used, notices = restore(
+            ready,
+            model,
+            path,
+            keep=keeper,
+            shown=kept,
+            follower=seen,
+            progress=progress,
+            is_cancelled=is_cancelled,
+        )
     relationship = run.relationship if ready.plan is None else for_subtraction(run, run.frames)[1]
     notices = tuple(filter(None, (loaded.note, *notices, *run.remarks())))
     return Restored(used, notices, ready.plan, relationship, keeper is not None and not keeper.failed)

@@ -317,7 +317,7 @@ class CompareViews:
             for index, (overlay, text) in enumerate(zip(self._overlays, (original, deblurred, change), strict=False)):
                 overlay.setTexts(text, isLeftDeblurred=index > 0)
 
-    def _linkWindows(self, frames: ShownFrames) -> None:
+    def _linkWindows(self, frames: ShownFrames | EarlyFrames) -> None:
         """Let original and deblurred have one grey window, whichever the user changes."""
         displays = [one.GetDisplayNode() for one in (frames.original, frames.deblurred)]
         if displays[0] is not displays[1]:
