@@ -20,6 +20,7 @@ hostpaths.prepare()
 NAME = "measure.png"
 _SIZE, _ZOOM = (560, 400), 5.0
 _HALF_PX = 18
+_IMAGES = ("original", "deblurred", "noise reduction 0")
 
 
 def measureSample(host, show: Callable = lambda markup, chart: None) -> list[dict[str, str]]:
@@ -76,7 +77,11 @@ def measureSample(host, show: Callable = lambda markup, chart: None) -> list[dic
         (chart,) = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")
         show(markup, chart)
     print(ui.measurementsLabel.text)
-    return [dict(zip(COLUMNS, row, strict=True)) for row in rowsOf(tableNode())]
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in rowsOf(tableNode())]
+    for row in rows:
+        values = (f"{row[one]} ({row[f'{one} low']}-{row[f'{one} high']})" for one in _IMAGES)
+        print(f"{row['measure']} in {row['unit']}:", ", ".join(values))
+    return rows
 
 
 def main(folder: str | Path) -> None:
