@@ -49,7 +49,9 @@ def measureSample(host, show: Callable = lambda markup, chart: None) -> list[dic
     ui, sequence = widget.ui, dicomhost.loadLikeSlicer(sample_data_folder() / RUN_FILE)
     widget._parameterNode.inputNode = sequence
     ui.applyButton.click()
-    host.processEvents(lambda: widget.runSection.isIdle)
+    # The result is shown when the work is done.
+    host.processEvents(lambda: widget.runSection.isIdle and (widget.logic.compareViews.kind or ui.statusLabel.text))
+    host.turnEventLoop()
     if widget._parameterNode.derivedNode is None:
         raise RuntimeError(ui.statusLabel.text)
     from DSADeblurScene.input import browserForSequence, shownVolume
