@@ -20,6 +20,7 @@ hostpaths.prepare()
 NAME = "measure.png"
 _SIZE, _ZOOM = (560, 400), 5.0
 _HALF_PX = 18
+_IMAGES = ("original", "deblurred", "noise reduction 0")
 
 
 def measureSample(host, show: Callable = lambda markup, chart: None) -> list[dict[str, str]]:
@@ -48,7 +49,9 @@ def measureSample(host, show: Callable = lambda markup, chart: None) -> list[dic
     ui, sequence = widget.ui, dicomhost.loadLikeSlicer(sample_data_folder() / RUN_FILE)
     widget._parameterNode.inputNode = sequence
     ui.applyButton.click()
-    host.processEvents(lambda: widget.runSection.isIdle)
+    # The result is shown when the work is done.
+    host.processEvents(lambda: widget.runSection.isIdle and (widget.logic.compareViews.kind or ui.statusLabel.text))
+    host.turnEventLoop()
     if widget._parameterNode.derivedNode is None:
         raise RuntimeError(ui.statusLabel.text)
     from DSADeblurScene.input import browserForSequence, shownVolume
@@ -76,7 +79,11 @@ def measureSample(host, show: Callable = lambda markup, chart: None) -> list[dic
         (chart,) = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")
         show(markup, chart)
     print(ui.measurementsLabel.text)
-    return [dict(zip(COLUMNS, row, strict=True)) for row in rowsOf(tableNode())]
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in rowsOf(tableNode())]
+    for row in rows:
+        values = (f"{row[one]} ({row[f'{one} low']}-{row[f'{one} high']})" for one in _IMAGES)
+        print(f"{row['measure']} in {row['unit']}:", ", ".join(values))
+    return rows
 
 
 def main(folder: str | Path) -> None:
