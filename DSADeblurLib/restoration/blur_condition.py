@@ -29,10 +29,9 @@ MOST_OF_HEADER = 2.0
 _FRAMES = 3
 # One header in ten is taken to be wrong, and then by a factor of two as a rule.
 WRONG, WRONG_SPREAD = 0.1, math.log(2)
-# A width that is too large costs far more than one that is too small: at the edges of validation frames 1.7 times the
-# true width loses 3.5 dB, 0.6 times 0.9 dB. So this expectile of what may be true is taken, for which one header in so
-# many counts as wrong; both were chosen on 32 validation scenes with headers that were right, half, twice and absent.
-CAUTION, CAUTION_WRONG = 0.25, 0.2
+# A width that is too large costs several times what one costs that is too small by the same factor. Where no header is
+# believed, this expectile of what may be true is taken; chosen by the edges of 32 validation scenes.
+CAUTION = 0.25
 # The standard deviation of a normal distribution whose mean absolute error is 1.
 _DEVIATION = math.sqrt(math.pi / 2)
 _ROOT = math.sqrt(2 * math.pi)
@@ -73,8 +72,21 @@ def told_blur(given_px: tuple[float, float] | None, header_px: tuple[float, floa
     return None if widths is None else np.array((*widths, spread))
 
 
+def assumed_blur(estimated: np.ndarray, header_px: tuple[float, float] | None) -> np.ndarray:
+    """What network and controls take: `combine_header_and_estimate`, with caution where no header is believed.
+
+    Args:
+        estimated, header_px: see there.
+
+    Returns:
+        (CONDITION_SIZE,) float32, see `network.Modulation`.
+    """
+    believed = header_px is not None and not header_is_doubtful(estimated, header_px)
+    return combine_header_and_estimate(estimated, header_px, 0.5 if believed else CAUTION)
+
+
 def combine_header_and_estimate(
-    estimated: np.ndarray, header_px: tuple[float, float] | None, level: float = 0.5, wrong: float = WRONG
+    estimated: np.ndarray, header_px: tuple[float, float] | None, level: float = 0.5
 ) -> np.ndarray:
     """The blur condition of a run from its header and its estimate, each weighed by its error.
 
@@ -85,7 +97,6 @@ def combine_header_and_estimate(
         estimated: (CONDITION_SIZE,) widths (rows, columns) in pixels and the mean error of their logarithms.
         header_px: widths (rows, columns) in pixels by the header; None for the estimate alone.
         level: which expectile of the widths that may be true; at 0.5 their mean, from which networks learn.
-        wrong: the share of headers that are wrong.
 
     Returns:
         (CONDITION_SIZE,) float32, see `network.Modulation`.
@@ -95,7 +106,7 @@ def combine_header_and_estimate(
         right, trust = _Mean(logarithms, variance), 1.0
         alone, spread = right, float(estimated[2])
     else:
-        right, alone, trust = _hypotheses(estimated, header_px, wrong)
+        right, alone, trust = _hypotheses(estimated, header_px)
         between = float(np.mean(right.logarithms - alone.logarithms))
         variance = trust * right.variance + (1 - trust) * alone.variance + trust * (1 - trust) * between**2
         spread = float(np.clip(math.sqrt(variance) / _DEVIATION, *CONDITION_SPREADS))
@@ -147,15 +158,13 @@ class _Mean(NamedTuple):
     variance: float
 
 
-def _hypotheses(
-    estimated: np.ndarray, header_px: tuple[float, float], wrong: float = WRONG
-) -> tuple[_Mean, _Mean, float]:
+def _hypotheses(estimated: np.ndarray, header_px: tuple[float, float]) -> tuple[_Mean, _Mean, float]:
     """The mean if the header is right, the mean if it is wrong, and the probability that it is right."""
     widths, error = np.asarray(estimated[:2], float), _variance(estimated[2])
     in_frames, in_header = (np.log(np.asarray(width, float) + SMALLEST_PX) for width in (widths, header_px))
     difference = float(np.mean(in_header - in_frames))
     means, likelihoods = [], []
-    for spread, share in ((HEADER_SPREAD, 1 - wrong), (WRONG_SPREAD, wrong)):
+    for spread, share in ((HEADER_SPREAD, 1 - WRONG), (WRONG_SPREAD, WRONG)):
         variance = _variance(spread)
         weight = error / (error + variance)
         means.append(_Mean(weight * in_header + (1 - weight) * in_frames, error * variance / (error + variance)))

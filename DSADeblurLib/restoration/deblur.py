@@ -15,10 +15,8 @@ from DSADeblurLib.lazy_frames import Frames
 from DSADeblurLib.request import DEFAULT_MODEL, DeblurSettings
 from DSADeblurLib.restoration.architecture import SMALLEST_SIDE
 from DSADeblurLib.restoration.blur_condition import (
-    CAUTION,
-    CAUTION_WRONG,
     MOST_OF_HEADER,
-    combine_header_and_estimate,
+    assumed_blur,
     estimate_blur,
     header_is_doubtful,
     told_blur,
@@ -168,7 +166,7 @@ def deblur(
         blur_condition = told_blur(settings.blur_px, header_alone)
         if blur_condition is None:
             estimated = estimate_blur(normalised, shape[0], (model if modulated else _estimating_model()).estimator)
-            blur_condition = combine_header_and_estimate(estimated, assumed, CAUTION, CAUTION_WRONG)
+            blur_condition = assumed_blur(estimated, assumed)
     blur_px = None if blur_condition is None else _widths(blur_condition)
     told = blur_condition.astype(np.float32) if modulated and blur_condition is not None else None
     stage("engines", len(chosen))

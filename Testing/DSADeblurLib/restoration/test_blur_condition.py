@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from DSADeblurLib.restoration.blur_condition import (
+    CAUTION,
     CONDITION_SPREADS,
     HEADER_SPREAD,
     MOST_OF_HEADER,
     SMALLEST_PX,
     _hypotheses,
+    assumed_blur,
     combine_header_and_estimate,
     estimate_blur,
     header_is_doubtful,
@@ -49,13 +51,20 @@ def test_caution_goes_with_the_level_and_with_what_is_unsure(width, spread, head
 
 def test_the_expectile_is_what_samples_have():
     estimated, header = np.array([3.0, 3.0, 0.3]), (5.0, 5.0)
-    right, wrong, trust = _hypotheses(estimated, header, 0.2)
+    right, wrong, trust = _hypotheses(estimated, header)
     rng = np.random.default_rng(1)
     of_right = rng.random(400_000) < trust
     means = np.where(of_right, right.logarithms[0], wrong.logarithms[0])
     samples = rng.normal(means, np.sqrt(np.where(of_right, right.variance, wrong.variance)))
-    found = combine_header_and_estimate(estimated, header, 0.1, 0.2)[0]
+    found = combine_header_and_estimate(estimated, header, 0.1)[0]
     assert np.log(found + SMALLEST_PX) == pytest.approx(stats.expectile(samples, 0.1), abs=3e-3)
+
+
+def test_caution_is_for_what_no_header_that_is_believed_says():
+    sharp = np.array([2.0, 2.0, 0.1])
+    for header, level in (((2.1, 2.1), 0.5), ((4.5, 4.5), CAUTION), (None, CAUTION)):
+        np.testing.assert_array_equal(assumed_blur(sharp, header), combine_header_and_estimate(sharp, header, level))
+    assert assumed_blur(sharp, None)[0] < 2 and assumed_blur(sharp, (2.1, 2.1))[0] > 2
 
 
 def test_what_else_is_soft_is_not_the_focal_spots_blur():

@@ -94,7 +94,7 @@ def test_a_modulated_network_is_told_what_its_estimator_sees_or_the_user_says(ma
     """One width for the run, whatever frames are chosen; the user's width takes its place."""
     model, frames = make_model(kind="unet", modulated=True), run_of((5, 48, 64), np.float32)
     whole = deblur(frames, model, DeblurSettings(**CPU))
-    # The less of two evils is told, see CAUTION.
+    # Without a header the smaller of the likely widths is told, see CAUTION.
     assert all(0 <= told < seen < 32 for told, seen in zip(whole.blur_px, whole.blur_estimated_px, strict=True))
     part = deblur(frames, model, DeblurSettings(frame_range=(4, 4), **CPU))
     assert part.blur_px == whole.blur_px
