@@ -136,7 +136,9 @@ def test_agreement_of_many_measurements_and_of_a_file(gui, panel, run, out, monk
     )
     (out / "few.csv").write_text("original,deblurred\n1,2\n")
     chosen = [str(out / "few.csv"), "", str(out / "m.csv")]
-    monkeypatch.setattr("qt.QFileDialog.getOpenFileName", lambda *arguments: (chosen.pop(0), ""))
+    monkeypatch.setattr(
+        "qt.QFileDialog.getOpenFileName", lambda parent, caption, directory, filter: (chosen.pop(0), "")
+    )
     ui.agreementFileButton.click()
     assert "few.csv has fewer than 3 pairs" in ui.statusLabel.text
     ui.agreementFileButton.click()
@@ -150,7 +152,9 @@ def test_export(gui, panel, run, out, monkeypatch):
     drawDiameter(volume)
     settle(gui, panel)
     chosen = [str(out / "m.csv"), "", str(out / "nowhere" / "m.csv")]
-    monkeypatch.setattr("qt.QFileDialog.getSaveFileName", lambda *arguments: (chosen.pop(0), ""))
+    monkeypatch.setattr(
+        "qt.QFileDialog.getSaveFileName", lambda parent, caption, directory, filter: (chosen.pop(0), "")
+    )
     ui.exportMeasurementsButton.click()
     with open(out / "m.csv", encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 def test_the_stenosis_of_the_sample_run_and_its_picture(tmp_path, capsys, monkeypatch):
     rows, measure = [], measured_sample.measureSample
-    monkeypatch.setattr(measured_sample, "measureSample", lambda *arguments: rows.extend(measure(*arguments)))
+    monkeypatch.setattr(measured_sample, "measureSample", lambda host, show: rows.extend(measure(host, show)))
     measured_sample.main(tmp_path)
     truth = read_facts(paths.sample_data_folder()).stenosis
     right = {
