@@ -73,6 +73,17 @@ def gui(keep_modules):
 
 
 @pytest.fixture
+def views(gui):
+    """Compare views of the module, without its panel."""
+    gui.loadModule()
+    from DSADeblurScene.compare_views import CompareViews
+
+    comparison = CompareViews()
+    yield comparison
+    comparison.close()
+
+
+@pytest.fixture
 def run_file(tmp_path) -> Path:
     """An XA run of 6 frames with two mask frames."""
     import samples

@@ -16,16 +16,6 @@ SIZE = (400, 300)
 
 
 @pytest.fixture
-def views(gui):
-    gui.loadModule()
-    from DSADeblurScene.compare_views import CompareViews
-
-    comparison = CompareViews()
-    yield comparison
-    comparison.close()
-
-
-@pytest.fixture
 def result(views, tmp_path):
     """(source, result, frames of the original that belong to those of the result)."""
     from DSADeblurScene.compare import originalFrames

@@ -24,16 +24,6 @@ def bolus() -> np.ndarray:
     return samples.vessel_frames()[ORDER]
 
 
-@pytest.fixture
-def views(gui):
-    gui.loadModule()
-    from DSADeblurScene.compare_views import CompareViews
-
-    comparison = CompareViews()
-    yield comparison
-    comparison.close()
-
-
 def subtractedResult(path, numbers=(3, 4, 5, 6), frames=None, **options):
     """(source, derived node, differences of the source in the order of the derived frames)."""
     from DSADeblurLib.xa import plan_subtraction, read_run, subtract
