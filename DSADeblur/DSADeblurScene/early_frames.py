@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import slicer
 from slicer.i18n import tr as _
 
 from DSADeblurLib.frame_file import FrameFile
 from DSADeblurScene.derived import setWindow, vesselWindow
 from DSADeblurScene.first_look import selectFrame
-from DSADeblurScene.frame_volume import addFrameVolume, addGreyDisplay, eventsOfShownFrame, fillFrame
+from DSADeblurScene.frame_volume import addFrameVolume, addGreyDisplay, eventsOfShownFrame, fillFrame, forgetVolumes
 from DSADeblurScene.input import InputRun, shownIndex, shownVolume
 from DSADeblurScene.slot import slot
 
@@ -115,13 +114,7 @@ class EarlyFrames:
     def close(self) -> None:
         """Remove the volumes, and follow nothing any more."""
         self._isClosed = True
-        for node, tag in self._observed:
-            node.RemoveObserver(tag)
-        self._observed.clear()
-        for node in self._made:
-            if slicer.mrmlScene.IsNodePresent(node):
-                slicer.mrmlScene.RemoveNode(node)
-        self._made.clear()
+        forgetVolumes(self._observed, self._made)
 
 
 def _frame(path: str, index: int) -> np.ndarray:

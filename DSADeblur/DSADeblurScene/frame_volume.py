@@ -61,3 +61,19 @@ def eventsOfShownFrame(node, shown) -> list[tuple]:
         return events + [(one, vtk.vtkCommand.ModifiedEvent) for one in mine]
     nodes = slicer.util.getNodesByClass("vtkMRMLSliceNode")
     return events + [(one, vtk.vtkCommand.ModifiedEvent) for one in nodes]
+
+
+def forgetVolumes(observed: list, made: list) -> None:
+    """Follow nothing any more, and remove the volumes that were made.
+
+    Args:
+        observed: (node, tag of its observer); emptied.
+        made: nodes; emptied.
+    """
+    for node, tag in observed:
+        node.RemoveObserver(tag)
+    observed.clear()
+    for node in made:
+        if slicer.mrmlScene.IsNodePresent(node):
+            slicer.mrmlScene.RemoveNode(node)
+    made.clear()

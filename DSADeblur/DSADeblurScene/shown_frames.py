@@ -23,6 +23,7 @@ from DSADeblurScene.frame_volume import (
     addGreyDisplay,
     eventsOfShownFrame,
     fillFrame,
+    forgetVolumes,
     placeFrame,
 )
 from DSADeblurScene.input import shownIndex, shownVolume
@@ -141,13 +142,7 @@ class ShownFrames:
 
     def close(self) -> None:
         """Remove the volumes, and follow nothing any more."""
-        for node, tag in self._observed:
-            node.RemoveObserver(tag)
-        self._observed.clear()
-        for node in self._made:
-            if slicer.mrmlScene.IsNodePresent(node):
-                slicer.mrmlScene.RemoveNode(node)
-        self._made.clear()
+        forgetVolumes(self._observed, self._made)
         if self._remembered is not None:
             self._remembered.close()
 
